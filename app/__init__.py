@@ -1,0 +1,1 @@
+"""The server: HTTP and terminal on top of services, domain and repository."""

@@ -1,0 +1,101 @@
+"""Envelopes, version 1: the sealed bytes of one value.
+
+::
+
+    header          = version u8 | suite u8 | salt[32] | commitment[32]
+    info            = label | version | suite | context
+    key, commitment = HKDF-SHA-512(data key, salt, info), 32 bytes each
+    envelope        = header | AES-256-GCM(key, nonce = 12 zero bytes, pad(plaintext), aad = header)
+    pad(plaintext)  = u32-BE length | plaintext | zeros to a power of two, at least 256
+
+A record key seals once, so its nonce may be constant. The commitment is compared first:
+AES-GCM alone lets one ciphertext open under two keys. The format is released: ``tests/vectors``
+holds envelopes that must open for ever.
+"""
+
+import os
+import struct
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import constant_time
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from backends.data_key import DataKey
+from backends.errors import DecryptionError
+
+VERSION = 1
+SUITE_HKDF_SHA512_AES256GCM = 1
+
+_LABEL = b"strongroom/v1/envelope"
+_PREFIX = bytes([VERSION, SUITE_HKDF_SHA512_AES256GCM])
+_SALT_BYTES = 32
+_RECORD_KEY_BYTES = 32
+_COMMITMENT_BYTES = 32
+_HEADER_BYTES = len(_PREFIX) + _SALT_BYTES + _COMMITMENT_BYTES
+_TAG_BYTES = 16
+_NONCE = bytes(12)
+_LENGTH = struct.Struct(">I")
+_SMALLEST_PAD = 256
+_LARGEST_PAD = 2**24
+
+
+def seal(key: DataKey, plaintext: bytes, context: bytes) -> bytes:
+    """Seal ``plaintext`` (under 16 MiB) so that it opens only under this key and context."""
+    return _seal(key, plaintext, context, os.urandom(_SALT_BYTES))
+
+
+def open_envelope(key: DataKey, envelope: bytes, context: bytes) -> bytearray:
+    """The plaintext of ``envelope``, for the caller to wipe.
+
+    Raises:
+        DecryptionError: Any byte differs from what was sealed, or the key or the context does.
+    """
+    padded_bytes = len(envelope) - _HEADER_BYTES - _TAG_BYTES
+    if not _is_padded_size(padded_bytes) or envelope[: len(_PREFIX)] != _PREFIX:
+        raise DecryptionError
+    header = envelope[:_HEADER_BYTES]
+    salt = header[len(_PREFIX) : len(_PREFIX) + _SALT_BYTES]
+    record_key, commitment = _derive(key, salt, context)
+    if not constant_time.bytes_eq(commitment, header[-_COMMITMENT_BYTES:]):
+        raise DecryptionError
+    try:
+        padded = AESGCM(record_key).decrypt(_NONCE, envelope[_HEADER_BYTES:], header)
+    except InvalidTag:
+        raise DecryptionError from None
+    return _unpad(padded)
+
+
+def _seal(key: DataKey, plaintext: bytes, context: bytes, salt: bytes) -> bytes:
+    record_key, commitment = _derive(key, salt, context)
+    header = _PREFIX + salt + commitment
+    return header + AESGCM(record_key).encrypt(_NONCE, _pad(plaintext), header)
+
+
+def _derive(key: DataKey, salt: bytes, context: bytes) -> tuple[bytes, bytes]:
+    info = _LABEL + _PREFIX + context
+    length = _RECORD_KEY_BYTES + _COMMITMENT_BYTES
+    derived = HKDF(SHA512(), length, salt=salt, info=info).derive(key)
+    return derived[:_RECORD_KEY_BYTES], derived[_RECORD_KEY_BYTES:]
+
+
+def _pad(plaintext: bytes) -> bytes:
+    used = _LENGTH.size + len(plaintext)
+    size = max(_SMALLEST_PAD, 1 << (used - 1).bit_length())
+    if size > _LARGEST_PAD:
+        raise ValueError("the plaintext is too long for an envelope")
+    return _LENGTH.pack(len(plaintext)) + plaintext + bytes(size - used)
+
+
+def _unpad(padded: bytes) -> bytearray:
+    (length,) = _LENGTH.unpack_from(padded)
+    end = _LENGTH.size + length
+    smallest = max(_SMALLEST_PAD, 1 << (end - 1).bit_length())
+    if len(padded) != smallest or any(padded[end:]):
+        raise DecryptionError
+    return bytearray(padded[_LENGTH.size : end])
+
+
+def _is_padded_size(size: int) -> bool:
+    return _SMALLEST_PAD <= size <= _LARGEST_PAD and size & (size - 1) == 0

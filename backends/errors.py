@@ -1,0 +1,48 @@
+"""What can go wrong with a key, in our own words, whatever vendor holds it.
+
+A message names what failed, never a key, a token, a ciphertext or a vendor's text.
+Vendor exceptions are never chained to these (``raise … from None``): they may carry what was sent.
+"""
+
+
+class KeyProviderError(Exception):
+    """A key could not be wrapped or unwrapped."""
+
+
+class DecryptionError(KeyProviderError):
+    """The bytes were tampered with, belong to another context, or were made under another key.
+
+    One class and one text for all three, so that an answer tells an attacker nothing.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("The bytes do not open under this key and context.")
+
+
+class KeyAccessDenied(KeyProviderError):
+    """The provider refuses this deployment's identity, or knows no such key for it."""
+
+
+class KeyUnavailable(KeyProviderError):
+    """The provider is down, throttled or too slow; the same call may work later.
+
+    Args:
+        message: What failed, in words that name no input.
+        retry_after: Whole seconds until another try makes sense, 1 to 60.
+    """
+
+    def __init__(self, message: str, *, retry_after: int = 2) -> None:
+        super().__init__(message)
+        self.retry_after = min(max(retry_after, 1), 60)
+
+
+class KeyDisabled(KeyProviderError):
+    """The root key exists and is switched off, or waits for its deletion."""
+
+
+class UnknownKey(KeyProviderError):
+    """No listed provider owns the wrapping, or the provider no longer has the root key."""
+
+
+class KeyProviderConfigError(KeyProviderError):
+    """A provider cannot work as it is configured; the message names the setting."""

@@ -1,0 +1,110 @@
+"""Data keys wrapped under a key file: ``local-fernet:PATH``.
+
+The file holds one Fernet key a line; the first wraps, all unwrap. Fernet has no associated data, so
+every data key gets a Fernet key of its own, derived from the file's key and the context.
+"""
+
+import base64
+import os
+import re
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from backends.context import KeyContext
+from backends.data_key import DataKey
+from backends.errors import DecryptionError, KeyProviderConfigError, UnknownKey
+from backends.provider import KeyProvider, ProviderStatus, WrappedKey
+from backends.spec import ProviderSpec
+
+_WRAP_LABEL = b"strongroom/v1/local-fernet/wrap"
+_FINGERPRINT_LABEL = b"strongroom/v1/local-fernet/fingerprint"
+_FINGERPRINT_BYTES = 16
+_KEY_LINE = re.compile(rb"[A-Za-z0-9_-]{43}=")
+_LARGEST_FILE = 64 * 1024
+
+
+class LocalFernet(KeyProvider):
+    """Wraps under the first of several master keys that this process holds.
+
+    Args:
+        master_keys: Fernet keys of 32 bytes, decoded; at least one.
+    """
+
+    scheme: ClassVar[str] = "local-fernet"
+
+    def __init__(self, master_keys: Sequence[bytes]) -> None:
+        self._masters = {_key_ref(master): master for master in master_keys}
+        self._current = _key_ref(master_keys[0])
+
+    def wrap(self, key: DataKey, context: KeyContext) -> WrappedKey:
+        """Wrap under the first key of the file."""
+        blob = self._fernet(self._current, context).encrypt(bytes(key))
+        return WrappedKey(self.scheme, self._current, blob)
+
+    def status(self) -> ProviderStatus:
+        """Always healthy: the keys are in memory."""
+        return ProviderStatus(healthy=True, key_ref=self._current)
+
+    def owns(self, key_ref: str) -> bool:
+        """Whether the file holds the key with this fingerprint."""
+        return key_ref in self._masters
+
+    def unwrap(self, wrapped: WrappedKey, context: KeyContext) -> DataKey:
+        """Open with the key that the wrapping names."""
+        if not self.owns(wrapped.key_ref):
+            raise UnknownKey("The key file does not hold the key of this wrapping.")
+        try:
+            return DataKey(self._fernet(wrapped.key_ref, context).decrypt(wrapped.blob))
+        except InvalidToken:
+            raise DecryptionError from None
+
+    def _fernet(self, key_ref: str, context: KeyContext) -> Fernet:
+        derived = _derive(self._masters[key_ref], _WRAP_LABEL + context.to_bytes(), 32)
+        return Fernet(base64.urlsafe_b64encode(derived))
+
+
+def from_spec(spec: ProviderSpec) -> LocalFernet:
+    """The provider whose keys the file at the URI's path holds.
+
+    Raises:
+        KeyProviderConfigError: The file is missing, unsafe or not a key file; names the setting.
+    """
+    if spec.options:
+        raise KeyProviderConfigError(f"{spec.setting}: local-fernet takes no options.")
+    lines = _read_private_file(Path(spec.location), spec.setting).split()
+    if not lines or not all(_KEY_LINE.fullmatch(line) for line in lines):
+        raise KeyProviderConfigError(
+            f"{spec.setting}: the key file must hold one Fernet key a line."
+        )
+    return LocalFernet([base64.urlsafe_b64decode(line) for line in lines])
+
+
+def _read_private_file(path: Path, setting: str) -> bytes:
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            content = file.read(_LARGEST_FILE + 1)
+    except (OSError, ValueError):
+        raise KeyProviderConfigError(f"{setting}: the key file cannot be read.") from None
+    if not stat.S_ISREG(mode) or mode & 0o077:
+        raise KeyProviderConfigError(
+            f"{setting}: the key file must be a regular file of mode 0600."
+        )
+    if len(content) > _LARGEST_FILE:
+        raise KeyProviderConfigError(f"{setting}: the key file is larger than 64 KiB.")
+    return content
+
+
+def _key_ref(master: bytes) -> str:
+    fingerprint = _derive(master, _FINGERPRINT_LABEL, _FINGERPRINT_BYTES)
+    return f"local-fernet:{fingerprint.hex()}"
+
+
+def _derive(master: bytes, info: bytes, length: int) -> bytes:
+    return HKDF(SHA256(), length, salt=None, info=info).derive(master)

@@ -1,0 +1,110 @@
+"""The port to whatever holds a root key.
+
+Implementations live in one module a scheme, which alone imports the vendor's SDK and translates
+the vendor's errors into those of ``backends.errors``, once. They may be called from many threads.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from backends.context import KeyContext
+from backends.data_key import DataKey
+from backends.errors import KeyProviderError
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """One data key wrapped by one provider: all that is stored of it.
+
+    Attributes:
+        scheme: The provider's scheme.
+        key_ref: The root key, with its version where the vendor tells one. At most 512 characters.
+        blob: The wrapped key. Opens only through the provider, under its own context.
+    """
+
+    scheme: str
+    key_ref: str
+    blob: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderStatus:
+    """What a provider says of itself now.
+
+    Attributes:
+        healthy: It answered, and would wrap.
+        key_ref: What new wrappings get; ``None`` when the provider cannot tell. A wrapping with
+            another ``key_ref`` is stale.
+        detail: One sentence for the operator when it is not healthy. Holds no vendor text.
+    """
+
+    healthy: bool
+    key_ref: str | None
+    detail: str = ""
+
+
+class KeyWrapper(ABC):
+    """Something that can wrap data keys: enough for escrow."""
+
+    scheme: ClassVar[str]
+
+    @abstractmethod
+    def wrap(self, key: DataKey, context: KeyContext) -> WrappedKey:
+        """Wrap ``key`` so that it opens only under ``context``.
+
+        Raises:
+            KeyProviderError: It could not; never a vendor's error.
+        """
+
+    @abstractmethod
+    def status(self) -> ProviderStatus:
+        """Ask the provider how it is. Does not raise: an error is an unhealthy status."""
+
+    def close(self) -> None:
+        """Let go of connections and threads; the provider is not used again."""
+
+
+class KeyProvider(KeyWrapper):
+    """Something that can wrap data keys and open what it wrapped."""
+
+    @abstractmethod
+    def owns(self, key_ref: str) -> bool:
+        """Whether this provider could unwrap what ``key_ref`` names; asks no network."""
+
+    @abstractmethod
+    def unwrap(self, wrapped: WrappedKey, context: KeyContext) -> DataKey:
+        """Open a wrapping.
+
+        Raises:
+            DecryptionError: Tampered with, another context or another key.
+            KeyProviderError: Any other reason, by its own class.
+        """
+
+    def generate(self, context: KeyContext) -> tuple[DataKey, WrappedKey]:
+        """Make a new data key and its first wrapping, in one call of the vendor where it can."""
+        key = DataKey.random()
+        return key, self.wrap(key, context)
+
+    def rewrap(self, wrapped: WrappedKey, context: KeyContext) -> WrappedKey:
+        """Wrap the same data key under the newest version of this provider's root key."""
+        key = self.unwrap(wrapped, context)
+        try:
+            return self.wrap(key, context)
+        finally:
+            key.wipe()
+
+    def rewrap_many(
+        self, items: Sequence[tuple[WrappedKey, KeyContext]]
+    ) -> list[WrappedKey | KeyProviderError]:
+        """Rewrap each item; answers in order, with an error where one failed."""
+        return [self._rewrap_or_error(wrapped, context) for wrapped, context in items]
+
+    def _rewrap_or_error(
+        self, wrapped: WrappedKey, context: KeyContext
+    ) -> WrappedKey | KeyProviderError:
+        try:
+            return self.rewrap(wrapped, context)
+        except KeyProviderError as error:
+            return error
