@@ -1,0 +1,30 @@
+"""Accounts: they own secrets, API keys and injections."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from app.domain.guarded import GuardedField
+
+SYSTEM_ACCOUNT_ID = "_system"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One tenant.
+
+    Attributes:
+        devbox: The devbox capability: without it the API answers 403.
+        created_at_ms: Unix milliseconds.
+    """
+
+    table: ClassVar[str] = "accounts"
+
+    id: str
+    name: str
+    devbox: bool
+    created_at_ms: int
+
+    def granting(self) -> Mapping[str, GuardedField]:
+        """Identity and capability."""
+        return {"id": self.id, "devbox": int(self.devbox)}

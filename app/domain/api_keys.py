@@ -1,0 +1,134 @@
+"""API keys: the rows, the tokens that they are known by, and who calls with one."""
+
+import re
+import secrets
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from app.domain.guarded import GuardedField
+from app.domain.ids import ACCOUNT, ALPHABET, API_KEY, ID_DIGITS, base62
+from app.domain.redaction import Redacted
+from app.domain.scopes import Scope
+
+_SECRET_DIGITS = 43
+_CRC_DIGITS = 6
+_DIGIT = "[0-9A-Za-z]"
+
+
+class Token(Redacted):
+    """A bearer credential: ``<prefix>_<account>_<id>_<secret><crc>``.
+
+    The secret is 43 base62 digits, 256 bits. The CRC-32 of everything before it, in 6 digits, lets
+    scanners and typing errors be told from credentials without asking the database.
+    """
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedToken:
+    """Where a token's row is; the token itself stays to be compared with what the row holds."""
+
+    token: Token
+    prefix: str
+    account_id: str
+    row_id: str
+
+
+class TokenFormat:
+    """Mints and parses the tokens of one kind of row.
+
+    Args:
+        prefixes: The prefixes of this kind, for example ``ak`` and ``rk``.
+        row_prefix: The prefix of the row's id.
+    """
+
+    def __init__(self, prefixes: tuple[str, ...], row_prefix: str) -> None:
+        self._row_prefix = row_prefix
+        self._pattern = re.compile(
+            f"({'|'.join(prefixes)})_({_DIGIT}{{{ID_DIGITS}}})_({_DIGIT}{{{ID_DIGITS}}})"
+            f"_{_DIGIT}{{{_SECRET_DIGITS + _CRC_DIGITS}}}"
+        )
+
+    def mint(self, prefix: str, account_id: str, row_id: str) -> Token:
+        """A new token of the row, with a secret from the system's random source."""
+        secret = "".join(secrets.choice(ALPHABET) for _ in range(_SECRET_DIGITS))
+        account, row = account_id.partition("_")[2], row_id.partition("_")[2]
+        body = f"{prefix}_{account}_{row}_{secret}"
+        return Token(body + _crc(body))
+
+    def parse(self, text: str) -> ParsedToken | None:
+        """The parts of ``text``, or ``None`` when it is no token of this kind."""
+        match = self._pattern.fullmatch(text)
+        if match is None or _crc(text[:-_CRC_DIGITS]) != text[-_CRC_DIGITS:]:
+            return None
+        prefix, account, row = match.groups()
+        return ParsedToken(Token(text), prefix, f"{ACCOUNT}_{account}", f"{self._row_prefix}_{row}")
+
+
+def _crc(body: str) -> str:
+    return base62(zlib.crc32(body.encode()), _CRC_DIGITS)
+
+
+FULL_PREFIX = "ak"
+RESTRICTED_PREFIX = "rk"
+API_KEY_TOKENS = TokenFormat((FULL_PREFIX, RESTRICTED_PREFIX), API_KEY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """One API key of an account; times are Unix milliseconds, ``None`` when they never come.
+
+    Attributes:
+        restricted: Made with chosen scopes, and shown as ``rk_…``.
+        token_digest: The keyed hash of the token.
+    """
+
+    table: ClassVar[str] = "api_keys"
+
+    account_id: str
+    id: str
+    name: str
+    restricted: bool
+    scopes: frozenset[Scope]
+    token_digest: bytes
+    created_at_ms: int
+    expires_at_ms: int | None
+    revoked_at_ms: int | None
+
+    def granting(self) -> Mapping[str, GuardedField]:
+        """Everything but the name and the time of creation."""
+        return {
+            "account_id": self.account_id,
+            "id": self.id,
+            "restricted": int(self.restricted),
+            "scopes": " ".join(sorted(self.scopes)),
+            "token_digest": self.token_digest,
+            "expires_at_ms": self.expires_at_ms,
+            "revoked_at_ms": self.revoked_at_ms,
+        }
+
+    def is_live(self, now_ms: int) -> bool:
+        """Whether the key is neither revoked nor expired at ``now_ms``."""
+        expired = self.expires_at_ms is not None and self.expires_at_ms <= now_ms
+        return self.revoked_at_ms is None and not expired
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedApiKey:
+    """A new API key and its token, which is shown this once."""
+
+    key: ApiKey
+    token: Token
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a request comes from, after authentication."""
+
+    account_id: str
+    api_key_id: str
+    scopes: frozenset[Scope]
+    expires_at_ms: int | None

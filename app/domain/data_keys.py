@@ -1,0 +1,74 @@
+"""Data keys as rows: what is known of a key without opening it, and its wrappings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar
+
+from app.domain.guarded import Guarded, GuardedField
+
+
+class DataKeyState(StrEnum):
+    """Whether new values are sealed under a key."""
+
+    ACTIVE = "active"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataKeyRecord:
+    """One data key of an account.
+
+    Attributes:
+        check: By which the key itself is recognised once opened (``backends.data_key.key_check``).
+        created_at_ms: Unix milliseconds.
+    """
+
+    table: ClassVar[str] = "data_keys"
+
+    account_id: str
+    id: str
+    state: DataKeyState
+    check: bytes
+    created_at_ms: int
+
+    def granting(self) -> Mapping[str, GuardedField]:
+        """Every column."""
+        return {
+            "account_id": self.account_id,
+            "id": self.id,
+            "state": self.state.value,
+            "check": self.check,
+            "created_at_ms": self.created_at_ms,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wrapping:
+    """One data key wrapped by one provider."""
+
+    table: ClassVar[str] = "wrappings"
+
+    account_id: str
+    data_key_id: str
+    scheme: str
+    key_ref: str
+    blob: bytes = field(repr=False)
+
+    def granting(self) -> Mapping[str, GuardedField]:
+        """Every column."""
+        return {
+            "account_id": self.account_id,
+            "data_key_id": self.data_key_id,
+            "scheme": self.scheme,
+            "key_ref": self.key_ref,
+            "blob": self.blob,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDataKey:
+    """A data key's row and all its wrappings, as they stand in the database."""
+
+    record: Guarded[DataKeyRecord]
+    wrappings: tuple[Guarded[Wrapping], ...]

@@ -1,0 +1,135 @@
+"""What the product refuses, in domain words. Messages repeat no input but validated names."""
+
+from collections.abc import Mapping
+
+
+class DomainError(Exception):
+    """A refusal that its caller can act on."""
+
+
+class InvalidRequest(DomainError):
+    """What was asked for breaks a rule.
+
+    Args:
+        message: One sentence for whoever asked.
+        fields: Field names of ours and what is wrong with each; never what was sent.
+    """
+
+    def __init__(self, message: str, fields: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.fields = dict(fields or {})
+
+
+class SecretNotFound(DomainError):
+    """The account has no such secret; another account's is no different."""
+
+    def __init__(self) -> None:
+        super().__init__("Secret not found.")
+
+
+class SecretNameExists(DomainError):
+    """The account has a secret of this name.
+
+    Args:
+        name: The validated name.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"A secret named {name} already exists.")
+
+
+class SecretsMissing(DomainError):
+    """Some of the secrets that were asked for together do not exist; none was taken.
+
+    Args:
+        names: The validated names that the account does not have.
+    """
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        super().__init__(f"These secrets do not exist: {', '.join(names)}.")
+        self.names = names
+
+
+class AccountNotFound(DomainError):
+    """There is no such account."""
+
+    def __init__(self) -> None:
+        super().__init__("Account not found.")
+
+
+class ApiKeyNotFound(DomainError):
+    """The account has no such API key."""
+
+    def __init__(self) -> None:
+        super().__init__("API key not found.")
+
+
+class InjectionNotFound(DomainError):
+    """The account has no such injection."""
+
+    def __init__(self) -> None:
+        super().__init__("Injection not found.")
+
+
+class Unauthenticated(DomainError):
+    """The credential is missing, malformed, unknown, expired, revoked or forged: one answer."""
+
+    def __init__(self) -> None:
+        super().__init__("Missing or invalid API key.")
+
+
+class InjectionRefused(DomainError):
+    """The token is malformed, unknown, used, expired, revoked or forged: one answer."""
+
+    def __init__(self) -> None:
+        super().__init__("Missing or invalid injection token.")
+
+
+class DevboxCapabilityMissing(DomainError):
+    """The account may not use secrets."""
+
+    def __init__(self) -> None:
+        super().__init__("This account does not have the devbox capability.")
+
+
+class ScopeMissing(DomainError):
+    """The API key does not have the scope that this needs.
+
+    Args:
+        scope: The scope's name.
+    """
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"This API key does not have the scope {scope}.")
+
+
+class RequestIdReused(DomainError):
+    """The request id came before, with another request."""
+
+    def __init__(self) -> None:
+        super().__init__("This x-request-id was already used for a different request.")
+
+
+class TamperedRow(DomainError):
+    """A stored row is not what the server wrote.
+
+    Args:
+        table: The row's table.
+    """
+
+    def __init__(self, table: str) -> None:
+        super().__init__(f"A row of {table} is not what this server wrote.")
+
+
+class NotInitialised(DomainError):
+    """The database holds no deployment yet: ``strongroom init`` makes one."""
+
+    def __init__(self) -> None:
+        super().__init__("The database is not initialised; run: strongroom init")
+
+
+class StorageUnavailable(DomainError):
+    """The database does not answer, or is busy for longer than we wait."""
+
+    def __init__(self) -> None:
+        super().__init__("The database is not available.")

@@ -1,0 +1,48 @@
+"""Identifiers: a prefix that tells the kind, and a UUIDv7 in base62, so that they sort by time."""
+
+import re
+
+import uuid_utils
+
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+ID_DIGITS = 22
+
+SECRET = "sec"  # noqa: S105 - a prefix, not a password
+ACCOUNT = "acct"
+API_KEY = "key"
+DATA_KEY = "dk"
+INJECTION = "inj"
+DEPLOYMENT = "dep"
+
+_DIGITS = f"[0-9A-Za-z]{{{ID_DIGITS}}}"
+_ANY_ID = re.compile(
+    f"(?:{'|'.join((SECRET, ACCOUNT, API_KEY, DATA_KEY, INJECTION, DEPLOYMENT))})_{_DIGITS}"
+)
+_ID_OF = {
+    prefix: re.compile(f"{prefix}_{_DIGITS}")
+    for prefix in (SECRET, ACCOUNT, API_KEY, DATA_KEY, INJECTION, DEPLOYMENT)
+}
+
+
+def base62(number: int, digits: int) -> str:
+    """``number`` in exactly ``digits`` base62 digits, whose order is that of the numbers."""
+    text = ""
+    for _ in range(digits):
+        number, remainder = divmod(number, len(ALPHABET))
+        text = ALPHABET[remainder] + text
+    return text
+
+
+def new_id(prefix: str) -> str:
+    """A new identifier of the kind that ``prefix`` names."""
+    return f"{prefix}_{base62(uuid_utils.uuid7().int, ID_DIGITS)}"
+
+
+def is_id(text: str, prefix: str) -> bool:
+    """Whether ``text`` is shaped like an identifier of this kind."""
+    return _ID_OF[prefix].fullmatch(text) is not None
+
+
+def is_any_id(text: str) -> bool:
+    """Whether ``text`` is shaped like an identifier of any kind of ours."""
+    return _ANY_ID.fullmatch(text) is not None

@@ -1,0 +1,39 @@
+"""What an API key may do."""
+
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """One permission of an API key."""
+
+    SECRETS_READ = "secrets:read"
+    SECRETS_WRITE = "secrets:write"
+    SECRETS_INJECT = "secrets:inject"
+    KEYS_WRITE = "keys:write"
+
+
+ALL_SCOPES = frozenset(Scope)
+
+_GRANTS: dict[tuple[str, str], frozenset[Scope]] = {
+    ("RESOURCE_TYPE_SECRETS", "ACCESS_LEVEL_READ"): frozenset({Scope.SECRETS_READ}),
+    ("RESOURCE_TYPE_SECRETS", "ACCESS_LEVEL_WRITE"): frozenset(
+        {Scope.SECRETS_READ, Scope.SECRETS_WRITE}
+    ),
+    ("RESOURCE_TYPE_DEVBOXES", "ACCESS_LEVEL_WRITE"): frozenset({Scope.SECRETS_INJECT}),
+    ("RESOURCE_TYPE_ACCOUNT", "ACCESS_LEVEL_WRITE"): frozenset({Scope.KEYS_WRITE}),
+}
+
+RESOURCE_TYPES = (
+    "RESOURCE_TYPE_SECRETS",
+    "RESOURCE_TYPE_DEVBOXES",
+    "RESOURCE_TYPE_BLUEPRINTS",
+    "RESOURCE_TYPE_SNAPSHOTS",
+    "RESOURCE_TYPE_OBJECTS",
+    "RESOURCE_TYPE_ACCOUNT",
+)
+ACCESS_LEVELS = ("ACCESS_LEVEL_NONE", "ACCESS_LEVEL_READ", "ACCESS_LEVEL_WRITE")
+
+
+def scopes_granted(resource_type: str, access_level: str) -> frozenset[Scope]:
+    """Our scopes for one official pair; those that name what we do not have give nothing."""
+    return _GRANTS.get((resource_type, access_level), frozenset())

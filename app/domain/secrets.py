@@ -1,0 +1,141 @@
+"""Secrets: what one is to its owner, how it is stored, and the rules for names and values."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from app.domain.errors import InvalidRequest
+from app.domain.ids import is_any_id
+from app.domain.redaction import Redacted
+
+NAME_LENGTH = 255
+
+
+class SecretValue(Redacted):
+    """The value of a secret: a Unicode string, kept byte-exact."""
+
+    __slots__ = ()
+
+
+class Secret(NamedTuple):
+    """What the API tells of a secret. Times are Unix milliseconds."""
+
+    id: str
+    name: str
+    create_time_ms: int
+    update_time_ms: int
+
+
+class StoredSecret(NamedTuple):
+    """A secret with its sealed value, as it stands in the database."""
+
+    account_id: str
+    id: str
+    name: str
+    version: int
+    data_key_id: str
+    envelope: bytes
+    create_time_ms: int
+    update_time_ms: int
+
+    def view(self) -> Secret:
+        """What the API tells of it."""
+        return Secret(self.id, self.name, self.create_time_ms, self.update_time_ms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretFilter:
+    """Which secrets of an account a list holds.
+
+    Attributes:
+        name: Only the secret of exactly this name.
+        search: Only secrets whose name contains this, in either case.
+    """
+
+    name: str | None = None
+    search: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SecretPage:
+    """One page of a list, newest first.
+
+    Attributes:
+        total_count: How many secrets the filter holds on all pages; ``None`` when not asked for.
+    """
+
+    secrets: list[Secret]
+    has_more: bool
+    total_count: int | None
+
+
+class NamePolicy(StrEnum):
+    """Which names a deployment admits."""
+
+    ENVIRONMENT = "environment"
+    RUNLOOP = "runloop"
+
+
+_NAME_PATTERNS = {
+    NamePolicy.ENVIRONMENT: "[A-Za-z_][A-Za-z0-9_]{0,254}",
+    NamePolicy.RUNLOOP: "[A-Za-z_][A-Za-z0-9_-]{0,254}",
+}
+_ENVIRONMENT_NAME = re.compile(_NAME_PATTERNS[NamePolicy.ENVIRONMENT])
+
+
+def is_environment_name(text: str) -> bool:
+    """Whether ``text`` can be the name of an environment variable: ASCII, at most 255."""
+    return _ENVIRONMENT_NAME.fullmatch(text) is not None
+
+
+class SecretRules:
+    """The names and values that a deployment admits.
+
+    Args:
+        name_policy: Whether names may hold hyphens, as the hosted service's may.
+        max_value_bytes: The longest value, in bytes of UTF-8.
+    """
+
+    def __init__(self, name_policy: NamePolicy, max_value_bytes: int) -> None:
+        self.name_pattern = _NAME_PATTERNS[name_policy]
+        self.max_value_bytes = max_value_bytes
+        self._name = re.compile(self.name_pattern)
+
+    def is_name(self, text: str) -> bool:
+        """Whether a secret may have this name. Nothing shaped like one of our ids may."""
+        return self._name.fullmatch(text) is not None and not is_any_id(text)
+
+    def check_name(self, text: str) -> None:
+        """Refuse an illegal name.
+
+        Raises:
+            InvalidRequest: The rule that it breaks; never the name.
+        """
+        if is_any_id(text):
+            raise InvalidRequest("The name is not valid.", {"name": "must not look like an id"})
+        if not self.is_name(text):
+            raise InvalidRequest(
+                "The name is not valid.",
+                {"name": f"must match {self.name_pattern} as a whole"},
+            )
+
+    def check_value(self, value: SecretValue) -> None:
+        """Refuse a value that could not become an environment variable, or is too long.
+
+        Raises:
+            InvalidRequest: The rule that it breaks; never the value.
+        """
+        text = value.reveal()
+        try:
+            size = len(text.encode())
+        except UnicodeEncodeError:
+            raise _bad_value("must not contain unpaired surrogates") from None
+        if "\0" in text:
+            raise _bad_value("must not contain NUL")
+        if size > self.max_value_bytes:
+            raise _bad_value(f"must be at most {self.max_value_bytes} bytes of UTF-8")
+
+
+def _bad_value(rule: str) -> InvalidRequest:
+    return InvalidRequest("The value is not valid.", {"value": rule})

@@ -1,0 +1,1 @@
+"""Where rows are kept: the abstract repository and its SQL implementation. Only ciphertext."""

@@ -1,0 +1,231 @@
+"""The port to the database: collections of rows behind a reader and a unit of work.
+
+Rows go in and come out as domain values. Every method takes the account first; the sweeps of an
+operator are the only ones that do not. What an implementation guarantees:
+
+- a unit of work sees and leaves all of its changes or none, and is durable when ``commit`` returns;
+- a reader can change nothing, and each of its calls sees what was committed before the call;
+- constraints decide who wins a race, never a check before a write.
+
+Any method may raise ``StorageUnavailable``. No exception carries a row or a bound parameter.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+from app.domain.accounts import Account
+from app.domain.api_keys import ApiKey
+from app.domain.data_keys import DataKeyRecord, StoredDataKey, Wrapping
+from app.domain.guarded import Guarded
+from app.domain.retries import StoredAnswer
+from app.domain.secrets import Secret, SecretFilter, StoredSecret
+
+
+class Conflict(Exception):
+    """A row with the same unique columns is there already."""
+
+
+class DeploymentRepository(ABC):
+    """The one row that says which deployment this database belongs to."""
+
+    @abstractmethod
+    def get_id(self) -> str | None:
+        """The deployment id, or ``None`` before ``strongroom init``."""
+
+    @abstractmethod
+    def add(self, deployment_id: str) -> None:
+        """File the deployment id.
+
+        Raises:
+            Conflict: There is one already.
+        """
+
+
+class AccountRepository(ABC):
+    """Accounts."""
+
+    @abstractmethod
+    def get(self, account_id: str) -> Guarded[Account] | None:
+        """The account, or ``None``."""
+
+    @abstractmethod
+    def add(self, account: Guarded[Account]) -> None:
+        """Add a new account."""
+
+    @abstractmethod
+    def replace(self, account: Guarded[Account]) -> None:
+        """Write all columns of an account that exists."""
+
+    @abstractmethod
+    def all(self) -> list[Guarded[Account]]:
+        """Every account, oldest first: an operator's list."""
+
+
+class ApiKeyRepository(ABC):
+    """API keys."""
+
+    @abstractmethod
+    def get(self, account_id: str, key_id: str) -> Guarded[ApiKey] | None:
+        """The API key, or ``None``."""
+
+    @abstractmethod
+    def get_with_account(
+        self, account_id: str, key_id: str
+    ) -> tuple[Guarded[ApiKey], Guarded[Account]] | None:
+        """The API key and the account that owns it, in one round trip, or ``None``."""
+
+    @abstractmethod
+    def list(self, account_id: str) -> list[Guarded[ApiKey]]:
+        """All API keys of the account, oldest first."""
+
+    @abstractmethod
+    def add(self, key: Guarded[ApiKey]) -> None:
+        """Add a new API key."""
+
+    @abstractmethod
+    def replace(self, key: Guarded[ApiKey]) -> None:
+        """Write all columns of an API key that exists."""
+
+
+class DataKeyRepository(ABC):
+    """Data keys with their wrappings."""
+
+    @abstractmethod
+    def get(self, account_id: str, data_key_id: str) -> StoredDataKey | None:
+        """The data key with all its wrappings, in one round trip, or ``None``."""
+
+    @abstractmethod
+    def get_active(self, account_id: str) -> StoredDataKey | None:
+        """The account's active data key with all its wrappings, in one round trip, or ``None``."""
+
+    @abstractmethod
+    def add(self, record: Guarded[DataKeyRecord], wrappings: Sequence[Guarded[Wrapping]]) -> None:
+        """Add a data key and its wrappings.
+
+        Raises:
+            Conflict: The account has an active data key, or one of this id.
+        """
+
+    @abstractmethod
+    def replace(self, record: Guarded[DataKeyRecord]) -> None:
+        """Write all columns of a data key that exists; its wrappings stay."""
+
+
+class SecretRepository(ABC):
+    """Secrets: metadata and sealed values."""
+
+    @abstractmethod
+    def get(self, account_id: str, name: str) -> StoredSecret | None:
+        """The secret of this name, or ``None``."""
+
+    @abstractmethod
+    def get_by_id(self, account_id: str, secret_id: str) -> StoredSecret | None:
+        """The secret of this id, or ``None``."""
+
+    @abstractmethod
+    def view(self, account_id: str, name: str) -> Secret | None:
+        """The metadata of the secret of this name, or ``None``; no envelope is read."""
+
+    @abstractmethod
+    def view_by_id(self, account_id: str, secret_id: str) -> Secret | None:
+        """The metadata of the secret of this id, or ``None``; no envelope is read."""
+
+    @abstractmethod
+    def page(
+        self, account_id: str, wanted: SecretFilter, limit: int, after_id: str | None
+    ) -> list[Secret]:
+        """At most ``limit`` secrets, newest first, those with an id below ``after_id`` if given."""
+
+    @abstractmethod
+    def count(self, account_id: str, wanted: SecretFilter) -> int:
+        """How many secrets the filter holds."""
+
+    @abstractmethod
+    def add(self, secret: StoredSecret) -> None:
+        """Add a new secret.
+
+        Raises:
+            Conflict: The account has a secret of this name.
+        """
+
+    @abstractmethod
+    def replace_value(self, secret: StoredSecret) -> bool:
+        """Write version, data key, envelope and update time where the row has the version before.
+
+        Returns:
+            Whether there was such a row.
+        """
+
+    @abstractmethod
+    def delete(self, account_id: str, secret_id: str) -> bool:
+        """Delete the secret; whether there was one."""
+
+
+class AnswerRepository(ABC):
+    """Stored answers of idempotent requests."""
+
+    @abstractmethod
+    def get(self, account_id: str, api_key_id: str, request_id: str) -> StoredAnswer | None:
+        """The stored answer, or ``None``; it may have expired."""
+
+    @abstractmethod
+    def claim(self, answer: StoredAnswer) -> bool:
+        """Insert the row unless there is one that has not expired.
+
+        A claim that meets another unit of work's open claim waits for its end.
+
+        Returns:
+            Whether the row was inserted. If not, ``get`` finds the other one.
+        """
+
+    @abstractmethod
+    def finish(self, answer: StoredAnswer) -> None:
+        """Write the answer of a row that this unit of work claimed."""
+
+    @abstractmethod
+    def delete_expired(self, account_id: str, now_ms: int) -> None:
+        """Delete the account's answers that expired before ``now_ms``."""
+
+
+class Repository(ABC):
+    """All collections, on one connection."""
+
+    deployment: DeploymentRepository
+    accounts: AccountRepository
+    api_keys: ApiKeyRepository
+    data_keys: DataKeyRepository
+    secrets: SecretRepository
+    answers: AnswerRepository
+
+
+class UnitOfWork(Repository):
+    """One write transaction. Leaving it without ``commit`` rolls everything back."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Make all changes durable; the unit of work cannot be used afterwards."""
+
+
+class Database(ABC):
+    """Where readers and units of work come from. Safe to use from many threads."""
+
+    @abstractmethod
+    def reading(self) -> AbstractContextManager[Repository]:
+        """Collections that can only be read, outside a transaction."""
+
+    @abstractmethod
+    def writing(self) -> AbstractContextManager[UnitOfWork]:
+        """A unit of work. It holds the writer's place from its start to its end."""
+
+    @abstractmethod
+    def check(self) -> list[str]:
+        """What is wrong with the database, one sentence a fault, in words for an operator."""
+
+    @abstractmethod
+    def upgrade(self) -> None:
+        """Bring the schema to the newest migration; does nothing when it is there."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close all connections."""

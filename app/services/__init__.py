@@ -1,0 +1,1 @@
+"""What the product does, in domain words. Knows neither HTTP nor SQL nor a vendor."""
