@@ -1,13 +1,12 @@
 """Data keys wrapped under a key file: ``local-fernet:PATH``.
 
 The file holds one Fernet key a line; the first wraps, all unwrap. Fernet has no associated data, so
-every data key gets a Fernet key of its own, derived from the file's key and the context.
+every data key gets a Fernet key of its own, derived from the file's key and the context. A wrapping
+is the token's bytes, not its base64 text, of which several spellings would open.
 """
 
 import base64
-import os
 import re
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from backends.context import KeyContext
 from backends.data_key import DataKey
 from backends.errors import DecryptionError, KeyProviderConfigError, UnknownKey
+from backends.private_file import read_private_file
 from backends.provider import KeyProvider, ProviderStatus, WrappedKey
 from backends.spec import ProviderSpec
 
@@ -26,7 +26,6 @@ _WRAP_LABEL = b"strongroom/v1/local-fernet/wrap"
 _FINGERPRINT_LABEL = b"strongroom/v1/local-fernet/fingerprint"
 _FINGERPRINT_BYTES = 16
 _KEY_LINE = re.compile(rb"[A-Za-z0-9_-]{43}=")
-_LARGEST_FILE = 64 * 1024
 
 
 class LocalFernet(KeyProvider):
@@ -44,8 +43,8 @@ class LocalFernet(KeyProvider):
 
     def wrap(self, key: DataKey, context: KeyContext) -> WrappedKey:
         """Wrap under the first key of the file."""
-        blob = self._fernet(self._current, context).encrypt(bytes(key))
-        return WrappedKey(self.scheme, self._current, blob)
+        token = self._fernet(self._current, context).encrypt(bytes(key))
+        return WrappedKey(self.scheme, self._current, base64.urlsafe_b64decode(token))
 
     def status(self) -> ProviderStatus:
         """Always healthy: the keys are in memory."""
@@ -59,8 +58,9 @@ class LocalFernet(KeyProvider):
         """Open with the key that the wrapping names."""
         if not self.owns(wrapped.key_ref):
             raise UnknownKey("The key file does not hold the key of this wrapping.")
+        token = base64.urlsafe_b64encode(wrapped.blob)
         try:
-            return DataKey(self._fernet(wrapped.key_ref, context).decrypt(wrapped.blob))
+            return DataKey(self._fernet(wrapped.key_ref, context).decrypt(token))
         except InvalidToken:
             raise DecryptionError from None
 
@@ -77,28 +77,12 @@ def from_spec(spec: ProviderSpec) -> LocalFernet:
     """
     if spec.options:
         raise KeyProviderConfigError(f"{spec.setting}: local-fernet takes no options.")
-    lines = _read_private_file(Path(spec.location), spec.setting).split()
+    lines = read_private_file(Path(spec.location), spec.setting).split()
     if not lines or not all(_KEY_LINE.fullmatch(line) for line in lines):
         raise KeyProviderConfigError(
             f"{spec.setting}: the key file must hold one Fernet key a line."
         )
     return LocalFernet([base64.urlsafe_b64decode(line) for line in lines])
-
-
-def _read_private_file(path: Path, setting: str) -> bytes:
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            content = file.read(_LARGEST_FILE + 1)
-    except (OSError, ValueError):
-        raise KeyProviderConfigError(f"{setting}: the key file cannot be read.") from None
-    if not stat.S_ISREG(mode) or mode & 0o077:
-        raise KeyProviderConfigError(
-            f"{setting}: the key file must be a regular file of mode 0600."
-        )
-    if len(content) > _LARGEST_FILE:
-        raise KeyProviderConfigError(f"{setting}: the key file is larger than 64 KiB.")
-    return content
 
 
 def _key_ref(master: bytes) -> str:
