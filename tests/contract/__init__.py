@@ -1,0 +1,1 @@
+"""Suites that hold every implementation of a port to its promises."""

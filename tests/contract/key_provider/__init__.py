@@ -1,0 +1,1 @@
+"""What every key provider promises, whatever its vendor."""
