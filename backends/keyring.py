@@ -65,6 +65,14 @@ class Keyring:
         """Whether some listed provider could unwrap what ``key_ref`` names."""
         return any(provider.owns(key_ref) for provider in self._providers)
 
+    def can_wrap(self) -> bool:
+        """Whether the first provider and every escrow key say that they would wrap."""
+        return all(each.status().healthy for each in (self._providers[0], *self._escrow))
+
+    def can_unwrap(self) -> bool:
+        """Whether some listed provider says that it answers."""
+        return any(provider.status().healthy for provider in self._providers)
+
     def statuses(self) -> tuple[ProviderStatus, ...]:
         """Ask every provider, then every escrow key, how it is."""
         return tuple(member.status() for member in (*self._providers, *self._escrow))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from app.domain.errors import ScopeMissing
 from app.domain.guarded import GuardedField
 from app.domain.ids import ACCOUNT, ALPHABET, API_KEY, ID_DIGITS, base62
 from app.domain.redaction import Redacted
@@ -118,10 +119,12 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class IssuedApiKey:
-    """A new API key and its token, which is shown this once."""
+    """A new API key with its token, which is shown this once."""
 
-    key: ApiKey
+    id: str
+    name: str
     token: Token
+    expires_at_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +135,12 @@ class Caller:
     api_key_id: str
     scopes: frozenset[Scope]
     expires_at_ms: int | None
+
+    def require(self, scope: Scope) -> None:
+        """Refuse a caller without this scope.
+
+        Raises:
+            ScopeMissing: Names the scope.
+        """
+        if scope not in self.scopes:
+            raise ScopeMissing(scope)

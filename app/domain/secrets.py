@@ -82,11 +82,17 @@ _NAME_PATTERNS = {
     NamePolicy.RUNLOOP: "[A-Za-z_][A-Za-z0-9_-]{0,254}",
 }
 _ENVIRONMENT_NAME = re.compile(_NAME_PATTERNS[NamePolicy.ENVIRONMENT])
+_ANY_NAME = re.compile(_NAME_PATTERNS[NamePolicy.RUNLOOP])
 
 
 def is_environment_name(text: str) -> bool:
     """Whether ``text`` can be the name of an environment variable: ASCII, at most 255."""
     return _ENVIRONMENT_NAME.fullmatch(text) is not None
+
+
+def could_be_name(text: str) -> bool:
+    """Whether a secret may have had this name under any policy, the present one or an earlier."""
+    return _ANY_NAME.fullmatch(text) is not None
 
 
 class SecretRules:

@@ -111,6 +111,14 @@ class DataKeyRepository(ABC):
     def replace(self, record: Guarded[DataKeyRecord]) -> None:
         """Write all columns of a data key that exists; its wrappings stay."""
 
+    @abstractmethod
+    def key_refs(self) -> list[str]:
+        """Every key_ref of a wrapping, once: an operator's sweep."""
+
+    @abstractmethod
+    def count_without(self, key_refs: Sequence[str]) -> int:
+        """How many data keys have no wrapping with one of ``key_refs``: an operator's sweep."""
+
 
 class SecretRepository(ABC):
     """Secrets: metadata and sealed values."""
@@ -150,12 +158,12 @@ class SecretRepository(ABC):
         """
 
     @abstractmethod
-    def replace_value(self, secret: StoredSecret) -> bool:
-        """Write version, data key, envelope and update time where the row has the version before.
+    def lock_version(self, account_id: str, secret_id: str) -> int:
+        """The version of a secret that exists; no other unit of work writes it before this ends."""
 
-        Returns:
-            Whether there was such a row.
-        """
+    @abstractmethod
+    def replace_value(self, secret: StoredSecret) -> None:
+        """Write version, data key, envelope and update time of a secret that is locked."""
 
     @abstractmethod
     def delete(self, account_id: str, secret_id: str) -> bool:
@@ -217,6 +225,10 @@ class Database(ABC):
     @abstractmethod
     def writing(self) -> AbstractContextManager[UnitOfWork]:
         """A unit of work. It holds the writer's place from its start to its end."""
+
+    @abstractmethod
+    def ping(self) -> None:
+        """Ask the database something cheap."""
 
     @abstractmethod
     def check(self) -> list[str]:

@@ -1,0 +1,67 @@
+"""Connects everything: the one place where collaborators are built and handed to each other."""
+
+from app.domain.secrets import NamePolicy, SecretRules
+from app.repository.base import Database
+from app.repository.sql import connect
+from app.services.accounts import Accounts
+from app.services.api_keys import ApiKeys
+from app.services.authentication import Authentication
+from app.services.checkup import Checkup
+from app.services.clock import Clock, now_ms
+from app.services.container import Services
+from app.services.data_keys import DataKeys
+from app.services.readiness import Readiness
+from app.services.retries import Retries
+from app.services.secrets import Secrets
+from app.services.setup import Setup
+from app.services.system_key import SystemKey
+from backends.data_key_cache import DataKeyCache
+from backends.keyring import Keyring
+from backends.registry import create_keyring
+from config.settings import Settings
+
+
+def build(
+    settings: Settings,
+    *,
+    database: Database | None = None,
+    keyring: Keyring | None = None,
+    clock: Clock = now_ms,
+) -> Services:
+    """Build the services of one process; call it after the fork.
+
+    Args:
+        settings: What the operator chose.
+        database: Used instead of the one that the settings name.
+        keyring: Used instead of the one that the settings name.
+        clock: The wall clock, in Unix milliseconds.
+
+    Raises:
+        KeyProviderConfigError: The keyring settings are wrong; names the setting.
+    """
+    database = database or connect(settings.database_url)
+    keyring = keyring or create_keyring(
+        settings.keys, settings.escrow_keys, concurrency=settings.provider_concurrency
+    )
+    rules = SecretRules(NamePolicy(settings.name_policy), settings.max_value_bytes)
+    cache = DataKeyCache(settings.data_key_cache_size, settings.data_key_cache_seconds)
+    system_key = SystemKey(database, keyring, clock)
+    retries = Retries(database, system_key, clock)
+    max_age_ms = settings.data_key_max_age_days * 24 * 60 * 60 * 1000
+    data_keys = DataKeys(database, keyring, cache, system_key, clock, max_age_ms)
+
+    def close() -> None:
+        cache.clear()
+        keyring.close()
+        database.close()
+
+    return Services(
+        authentication=Authentication(database, system_key, clock),
+        secrets=Secrets(database, data_keys, retries, rules, clock),
+        api_keys=ApiKeys(database, system_key, retries, clock),
+        accounts=Accounts(database, system_key, clock),
+        readiness=Readiness(database, keyring, system_key),
+        checkup=Checkup(database, keyring, system_key),
+        setup=Setup(database, system_key),
+        close=close,
+    )

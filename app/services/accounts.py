@@ -1,0 +1,74 @@
+"""Accounts, as an operator sees them."""
+
+from dataclasses import replace
+
+from app.domain.accounts import Account
+from app.domain.errors import AccountNotFound
+from app.domain.ids import ACCOUNT, new_id
+from app.repository.base import Database
+from app.services.clock import Clock
+from app.services.labels import check_label
+from app.services.system_key import SystemKey
+
+
+class Accounts:
+    """Creates accounts, and gives or takes their devbox capability."""
+
+    def __init__(self, database: Database, system_key: SystemKey, clock: Clock) -> None:
+        self._database = database
+        self._system_key = system_key
+        self._clock = clock
+
+    def create(self, name: str, *, devbox: bool = True) -> Account:
+        """Make a new account.
+
+        Args:
+            name: For people; need not be unique.
+            devbox: Whether its keys may use secrets.
+        """
+        check_label("name", name)
+        account = Account(id=new_id(ACCOUNT), name=name, devbox=devbox, created_at_ms=self._clock())
+        with self._database.writing() as work:
+            work.accounts.add(self._system_key.opened().guard(account))
+            work.commit()
+        return account
+
+    def set_devbox(self, account_id: str, *, devbox: bool) -> Account:
+        """Give or take the devbox capability; holds from the next request on.
+
+        Raises:
+            AccountNotFound: There is no such account.
+            TamperedRow: The account's row was edited.
+        """
+        opened = self._system_key.opened()
+        with self._database.writing() as work:
+            stored = work.accounts.get(account_id)
+            if stored is None:
+                raise AccountNotFound
+            account = replace(opened.verify(stored), devbox=devbox)
+            work.accounts.replace(opened.guard(account))
+            work.commit()
+        return account
+
+    def list(self) -> list[Account]:
+        """Every account, oldest first, its row verified.
+
+        Raises:
+            TamperedRow: A row was edited.
+        """
+        with self._database.reading() as repository:
+            stored = repository.accounts.all()
+        opened = self._system_key.opened()
+        return [opened.verify(account) for account in stored]
+
+    def require(self, account_id: str) -> Account:
+        """The account of this id.
+
+        Raises:
+            AccountNotFound: There is no such account.
+        """
+        with self._database.reading() as repository:
+            stored = repository.accounts.get(account_id)
+        if stored is None:
+            raise AccountNotFound
+        return self._system_key.opened().verify(stored)

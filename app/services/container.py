@@ -1,0 +1,26 @@
+"""The services of one process, connected by ``app.bootstrap``."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.services.accounts import Accounts
+from app.services.api_keys import ApiKeys
+from app.services.authentication import Authentication
+from app.services.checkup import Checkup
+from app.services.readiness import Readiness
+from app.services.secrets import Secrets
+from app.services.setup import Setup
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All that HTTP, the command and the tests may call."""
+
+    authentication: Authentication
+    secrets: Secrets
+    api_keys: ApiKeys
+    accounts: Accounts
+    readiness: Readiness
+    checkup: Checkup
+    setup: Setup
+    close: Callable[[], None]

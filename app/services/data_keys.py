@@ -1,0 +1,137 @@
+"""The data keys of accounts: made when first needed, replaced when old, lent opened."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from app.domain.data_keys import DataKeyRecord, DataKeyState, StoredDataKey
+from app.domain.guarded import Guarded
+from app.domain.ids import DATA_KEY, new_id
+from app.repository.base import Conflict, Database
+from app.services.clock import Clock
+from app.services.system_key import SystemKey, verify_data_key
+from app.services.wrappings import to_wrapped_key, to_wrapping
+from backends.context import KeyContext
+from backends.data_key import DataKey, key_check
+from backends.data_key_cache import DataKeyCache
+from backends.errors import KeyProviderError, KeyUnavailable
+from backends.keyring import Keyring
+
+
+@dataclass(frozen=True, slots=True)
+class LentKey:
+    """An opened data key for the time of a ``with`` block, and whose it is."""
+
+    context: KeyContext
+    key: DataKey
+
+
+class DataKeys:
+    """Lends the data keys of accounts.
+
+    Args:
+        max_age_ms: After which an active data key is replaced, in milliseconds.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        keyring: Keyring,
+        cache: DataKeyCache,
+        system_key: SystemKey,
+        clock: Clock,
+        max_age_ms: int,
+    ) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._cache = cache
+        self._system_key = system_key
+        self._clock = clock
+        self._max_age_ms = max_age_ms
+
+    @contextmanager
+    def lend_active(self, account_id: str) -> Iterator[LentKey]:
+        """The data key under which the account's new values are sealed.
+
+        Raises:
+            KeyProviderError: There is none yet and none can be made, or it cannot be opened.
+            TamperedRow: Its row or a wrapping of it was edited.
+        """
+        with self.lend(self._active(account_id)) as lent:
+            yield lent
+
+    @contextmanager
+    def lend(self, stored: StoredDataKey) -> Iterator[LentKey]:
+        """The data key of a row that was just read, from the cache or through a provider.
+
+        Raises:
+            KeyProviderError: No provider opens it now.
+            TamperedRow: Its row or a wrapping of it was edited.
+        """
+        record = verify_data_key(self._system_key.opened(), stored)
+        context = self._context(record.account_id, record.id)
+        wrapped = [to_wrapped_key(each.unverified) for each in stored.wrappings]
+
+        def load() -> DataKey:
+            return self._keyring.unwrap(wrapped, context, record.check)
+
+        with self._cache.lend(context, record.check, load) as key:
+            yield LentKey(context, key)
+
+    def _active(self, account_id: str) -> StoredDataKey:
+        with self._database.reading() as repository:
+            stored = repository.data_keys.get_active(account_id)
+        if stored is None:
+            return self._create(account_id, replaces=None)
+        record = self._system_key.opened().verify(stored.record)
+        if self._clock() - record.created_at_ms < self._max_age_ms:
+            return stored
+        try:
+            return self._create(account_id, replaces=record)
+        except KeyProviderError:
+            return stored
+
+    def _create(self, account_id: str, replaces: DataKeyRecord | None) -> StoredDataKey:
+        context = self._context(account_id, new_id(DATA_KEY))
+        key, stored = self._generate(context)
+        try:
+            self._store(stored, replaces)
+        except Conflict:
+            key.wipe()
+            return self._winner(account_id)
+        self._cache.put(context, key)
+        return stored
+
+    def _generate(self, context: KeyContext) -> tuple[DataKey, StoredDataKey]:
+        key, wrapped = self._keyring.generate(context)
+        opened = self._system_key.opened()
+        record = DataKeyRecord(
+            account_id=context.account_id,
+            id=context.data_key_id,
+            state=DataKeyState.ACTIVE,
+            check=key_check(key, context),
+            created_at_ms=self._clock(),
+        )
+        wrappings = tuple(opened.guard(to_wrapping(each, context)) for each in wrapped)
+        return key, StoredDataKey(opened.guard(record), wrappings)
+
+    def _store(self, stored: StoredDataKey, replaces: DataKeyRecord | None) -> None:
+        with self._database.writing() as work:
+            if replaces is not None:
+                work.data_keys.replace(self._retired(replaces))
+            work.data_keys.add(stored.record, stored.wrappings)
+            work.commit()
+
+    def _retired(self, record: DataKeyRecord) -> Guarded[DataKeyRecord]:
+        return self._system_key.opened().guard(replace(record, state=DataKeyState.RETIRED))
+
+    def _winner(self, account_id: str) -> StoredDataKey:
+        with self._database.reading() as repository:
+            stored = repository.data_keys.get_active(account_id)
+        if stored is None:
+            raise KeyUnavailable("The data key that won a race is gone again.")
+        return stored
+
+    def _context(self, account_id: str, data_key_id: str) -> KeyContext:
+        deployment_id = self._system_key.opened().context.deployment_id
+        return KeyContext(deployment_id, account_id, data_key_id)

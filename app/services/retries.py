@@ -1,0 +1,106 @@
+"""Idempotent retries: the answer of a request is stored in the transaction of its write.
+
+The row is inserted before the work, so a retry that overlaps the first request waits for it and
+then gets its answer. Neither the request nor its value is stored: a keyed hash of the request, and
+the answer sealed under the system data key.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from app.domain.api_keys import Caller
+from app.domain.errors import RequestIdReused, TamperedRow
+from app.domain.retries import RetryKey, StoredAnswer
+from app.repository.base import Database, UnitOfWork
+from app.services.clock import Clock
+from app.services.system_key import OpenedSystemKey, Purpose, SystemKey
+from backends.context import AnswerContext
+from backends.envelope import open_envelope, seal
+
+KEPT_MS = 60 * 60 * 1000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFormat(Generic[T]):
+    """How one kind of answer is stored: a pair of functions, each the other's inverse."""
+
+    dump: Callable[[T], bytes]
+    load: Callable[[bytes], T]
+
+
+class Retries:
+    """Runs a write once for each request id of an API key."""
+
+    def __init__(self, database: Database, system_key: SystemKey, clock: Clock) -> None:
+        self._database = database
+        self._system_key = system_key
+        self._clock = clock
+
+    def once(
+        self,
+        caller: Caller,
+        retry: RetryKey | None,
+        work_on: Callable[[UnitOfWork], T],
+        answers: AnswerFormat[T],
+    ) -> T:
+        """Do ``work_on`` in a unit of work and commit, or give the answer of the time before.
+
+        Args:
+            retry: By what a retry is recognised; ``None`` when the client sent no request id.
+            work_on: The write. What it raises undoes everything and is not stored.
+            answers: How its answer is stored.
+
+        Raises:
+            RequestIdReused: The request id came before, with another request.
+        """
+        if retry is None:
+            with self._database.writing() as work:
+                answer = work_on(work)
+                work.commit()
+                return answer
+        opened = self._system_key.opened()
+        pending = self._pending(opened, caller, retry)
+        with self._database.writing() as work:
+            if not work.answers.claim(pending):
+                return _replay(opened, work, pending, answers)
+            answer = work_on(work)
+            sealed = seal(opened.key, answers.dump(answer), _context(opened, pending))
+            work.answers.finish(replace(pending, answer=sealed))
+            work.answers.delete_expired(caller.account_id, self._clock())
+            work.commit()
+            return answer
+
+    def _pending(self, opened: OpenedSystemKey, caller: Caller, retry: RetryKey) -> StoredAnswer:
+        return StoredAnswer(
+            account_id=caller.account_id,
+            api_key_id=caller.api_key_id,
+            request_id=retry.request_id,
+            digest=opened.digest(Purpose.REQUEST, retry.request),
+            data_key_id=opened.context.data_key_id,
+            answer=b"",
+            expires_at_ms=self._clock() + KEPT_MS,
+        )
+
+
+def _replay(
+    opened: OpenedSystemKey, work: UnitOfWork, pending: StoredAnswer, answers: AnswerFormat[T]
+) -> T:
+    stored = work.answers.get(pending.account_id, pending.api_key_id, pending.request_id)
+    if stored is None or stored.data_key_id != pending.data_key_id:
+        raise TamperedRow("answers")
+    if stored.digest != pending.digest:
+        raise RequestIdReused
+    return answers.load(bytes(open_envelope(opened.key, stored.answer, _context(opened, stored))))
+
+
+def _context(opened: OpenedSystemKey, stored: StoredAnswer) -> bytes:
+    return AnswerContext(
+        deployment_id=opened.context.deployment_id,
+        account_id=stored.account_id,
+        api_key_id=stored.api_key_id,
+        request_id=stored.request_id,
+        data_key_id=stored.data_key_id,
+    ).to_bytes()

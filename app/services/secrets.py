@@ -1,0 +1,209 @@
+"""Secrets: kept, listed, replaced and deleted for the account that owns them.
+
+Listing, getting and deleting never open a value, so a damaged row can always be seen, replaced and
+deleted.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.domain.api_keys import Caller
+from app.domain.errors import SecretNameExists, SecretNotFound
+from app.domain.ids import SECRET, is_id, new_id
+from app.domain.retries import RetryKey
+from app.domain.secrets import (
+    Secret,
+    SecretFilter,
+    SecretPage,
+    SecretRules,
+    SecretValue,
+    StoredSecret,
+    could_be_name,
+)
+from app.repository.base import Conflict, Database, Repository, UnitOfWork
+from app.services.clock import Clock
+from app.services.data_keys import DataKeys, LentKey
+from app.services.retries import AnswerFormat, Retries
+from backends.context import ValueContext
+from backends.envelope import seal
+
+_ANSWERS = AnswerFormat[Secret](
+    dump=lambda secret: json.dumps(secret).encode(),
+    load=lambda stored: Secret(*json.loads(stored)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """A secret by its name or by its id, as a client gave it."""
+
+    text: str
+    is_id: bool
+
+    @classmethod
+    def by_name(cls, name: str) -> "SecretRef":
+        """The secret of this name."""
+        return cls(name, is_id=False)
+
+    @classmethod
+    def by_id(cls, secret_id: str) -> "SecretRef":
+        """The secret of this id."""
+        return cls(secret_id, is_id=True)
+
+
+class Secrets:
+    """What an account does with its secrets."""
+
+    def __init__(
+        self,
+        database: Database,
+        data_keys: DataKeys,
+        retries: Retries,
+        rules: SecretRules,
+        clock: Clock,
+    ) -> None:
+        self.rules = rules
+        self._database = database
+        self._data_keys = data_keys
+        self._retries = retries
+        self._clock = clock
+
+    def create(
+        self, caller: Caller, name: str, value: SecretValue, retry: RetryKey | None
+    ) -> Secret:
+        """Keep a new secret.
+
+        Raises:
+            InvalidRequest: The name or the value breaks a rule.
+            SecretNameExists: The account has a secret of this name; exactly one of many concurrent
+                calls with one name does not raise this.
+        """
+        self.rules.check_name(name)
+        self.rules.check_value(value)
+        with self._data_keys.lend_active(caller.account_id) as lent:
+            return self._retries.once(caller, retry, self._adding(lent, name, value), _ANSWERS)
+
+    def list(
+        self,
+        caller: Caller,
+        wanted: SecretFilter,
+        limit: int,
+        after_id: str | None,
+        *,
+        with_total: bool,
+    ) -> SecretPage:
+        """One page of the account's secrets, newest first.
+
+        Args:
+            limit: The size of the page.
+            after_id: The last id of the page before; a position, whether or not it exists.
+            with_total: Whether to count all pages. Costs no query when the first page holds all.
+        """
+        with self._database.reading() as repository:
+            found = repository.secrets.page(caller.account_id, wanted, limit + 1, after_id)
+            has_more = len(found) > limit
+            total = None
+            if with_total:
+                is_all = after_id is None and not has_more
+                total = (
+                    len(found) if is_all else repository.secrets.count(caller.account_id, wanted)
+                )
+        return SecretPage(found[:limit], has_more, total)
+
+    def get(self, caller: Caller, ref: SecretRef) -> Secret:
+        """The metadata of a secret.
+
+        Raises:
+            SecretNotFound: The account has none such.
+        """
+        with self._database.reading() as repository:
+            return self._find(repository, caller, ref)
+
+    def update(
+        self, caller: Caller, ref: SecretRef, value: SecretValue, retry: RetryKey | None
+    ) -> Secret:
+        """Replace the value of a secret.
+
+        Raises:
+            InvalidRequest: The value breaks a rule.
+            SecretNotFound: The account has no such secret.
+        """
+        self.rules.check_value(value)
+        with self._data_keys.lend_active(caller.account_id) as lent:
+            return self._retries.once(
+                caller, retry, self._replacing(lent, caller, ref, value), _ANSWERS
+            )
+
+    def delete(self, caller: Caller, ref: SecretRef, retry: RetryKey | None) -> Secret:
+        """Delete a secret for good; what it was.
+
+        Raises:
+            SecretNotFound: The account has no such secret.
+        """
+
+        def delete(work: UnitOfWork) -> Secret:
+            secret = self._find(work, caller, ref)
+            if not work.secrets.delete(caller.account_id, secret.id):
+                raise SecretNotFound
+            return secret
+
+        return self._retries.once(caller, retry, delete, _ANSWERS)
+
+    def _adding(
+        self, lent: LentKey, name: str, value: SecretValue
+    ) -> Callable[[UnitOfWork], Secret]:
+        def add(work: UnitOfWork) -> Secret:
+            now = self._clock()
+            secret = Secret(new_id(SECRET), name, now, now)
+            try:
+                work.secrets.add(_sealed(lent, secret, 1, value))
+            except Conflict:
+                raise SecretNameExists(name) from None
+            return secret
+
+        return add
+
+    def _replacing(
+        self, lent: LentKey, caller: Caller, ref: SecretRef, value: SecretValue
+    ) -> Callable[[UnitOfWork], Secret]:
+        def replace(work: UnitOfWork) -> Secret:
+            found = self._find(work, caller, ref)
+            version = work.secrets.lock_version(caller.account_id, found.id)
+            secret = found._replace(update_time_ms=max(self._clock(), found.update_time_ms))
+            work.secrets.replace_value(_sealed(lent, secret, version + 1, value))
+            return secret
+
+        return replace
+
+    def _find(self, repository: Repository, caller: Caller, ref: SecretRef) -> Secret:
+        if ref.is_id:
+            known = is_id(ref.text, SECRET)
+            found = repository.secrets.view_by_id(caller.account_id, ref.text) if known else None
+        else:
+            known = could_be_name(ref.text)
+            found = repository.secrets.view(caller.account_id, ref.text) if known else None
+        if found is None:
+            raise SecretNotFound
+        return found
+
+
+def _sealed(lent: LentKey, secret: Secret, version: int, value: SecretValue) -> StoredSecret:
+    context = ValueContext(
+        deployment_id=lent.context.deployment_id,
+        account_id=lent.context.account_id,
+        secret_id=secret.id,
+        name=secret.name,
+        version=version,
+        data_key_id=lent.context.data_key_id,
+    )
+    return StoredSecret(
+        account_id=context.account_id,
+        id=secret.id,
+        name=secret.name,
+        version=version,
+        data_key_id=context.data_key_id,
+        envelope=seal(lent.key, value.reveal().encode(), context.to_bytes()),
+        create_time_ms=secret.create_time_ms,
+        update_time_ms=secret.update_time_ms,
+    )

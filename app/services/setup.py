@@ -1,0 +1,25 @@
+"""Makes a database into a deployment: schema, deployment id, system data key."""
+
+from app.repository.base import Database
+from app.services.system_key import SystemKey
+
+
+class Setup:
+    """What ``strongroom init`` and ``strongroom db upgrade`` do to the database."""
+
+    def __init__(self, database: Database, system_key: SystemKey) -> None:
+        self._database = database
+        self._system_key = system_key
+
+    def upgrade(self) -> None:
+        """Bring the schema to the newest migration."""
+        self._database.upgrade()
+
+    def initialise(self) -> None:
+        """Bring the schema up, and make the deployment and its system data key where none is.
+
+        Raises:
+            KeyProviderError: The system data key could not be made or opened.
+        """
+        self._database.upgrade()
+        self._system_key.create()

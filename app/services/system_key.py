@@ -1,0 +1,175 @@
+"""The system data key: what keys the server's own hashes and seals its stored answers.
+
+It is a data key like any other, of the account ``_system``, and it covers its own rows. There is no
+second master secret. A process keeps it once opened, so that refusing, listing and deleting go on
+while every provider is down.
+"""
+
+import threading
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeVar
+
+from cryptography.hazmat.primitives import constant_time
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
+
+from app.domain.accounts import SYSTEM_ACCOUNT_ID
+from app.domain.data_keys import DataKeyRecord, DataKeyState, StoredDataKey, Wrapping
+from app.domain.errors import NotInitialised, TamperedRow
+from app.domain.guarded import Guardable, Guarded, Mac
+from app.domain.ids import DATA_KEY, DEPLOYMENT, new_id
+from app.repository.base import Conflict, Database
+from app.services.clock import Clock
+from app.services.row_macs import row_bytes
+from app.services.wrappings import to_wrapped_key, to_wrapping
+from backends.context import KeyContext
+from backends.data_key import DataKey, derive, key_check
+from backends.keyring import Keyring
+
+Row = TypeVar("Row", bound=Guardable)
+
+
+class Purpose(StrEnum):
+    """What a keyed hash is for; each purpose has a key of its own."""
+
+    ROW = "row"
+    API_KEY_TOKEN = "api-key-token"  # noqa: S105 - a purpose, not a password
+    REQUEST = "request"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSystemKey:
+    """The opened system data key, and what it is used for."""
+
+    context: KeyContext
+    key: DataKey
+    _purpose_keys: dict[Purpose, bytes] = field(repr=False)
+
+    @classmethod
+    def of(cls, context: KeyContext, key: DataKey) -> "OpenedSystemKey":
+        """Derive the key of every purpose once."""
+        keys = {
+            purpose: derive(key, f"strongroom/v1/mac/{purpose}|".encode(), context.to_bytes())
+            for purpose in Purpose
+        }
+        return cls(context, key, keys)
+
+    def digest(self, purpose: Purpose, data: bytes) -> bytes:
+        """The 32-byte keyed hash of ``data`` (HMAC-SHA-256) for one purpose."""
+        hmac = HMAC(self._purpose_keys[purpose], SHA256())
+        hmac.update(data)
+        return hmac.finalize()
+
+    def matches(self, purpose: Purpose, data: bytes, digest: bytes) -> bool:
+        """Whether ``digest`` is the keyed hash of ``data``, in constant time."""
+        return constant_time.bytes_eq(self.digest(purpose, data), digest)
+
+    def guard(self, row: Row) -> Guarded[Row]:
+        """Cover ``row`` with a MAC."""
+        digest = self.digest(Purpose.ROW, row_bytes(row))
+        return Guarded(row, Mac(self.context.data_key_id, digest))
+
+    def verify(self, guarded: Guarded[Row]) -> Row:
+        """The row, now to be believed.
+
+        Raises:
+            TamperedRow: The row or its MAC is not what this server wrote.
+        """
+        row, mac = guarded.unverified, guarded.mac
+        covered = self.matches(Purpose.ROW, row_bytes(row), mac.digest)
+        if not covered or mac.key_id != self.context.data_key_id:
+            raise TamperedRow(row.table)
+        return row
+
+
+class SystemKey:
+    """Opens the system data key once a process, and makes it once a deployment."""
+
+    def __init__(self, database: Database, keyring: Keyring, clock: Clock) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._clock = clock
+        self._opened: OpenedSystemKey | None = None
+        self._lock = threading.Lock()
+
+    def opened(self) -> OpenedSystemKey:
+        """The system data key, opened by the first call that can.
+
+        Raises:
+            NotInitialised: The database has none.
+            TamperedRow: Its row or a wrapping of it was edited.
+            KeyProviderError: No provider opens it now.
+        """
+        if self._opened is None:
+            with self._lock:
+                if self._opened is None:
+                    self._opened = self._open()
+        return self._opened
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this process has opened the key."""
+        return self._opened is not None
+
+    def create(self) -> None:
+        """Make the deployment id and the system data key where the database has none.
+
+        Two processes may do this at once: one of them makes both, and both then open the same key.
+
+        Raises:
+            KeyProviderError: A provider could not wrap the new key; nothing was made.
+        """
+        with self._database.reading() as repository:
+            exists = repository.deployment.get_id() is not None
+        if not exists:
+            self._add(new_id(DEPLOYMENT))
+        self.opened()
+
+    def _open(self) -> OpenedSystemKey:
+        with self._database.reading() as repository:
+            deployment_id = repository.deployment.get_id()
+            stored = repository.data_keys.get_active(SYSTEM_ACCOUNT_ID)
+        if deployment_id is None or stored is None:
+            raise NotInitialised
+        record = stored.record.unverified
+        context = KeyContext(deployment_id, SYSTEM_ACCOUNT_ID, record.id)
+        wrapped = [to_wrapped_key(each.unverified) for each in stored.wrappings]
+        key = self._keyring.unwrap(wrapped, context, record.check)
+        opened = OpenedSystemKey.of(context, key)
+        verify_data_key(opened, stored)
+        return opened
+
+    def _add(self, deployment_id: str) -> None:
+        context = KeyContext(deployment_id, SYSTEM_ACCOUNT_ID, new_id(DATA_KEY))
+        key, wrapped = self._keyring.generate(context)
+        opened = OpenedSystemKey.of(context, key)
+        record = DataKeyRecord(
+            account_id=SYSTEM_ACCOUNT_ID,
+            id=context.data_key_id,
+            state=DataKeyState.ACTIVE,
+            check=key_check(key, context),
+            created_at_ms=self._clock(),
+        )
+        wrappings = [opened.guard(to_wrapping(each, context)) for each in wrapped]
+        try:
+            with self._database.writing() as work:
+                work.deployment.add(deployment_id)
+                work.data_keys.add(opened.guard(record), wrappings)
+                work.commit()
+        except Conflict:
+            key.wipe()
+
+
+def verify_data_key(opened: OpenedSystemKey, stored: StoredDataKey) -> DataKeyRecord:
+    """The record of a stored data key, after its MAC and that of every wrapping was verified.
+
+    Raises:
+        TamperedRow: One of them is not what this server wrote, or belongs to another data key.
+    """
+    record = opened.verify(stored.record)
+    for guarded in stored.wrappings:
+        wrapping: Wrapping = opened.verify(guarded)
+        if (wrapping.account_id, wrapping.data_key_id) != (record.account_id, record.id):
+            raise TamperedRow(wrapping.table)
+    return record
