@@ -77,6 +77,11 @@ class Keyring:
         """Ask every provider, then every escrow key, how it is."""
         return tuple(member.status() for member in (*self._providers, *self._escrow))
 
+    def close(self) -> None:
+        """Let go of the connections of every provider."""
+        for member in (*self._providers, *self._escrow):
+            member.close()
+
     def _owned(
         self, wrappings: Iterable[WrappedKey]
     ) -> Iterator[tuple[WrappedKey, tuple[KeyProvider, ...]]]:
