@@ -44,7 +44,9 @@ def build(
         settings.keys, settings.escrow_keys, concurrency=settings.provider_concurrency
     )
     rules = SecretRules(NamePolicy(settings.name_policy), settings.max_value_bytes)
-    cache = DataKeyCache(settings.data_key_cache_size, settings.data_key_cache_seconds)
+    cache = DataKeyCache(
+        max_keys=settings.data_key_cache_size, ttl_seconds=settings.data_key_cache_seconds
+    )
     system_key = SystemKey(database, keyring, clock)
     retries = Retries(database, system_key, clock)
     max_age_ms = settings.data_key_max_age_days * 24 * 60 * 60 * 1000
