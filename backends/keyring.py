@@ -1,10 +1,13 @@
 """The keyring: the configured providers in order. The first wraps, all may unwrap."""
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from backends.context import KeyContext
 from backends.data_key import DataKey, verify_key
-from backends.errors import DecryptionError, KeyProviderError, UnknownKey
+from backends.errors import DecryptionError, KeyProviderError, KeyUnavailable, UnknownKey
+from backends.member import Member
 from backends.provider import KeyProvider, KeyWrapper, ProviderStatus, WrappedKey
 
 
@@ -14,11 +17,21 @@ class Keyring:
     Args:
         providers: At least one, in the order of the setting.
         escrow: What also wraps every new data key.
+        concurrency: How many threads may wait for remote providers at once; any further one is
+            refused, so that what needs no provider is never starved.
     """
 
-    def __init__(self, providers: Sequence[KeyProvider], escrow: Sequence[KeyWrapper] = ()) -> None:
-        self._providers = tuple(providers)
-        self._escrow = tuple(escrow)
+    def __init__(
+        self,
+        providers: Sequence[KeyProvider],
+        escrow: Sequence[KeyWrapper] = (),
+        *,
+        concurrency: int = 8,
+    ) -> None:
+        self._providers = tuple(Member(each, concurrency=concurrency) for each in providers)
+        self._escrow = tuple(Member(each, concurrency=concurrency) for each in escrow)
+        self._remote = any(each.remote for each in (*providers, *escrow))
+        self._waiting = threading.BoundedSemaphore(concurrency)
 
     def generate(self, context: KeyContext) -> tuple[DataKey, tuple[WrappedKey, ...]]:
         """Make a data key, wrapped by the first provider and every escrow key.
@@ -26,12 +39,14 @@ class Keyring:
         Raises:
             KeyProviderError: One of them could not; then there is no key.
         """
-        key, wrapped = self._providers[0].generate(context)
-        try:
-            return key, (wrapped, *(escrow.wrap(key, context) for escrow in self._escrow))
-        except KeyProviderError:
-            key.wipe()
-            raise
+        first = self._providers[0]
+        with self._place():
+            key, wrapped = first.call(lambda: first.provider.generate(context))
+            try:
+                return key, (wrapped, *(_wrap(each, key, context) for each in self._escrow))
+            except KeyProviderError:
+                key.wipe()
+                raise
 
     def unwrap(self, wrappings: Iterable[WrappedKey], context: KeyContext, check: bytes) -> DataKey:
         """Open a data key by the first wrapping that a provider opens, and verify it.
@@ -49,21 +64,22 @@ class Keyring:
         failure: KeyProviderError = UnknownKey(
             "No listed provider owns a wrapping of this data key."
         )
-        for wrapped, owners in self._owned(wrappings):
-            try:
-                key = _unwrap_by_any(owners, wrapped, context)
-            except DecryptionError:
-                raise
-            except KeyProviderError as error:
-                failure = error
-            else:
-                verify_key(key, context, check)
-                return key
+        with self._place():
+            for wrapped, owners in self._owned(wrappings):
+                try:
+                    key = _unwrap_by_any(owners, wrapped, context)
+                except DecryptionError:
+                    raise
+                except KeyProviderError as error:
+                    failure = error
+                else:
+                    verify_key(key, context, check)
+                    return key
         raise failure
 
     def owns(self, key_ref: str) -> bool:
         """Whether some listed provider could unwrap what ``key_ref`` names."""
-        return any(provider.owns(key_ref) for provider in self._providers)
+        return any(each.provider.owns(key_ref) for each in self._providers)
 
     def can_wrap(self) -> bool:
         """Whether the first provider and every escrow key say that they would wrap."""
@@ -71,35 +87,59 @@ class Keyring:
 
     def can_unwrap(self) -> bool:
         """Whether some listed provider says that it answers."""
-        return any(provider.status().healthy for provider in self._providers)
+        return any(each.status().healthy for each in self._providers)
 
     def statuses(self) -> tuple[ProviderStatus, ...]:
-        """Ask every provider, then every escrow key, how it is."""
-        return tuple(member.status() for member in (*self._providers, *self._escrow))
+        """How every provider, then every escrow key, is; at most 20 seconds old."""
+        return tuple(each.status() for each in (*self._providers, *self._escrow))
 
     def close(self) -> None:
-        """Let go of the connections of every provider."""
+        """Let go of the connections and threads of every provider."""
         for member in (*self._providers, *self._escrow):
             member.close()
 
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of the places of those that wait for remote providers."""
+        if not self._remote:
+            yield
+            return
+        if not self._waiting.acquire(blocking=False):
+            raise KeyUnavailable("Too many requests wait for key providers.", retry_after=1)
+        try:
+            yield
+        finally:
+            self._waiting.release()
+
     def _owned(
         self, wrappings: Iterable[WrappedKey]
-    ) -> Iterator[tuple[WrappedKey, tuple[KeyProvider, ...]]]:
+    ) -> Iterator[tuple[WrappedKey, tuple[Member[KeyProvider], ...]]]:
         remaining = list(wrappings)
-        for provider in self._providers:
-            for wrapped in [each for each in remaining if provider.owns(each.key_ref)]:
+        for member in self._providers:
+            for wrapped in [each for each in remaining if member.provider.owns(each.key_ref)]:
                 remaining.remove(wrapped)
-                yield wrapped, tuple(p for p in self._providers if p.owns(wrapped.key_ref))
+                yield (
+                    wrapped,
+                    tuple(m for m in self._providers if m.provider.owns(wrapped.key_ref)),
+                )
+
+
+def _wrap(member: Member[KeyWrapper], key: DataKey, context: KeyContext) -> WrappedKey:
+    return member.call(lambda: member.provider.wrap(key, context))
 
 
 def _unwrap_by_any(
-    owners: Sequence[KeyProvider], wrapped: WrappedKey, context: KeyContext
+    owners: Sequence[Member[KeyProvider]], wrapped: WrappedKey, context: KeyContext
 ) -> DataKey:
     """Try all owners; tampering is reported only when none of them opens the wrapping."""
     failures: list[KeyProviderError] = []
-    for provider in owners:
+    for member in owners:
         try:
-            return provider.unwrap(wrapped, context)
+            return _unwrap(member, wrapped, context)
         except KeyProviderError as error:
             failures.append(error)
     raise next((f for f in failures if not isinstance(f, DecryptionError)), failures[0])
+
+
+def _unwrap(member: Member[KeyProvider], wrapped: WrappedKey, context: KeyContext) -> DataKey:
+    return member.call(lambda: member.provider.unwrap(wrapped, context))

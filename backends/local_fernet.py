@@ -36,6 +36,7 @@ class LocalFernet(KeyProvider):
     """
 
     scheme: ClassVar[str] = "local-fernet"
+    remote: ClassVar[bool] = False
 
     def __init__(self, master_keys: Sequence[bytes]) -> None:
         self._masters = {_key_ref(master): master for master in master_keys}

@@ -46,9 +46,15 @@ class ProviderStatus:
 
 
 class KeyWrapper(ABC):
-    """Something that can wrap data keys: enough for escrow."""
+    """Something that can wrap data keys: enough for escrow.
+
+    Attributes:
+        scheme: The scheme of its URIs.
+        remote: Whether its calls wait for another machine.
+    """
 
     scheme: ClassVar[str]
+    remote: ClassVar[bool] = True
 
     @abstractmethod
     def wrap(self, key: DataKey, context: KeyContext) -> WrappedKey:

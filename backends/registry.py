@@ -53,7 +53,7 @@ def create_keyring(keys: Sequence[str], escrow_keys: Sequence[str], *, concurren
         faults.append("STRONGROOM_KEYS: holds a scheme that cannot unwrap; list it as escrow.")
     if faults:
         raise KeyProviderConfigError(" ".join(faults))
-    return Keyring(providers, escrow)
+    return Keyring(providers, escrow, concurrency=concurrency)
 
 
 def _create_all(

@@ -1,0 +1,111 @@
+"""One provider of a keyring, so that its outage costs the keyring little.
+
+A call of a remote provider runs in a thread of the member's own and is given up after 3 seconds or
+at the request's deadline, whatever the vendor's library does; a member whose threads all hang
+refuses at once. A circuit breaker refuses at once while the provider is down. Health is asked for
+rarely: a good answer holds for 20 seconds and a bad one for 3, because a probe costs money.
+"""
+
+import contextvars
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Generic, TypeVar
+
+from backends.circuit_breaker import CircuitBreaker
+from backends.errors import KeyProviderError, KeyUnavailable
+from backends.provider import KeyWrapper, ProviderStatus
+from backends.request_deadline import seconds_left
+
+CALL_SECONDS = 3.0
+GOOD_STATUS_SECONDS = 20.0
+BAD_STATUS_SECONDS = 3.0
+
+Provider = TypeVar("Provider", bound=KeyWrapper, covariant=True)  # noqa: PLC0105 - a plain word
+T = TypeVar("T")
+
+
+class Member(Generic[Provider]):
+    """A provider with a time limit, a circuit breaker and a remembered health.
+
+    Args:
+        provider: Whom the calls are for.
+        concurrency: How many calls of a remote provider may run at once.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        *,
+        concurrency: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.provider = provider
+        self._clock = clock
+        self._breaker = CircuitBreaker(clock)
+        self._slots = threading.BoundedSemaphore(concurrency)
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix=provider.scheme)
+        self._status: tuple[float, ProviderStatus] | None = None
+        self._status_lock = threading.Lock()
+
+    def call(self, work: Callable[[], T]) -> T:
+        """Run one call of the provider.
+
+        Raises:
+            KeyUnavailable: It is down or too slow, or was so until a moment ago.
+            KeyProviderError: What the provider raised.
+        """
+        if seconds_left(CALL_SECONDS) <= 0:
+            raise KeyUnavailable("No time is left to ask the key provider.")
+        self._breaker.admit()
+        try:
+            answer = self._run(work)
+        except KeyUnavailable:
+            self._breaker.failed()
+            raise
+        except KeyProviderError:
+            self._breaker.succeeded()
+            raise
+        self._breaker.succeeded()
+        return answer
+
+    def status(self) -> ProviderStatus:
+        """The provider's own word, at most 20 seconds old, or 3 when it was not healthy."""
+        with self._status_lock:
+            now = self._clock()
+            if self._status is not None and now < self._status[0]:
+                return self._status[1]
+            status = self._ask_status()
+            held = GOOD_STATUS_SECONDS if status.healthy else BAD_STATUS_SECONDS
+            self._status = (self._clock() + held, status)
+            return status
+
+    def close(self) -> None:
+        """Let go of the provider and the threads; a call that hangs is not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.provider.close()
+
+    def _ask_status(self) -> ProviderStatus:
+        try:
+            return self._run(self.provider.status)
+        except KeyUnavailable as error:
+            return ProviderStatus(healthy=False, key_ref=None, detail=str(error))
+
+    def _run(self, work: Callable[[], T]) -> T:
+        if not self.provider.remote:
+            return work()
+        future = self._submit(work)
+        try:
+            return future.result(seconds_left(CALL_SECONDS))
+        except FutureTimeout:
+            raise KeyUnavailable("The key provider did not answer in time.") from None
+
+    def _submit(self, work: Callable[[], T]) -> Future[T]:
+        if not self._slots.acquire(blocking=False):
+            raise KeyUnavailable("Too many calls of the key provider are under way.")
+        future = self._threads.submit(contextvars.copy_context().run, work)
+        future.add_done_callback(lambda _: self._slots.release())
+        return future
