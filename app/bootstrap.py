@@ -10,7 +10,9 @@ from app.services.checkup import Checkup
 from app.services.clock import Clock, now_ms
 from app.services.container import Services
 from app.services.data_keys import DataKeys
+from app.services.injections import Injections
 from app.services.readiness import Readiness
+from app.services.redemption import Redemption
 from app.services.retries import Retries
 from app.services.secrets import Secrets
 from app.services.setup import Setup
@@ -62,6 +64,8 @@ def build(
         secrets=Secrets(database, data_keys, retries, rules, clock),
         api_keys=ApiKeys(database, system_key, retries, clock),
         accounts=Accounts(database, system_key, clock),
+        injections=Injections(database, system_key, retries, clock),
+        redemption=Redemption(database, data_keys, system_key, clock),
         readiness=Readiness(database, keyring, system_key),
         checkup=Checkup(database, keyring, system_key),
         setup=Setup(database, system_key),

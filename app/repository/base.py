@@ -13,11 +13,13 @@ Any method may raise ``StorageUnavailable``. No exception carries a row or a bou
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 from app.domain.accounts import Account
 from app.domain.api_keys import ApiKey
 from app.domain.data_keys import DataKeyRecord, StoredDataKey, Wrapping
 from app.domain.guarded import Guarded
+from app.domain.injections import Injection
 from app.domain.retries import StoredAnswer
 from app.domain.secrets import Secret, SecretFilter, StoredSecret
 
@@ -120,16 +122,16 @@ class DataKeyRepository(ABC):
         """How many data keys have no wrapping with one of ``key_refs``: an operator's sweep."""
 
 
+@dataclass(frozen=True, slots=True)
+class SealedSecrets:
+    """Secrets with their sealed values, and the data keys that these were sealed under."""
+
+    secrets: list[StoredSecret]
+    data_keys: list[StoredDataKey]
+
+
 class SecretRepository(ABC):
     """Secrets: metadata and sealed values."""
-
-    @abstractmethod
-    def get(self, account_id: str, name: str) -> StoredSecret | None:
-        """The secret of this name, or ``None``."""
-
-    @abstractmethod
-    def get_by_id(self, account_id: str, secret_id: str) -> StoredSecret | None:
-        """The secret of this id, or ``None``."""
 
     @abstractmethod
     def view(self, account_id: str, name: str) -> Secret | None:
@@ -156,6 +158,18 @@ class SecretRepository(ABC):
         Raises:
             Conflict: The account has a secret of this name.
         """
+
+    @abstractmethod
+    def find(self, account_id: str, refs: Sequence[str]) -> list[Secret]:
+        """The secrets whose name or id is among ``refs``, in one round trip."""
+
+    @abstractmethod
+    def sealed(self, account_id: str, secret_ids: Sequence[str]) -> SealedSecrets:
+        """The secrets of these ids that exist, with their data keys, in one round trip."""
+
+    @abstractmethod
+    def versions(self, account_id: str, secret_ids: Sequence[str]) -> dict[str, int]:
+        """The versions of those secrets that exist; in a unit of work their rows are locked."""
 
     @abstractmethod
     def lock_version(self, account_id: str, secret_id: str) -> int:
@@ -196,6 +210,42 @@ class AnswerRepository(ABC):
         """Delete the account's answers that expired before ``now_ms``."""
 
 
+@dataclass(frozen=True, slots=True)
+class InjectionGrant:
+    """All rows that one redemption is granted by."""
+
+    injection: Guarded[Injection]
+    api_key: Guarded[ApiKey]
+    account: Guarded[Account]
+
+
+class InjectionRepository(ABC):
+    """Injections."""
+
+    @abstractmethod
+    def get(self, account_id: str, injection_id: str) -> Guarded[Injection] | None:
+        """The injection, or ``None``; in a unit of work its row is locked."""
+
+    @abstractmethod
+    def get_grant(self, account_id: str, injection_id: str) -> InjectionGrant | None:
+        """The injection, the key that made it and its account, in one round trip, or ``None``.
+
+        In a unit of work the rows are locked: no other one changes them before this ends.
+        """
+
+    @abstractmethod
+    def page(self, account_id: str, limit: int, after_id: str | None) -> list[Guarded[Injection]]:
+        """At most ``limit`` injections, newest first, those with an id below ``after_id``."""
+
+    @abstractmethod
+    def add(self, injection: Guarded[Injection]) -> None:
+        """Add a new injection."""
+
+    @abstractmethod
+    def replace(self, injection: Guarded[Injection]) -> None:
+        """Write all columns of an injection that exists."""
+
+
 class Repository(ABC):
     """All collections, on one connection."""
 
@@ -205,6 +255,7 @@ class Repository(ABC):
     data_keys: DataKeyRepository
     secrets: SecretRepository
     answers: AnswerRepository
+    injections: InjectionRepository
 
 
 class UnitOfWork(Repository):

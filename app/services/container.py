@@ -7,7 +7,9 @@ from app.services.accounts import Accounts
 from app.services.api_keys import ApiKeys
 from app.services.authentication import Authentication
 from app.services.checkup import Checkup
+from app.services.injections import Injections
 from app.services.readiness import Readiness
+from app.services.redemption import Redemption
 from app.services.secrets import Secrets
 from app.services.setup import Setup
 
@@ -20,6 +22,8 @@ class Services:
     secrets: Secrets
     api_keys: ApiKeys
     accounts: Accounts
+    injections: Injections
+    redemption: Redemption
     readiness: Readiness
     checkup: Checkup
     setup: Setup

@@ -96,10 +96,11 @@ class DataKeys:
         key, stored = self._generate(context)
         try:
             self._store(stored, replaces)
+            self._cache.put(context, key)
         except Conflict:
-            key.wipe()
             return self._winner(account_id)
-        self._cache.put(context, key)
+        finally:
+            key.wipe()
         return stored
 
     def _generate(self, context: KeyContext) -> tuple[DataKey, StoredDataKey]:

@@ -18,15 +18,13 @@ from app.domain.secrets import (
     SecretPage,
     SecretRules,
     SecretValue,
-    StoredSecret,
     could_be_name,
 )
 from app.repository.base import Conflict, Database, Repository, UnitOfWork
 from app.services.clock import Clock
 from app.services.data_keys import DataKeys, LentKey
 from app.services.retries import AnswerFormat, Retries
-from backends.context import ValueContext
-from backends.envelope import seal
+from app.services.values import seal_value
 
 _ANSWERS = AnswerFormat[Secret](
     dump=lambda secret: json.dumps(secret).encode(),
@@ -157,7 +155,7 @@ class Secrets:
             now = self._clock()
             secret = Secret(new_id(SECRET), name, now, now)
             try:
-                work.secrets.add(_sealed(lent, secret, 1, value))
+                work.secrets.add(seal_value(lent, secret, 1, value))
             except Conflict:
                 raise SecretNameExists(name) from None
             return secret
@@ -171,7 +169,7 @@ class Secrets:
             found = self._find(work, caller, ref)
             version = work.secrets.lock_version(caller.account_id, found.id)
             secret = found._replace(update_time_ms=max(self._clock(), found.update_time_ms))
-            work.secrets.replace_value(_sealed(lent, secret, version + 1, value))
+            work.secrets.replace_value(seal_value(lent, secret, version + 1, value))
             return secret
 
         return replace
@@ -186,24 +184,3 @@ class Secrets:
         if found is None:
             raise SecretNotFound
         return found
-
-
-def _sealed(lent: LentKey, secret: Secret, version: int, value: SecretValue) -> StoredSecret:
-    context = ValueContext(
-        deployment_id=lent.context.deployment_id,
-        account_id=lent.context.account_id,
-        secret_id=secret.id,
-        name=secret.name,
-        version=version,
-        data_key_id=lent.context.data_key_id,
-    )
-    return StoredSecret(
-        account_id=context.account_id,
-        id=secret.id,
-        name=secret.name,
-        version=version,
-        data_key_id=context.data_key_id,
-        envelope=seal(lent.key, value.reveal().encode(), context.to_bytes()),
-        create_time_ms=secret.create_time_ms,
-        update_time_ms=secret.update_time_ms,
-    )

@@ -36,6 +36,8 @@ class Purpose(StrEnum):
     ROW = "row"
     API_KEY_TOKEN = "api-key-token"  # noqa: S105 - a purpose, not a password
     REQUEST = "request"
+    INJECTION_TOKEN = "injection-token"  # noqa: S105 - a purpose, not a password
+    REDEEM_NONCE = "redeem-nonce"
 
 
 @dataclass(frozen=True, slots=True)

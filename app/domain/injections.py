@@ -1,0 +1,162 @@
+"""Injections: a set of secrets for one starting process, handed over once for a token."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, NamedTuple
+
+from app.domain.api_keys import Token, TokenFormat
+from app.domain.errors import InvalidRequest
+from app.domain.guarded import GuardedField
+from app.domain.ids import INJECTION, SECRET, is_id
+from app.domain.redaction import Redacted
+from app.domain.secrets import SecretValue, could_be_name, is_environment_name
+
+INJECTION_TOKEN_PREFIX = "injt"  # noqa: S105 - a prefix, not a password
+INJECTION_TOKENS = TokenFormat((INJECTION_TOKEN_PREFIX,), INJECTION)
+
+MAX_SECRETS = 256
+MAX_VALUES_BYTES = 1024 * 1024
+DEFAULT_TTL_SECONDS = 300
+MAX_TTL_SECONDS = 24 * 60 * 60
+NONCE_WINDOW_MS = 30_000
+NONCE_LENGTHS = (22, 128)
+
+
+class InjectionState(StrEnum):
+    """What was done with an injection; that it expired follows from the clock."""
+
+    PENDING = "pending"
+    REDEEMED = "redeemed"
+    REVOKED = "revoked"
+
+
+class InjectionStatus(StrEnum):
+    """What the API tells of an injection."""
+
+    PENDING = "pending"
+    REDEEMED = "redeemed"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+class BoundSecret(NamedTuple):
+    """One entry of an injection: the variable, and the secret that was named when it was made."""
+
+    variable: str
+    secret_id: str
+    secret_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Injection:
+    """One injection of an account; times are Unix milliseconds.
+
+    Attributes:
+        api_key_id: The key that made it; once that is revoked, nothing is handed over.
+        token_digest: The keyed hash of the token.
+        nonce_digest: The keyed hash of the nonce that it was redeemed with, if any.
+        redeemed_from: The address that redeemed it.
+    """
+
+    table: ClassVar[str] = "injections"
+
+    account_id: str
+    id: str
+    api_key_id: str
+    secrets: tuple[BoundSecret, ...]
+    token_digest: bytes
+    state: InjectionState
+    created_at_ms: int
+    expires_at_ms: int
+    redeemed_at_ms: int | None = None
+    redeemed_from: str | None = None
+    nonce_digest: bytes | None = None
+
+    def granting(self) -> Mapping[str, GuardedField]:
+        """Everything but the time of creation and where it was redeemed."""
+        return {
+            "account_id": self.account_id,
+            "id": self.id,
+            "api_key_id": self.api_key_id,
+            "secrets": json.dumps(self.secrets),
+            "token_digest": self.token_digest,
+            "state": self.state.value,
+            "expires_at_ms": self.expires_at_ms,
+            "redeemed_at_ms": self.redeemed_at_ms,
+            "nonce_digest": self.nonce_digest,
+        }
+
+    def status(self, now_ms: int) -> InjectionStatus:
+        """What the API tells at ``now_ms``."""
+        if self.state is InjectionState.PENDING and self.expires_at_ms <= now_ms:
+            return InjectionStatus.EXPIRED
+        return InjectionStatus(self.state.value)
+
+
+@dataclass(frozen=True, slots=True)
+class InjectionView:
+    """An injection as its account sees it: never a value, never a token."""
+
+    injection: Injection
+    status: InjectionStatus
+
+
+@dataclass(frozen=True, slots=True)
+class InjectionPage:
+    """One page of a list, newest first."""
+
+    injections: list[InjectionView]
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedInjection:
+    """A new injection with its token, which is shown this once."""
+
+    id: str
+    token: Token
+    expires_at_ms: int
+
+
+class RedeemNonce(Redacted):
+    """What recognises the same redemption again, when its answer was lost."""
+
+    __slots__ = ()
+
+
+Environment = dict[str, SecretValue]
+
+
+def check_request(secrets: Mapping[str, str], ttl_seconds: int) -> None:
+    """Refuse a map or a life that no injection may have.
+
+    Raises:
+        InvalidRequest: The rule that is broken; repeats no input.
+    """
+    if not 1 <= len(secrets) <= MAX_SECRETS:
+        raise _bad("secrets", f"must hold 1 to {MAX_SECRETS} entries")
+    if not all(is_environment_name(variable) for variable in secrets):
+        raise _bad("secrets", "every key must be the name of an environment variable")
+    if not all(could_be_name(ref) or is_id(ref, SECRET) for ref in secrets.values()):
+        raise _bad("secrets", "every value must be the name or the id of a secret")
+    if not 1 <= ttl_seconds <= MAX_TTL_SECONDS:
+        raise _bad("ttl_seconds", f"must be 1 to {MAX_TTL_SECONDS}")
+
+
+def check_nonce(nonce: RedeemNonce) -> None:
+    """Refuse a nonce that is not 22 to 128 visible ASCII characters.
+
+    Raises:
+        InvalidRequest: Names the rule, never the nonce.
+    """
+    text = nonce.reveal()
+    shortest, longest = NONCE_LENGTHS
+    if not shortest <= len(text) <= longest or not all("!" <= each <= "~" for each in text):
+        rule = f"must be {shortest} to {longest} visible ASCII characters"
+        raise _bad("redeem_nonce", rule)
+
+
+def _bad(field: str, rule: str) -> InvalidRequest:
+    return InvalidRequest("The injection is not valid.", {field: rule})

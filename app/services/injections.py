@@ -1,0 +1,165 @@
+"""Injections: made, listed and revoked for the account that owns the secrets."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+from app.domain.api_keys import Caller, Token
+from app.domain.errors import InjectionNotFound, SecretsMissing
+from app.domain.ids import INJECTION, is_id, new_id
+from app.domain.injections import (
+    INJECTION_TOKEN_PREFIX,
+    INJECTION_TOKENS,
+    BoundSecret,
+    Injection,
+    InjectionPage,
+    InjectionState,
+    InjectionView,
+    IssuedInjection,
+    check_request,
+)
+from app.domain.retries import RetryKey
+from app.repository.base import Database, Repository, UnitOfWork
+from app.services.clock import Clock
+from app.services.retries import AnswerFormat, Retries
+from app.services.system_key import Purpose, SystemKey
+
+
+def _dump(issued: IssuedInjection) -> bytes:
+    return json.dumps((issued.id, issued.token.reveal(), issued.expires_at_ms)).encode()
+
+
+def _load(stored: bytes) -> IssuedInjection:
+    injection_id, token, expires_at_ms = json.loads(stored)
+    return IssuedInjection(injection_id, Token(token), expires_at_ms)
+
+
+_ANSWERS = AnswerFormat[IssuedInjection](_dump, _load)
+
+
+class Injections:
+    """The injections of an account, up to their redemption."""
+
+    def __init__(
+        self, database: Database, system_key: SystemKey, retries: Retries, clock: Clock
+    ) -> None:
+        self._database = database
+        self._system_key = system_key
+        self._retries = retries
+        self._clock = clock
+
+    def create(
+        self,
+        caller: Caller,
+        secrets: Mapping[str, str],
+        ttl_seconds: int,
+        retry: RetryKey | None,
+    ) -> IssuedInjection:
+        """Prepare secrets for one process. No value is opened.
+
+        Args:
+            secrets: Environment variable to the name or the id of a secret.
+            ttl_seconds: How long the token lives, at most until the caller's own key expires.
+
+        Raises:
+            InvalidRequest: The map or the life breaks a rule.
+            SecretsMissing: All the secrets that do not exist; nothing was made.
+        """
+        check_request(secrets, ttl_seconds)
+
+        def issue(work: UnitOfWork) -> IssuedInjection:
+            return self._issue(work, caller, _bind(work, caller, secrets), ttl_seconds)
+
+        return self._retries.once(caller, retry, issue, _ANSWERS)
+
+    def list(self, caller: Caller, limit: int, after_id: str | None) -> InjectionPage:
+        """One page of the account's injections, newest first.
+
+        Raises:
+            TamperedRow: A row was edited.
+        """
+        with self._database.reading() as repository:
+            found = repository.injections.page(caller.account_id, limit + 1, after_id)
+        opened = self._system_key.opened()
+        views = [self._view(opened.verify(each)) for each in found[:limit]]
+        return InjectionPage(views, len(found) > limit)
+
+    def get(self, caller: Caller, injection_id: str) -> InjectionView:
+        """One injection of the account.
+
+        Raises:
+            InjectionNotFound: The account has none such.
+            TamperedRow: Its row was edited.
+        """
+        with self._database.reading() as repository:
+            return self._view(self._find(repository, caller, injection_id))
+
+    def revoke(self, caller: Caller, injection_id: str, retry: RetryKey | None) -> InjectionView:
+        """Kill the token: a pending injection is revoked, a redeemed one gives its values no more.
+
+        Raises:
+            InjectionNotFound: The account has none such.
+            TamperedRow: Its row was edited.
+        """
+
+        def revoke(work: UnitOfWork) -> str:
+            injection = replace(self._find(work, caller, injection_id), nonce_digest=None)
+            if injection.state is InjectionState.PENDING:
+                injection = replace(injection, state=InjectionState.REVOKED)
+            work.injections.replace(self._system_key.opened().guard(injection))
+            return injection.id
+
+        self._retries.once(caller, retry, revoke, AnswerFormat(str.encode, bytes.decode))
+        return self.get(caller, injection_id)
+
+    def _issue(
+        self,
+        work: UnitOfWork,
+        caller: Caller,
+        secrets: tuple[BoundSecret, ...],
+        ttl_seconds: int,
+    ) -> IssuedInjection:
+        opened = self._system_key.opened()
+        now = self._clock()
+        injection_id = new_id(INJECTION)
+        token = INJECTION_TOKENS.mint(INJECTION_TOKEN_PREFIX, caller.account_id, injection_id)
+        expiry = now + ttl_seconds * 1000
+        if caller.expires_at_ms is not None:
+            expiry = min(expiry, caller.expires_at_ms)
+        injection = Injection(
+            account_id=caller.account_id,
+            id=injection_id,
+            api_key_id=caller.api_key_id,
+            secrets=secrets,
+            token_digest=opened.digest(Purpose.INJECTION_TOKEN, token.reveal().encode()),
+            state=InjectionState.PENDING,
+            created_at_ms=now,
+            expires_at_ms=expiry,
+        )
+        work.injections.add(opened.guard(injection))
+        return IssuedInjection(injection_id, token, expiry)
+
+    def _find(self, repository: Repository, caller: Caller, injection_id: str) -> Injection:
+        stored = None
+        if is_id(injection_id, INJECTION):
+            stored = repository.injections.get(caller.account_id, injection_id)
+        if stored is None:
+            raise InjectionNotFound
+        return self._system_key.opened().verify(stored)
+
+    def _view(self, injection: Injection) -> InjectionView:
+        return InjectionView(injection, injection.status(self._clock()))
+
+
+def _bind(
+    repository: Repository, caller: Caller, secrets: Mapping[str, str]
+) -> tuple[BoundSecret, ...]:
+    """The secrets that the map names, by id; a secret may stand under several variables."""
+    found = repository.secrets.find(caller.account_id, sorted(set(secrets.values())))
+    by_ref = {secret.name: secret for secret in found} | {secret.id: secret for secret in found}
+    missing = sorted(set(secrets.values()) - set(by_ref))
+    if missing:
+        raise SecretsMissing(tuple(missing))
+    return tuple(
+        BoundSecret(variable, by_ref[ref].id, by_ref[ref].name) for variable, ref in secrets.items()
+    )

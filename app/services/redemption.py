@@ -1,0 +1,215 @@
+"""Redemption: the values of an injection for its token, once.
+
+Everything is opened before anything is written. One transaction then reads the rows again, refuses
+if any of them changed what is granted, and marks the token used: a provider that is down leaves it
+unused, and of many concurrent redemptions the database lets one through.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from cryptography.hazmat.primitives import constant_time
+
+from app.domain.accounts import Account
+from app.domain.api_keys import ApiKey, ParsedToken
+from app.domain.errors import InjectionRefused, InvalidRequest, StorageUnavailable, TamperedRow
+from app.domain.injections import (
+    INJECTION_TOKENS,
+    MAX_VALUES_BYTES,
+    NONCE_WINDOW_MS,
+    Environment,
+    Injection,
+    InjectionState,
+    RedeemNonce,
+    check_nonce,
+)
+from app.domain.redaction import Redacted
+from app.domain.scopes import Scope
+from app.domain.secrets import SecretValue, StoredSecret
+from app.repository.base import Database, InjectionGrant, Repository, SealedSecrets
+from app.services.clock import Clock
+from app.services.data_keys import DataKeys
+from app.services.system_key import OpenedSystemKey, Purpose, SystemKey
+from app.services.values import open_value
+
+_LOG = logging.getLogger("strongroom.redemption")
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One redemption as it was asked for."""
+
+    parsed: ParsedToken
+    nonce_digest: bytes | None
+    address: str
+
+
+class Redemption:
+    """Hands over the values of injections."""
+
+    def __init__(
+        self, database: Database, data_keys: DataKeys, system_key: SystemKey, clock: Clock
+    ) -> None:
+        self._database = database
+        self._data_keys = data_keys
+        self._system_key = system_key
+        self._clock = clock
+
+    def redeem(self, credential: Redacted, nonce: RedeemNonce | None, address: str) -> Environment:
+        """The current values of the injection's secrets, by environment variable.
+
+        Args:
+            credential: The token.
+            nonce: With the same one, the values may be had again for 30 seconds.
+            address: Where the request comes from; kept with the injection.
+
+        Raises:
+            InjectionRefused: The token is malformed, unknown, used, expired or revoked; the key
+                that made it, its account's capability or one of its secrets is gone; or a row of
+                these was edited.
+            InvalidRequest: The nonce breaks a rule, or the values are over 1 MiB in all; the token
+                stays unused.
+            KeyProviderError: A data key could not be opened; the token stays unused.
+        """
+        request = self._request(credential, nonce, address)
+        for _ in range(_ATTEMPTS):
+            environment = self._attempt(request)
+            if environment is not None:
+                return environment
+        raise StorageUnavailable
+
+    def _request(self, credential: Redacted, nonce: RedeemNonce | None, address: str) -> _Request:
+        parsed = INJECTION_TOKENS.parse(credential.reveal())
+        if parsed is None:
+            raise InjectionRefused
+        if nonce is None:
+            return _Request(parsed, None, address)
+        check_nonce(nonce)
+        asked = f"{parsed.account_id} {parsed.row_id} {nonce.reveal()}".encode()
+        digest = self._system_key.opened().digest(Purpose.REDEEM_NONCE, asked)
+        return _Request(parsed, digest, address)
+
+    def _attempt(self, request: _Request) -> Environment | None:
+        """One try; ``None`` when a value was replaced between opening and marking."""
+        with self._database.reading() as repository:
+            injection = self._granted(repository, request)
+            sealed = repository.secrets.sealed(injection.account_id, _secret_ids(injection))
+        values = self._open(injection, sealed)
+        if not self._mark(request, sealed.secrets):
+            return None
+        return {bound.variable: values[bound.secret_id] for bound in injection.secrets}
+
+    def _granted(self, repository: Repository, request: _Request) -> Injection:
+        parsed = request.parsed
+        grant = repository.injections.get_grant(parsed.account_id, parsed.row_id)
+        if grant is None:
+            raise InjectionRefused
+        opened = self._system_key.opened()
+        injection, key, account = _verified(opened, grant)
+        if not self._is_granted(opened, request, injection, key, account):
+            raise InjectionRefused
+        if not self._may_take(injection, request):
+            raise InjectionRefused
+        return injection
+
+    def _is_granted(
+        self,
+        opened: OpenedSystemKey,
+        request: _Request,
+        injection: Injection,
+        key: ApiKey,
+        account: Account,
+    ) -> bool:
+        parsed = request.parsed
+        token = parsed.token.reveal().encode()
+        is_this_row = (injection.account_id, injection.id) == (parsed.account_id, parsed.row_id)
+        is_its_key = (key.account_id, key.id) == (injection.account_id, injection.api_key_id)
+        return (
+            opened.matches(Purpose.INJECTION_TOKEN, token, injection.token_digest)
+            and is_this_row
+            and is_its_key
+            and account.id == injection.account_id
+            and account.devbox
+            and Scope.SECRETS_INJECT in key.scopes
+            and key.is_live(self._clock())
+        )
+
+    def _may_take(self, injection: Injection, request: _Request) -> bool:
+        now = self._clock()
+        if injection.state is InjectionState.PENDING:
+            return now < injection.expires_at_ms
+        if injection.state is InjectionState.REDEEMED and _is_same_try(injection, request, now):
+            return True
+        if injection.state is InjectionState.REDEEMED:
+            _LOG.warning(
+                "injection_reused",
+                extra={"account_id": injection.account_id, "injection_id": injection.id},
+            )
+        return False
+
+    def _open(self, injection: Injection, sealed: SealedSecrets) -> dict[str, SecretValue]:
+        found = {secret.id for secret in sealed.secrets}
+        if any(bound.secret_id not in found for bound in injection.secrets):
+            raise InjectionRefused
+        values: dict[str, SecretValue] = {}
+        for stored in sealed.data_keys:
+            with self._data_keys.lend(stored) as lent:
+                for secret in sealed.secrets:
+                    if secret.data_key_id == lent.context.data_key_id:
+                        values[secret.id] = open_value(lent, secret)
+        _check_size(injection, values)
+        return values
+
+    def _mark(self, request: _Request, used: Sequence[StoredSecret]) -> bool:
+        """Mark the token used if all is as it was; whether it was."""
+        versions = {secret.id: secret.version for secret in used}
+        with self._database.writing() as work:
+            injection = self._granted(work, request)
+            if work.secrets.versions(injection.account_id, list(versions)) != versions:
+                return False
+            if injection.state is InjectionState.PENDING:
+                redeemed = replace(
+                    injection,
+                    state=InjectionState.REDEEMED,
+                    redeemed_at_ms=self._clock(),
+                    redeemed_from=request.address,
+                    nonce_digest=request.nonce_digest,
+                )
+                work.injections.replace(self._system_key.opened().guard(redeemed))
+                work.commit()
+            return True
+
+
+def _verified(opened: OpenedSystemKey, grant: InjectionGrant) -> tuple[Injection, ApiKey, Account]:
+    try:
+        return (
+            opened.verify(grant.injection),
+            opened.verify(grant.api_key),
+            opened.verify(grant.account),
+        )
+    except TamperedRow:
+        raise InjectionRefused from None
+
+
+def _is_same_try(injection: Injection, request: _Request, now_ms: int) -> bool:
+    stored, redeemed_at_ms = injection.nonce_digest, injection.redeemed_at_ms
+    if request.nonce_digest is None or stored is None or redeemed_at_ms is None:
+        return False
+    in_time = now_ms < redeemed_at_ms + NONCE_WINDOW_MS
+    return in_time and constant_time.bytes_eq(stored, request.nonce_digest)
+
+
+def _secret_ids(injection: Injection) -> list[str]:
+    return sorted({bound.secret_id for bound in injection.secrets})
+
+
+def _check_size(injection: Injection, values: dict[str, SecretValue]) -> None:
+    total = sum(
+        len(bound.variable) + len(values[bound.secret_id].reveal().encode())
+        for bound in injection.secrets
+    )
+    if total > MAX_VALUES_BYTES:
+        rule = f"names and values must be at most {MAX_VALUES_BYTES} bytes in all"
+        raise InvalidRequest("The injection is too large.", {"secrets": rule})

@@ -1,0 +1,47 @@
+"""Values between rows and envelopes: the one place that seals a value and the one that opens it."""
+
+from app.domain.secrets import Secret, SecretValue, StoredSecret
+from app.services.data_keys import LentKey
+from backends.context import ValueContext
+from backends.envelope import open_envelope, seal
+
+
+def seal_value(lent: LentKey, secret: Secret, version: int, value: SecretValue) -> StoredSecret:
+    """The row of a secret, with its value sealed under the lent data key."""
+    owner = lent.context
+    context = _context(lent, secret.id, secret.name, version)
+    return StoredSecret(
+        account_id=owner.account_id,
+        id=secret.id,
+        name=secret.name,
+        version=version,
+        data_key_id=owner.data_key_id,
+        envelope=seal(lent.key, value.reveal().encode(), context),
+        create_time_ms=secret.create_time_ms,
+        update_time_ms=secret.update_time_ms,
+    )
+
+
+def open_value(lent: LentKey, secret: StoredSecret) -> SecretValue:
+    """The value of a row, under the data key that it names, lent.
+
+    Raises:
+        DecryptionError: The row is not what was written: any of its columns, or its envelope.
+    """
+    context = _context(lent, secret.id, secret.name, secret.version)
+    plaintext = open_envelope(lent.key, secret.envelope, context)
+    try:
+        return SecretValue(plaintext.decode())
+    finally:
+        plaintext[:] = bytes(len(plaintext))
+
+
+def _context(lent: LentKey, secret_id: str, name: str, version: int) -> bytes:
+    return ValueContext(
+        deployment_id=lent.context.deployment_id,
+        account_id=lent.context.account_id,
+        secret_id=secret_id,
+        name=name,
+        version=version,
+        data_key_id=lent.context.data_key_id,
+    ).to_bytes()
