@@ -20,9 +20,11 @@ What only this vendor does is tested in a file of its own, ``tests/backends/test
 
 from tests.contract.key_provider.case import ProviderCase, WrapperCase
 from tests.contract.key_provider.local_fernet_case import LocalFernetCase
+from tests.contract.key_provider.recovery_case import RecoveryCase
 
 CASES: dict[str, type[WrapperCase]] = {
     "local-fernet": LocalFernetCase,
+    "recovery": RecoveryCase,
 }
 
 PROVIDER_CASES: dict[str, type[ProviderCase]] = {

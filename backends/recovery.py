@@ -1,0 +1,51 @@
+"""Data keys wrapped for escrow under a recovery public key: ``recovery:PATH``.
+
+The server holds only the public half, so it cannot open what it wrapped here; the private half
+stays offline until everything else is lost.
+"""
+
+from pathlib import Path
+from typing import ClassVar
+
+from backends.context import KeyContext
+from backends.data_key import DataKey
+from backends.errors import KeyProviderConfigError
+from backends.private_file import read_private_file
+from backends.provider import KeyWrapper, ProviderStatus, WrappedKey
+from backends.recovery_files import MalformedKeyFile, read_public_key
+from backends.recovery_keys import SCHEME, RecoveryPublicKey
+from backends.spec import ProviderSpec
+
+
+class Recovery(KeyWrapper):
+    """Wraps under a public key that is in memory, so it does not fail."""
+
+    scheme: ClassVar[str] = SCHEME
+
+    def __init__(self, public_key: RecoveryPublicKey) -> None:
+        self._public_key = public_key
+
+    def wrap(self, key: DataKey, context: KeyContext) -> WrappedKey:
+        """Wrap for the holder of the private key."""
+        return self._public_key.wrap(key, context)
+
+    def status(self) -> ProviderStatus:
+        """Always healthy: the public key is in memory."""
+        return ProviderStatus(healthy=True, key_ref=self._public_key.key_ref)
+
+
+def from_spec(spec: ProviderSpec) -> Recovery:
+    """The wrapper whose public key the file at the URI's path holds.
+
+    Raises:
+        KeyProviderConfigError: The file is missing or not a public key file; names the setting.
+    """
+    if spec.options:
+        raise KeyProviderConfigError(f"{spec.setting}: recovery takes no options.")
+    text = read_private_file(Path(spec.location), spec.setting, others_may_read=True)
+    try:
+        return Recovery(read_public_key(text))
+    except MalformedKeyFile:
+        raise KeyProviderConfigError(
+            f"{spec.setting}: the file must hold a recovery public key."
+        ) from None
