@@ -1,0 +1,164 @@
+"""A member of a keyring: bounded in time, refused at once when down, asked rarely how it is."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from backends.context import KeyContext
+from backends.data_key import DataKey
+from backends.errors import KeyAccessDenied, KeyUnavailable
+from backends.member import Member
+from backends.provider import KeyWrapper, ProviderStatus, WrappedKey
+from backends.request_deadline import request_deadline
+
+CONTEXT = KeyContext("dep", "acct", "dk")
+
+
+class RemoteWrapper(KeyWrapper):
+    """Wraps through whatever the test puts in the way."""
+
+    scheme = "remote"
+
+    def __init__(self) -> None:
+        self.answer: Callable[[], None] = lambda: None
+        self.healthy = True
+        self.status_calls = 0
+
+    def wrap(self, key: DataKey, context: KeyContext) -> WrappedKey:
+        self.answer()
+        return WrappedKey(self.scheme, "ref", b"blob")
+
+    def status(self) -> ProviderStatus:
+        self.status_calls += 1
+        return ProviderStatus(healthy=self.healthy, key_ref="ref")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def wrapper() -> RemoteWrapper:
+    return RemoteWrapper()
+
+
+@pytest.fixture
+def member(wrapper: RemoteWrapper, clock: Clock) -> Iterator[Member[RemoteWrapper]]:
+    member = Member(wrapper, concurrency=2, clock=clock)
+    yield member
+    member.close()
+
+
+@pytest.fixture
+def hang(wrapper: RemoteWrapper) -> Iterator[threading.Event]:
+    """Makes every call hang until the test lets it go."""
+    released = threading.Event()
+    wrapper.answer = lambda: void(released.wait(30))
+    yield released
+    released.set()
+
+
+def void(_: object) -> None:
+    return None
+
+
+def wrap(member: Member[RemoteWrapper]) -> WrappedKey:
+    return member.call(lambda: member.provider.wrap(DataKey.random(), CONTEXT))
+
+
+def refuse(error: Exception) -> Callable[[], None]:
+    def answer() -> None:
+        raise error
+
+    return answer
+
+
+def test_a_call_that_hangs_is_given_up_at_the_deadline(
+    member: Member[RemoteWrapper], hang: threading.Event
+) -> None:
+    with request_deadline(0.05), pytest.raises(KeyUnavailable, match="in time"):
+        wrap(member)
+
+
+def test_past_the_deadline_the_provider_is_not_asked(
+    member: Member[RemoteWrapper], wrapper: RemoteWrapper
+) -> None:
+    wrapper.answer = refuse(AssertionError("asked"))
+
+    with request_deadline(0.0), pytest.raises(KeyUnavailable, match="No time"):
+        wrap(member)
+
+
+def test_hanging_calls_never_take_more_threads_than_allowed(
+    member: Member[RemoteWrapper], hang: threading.Event
+) -> None:
+    for _ in range(2):
+        with request_deadline(0.05), pytest.raises(KeyUnavailable, match="in time"):
+            wrap(member)
+
+    with pytest.raises(KeyUnavailable, match="under way"):
+        wrap(member)
+
+
+def test_an_outage_is_answered_at_once_without_asking_again(
+    member: Member[RemoteWrapper], wrapper: RemoteWrapper
+) -> None:
+    wrapper.answer = refuse(KeyUnavailable("down"))
+    for _ in range(3):
+        with pytest.raises(KeyUnavailable, match="down"):
+            wrap(member)
+
+    with pytest.raises(KeyUnavailable, match="several times"):
+        wrap(member)
+
+
+def test_a_refusal_is_an_answer_and_no_outage(
+    member: Member[RemoteWrapper], wrapper: RemoteWrapper
+) -> None:
+    wrapper.answer = refuse(KeyAccessDenied("denied"))
+    for _ in range(4):
+        with pytest.raises(KeyAccessDenied):
+            wrap(member)
+
+
+def test_after_an_outage_it_serves_again_by_itself(
+    member: Member[RemoteWrapper], wrapper: RemoteWrapper, clock: Clock
+) -> None:
+    wrapper.answer = refuse(KeyUnavailable("down"))
+    for _ in range(3):
+        with pytest.raises(KeyUnavailable):
+            wrap(member)
+    wrapper.answer = lambda: None
+    clock.now += 3.0
+
+    assert wrap(member).key_ref == "ref"
+    assert wrap(member).key_ref == "ref"
+
+
+@pytest.mark.parametrize(("healthy", "seconds"), [(True, 20.0), (False, 3.0)])
+def test_health_is_remembered_for_a_while(
+    member: Member[RemoteWrapper],
+    wrapper: RemoteWrapper,
+    clock: Clock,
+    healthy: bool,
+    seconds: float,
+) -> None:
+    wrapper.healthy = healthy
+    member.status()
+    clock.now += seconds - 0.1
+    member.status()
+    assert wrapper.status_calls == 1
+
+    clock.now += 0.1
+    member.status()
+    assert wrapper.status_calls == 2
