@@ -21,6 +21,7 @@ class Recovery(KeyWrapper):
     """Wraps under a public key that is in memory, so it does not fail."""
 
     scheme: ClassVar[str] = SCHEME
+    remote: ClassVar[bool] = False
 
     def __init__(self, public_key: RecoveryPublicKey) -> None:
         self._public_key = public_key
