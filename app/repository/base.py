@@ -28,6 +28,10 @@ class Conflict(Exception):
     """A row with the same unique columns is there already."""
 
 
+class DatabaseMisconfigured(Exception):
+    """The database's address is not one that we can use; the message names the setting."""
+
+
 class DeploymentRepository(ABC):
     """The one row that says which deployment this database belongs to."""
 
@@ -192,8 +196,8 @@ class AnswerRepository(ABC):
         """The stored answer, or ``None``; it may have expired."""
 
     @abstractmethod
-    def claim(self, answer: StoredAnswer) -> bool:
-        """Insert the row unless there is one that has not expired.
+    def claim(self, answer: StoredAnswer, now_ms: int) -> bool:
+        """Insert the row unless there is one that has not expired at ``now_ms``.
 
         A claim that meets another unit of work's open claim waits for its end.
 
@@ -207,7 +211,7 @@ class AnswerRepository(ABC):
 
     @abstractmethod
     def delete_expired(self, account_id: str, now_ms: int) -> None:
-        """Delete the account's answers that expired before ``now_ms``."""
+        """Delete the account's answers that have expired at ``now_ms``."""
 
 
 @dataclass(frozen=True, slots=True)

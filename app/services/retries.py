@@ -64,7 +64,7 @@ class Retries:
         opened = self._system_key.opened()
         pending = self._pending(opened, caller, retry)
         with self._database.writing() as work:
-            if not work.answers.claim(pending):
+            if not work.answers.claim(pending, self._clock()):
                 return _replay(opened, work, pending, answers)
             answer = work_on(work)
             sealed = seal(opened.key, answers.dump(answer), _context(opened, pending))

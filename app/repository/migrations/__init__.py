@@ -1,0 +1,1 @@
+"""Alembic migrations: forwards only; a backup is the way back."""

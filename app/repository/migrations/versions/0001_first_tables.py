@@ -1,0 +1,207 @@
+"""The tables of the first release."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.schema import SchemaItem
+from sqlalchemy.types import TypeEngine
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+_STRING = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_BYTES = sa.LargeBinary()
+
+
+def upgrade() -> None:
+    """Make all tables."""
+    _deployment()
+    _accounts()
+    _api_keys()
+    _data_keys()
+    _wrappings()
+    _secrets()
+    _answers()
+    _injections()
+
+
+def _deployment() -> None:
+    _table(
+        "deployment",
+        _column("only", sa.Integer()),
+        _column("id", _STRING),
+        sa.PrimaryKeyConstraint("only", name="pk_deployment"),
+        sa.CheckConstraint("only IN (1)", name="ck_deployment_only"),
+    )
+
+
+def _accounts() -> None:
+    _table(
+        "accounts",
+        _column("id", _STRING),
+        _column("name", _STRING),
+        _column("devbox", sa.Integer()),
+        _column("created_at_ms", _NUMBER),
+        _column("mac_key_id", _STRING),
+        _column("mac", _BYTES),
+        sa.PrimaryKeyConstraint("id", name="pk_accounts"),
+        sa.CheckConstraint("length(id) BETWEEN 1 AND 64", name="ck_accounts_id"),
+        sa.CheckConstraint("devbox IN (0, 1)", name="ck_accounts_devbox"),
+        sa.CheckConstraint('length("mac") = 32', name="ck_accounts_mac"),
+    )
+
+
+def _api_keys() -> None:
+    _table(
+        "api_keys",
+        _column("account_id", _STRING),
+        _column("id", _STRING),
+        _column("name", _STRING),
+        _column("restricted", sa.Integer()),
+        _column("scopes", _STRING),
+        _column("token_digest", _BYTES),
+        _column("created_at_ms", _NUMBER),
+        _column("expires_at_ms", _NUMBER, nullable=True),
+        _column("revoked_at_ms", _NUMBER, nullable=True),
+        _column("mac_key_id", _STRING),
+        _column("mac", _BYTES),
+        sa.PrimaryKeyConstraint("account_id", "id", name="pk_api_keys"),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name="fk_api_keys_accounts"),
+        sa.CheckConstraint("length(id) BETWEEN 1 AND 64", name="ck_api_keys_id"),
+        sa.CheckConstraint("restricted IN (0, 1)", name="ck_api_keys_restricted"),
+        sa.CheckConstraint('length("token_digest") = 32', name="ck_api_keys_token_digest"),
+        sa.CheckConstraint('length("mac") = 32', name="ck_api_keys_mac"),
+    )
+
+
+def _data_keys() -> None:
+    _table(
+        "data_keys",
+        _column("account_id", _STRING),
+        _column("id", _STRING),
+        _column("state", _STRING),
+        _column("check", _BYTES),
+        _column("created_at_ms", _NUMBER),
+        _column("mac_key_id", _STRING),
+        _column("mac", _BYTES),
+        sa.PrimaryKeyConstraint("account_id", "id", name="pk_data_keys"),
+        sa.CheckConstraint("length(account_id) BETWEEN 1 AND 64", name="ck_data_keys_account_id"),
+        sa.CheckConstraint("length(id) BETWEEN 1 AND 64", name="ck_data_keys_id"),
+        sa.CheckConstraint("state IN ('active', 'retired')", name="ck_data_keys_state"),
+        sa.CheckConstraint('length("check") = 32', name="ck_data_keys_check"),
+        sa.CheckConstraint('length("mac") = 32', name="ck_data_keys_mac"),
+    )
+    op.create_index(
+        "uq_data_keys_active",
+        "data_keys",
+        ["account_id"],
+        unique=True,
+        sqlite_where=sa.text("state = 'active'"),
+        postgresql_where=sa.text("state = 'active'"),
+    )
+
+
+def _wrappings() -> None:
+    _table(
+        "wrappings",
+        _column("account_id", _STRING),
+        _column("data_key_id", _STRING),
+        _column("scheme", _STRING),
+        _column("key_ref", _STRING),
+        _column("blob", _BYTES),
+        _column("mac_key_id", _STRING),
+        _column("mac", _BYTES),
+        sa.PrimaryKeyConstraint("account_id", "data_key_id", "key_ref", name="pk_wrappings"),
+        _of_data_key("fk_wrappings_data_keys"),
+        sa.CheckConstraint('length("mac") = 32', name="ck_wrappings_mac"),
+    )
+    op.create_index("ix_wrappings_key_ref", "wrappings", ["key_ref"])
+
+
+def _secrets() -> None:
+    _table(
+        "secrets",
+        _column("account_id", _STRING),
+        _column("id", _STRING),
+        _column("name", _STRING),
+        _column("version", _NUMBER),
+        _column("create_time_ms", _NUMBER),
+        _column("update_time_ms", _NUMBER),
+        _column("data_key_id", _STRING),
+        _column("envelope", _BYTES),
+        sa.PrimaryKeyConstraint("account_id", "id", name="pk_secrets"),
+        sa.UniqueConstraint("account_id", "name", name="uq_secrets_account_id_name"),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name="fk_secrets_accounts"),
+        _of_data_key("fk_secrets_data_keys"),
+        sa.CheckConstraint("length(id) BETWEEN 1 AND 64", name="ck_secrets_id"),
+        sa.CheckConstraint("length(name) BETWEEN 1 AND 255", name="ck_secrets_name"),
+        sa.CheckConstraint("version >= 1", name="ck_secrets_version"),
+    )
+    op.create_index("ix_secrets_data_key_id", "secrets", ["account_id", "data_key_id"])
+
+
+def _answers() -> None:
+    _table(
+        "answers",
+        _column("account_id", _STRING),
+        _column("api_key_id", _STRING),
+        _column("request_id", _STRING),
+        _column("digest", _BYTES),
+        _column("data_key_id", _STRING),
+        _column("answer", _BYTES),
+        _column("expires_at_ms", _NUMBER),
+        sa.PrimaryKeyConstraint("account_id", "api_key_id", "request_id", name="pk_answers"),
+        sa.CheckConstraint("length(request_id) BETWEEN 1 AND 255", name="ck_answers_request_id"),
+        sa.CheckConstraint('length("digest") = 32', name="ck_answers_digest"),
+    )
+    op.create_index("ix_answers_expires_at_ms", "answers", ["account_id", "expires_at_ms"])
+
+
+def _injections() -> None:
+    _table(
+        "injections",
+        _column("account_id", _STRING),
+        _column("id", _STRING),
+        _column("api_key_id", _STRING),
+        _column("secrets", _STRING),
+        _column("token_digest", _BYTES),
+        _column("state", _STRING),
+        _column("created_at_ms", _NUMBER),
+        _column("expires_at_ms", _NUMBER),
+        _column("redeemed_at_ms", _NUMBER, nullable=True),
+        _column("redeemed_from", _STRING, nullable=True),
+        _column("nonce_digest", _BYTES, nullable=True),
+        _column("mac_key_id", _STRING),
+        _column("mac", _BYTES),
+        sa.PrimaryKeyConstraint("account_id", "id", name="pk_injections"),
+        sa.ForeignKeyConstraint(
+            ["account_id", "api_key_id"],
+            ["api_keys.account_id", "api_keys.id"],
+            name="fk_injections_api_keys",
+        ),
+        sa.CheckConstraint("length(id) BETWEEN 1 AND 64", name="ck_injections_id"),
+        sa.CheckConstraint('length("token_digest") = 32', name="ck_injections_token_digest"),
+        sa.CheckConstraint(
+            "state IN ('pending', 'redeemed', 'revoked')", name="ck_injections_state"
+        ),
+        sa.CheckConstraint('length("nonce_digest") = 32', name="ck_injections_nonce_digest"),
+        sa.CheckConstraint('length("mac") = 32', name="ck_injections_mac"),
+    )
+
+
+def _table(name: str, *parts: SchemaItem) -> None:
+    op.create_table(name, *parts, sqlite_strict=True)
+
+
+def _column(name: str, kind: TypeEngine[Any], *, nullable: bool = False) -> sa.Column[Any]:
+    return sa.Column(name, kind, nullable=nullable)
+
+
+def _of_data_key(name: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(
+        ["account_id", "data_key_id"], ["data_keys.account_id", "data_keys.id"], name=name
+    )

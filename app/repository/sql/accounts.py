@@ -1,0 +1,68 @@
+"""Accounts in SQL."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, select, update
+
+from app.domain.accounts import Account
+from app.domain.guarded import Guarded
+from app.repository.base import AccountRepository
+from app.repository.sql import fields
+from app.repository.sql.statements import InsertUnlessThere, Parameters, Statements
+from app.repository.sql.tables import accounts
+
+_COLUMNS = tuple(accounts.c)
+_GET = select(*_COLUMNS).where(accounts.c.id == bindparam("account_id"))
+_ALL = select(*_COLUMNS).order_by(accounts.c.id)
+_ADD = InsertUnlessThere(accounts)
+_REPLACE = update(accounts).where(accounts.c.id == bindparam("account_id"))
+
+
+class SqlAccounts(AccountRepository):
+    """Accounts."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def get(self, account_id: str) -> Guarded[Account] | None:
+        """The account, or ``None``."""
+        row = self._statements.first(_GET, {"account_id": account_id})
+        return None if row is None else parse_account(row)
+
+    def add(self, account: Guarded[Account]) -> None:
+        """Add a new account."""
+        self._statements.insert(_ADD, _values(account))
+
+    def replace(self, account: Guarded[Account]) -> None:
+        """Write all columns of an account that exists."""
+        self._statements.run(_REPLACE, {"account_id": account.unverified.id, **_values(account)})
+
+    def all(self) -> list[Guarded[Account]]:
+        """Every account, oldest first."""
+        return [parse_account(row) for row in self._statements.all(_ALL, {})]
+
+
+@fields.parses(Account.table)
+def parse_account(row: Sequence[Any]) -> Guarded[Account]:
+    """The account in a row whose columns are those of the table, in order."""
+    account_id, name, devbox, created_at_ms, mac_key_id, mac = row
+    account = Account(
+        id=fields.text(account_id),
+        name=fields.text(name),
+        devbox=fields.flag(devbox),
+        created_at_ms=fields.number(created_at_ms),
+    )
+    return Guarded(account, fields.mac(mac_key_id, mac))
+
+
+def _values(guarded: Guarded[Account]) -> Parameters:
+    account = guarded.unverified
+    return {
+        "id": account.id,
+        "name": account.name,
+        "devbox": int(account.devbox),
+        "created_at_ms": account.created_at_ms,
+        "mac_key_id": guarded.mac.key_id,
+        "mac": guarded.mac.digest,
+    }

@@ -1,0 +1,30 @@
+"""From the address of a database to the database."""
+
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from app.repository.base import Database, DatabaseMisconfigured
+from app.repository.sql.sqlite.database import SqliteDatabase
+
+_EXPECTED = "STRONGROOM_DATABASE_URL must be like sqlite:////srv/strongroom/strongroom.db"
+
+
+def connect(url: str) -> Database:
+    """The database at ``url``: ``sqlite:///relative`` or ``sqlite:////absolute``.
+
+    Nothing is opened yet.
+
+    Raises:
+        DatabaseMisconfigured: The address is of no kind that we know; it is not repeated.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise DatabaseMisconfigured(_EXPECTED) from None
+    if parsed.drivername != "sqlite" or not parsed.database or parsed.query:
+        raise DatabaseMisconfigured(_EXPECTED)
+    if parsed.host or parsed.database == ":memory:":
+        raise DatabaseMisconfigured(_EXPECTED)
+    return SqliteDatabase(Path(parsed.database).absolute())

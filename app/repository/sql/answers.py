@@ -1,0 +1,71 @@
+"""Stored answers in SQL."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import and_, bindparam, delete, select, update
+
+from app.domain.retries import StoredAnswer
+from app.repository.base import AnswerRepository
+from app.repository.sql import fields
+from app.repository.sql.statements import InsertUnlessThere, Statements
+from app.repository.sql.tables import answers
+
+_OWN = answers.c.account_id == bindparam("of_account")
+_THIS = and_(
+    _OWN,
+    answers.c.api_key_id == bindparam("of_key"),
+    answers.c.request_id == bindparam("of_request"),
+)
+_EXPIRED = answers.c.expires_at_ms <= bindparam("now_ms")
+_GET = select(*answers.c).where(_THIS)
+_INSERT = InsertUnlessThere(answers)
+_FINISH = update(answers).where(_THIS).values(answer=bindparam("answer"))
+_DELETE_EXPIRED = delete(answers).where(_OWN, _EXPIRED)
+_DELETE_THIS_IF_EXPIRED = delete(answers).where(_THIS, _EXPIRED)
+
+
+class SqlAnswers(AnswerRepository):
+    """Stored answers of idempotent requests."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def get(self, account_id: str, api_key_id: str, request_id: str) -> StoredAnswer | None:
+        """The stored answer, or ``None``; it may have expired."""
+        row = self._statements.first(_GET, _this(account_id, api_key_id, request_id))
+        return None if row is None else _parse(row)
+
+    def claim(self, answer: StoredAnswer, now_ms: int) -> bool:
+        """Insert the row unless there is one that has not expired."""
+        this = _this(answer.account_id, answer.api_key_id, answer.request_id)
+        self._statements.erase(_DELETE_THIS_IF_EXPIRED, {**this, "now_ms": now_ms})
+        return self._statements.run(_INSERT, asdict(answer)) > 0
+
+    def finish(self, answer: StoredAnswer) -> None:
+        """Write the answer of a row that this unit of work claimed."""
+        this = _this(answer.account_id, answer.api_key_id, answer.request_id)
+        self._statements.run(_FINISH, {**this, "answer": answer.answer})
+
+    def delete_expired(self, account_id: str, now_ms: int) -> None:
+        """Delete the account's answers that have expired at ``now_ms``."""
+        self._statements.erase(_DELETE_EXPIRED, {"of_account": account_id, "now_ms": now_ms})
+
+
+def _this(account_id: str, api_key_id: str, request_id: str) -> dict[str, object]:
+    return {"of_account": account_id, "of_key": api_key_id, "of_request": request_id}
+
+
+@fields.parses("answers")
+def _parse(row: Sequence[Any]) -> StoredAnswer:
+    account_id, api_key_id, request_id, digest, data_key_id, answer, expires_at_ms = row
+    return StoredAnswer(
+        account_id=fields.text(account_id),
+        api_key_id=fields.text(api_key_id),
+        request_id=fields.text(request_id),
+        digest=fields.blob(digest),
+        data_key_id=fields.text(data_key_id),
+        answer=fields.blob(answer),
+        expires_at_ms=fields.number(expires_at_ms),
+    )

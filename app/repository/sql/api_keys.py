@@ -1,0 +1,103 @@
+"""API keys in SQL."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import and_, bindparam, select, update
+
+from app.domain.accounts import Account
+from app.domain.api_keys import ApiKey
+from app.domain.guarded import Guarded
+from app.domain.scopes import Scope
+from app.repository.base import ApiKeyRepository
+from app.repository.sql import fields
+from app.repository.sql.accounts import parse_account
+from app.repository.sql.statements import InsertUnlessThere, Parameters, Statements
+from app.repository.sql.tables import accounts, api_keys
+
+_COLUMNS = tuple(api_keys.c)
+_THIS = and_(api_keys.c.account_id == bindparam("of_account"), api_keys.c.id == bindparam("of_id"))
+_GET = select(*_COLUMNS).where(_THIS)
+_GET_WITH_ACCOUNT = (
+    select(*_COLUMNS, *accounts.c)
+    .join_from(api_keys, accounts, accounts.c.id == api_keys.c.account_id)
+    .where(_THIS)
+)
+_LIST = (
+    select(*_COLUMNS)
+    .where(api_keys.c.account_id == bindparam("of_account"))
+    .order_by(api_keys.c.id)
+)
+_ADD = InsertUnlessThere(api_keys)
+_REPLACE = update(api_keys).where(_THIS)
+
+
+class SqlApiKeys(ApiKeyRepository):
+    """API keys."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def get(self, account_id: str, key_id: str) -> Guarded[ApiKey] | None:
+        """The API key, or ``None``."""
+        row = self._statements.first(_GET, {"of_account": account_id, "of_id": key_id})
+        return None if row is None else parse_api_key(row)
+
+    def get_with_account(
+        self, account_id: str, key_id: str
+    ) -> tuple[Guarded[ApiKey], Guarded[Account]] | None:
+        """The API key and the account that owns it, or ``None``."""
+        row = self._statements.first(_GET_WITH_ACCOUNT, {"of_account": account_id, "of_id": key_id})
+        if row is None:
+            return None
+        return parse_api_key(row[: len(_COLUMNS)]), parse_account(row[len(_COLUMNS) :])
+
+    def list(self, account_id: str) -> list[Guarded[ApiKey]]:
+        """All API keys of the account, oldest first."""
+        return [
+            parse_api_key(row) for row in self._statements.all(_LIST, {"of_account": account_id})
+        ]
+
+    def add(self, key: Guarded[ApiKey]) -> None:
+        """Add a new API key."""
+        self._statements.insert(_ADD, _values(key))
+
+    def replace(self, key: Guarded[ApiKey]) -> None:
+        """Write all columns of an API key that exists."""
+        this = {"of_account": key.unverified.account_id, "of_id": key.unverified.id}
+        self._statements.run(_REPLACE, {**this, **_values(key)})
+
+
+@fields.parses(ApiKey.table)
+def parse_api_key(row: Sequence[Any]) -> Guarded[ApiKey]:
+    """The API key in a row whose columns are those of the table, in order."""
+    account_id, key_id, name, restricted, scopes, digest, created, expires, revoked, *mac = row
+    key = ApiKey(
+        account_id=fields.text(account_id),
+        id=fields.text(key_id),
+        name=fields.text(name),
+        restricted=fields.flag(restricted),
+        scopes=frozenset(map(Scope, fields.text(scopes).split())),
+        token_digest=fields.blob(digest),
+        created_at_ms=fields.number(created),
+        expires_at_ms=fields.number_or_none(expires),
+        revoked_at_ms=fields.number_or_none(revoked),
+    )
+    return Guarded(key, fields.mac(*mac))
+
+
+def _values(guarded: Guarded[ApiKey]) -> Parameters:
+    key = guarded.unverified
+    return {
+        "account_id": key.account_id,
+        "id": key.id,
+        "name": key.name,
+        "restricted": int(key.restricted),
+        "scopes": " ".join(sorted(key.scopes)),
+        "token_digest": key.token_digest,
+        "created_at_ms": key.created_at_ms,
+        "expires_at_ms": key.expires_at_ms,
+        "revoked_at_ms": key.revoked_at_ms,
+        "mac_key_id": guarded.mac.key_id,
+        "mac": guarded.mac.digest,
+    }

@@ -1,0 +1,55 @@
+"""All collections on one connection."""
+
+from sqlalchemy import Connection, Transaction
+
+from app.repository.base import Repository, UnitOfWork
+from app.repository.sql.accounts import SqlAccounts
+from app.repository.sql.answers import SqlAnswers
+from app.repository.sql.api_keys import SqlApiKeys
+from app.repository.sql.data_keys import SqlDataKeys
+from app.repository.sql.deployment import SqlDeployment
+from app.repository.sql.injections import SqlInjections
+from app.repository.sql.secrets import SqlSecrets
+from app.repository.sql.statements import Statements, attempt
+
+
+class SqlRepository(Repository):
+    """All collections, on one connection."""
+
+    def __init__(self, connection: Connection, *, locks: bool = False) -> None:
+        self.connection = connection
+        self._statements = Statements(connection, locks=locks)
+        self.deployment = SqlDeployment(self._statements)
+        self.accounts = SqlAccounts(self._statements)
+        self.api_keys = SqlApiKeys(self._statements)
+        self.data_keys = SqlDataKeys(self._statements)
+        self.secrets = SqlSecrets(self._statements)
+        self.answers = SqlAnswers(self._statements)
+        self.injections = SqlInjections(self._statements)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the connection has failed, so that it should not be used again."""
+        return self._statements.has_failed
+
+    @property
+    def has_erased(self) -> bool:
+        """Whether ciphertext was deleted or replaced."""
+        return self._statements.has_erased
+
+
+class SqlUnitOfWork(SqlRepository, UnitOfWork):
+    """All collections, in one write transaction."""
+
+    def __init__(self, connection: Connection, transaction: Transaction) -> None:
+        super().__init__(connection, locks=True)
+        self._transaction = transaction
+
+    def commit(self) -> None:
+        """Make all changes durable."""
+        attempt(self._transaction.commit)
+
+    def roll_back(self) -> None:
+        """Undo all changes unless they were committed."""
+        if self._transaction.is_active:
+            attempt(self._transaction.rollback)

@@ -1,0 +1,163 @@
+"""Data keys and their wrappings in SQL."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import and_, bindparam, func, literal_column, not_, select, update
+
+from app.domain.data_keys import DataKeyRecord, DataKeyState, StoredDataKey, Wrapping
+from app.domain.errors import TamperedRow
+from app.domain.guarded import Guarded
+from app.repository.base import DataKeyRepository
+from app.repository.sql import fields
+from app.repository.sql.statements import InsertUnlessThere, Parameters, Statements
+from app.repository.sql.tables import data_keys, wrappings
+
+_KEY_COLUMNS = tuple(data_keys.c)
+_THIS = and_(
+    data_keys.c.account_id == bindparam("of_account"), data_keys.c.id == bindparam("of_id")
+)
+DATA_KEY_COLUMNS = (*_KEY_COLUMNS, *wrappings.c)
+ITS_WRAPPINGS = and_(
+    wrappings.c.account_id == data_keys.c.account_id, wrappings.c.data_key_id == data_keys.c.id
+)
+_WITH_WRAPPINGS = (
+    select(*DATA_KEY_COLUMNS)
+    .join_from(data_keys, wrappings, ITS_WRAPPINGS, isouter=True)
+    .order_by(wrappings.c.key_ref)
+)
+_GET = _WITH_WRAPPINGS.where(_THIS)
+# A literal: an index on a condition serves only statements that say the same.
+_GET_ACTIVE = _WITH_WRAPPINGS.where(
+    data_keys.c.account_id == bindparam("of_account"),
+    data_keys.c.state == literal_column("'active'"),
+)
+_ADD = InsertUnlessThere(data_keys)
+_ADD_WRAPPING = InsertUnlessThere(wrappings)
+_REPLACE = update(data_keys).where(_THIS)
+_KEY_REFS = select(wrappings.c.key_ref).distinct()
+_COUNT_WITHOUT = (
+    select(func.count())
+    .where(
+        not_(
+            select(wrappings.c.key_ref)
+            .where(
+                wrappings.c.account_id == data_keys.c.account_id,
+                wrappings.c.data_key_id == data_keys.c.id,
+                wrappings.c.key_ref.in_(bindparam("key_refs", expanding=True)),
+            )
+            .exists()
+        )
+    )
+    .select_from(data_keys)
+)
+
+
+class SqlDataKeys(DataKeyRepository):
+    """Data keys with their wrappings."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def get(self, account_id: str, data_key_id: str) -> StoredDataKey | None:
+        """The data key with all its wrappings, or ``None``."""
+        rows = self._statements.all(_GET, {"of_account": account_id, "of_id": data_key_id})
+        return parse_data_key(rows) if rows else None
+
+    def get_active(self, account_id: str) -> StoredDataKey | None:
+        """The account's active data key with all its wrappings, or ``None``."""
+        rows = self._statements.all(_GET_ACTIVE, {"of_account": account_id})
+        return parse_data_key(rows) if rows else None
+
+    def add(self, record: Guarded[DataKeyRecord], wrappings: Sequence[Guarded[Wrapping]]) -> None:
+        """Add a data key and its wrappings."""
+        self._statements.insert(_ADD, _record_values(record))
+        for wrapping in wrappings:
+            self._statements.insert(_ADD_WRAPPING, _wrapping_values(wrapping))
+
+    def replace(self, record: Guarded[DataKeyRecord]) -> None:
+        """Write all columns of a data key that exists; its wrappings stay."""
+        this = {"of_account": record.unverified.account_id, "of_id": record.unverified.id}
+        self._statements.run(_REPLACE, {**this, **_record_values(record)})
+
+    def key_refs(self) -> list[str]:
+        """Every key_ref of a wrapping, once."""
+        return [_key_ref(row) for row in self._statements.all(_KEY_REFS, {})]
+
+    def count_without(self, key_refs: Sequence[str]) -> int:
+        """How many data keys have no wrapping with one of ``key_refs``."""
+        return self._statements.count(_COUNT_WITHOUT, {"key_refs": list(key_refs)})
+
+
+def parse_data_key(rows: Sequence[Sequence[Any]]) -> StoredDataKey:
+    """The one data key in rows of ``DATA_KEY_COLUMNS``, one row a wrapping, at least one.
+
+    Raises:
+        TamperedRow: There are several, or a column is damaged.
+    """
+    keys = {row[: len(_KEY_COLUMNS)] for row in rows}
+    if len(keys) != 1:
+        raise TamperedRow(DataKeyRecord.table)
+    wrapped = [row[len(_KEY_COLUMNS) :] for row in rows]
+    without_any = all(value is None for value in wrapped[0])
+    return StoredDataKey(
+        _parse_record(keys.pop()),
+        () if without_any else tuple(map(_parse_wrapping, wrapped)),
+    )
+
+
+@fields.parses(DataKeyRecord.table)
+def _parse_record(row: Sequence[Any]) -> Guarded[DataKeyRecord]:
+    account_id, data_key_id, state, check, created_at_ms, *mac = row
+    record = DataKeyRecord(
+        account_id=fields.text(account_id),
+        id=fields.text(data_key_id),
+        state=DataKeyState(fields.text(state)),
+        check=fields.blob(check),
+        created_at_ms=fields.number(created_at_ms),
+    )
+    return Guarded(record, fields.mac(*mac))
+
+
+@fields.parses(Wrapping.table)
+def _parse_wrapping(row: Sequence[Any]) -> Guarded[Wrapping]:
+    account_id, data_key_id, scheme, key_ref, blob, *mac = row
+    wrapping = Wrapping(
+        account_id=fields.text(account_id),
+        data_key_id=fields.text(data_key_id),
+        scheme=fields.text(scheme),
+        key_ref=fields.text(key_ref),
+        blob=fields.blob(blob),
+    )
+    return Guarded(wrapping, fields.mac(*mac))
+
+
+@fields.parses(Wrapping.table)
+def _key_ref(row: Sequence[Any]) -> str:
+    return fields.text(row[0])
+
+
+def _record_values(guarded: Guarded[DataKeyRecord]) -> Parameters:
+    record = guarded.unverified
+    return {
+        "account_id": record.account_id,
+        "id": record.id,
+        "state": record.state.value,
+        "check": record.check,
+        "created_at_ms": record.created_at_ms,
+        "mac_key_id": guarded.mac.key_id,
+        "mac": guarded.mac.digest,
+    }
+
+
+def _wrapping_values(guarded: Guarded[Wrapping]) -> Parameters:
+    wrapping = guarded.unverified
+    return {
+        "account_id": wrapping.account_id,
+        "data_key_id": wrapping.data_key_id,
+        "scheme": wrapping.scheme,
+        "key_ref": wrapping.key_ref,
+        "blob": wrapping.blob,
+        "mac_key_id": guarded.mac.key_id,
+        "mac": guarded.mac.digest,
+    }

@@ -1,0 +1,79 @@
+"""Columns of a row that may be damaged, as the types that they should have."""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, TypeVar
+
+from app.domain.errors import TamperedRow
+from app.domain.guarded import Mac
+
+T = TypeVar("T")
+
+
+class _Damaged(Exception):
+    pass
+
+
+def text(value: object) -> str:
+    """A text."""
+    if type(value) is not str:
+        raise _Damaged
+    return value
+
+
+def text_or_none(value: object) -> str | None:
+    """A text or nothing."""
+    return None if value is None else text(value)
+
+
+def number(value: object) -> int:
+    """An integer."""
+    if type(value) is not int:
+        raise _Damaged
+    return value
+
+
+def number_or_none(value: object) -> int | None:
+    """An integer or nothing."""
+    return None if value is None else number(value)
+
+
+def flag(value: object) -> bool:
+    """A boolean, stored as 0 or 1."""
+    if number(value) not in {0, 1}:
+        raise _Damaged
+    return value == 1
+
+
+def blob(value: object) -> bytes:
+    """Bytes."""
+    if type(value) is not bytes:
+        raise _Damaged
+    return value
+
+
+def blob_or_none(value: object) -> bytes | None:
+    """Bytes or nothing."""
+    return None if value is None else blob(value)
+
+
+def mac(key_id: object, digest: object) -> Mac:
+    """A MAC."""
+    return Mac(text(key_id), blob(digest))
+
+
+def parses(table: str) -> Callable[[Callable[[Sequence[Any]], T]], Callable[[Sequence[Any]], T]]:
+    """Make a row that the decorated function cannot parse a ``TamperedRow`` of ``table``."""
+
+    def decorate(parse: Callable[[Sequence[Any]], T]) -> Callable[[Sequence[Any]], T]:
+        @wraps(parse)
+        def parse_or_refuse(row: Sequence[Any]) -> T:
+            try:
+                return parse(row)
+            except (_Damaged, TypeError, ValueError):
+                pass
+            raise TamperedRow(table)
+
+        return parse_or_refuse
+
+    return decorate

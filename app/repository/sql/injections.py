@@ -1,0 +1,129 @@
+"""Injections in SQL."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import and_, bindparam, select, update
+
+from app.domain.guarded import Guarded
+from app.domain.injections import BoundSecret, Injection, InjectionState
+from app.repository.base import InjectionGrant, InjectionRepository
+from app.repository.sql import fields
+from app.repository.sql.accounts import parse_account
+from app.repository.sql.api_keys import parse_api_key
+from app.repository.sql.statements import InsertUnlessThere, Parameters, Statements
+from app.repository.sql.tables import accounts, api_keys, injections
+
+_OWN = injections.c.account_id == bindparam("of_account")
+_THIS = and_(_OWN, injections.c.id == bindparam("of_id"))
+_GET = select(*injections.c).where(_THIS)
+_GET_GRANT = (
+    select(*injections.c, *api_keys.c, *accounts.c)
+    .join_from(
+        injections,
+        api_keys,
+        and_(
+            api_keys.c.account_id == injections.c.account_id,
+            api_keys.c.id == injections.c.api_key_id,
+        ),
+    )
+    .join(accounts, accounts.c.id == injections.c.account_id)
+    .where(_THIS)
+)
+_FIRST_PAGE = (
+    select(*injections.c).where(_OWN).order_by(injections.c.id.desc()).limit(bindparam("most"))
+)
+_NEXT_PAGE = _FIRST_PAGE.where(injections.c.id < bindparam("after_id"))
+_ADD = InsertUnlessThere(injections)
+_REPLACE = update(injections).where(_THIS)
+
+_KEY_FROM = len(injections.c)
+_ACCOUNT_FROM = _KEY_FROM + len(api_keys.c)
+
+
+class SqlInjections(InjectionRepository):
+    """Injections."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def get(self, account_id: str, injection_id: str) -> Guarded[Injection] | None:
+        """The injection, or ``None``."""
+        statement = self._statements.lockable(_GET)
+        row = self._statements.first(statement, _this(account_id, injection_id))
+        return None if row is None else _parse(row)
+
+    def get_grant(self, account_id: str, injection_id: str) -> InjectionGrant | None:
+        """The injection, the key that made it and its account, or ``None``."""
+        statement = self._statements.lockable(_GET_GRANT)
+        row = self._statements.first(statement, _this(account_id, injection_id))
+        if row is None:
+            return None
+        return InjectionGrant(
+            _parse(row[:_KEY_FROM]),
+            parse_api_key(row[_KEY_FROM:_ACCOUNT_FROM]),
+            parse_account(row[_ACCOUNT_FROM:]),
+        )
+
+    def page(self, account_id: str, limit: int, after_id: str | None) -> list[Guarded[Injection]]:
+        """At most ``limit`` injections, newest first."""
+        statement = _FIRST_PAGE if after_id is None else _NEXT_PAGE
+        parameters = {"of_account": account_id, "most": limit, "after_id": after_id}
+        return [_parse(row) for row in self._statements.all(statement, parameters)]
+
+    def add(self, injection: Guarded[Injection]) -> None:
+        """Add a new injection."""
+        self._statements.insert(_ADD, _values(injection))
+
+    def replace(self, injection: Guarded[Injection]) -> None:
+        """Write all columns of an injection that exists."""
+        row = injection.unverified
+        self._statements.run(_REPLACE, {**_this(row.account_id, row.id), **_values(injection)})
+
+
+def _this(account_id: str, injection_id: str) -> dict[str, object]:
+    return {"of_account": account_id, "of_id": injection_id}
+
+
+@fields.parses(Injection.table)
+def _parse(row: Sequence[Any]) -> Guarded[Injection]:
+    account_id, injection_id, api_key_id, secrets, token_digest, state, *rest = row
+    created, expires, redeemed, redeemed_from, nonce_digest, *mac = rest
+    injection = Injection(
+        account_id=fields.text(account_id),
+        id=fields.text(injection_id),
+        api_key_id=fields.text(api_key_id),
+        secrets=_parse_secrets(fields.text(secrets)),
+        token_digest=fields.blob(token_digest),
+        state=InjectionState(fields.text(state)),
+        created_at_ms=fields.number(created),
+        expires_at_ms=fields.number(expires),
+        redeemed_at_ms=fields.number_or_none(redeemed),
+        redeemed_from=fields.text_or_none(redeemed_from),
+        nonce_digest=fields.blob_or_none(nonce_digest),
+    )
+    return Guarded(injection, fields.mac(*mac))
+
+
+def _parse_secrets(text: str) -> tuple[BoundSecret, ...]:
+    return tuple(BoundSecret(*map(fields.text, entry)) for entry in json.loads(text))
+
+
+def _values(guarded: Guarded[Injection]) -> Parameters:
+    injection = guarded.unverified
+    return {
+        "account_id": injection.account_id,
+        "id": injection.id,
+        "api_key_id": injection.api_key_id,
+        "secrets": json.dumps(injection.secrets),
+        "token_digest": injection.token_digest,
+        "state": injection.state.value,
+        "created_at_ms": injection.created_at_ms,
+        "expires_at_ms": injection.expires_at_ms,
+        "redeemed_at_ms": injection.redeemed_at_ms,
+        "redeemed_from": injection.redeemed_from,
+        "nonce_digest": injection.nonce_digest,
+        "mac_key_id": guarded.mac.key_id,
+        "mac": guarded.mac.digest,
+    }

@@ -1,0 +1,244 @@
+"""Secrets in SQL.
+
+The columns that a list or a view shows are cast by the database: a damaged row is shown with
+whatever its columns can be read as, so that it can always be found, replaced and deleted.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+
+from app.domain.errors import StorageUnavailable
+from app.domain.secrets import Secret, SecretFilter, StoredSecret
+from app.repository.base import SealedSecrets, SecretRepository
+from app.repository.sql import fields
+from app.repository.sql.data_keys import DATA_KEY_COLUMNS, ITS_WRAPPINGS, parse_data_key
+from app.repository.sql.statements import InsertUnlessThere, Statements
+from app.repository.sql.tables import data_keys, secrets, wrappings
+
+_TABLE = "secrets"
+_ESCAPE = "\\"
+_LARGEST_VERSION = 2**63 - 2
+
+_OWN = secrets.c.account_id == bindparam("of_account")
+_THIS = and_(_OWN, secrets.c.id == bindparam("of_id"))
+_NAMED = secrets.c.name == bindparam("of_name")
+
+
+def _shown_text(column: ColumnElement[Any]) -> ColumnElement[str]:
+    return func.coalesce(cast(column, Text), literal_column("''"))
+
+
+def _shown_number(column: ColumnElement[Any]) -> ColumnElement[int]:
+    return func.coalesce(cast(column, BigInteger), literal_column("0"))
+
+
+_VIEW = select(
+    _shown_text(secrets.c.id),
+    _shown_text(secrets.c.name),
+    _shown_number(secrets.c.create_time_ms),
+    _shown_number(secrets.c.update_time_ms),
+)
+_VIEW_BY_NAME = _VIEW.where(_OWN, _NAMED)
+_VIEW_BY_ID = _VIEW.where(_THIS)
+_IN_REFS: BindParameter[str] = bindparam("refs", expanding=True)
+_FIND = _VIEW.where(_OWN, or_(secrets.c.name.in_(_IN_REFS), secrets.c.id.in_(_IN_REFS)))
+_IN_IDS = secrets.c.id.in_(bindparam("ids", expanding=True))
+_STORED_COLUMNS = tuple(secrets.c[name] for name in StoredSecret._fields)
+_SEALED = (
+    select(*_STORED_COLUMNS, *DATA_KEY_COLUMNS)
+    .join_from(
+        secrets,
+        data_keys,
+        and_(
+            data_keys.c.account_id == secrets.c.account_id,
+            data_keys.c.id == secrets.c.data_key_id,
+        ),
+    )
+    .outerjoin(wrappings, ITS_WRAPPINGS)
+    .where(_OWN, _IN_IDS)
+    .order_by(secrets.c.id, wrappings.c.key_ref)
+)
+_SECRET_ID = StoredSecret._fields.index("id")
+_DATA_KEY_ID = StoredSecret._fields.index("data_key_id")
+_VERSIONS = select(secrets.c.id, secrets.c.version).where(_OWN, _IN_IDS)
+_ADD = InsertUnlessThere(secrets)
+_LOCK_VERSION = select(secrets.c.version).where(_THIS).with_for_update()
+_REPLACE_VALUE = (
+    update(secrets)
+    .where(_THIS)
+    .values({name: bindparam(name) for name in ("version", "data_key_id", "envelope")})
+    .values(update_time_ms=bindparam("update_time_ms"))
+)
+_DELETE = delete(secrets).where(_THIS)
+
+
+@cache
+def _filtered(
+    statement: Select[Any], *, by_name: bool, by_search: bool, after: bool
+) -> Select[Any]:
+    statement = statement.where(_OWN)
+    if by_name:
+        statement = statement.where(_NAMED)
+    if by_search:
+        statement = statement.where(secrets.c.name.ilike(bindparam("search"), escape=_ESCAPE))
+    if after:
+        statement = statement.where(secrets.c.id < bindparam("after_id"))
+    return statement
+
+
+_PAGE = _VIEW.order_by(secrets.c.id.desc()).limit(bindparam("most"))
+_COUNT = select(func.count()).select_from(secrets)
+
+
+class SqlSecrets(SecretRepository):
+    """Secrets."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def view(self, account_id: str, name: str) -> Secret | None:
+        """The metadata of the secret of this name, or ``None``."""
+        row = self._statements.first(_VIEW_BY_NAME, {"of_account": account_id, "of_name": name})
+        return None if row is None else Secret._make(row)
+
+    def view_by_id(self, account_id: str, secret_id: str) -> Secret | None:
+        """The metadata of the secret of this id, or ``None``."""
+        row = self._statements.first(_VIEW_BY_ID, _this(account_id, secret_id))
+        return None if row is None else Secret._make(row)
+
+    def page(
+        self, account_id: str, wanted: SecretFilter, limit: int, after_id: str | None
+    ) -> list[Secret]:
+        """At most ``limit`` secrets, newest first."""
+        statement = _filtered(
+            _PAGE,
+            by_name=wanted.name is not None,
+            by_search=wanted.search is not None,
+            after=after_id is not None,
+        )
+        parameters = {**_wanted(account_id, wanted), "most": limit, "after_id": after_id}
+        return [Secret._make(row) for row in self._statements.all(statement, parameters)]
+
+    def count(self, account_id: str, wanted: SecretFilter) -> int:
+        """How many secrets the filter holds."""
+        statement = _filtered(
+            _COUNT,
+            by_name=wanted.name is not None,
+            by_search=wanted.search is not None,
+            after=False,
+        )
+        return self._statements.count(statement, _wanted(account_id, wanted))
+
+    def add(self, secret: StoredSecret) -> None:
+        """Add a new secret."""
+        self._statements.insert(_ADD, secret._asdict())
+
+    def find(self, account_id: str, refs: Sequence[str]) -> list[Secret]:
+        """The secrets whose name or id is among ``refs``."""
+        parameters = {"of_account": account_id, "refs": list(refs)}
+        return [Secret._make(row) for row in self._statements.all(_FIND, parameters)]
+
+    def sealed(self, account_id: str, secret_ids: Sequence[str]) -> SealedSecrets:
+        """The secrets of these ids that exist, with their data keys."""
+        parameters = {"of_account": account_id, "ids": list(secret_ids)}
+        return _parse_sealed(self._statements.all(_SEALED, parameters))
+
+    def versions(self, account_id: str, secret_ids: Sequence[str]) -> dict[str, int]:
+        """The versions of those secrets that exist."""
+        statement = self._statements.lockable(_VERSIONS)
+        parameters = {"of_account": account_id, "ids": list(secret_ids)}
+        return dict(map(_parse_version, self._statements.all(statement, parameters)))
+
+    def lock_version(self, account_id: str, secret_id: str) -> int:
+        """The version of a secret that exists; 0 for a damaged one, so that it can be replaced."""
+        row = self._statements.first(_LOCK_VERSION, _this(account_id, secret_id))
+        if row is None:
+            raise StorageUnavailable
+        version = row.version
+        return version if type(version) is int and 0 < version <= _LARGEST_VERSION else 0
+
+    def replace_value(self, secret: StoredSecret) -> None:
+        """Write version, data key, envelope and update time of a secret that is locked."""
+        self._statements.erase(
+            _REPLACE_VALUE,
+            {
+                **_this(secret.account_id, secret.id),
+                "version": secret.version,
+                "data_key_id": secret.data_key_id,
+                "envelope": secret.envelope,
+                "update_time_ms": secret.update_time_ms,
+            },
+        )
+
+    def delete(self, account_id: str, secret_id: str) -> bool:
+        """Delete the secret; whether there was one."""
+        return self._statements.erase(_DELETE, _this(account_id, secret_id)) > 0
+
+
+def _this(account_id: str, secret_id: str) -> dict[str, object]:
+    return {"of_account": account_id, "of_id": secret_id}
+
+
+def _wanted(account_id: str, wanted: SecretFilter) -> dict[str, object]:
+    return {
+        "of_account": account_id,
+        "of_name": wanted.name,
+        "search": None if wanted.search is None else _containing(wanted.search),
+    }
+
+
+def _containing(part: str) -> str:
+    for special in (_ESCAPE, "%", "_"):
+        part = part.replace(special, _ESCAPE + special)
+    return f"%{part}%"
+
+
+def _parse_sealed(rows: Sequence[Sequence[Any]]) -> SealedSecrets:
+    """The secrets and data keys of a join that has one row for each secret and wrapping."""
+    width = len(_STORED_COLUMNS)
+    secret_of = {row[_SECRET_ID]: row[:width] for row in rows}
+    rows_of: dict[object, dict[Sequence[Any], None]] = {}
+    for row in rows:
+        rows_of.setdefault(row[_DATA_KEY_ID], {})[row[width:]] = None
+    return SealedSecrets(
+        [_parse(row) for row in secret_of.values()],
+        [parse_data_key(list(rows)) for rows in rows_of.values()],
+    )
+
+
+@fields.parses(_TABLE)
+def _parse_version(row: Sequence[Any]) -> tuple[str, int]:
+    return fields.text(row[0]), fields.number(row[1])
+
+
+@fields.parses(_TABLE)
+def _parse(row: Sequence[Any]) -> StoredSecret:
+    account_id, secret_id, name, version, data_key_id, envelope, created, updated = row
+    return StoredSecret(
+        account_id=fields.text(account_id),
+        id=fields.text(secret_id),
+        name=fields.text(name),
+        version=fields.number(version),
+        data_key_id=fields.text(data_key_id),
+        envelope=fields.blob(envelope),
+        create_time_ms=fields.number(created),
+        update_time_ms=fields.number(updated),
+    )

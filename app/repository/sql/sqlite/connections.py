@@ -1,0 +1,54 @@
+"""Engines whose connections have every setting in force, on files that only we can see."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+
+from app.domain.errors import StorageUnavailable
+from app.repository.sql.sqlite import files
+from app.repository.sql.sqlite.settings import SettingNotInForce, open_reader, open_writer
+from app.repository.sql.statements import attempt
+
+
+class UnsafeFiles(Exception):
+    """Others may see or change the database's files."""
+
+
+def reading_engine(path: Path) -> Engine:
+    """Connections that cannot write, and hold no transaction between statements."""
+    return _engine(path, open_reader).execution_options(isolation_level="AUTOCOMMIT")
+
+
+def writing_engine(path: Path) -> Engine:
+    """Connections whose transactions are a writer's from their start."""
+    engine = _engine(path, open_writer)
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def open_connection(engine: Engine) -> Connection:
+    """A new connection.
+
+    Raises:
+        StorageUnavailable: There is no database, it is unsafe, or a setting is not in force.
+    """
+    try:
+        return attempt(engine.connect)
+    except (SettingNotInForce, UnsafeFiles):
+        raise StorageUnavailable from None
+
+
+def _engine(path: Path, opener: Callable[[Path], sqlite3.Connection]) -> Engine:
+    def create() -> sqlite3.Connection:
+        if any(files.faults(path)):
+            raise UnsafeFiles
+        return opener(path)
+
+    # No pool: connections are held by those who use them.
+    return create_engine("sqlite://", creator=create, poolclass=NullPool, hide_parameters=True)
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,147 @@
+"""The database on SQLite."""
+
+import os
+import sqlite3
+import weakref
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from app.domain.errors import StorageUnavailable
+from app.repository.base import Database, DatabaseMisconfigured, Repository, UnitOfWork
+from app.repository.sql import schema
+from app.repository.sql.sqlite import files
+from app.repository.sql.sqlite.connections import open_connection, reading_engine
+from app.repository.sql.sqlite.eraser import Eraser
+from app.repository.sql.sqlite.readers import Readers
+from app.repository.sql.sqlite.settings import (
+    SettingNotInForce,
+    make_durable,
+    open_reader,
+    open_writer,
+)
+from app.repository.sql.sqlite.writer import Writer
+from app.repository.sql.statements import attempt
+
+
+class SqliteDatabase(Database):
+    """One SQLite file.
+
+    Connections do not survive a fork (https://www.sqlite.org/howtocorrupt.html): those that are
+    idle are closed before it, and the child begins with none.
+
+    Args:
+        path: The database file, absolute.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._inherited: list[object] = []
+        self._start()
+        _DATABASES.add(self)
+
+    @contextmanager
+    def reading(self) -> Iterator[Repository]:
+        """Collections that can only be read, outside a transaction."""
+        with self._readers.lend() as repository:
+            yield repository
+
+    @contextmanager
+    def writing(self) -> Iterator[UnitOfWork]:
+        """A unit of work."""
+        with self._writer.transaction() as work:
+            try:
+                yield work
+            finally:
+                if work.has_erased:
+                    self._eraser.schedule()
+
+    def ping(self) -> None:
+        """Read the deployment's row."""
+        with self.reading() as repository:
+            repository.deployment.get_id()
+
+    def check(self) -> list[str]:
+        """What is wrong with the files, the settings and the schema."""
+        return list(files.faults(self._path)) or list(self._faults_inside())
+
+    def upgrade(self) -> None:
+        """Make the database where there is none, and bring its schema to the newest migration."""
+        self._make()
+        with self._writer.transaction() as work:
+            schema.upgrade(work.connection)
+            work.commit()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._eraser.finish()
+        self._readers.close()
+        self._writer.close()
+
+    def close_idle(self) -> None:
+        """Close what no thread uses at this moment."""
+        self._readers.close()
+        self._writer.close()
+
+    def start_anew(self) -> None:
+        """Begin again in a forked child, without touching what belongs to its parent."""
+        self._inherited += [self._readers, self._writer, self._eraser]
+        self._writer.place.close()
+        self._start()
+
+    def _start(self) -> None:
+        self._readers = Readers(self._path)
+        self._writer = Writer(self._path)
+        self._eraser = Eraser(self._truncate_log)
+
+    def _truncate_log(self) -> bool:
+        try:
+            with self._writer.place.hold(), closing(open_writer(self._path)) as connection:
+                busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                return bool(busy == 0)
+        except (sqlite3.Error, SettingNotInForce, StorageUnavailable):
+            return False
+
+    def _make(self) -> None:
+        try:
+            files.create(self._path)
+            for fault in files.faults(self._path):
+                raise DatabaseMisconfigured(fault)
+            with self._writer.place.hold():
+                make_durable(self._path)
+        except (OSError, sqlite3.Error, SettingNotInForce):
+            raise DatabaseMisconfigured(
+                f"{files.SETTING}: the database cannot be made there."
+            ) from None
+
+    def _faults_inside(self) -> Iterator[str]:
+        try:
+            open_reader(self._path).close()
+            with closing(open_connection(reading_engine(self._path))) as connection:
+                is_newest = attempt(lambda: schema.is_newest(connection))
+        except SettingNotInForce as setting:
+            yield f"{files.SETTING}: SQLite does not have {setting.name} in force."
+        except (sqlite3.Error, StorageUnavailable):
+            yield f"{files.SETTING}: the database cannot be read."
+        else:
+            if not is_newest:
+                yield (
+                    f"{files.SETTING}: the database is not at the newest migration; "
+                    "run: strongroom db upgrade"
+                )
+
+
+_DATABASES: weakref.WeakSet[SqliteDatabase] = weakref.WeakSet()
+
+
+def _before_fork() -> None:
+    for database in list(_DATABASES):
+        database.close_idle()
+
+
+def _in_child() -> None:
+    for database in list(_DATABASES):
+        database.start_anew()
+
+
+os.register_at_fork(before=_before_fork, after_in_child=_in_child)

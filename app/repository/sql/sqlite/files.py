@@ -1,0 +1,64 @@
+"""The database's files: made for our eyes only, and refused when others may see them."""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+SETTING = "STRONGROOM_DATABASE_URL"
+
+_DIRECTORY_MODE = 0o700
+_FILE_MODE = 0o600
+_OTHERS = 0o077
+
+
+def create(path: Path) -> None:
+    """Make the directory and an empty database file where there are none.
+
+    Raises:
+        OSError: They cannot be made.
+    """
+    path.parent.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+    os.close(open_private(path))
+
+
+def open_private(path: Path) -> int:
+    """Open a file for writing, made where there is none; a link is not followed."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(path, flags, _FILE_MODE)
+
+
+def faults(path: Path) -> Iterator[str]:
+    """What is wrong with the database file and its directory, in words for an operator."""
+    yield from _directory_faults(path)
+    yield from _file_faults(path)
+
+
+def _directory_faults(path: Path) -> Iterator[str]:
+    try:
+        found = path.parent.stat()
+    except OSError:
+        yield f"{SETTING}: the database's directory cannot be read."
+        return
+    yield from _faults(found, stat.S_ISDIR, "the database's directory", "a directory of mode 0700")
+
+
+def _file_faults(path: Path) -> Iterator[str]:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        yield f"{SETTING}: the database does not exist; run: strongroom db upgrade"
+        return
+    except OSError:
+        yield f"{SETTING}: the database cannot be read."
+        return
+    yield from _faults(found, stat.S_ISREG, "the database", "a regular file of mode 0600")
+
+
+def _faults(
+    found: os.stat_result, is_right_kind: Callable[[int], bool], name: str, wanted: str
+) -> Iterator[str]:
+    if not is_right_kind(found.st_mode) or found.st_mode & _OTHERS:
+        yield f"{SETTING}: {name} must be {wanted}."
+    if found.st_uid != os.geteuid():
+        yield f"{SETTING}: {name} must belong to the user that Strongroom runs as."

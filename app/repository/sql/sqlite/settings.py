@@ -1,0 +1,96 @@
+"""The settings of every connection, put in force and read back."""
+
+import sqlite3
+from pathlib import Path
+from typing import NamedTuple
+
+BUSY_TIMEOUT_MS = 5000
+OLDEST_SQLITE = (3, 37, 0)
+"""The first with STRICT tables: https://www.sqlite.org/stricttables.html."""
+
+
+class SettingNotInForce(Exception):
+    """A connection does not have a setting that we rely on.
+
+    Args:
+        name: The setting's name in SQLite.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class _Setting(NamedTuple):
+    name: str
+    value: str | int
+    reads_as: str | int
+
+
+# https://www.sqlite.org/pragma.html
+_SETTINGS = (
+    _Setting("busy_timeout", BUSY_TIMEOUT_MS, BUSY_TIMEOUT_MS),
+    _Setting("synchronous", "FULL", 2),
+    _Setting("secure_delete", "ON", 1),
+    _Setting("foreign_keys", "ON", 1),
+    _Setting("trusted_schema", "OFF", 0),
+    _Setting("temp_store", "MEMORY", 2),
+)
+_READ_ONLY = _Setting("query_only", "ON", 1)
+
+
+def make_durable(path: Path) -> None:
+    """Give a database the write-ahead log, which it keeps.
+
+    Raises:
+        sqlite3.Error: It cannot be opened, or is in use.
+        SettingNotInForce: The file system does not support it.
+    """
+    connection = _connect(path)
+    try:
+        _put(connection, _Setting("journal_mode", "WAL", "wal"))
+    finally:
+        connection.close()
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write."""
+    return _open(path, (*_SETTINGS, _READ_ONLY))
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """A connection that can write."""
+    return _open(path, _SETTINGS)
+
+
+def _open(path: Path, settings: tuple[_Setting, ...]) -> sqlite3.Connection:
+    connection = _connect(path)
+    try:
+        _expect(connection, "journal_mode", "wal")
+        for setting in settings:
+            _put(connection, setting)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise SettingNotInForce("STRICT tables")
+    # mode=rw: a database that is gone is not made anew. No isolation level: the driver begins no
+    # transaction of its own. Other threads: a connection passes from one to the next.
+    return sqlite3.connect(
+        f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
+    )
+
+
+def _put(connection: sqlite3.Connection, setting: _Setting) -> None:
+    connection.execute(f"PRAGMA {setting.name} = {setting.value}").close()
+    _expect(connection, setting.name, setting.reads_as)
+
+
+def _expect(connection: sqlite3.Connection, name: str, value: str | int) -> None:
+    row = connection.execute(f"PRAGMA {name}").fetchone()
+    if row != (value,):
+        raise SettingNotInForce(name)

@@ -1,0 +1,226 @@
+"""The tables: only ciphertext, keyed hashes and metadata.
+
+Every key starts with the account id. Constraints decide races and keep what an honest server
+writes in shape; they defend nothing against a writer of the database, which is what the MACs and
+envelopes are for. The migrations make exactly these tables (a test holds them to each other).
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeEngine
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+class Bytes(LargeBinary):
+    """Bytes as the driver gives them: whatever else stands in a damaged row is not converted."""
+
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:  # noqa: ARG002
+        """Convert nothing."""
+        return
+
+
+# Sorted bytewise everywhere, as ids are made to be.
+String = Text().with_variant(Text(collation="C"), "postgresql")
+# STRICT tables of SQLite know no other word for 64 bits.
+Number = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _column(name: str, kind: TypeEngine[Any], *, nullable: bool = False) -> Column[Any]:
+    return Column(name, kind, nullable=nullable)
+
+
+def _mac() -> tuple[Column[Any], Column[Any]]:
+    return _column("mac_key_id", String), _column("mac", Bytes())
+
+
+def _at_most(column: str, length: int) -> CheckConstraint:
+    return CheckConstraint(f"length({column}) BETWEEN 1 AND {length}", name=column)
+
+
+def _digest(column: str) -> CheckConstraint:
+    return CheckConstraint(f'length("{column}") = 32', name=column)
+
+
+def _one_of(column: str, *words: str) -> CheckConstraint:
+    return CheckConstraint(f"{column} IN ({', '.join(words)})", name=column)
+
+
+deployment = Table(
+    "deployment",
+    metadata,
+    _column("only", Integer()),
+    _column("id", String),
+    PrimaryKeyConstraint("only"),
+    _one_of("only", "1"),
+    sqlite_strict=True,
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    _column("id", String),
+    _column("name", String),
+    _column("devbox", Integer()),
+    _column("created_at_ms", Number),
+    *_mac(),
+    PrimaryKeyConstraint("id"),
+    _at_most("id", 64),
+    _one_of("devbox", "0", "1"),
+    _digest("mac"),
+    sqlite_strict=True,
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    _column("account_id", String),
+    _column("id", String),
+    _column("name", String),
+    _column("restricted", Integer()),
+    _column("scopes", String),
+    _column("token_digest", Bytes()),
+    _column("created_at_ms", Number),
+    _column("expires_at_ms", Number, nullable=True),
+    _column("revoked_at_ms", Number, nullable=True),
+    *_mac(),
+    PrimaryKeyConstraint("account_id", "id"),
+    ForeignKeyConstraint(["account_id"], ["accounts.id"]),
+    _at_most("id", 64),
+    _one_of("restricted", "0", "1"),
+    _digest("token_digest"),
+    _digest("mac"),
+    sqlite_strict=True,
+)
+
+# The system data key belongs to an account without a row, hence no foreign key to accounts.
+data_keys = Table(
+    "data_keys",
+    metadata,
+    _column("account_id", String),
+    _column("id", String),
+    _column("state", String),
+    _column("check", Bytes()),
+    _column("created_at_ms", Number),
+    *_mac(),
+    PrimaryKeyConstraint("account_id", "id"),
+    _at_most("account_id", 64),
+    _at_most("id", 64),
+    _one_of("state", "'active'", "'retired'"),
+    _digest("check"),
+    _digest("mac"),
+    Index(
+        "uq_data_keys_active",
+        "account_id",
+        unique=True,
+        sqlite_where=text("state = 'active'"),
+        postgresql_where=text("state = 'active'"),
+    ),
+    sqlite_strict=True,
+)
+
+wrappings = Table(
+    "wrappings",
+    metadata,
+    _column("account_id", String),
+    _column("data_key_id", String),
+    _column("scheme", String),
+    _column("key_ref", String),
+    _column("blob", Bytes()),
+    *_mac(),
+    PrimaryKeyConstraint("account_id", "data_key_id", "key_ref"),
+    ForeignKeyConstraint(["account_id", "data_key_id"], ["data_keys.account_id", "data_keys.id"]),
+    Index("ix_wrappings_key_ref", "key_ref"),
+    _digest("mac"),
+    sqlite_strict=True,
+)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    _column("account_id", String),
+    _column("id", String),
+    _column("name", String),
+    _column("version", Number),
+    _column("create_time_ms", Number),
+    _column("update_time_ms", Number),
+    _column("data_key_id", String),
+    _column("envelope", Bytes()),  # last: a list reads no page that only an envelope fills
+    PrimaryKeyConstraint("account_id", "id"),
+    UniqueConstraint("account_id", "name"),
+    ForeignKeyConstraint(["account_id"], ["accounts.id"]),
+    ForeignKeyConstraint(["account_id", "data_key_id"], ["data_keys.account_id", "data_keys.id"]),
+    Index("ix_secrets_data_key_id", "account_id", "data_key_id"),
+    _at_most("id", 64),
+    _at_most("name", 255),
+    CheckConstraint("version >= 1", name="version"),
+    sqlite_strict=True,
+)
+
+answers = Table(
+    "answers",
+    metadata,
+    _column("account_id", String),
+    _column("api_key_id", String),
+    _column("request_id", String),
+    _column("digest", Bytes()),
+    _column("data_key_id", String),
+    _column("answer", Bytes()),
+    _column("expires_at_ms", Number),
+    PrimaryKeyConstraint("account_id", "api_key_id", "request_id"),
+    Index("ix_answers_expires_at_ms", "account_id", "expires_at_ms"),
+    _at_most("request_id", 255),
+    _digest("digest"),
+    sqlite_strict=True,
+)
+
+injections = Table(
+    "injections",
+    metadata,
+    _column("account_id", String),
+    _column("id", String),
+    _column("api_key_id", String),
+    _column("secrets", String),
+    _column("token_digest", Bytes()),
+    _column("state", String),
+    _column("created_at_ms", Number),
+    _column("expires_at_ms", Number),
+    _column("redeemed_at_ms", Number, nullable=True),
+    _column("redeemed_from", String, nullable=True),
+    _column("nonce_digest", Bytes(), nullable=True),
+    *_mac(),
+    PrimaryKeyConstraint("account_id", "id"),
+    ForeignKeyConstraint(["account_id", "api_key_id"], ["api_keys.account_id", "api_keys.id"]),
+    _at_most("id", 64),
+    _digest("token_digest"),
+    _one_of("state", "'pending'", "'redeemed'", "'revoked'"),
+    _digest("nonce_digest"),
+    _digest("mac"),
+    sqlite_strict=True,
+)
