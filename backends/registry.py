@@ -10,6 +10,7 @@ from backends.spec import ProviderSpec, parse_spec
 
 MODULES = {
     "local-fernet": "backends.local_fernet",
+    "aws-kms": "backends.aws_kms",
     "recovery": "backends.recovery",
 }
 

@@ -9,7 +9,7 @@ import pytest
 
 from backends.context import KeyContext
 from backends.data_key import DataKey
-from backends.errors import KeyProviderError
+from backends.errors import KeyProviderError, UnknownKey
 from backends.provider import KeyProvider, KeyWrapper, WrappedKey
 from backends.registry import create_provider
 from backends.spec import ProviderSpec
@@ -78,7 +78,14 @@ class WrapperCase(ABC):
 
 
 class ProviderCase(WrapperCase):
-    """One scheme that also unwraps, so that the suite needs no other opener."""
+    """One scheme that also unwraps, so that the suite needs no other opener.
+
+    Attributes:
+        forgotten: What unwrapping raises after ``forget_rotated``: the backend no longer knows the
+            version, or it knows that the version was taken out of use.
+    """
+
+    forgotten: ClassVar[type[KeyProviderError]] = UnknownKey
 
     def provider(self) -> KeyProvider:
         """A new provider on ``spec``, as a process that starts now builds it."""

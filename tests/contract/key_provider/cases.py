@@ -18,12 +18,14 @@ To add one:
 What only this vendor does is tested in a file of its own, ``tests/backends/test_<scheme>.py``.
 """
 
+from tests.contract.key_provider.aws_kms_case import AwsKmsCase
 from tests.contract.key_provider.case import ProviderCase, WrapperCase
 from tests.contract.key_provider.local_fernet_case import LocalFernetCase
 from tests.contract.key_provider.recovery_case import RecoveryCase
 
 CASES: dict[str, type[WrapperCase]] = {
     "local-fernet": LocalFernetCase,
+    "aws-kms": AwsKmsCase,
     "recovery": RecoveryCase,
 }
 

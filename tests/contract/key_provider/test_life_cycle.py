@@ -6,7 +6,7 @@ import pytest
 
 from backends.context import KeyContext
 from backends.data_key import DataKey
-from backends.errors import DecryptionError, UnknownKey
+from backends.errors import DecryptionError
 from backends.provider import WrappedKey
 from tests.contract.key_provider.case import ProviderCase
 
@@ -63,14 +63,14 @@ def test_what_was_rewrapped_outlives_the_old_root_key(
     assert provider_case.provider().unwrap(rewrapped, context) == key
 
 
-def test_a_wrapping_under_a_root_key_that_is_gone_is_unknown_rather_than_tampered(
+def test_a_wrapping_under_a_root_key_that_is_gone_is_not_called_tampered(
     provider_case: ProviderCase, key: DataKey, context: KeyContext
 ) -> None:
     wrapped = provider_case.provider().wrap(key, context)
     provider_case.rotate()
     provider_case.forget_rotated()
     provider = provider_case.provider()
-    with pytest.raises(UnknownKey):
+    with pytest.raises(provider_case.forgotten):
         provider.unwrap(wrapped, context)
 
 

@@ -1,0 +1,370 @@
+"""Data keys wrapped by AWS KMS: ``aws-kms:ARN``, the ARN of a symmetric key or of an alias.
+
+Credentials come from boto3's usual chain, the Region from the ARN, another endpoint from boto3's
+own ``AWS_ENDPOINT_URL_KMS``. Every call names the key and carries the context as KMS's encryption
+context: KMS authenticates it, and logs it in CloudTrail. A blob is KMS's own; two of its bytes may
+be changed without KMS noticing, so equal keys may have different blobs.
+
+What suffices is in ``docs/keys/aws-kms.md``: ``kms:GenerateDataKey``, ``kms:Encrypt``,
+``kms:Decrypt``, ``kms:ReEncryptFrom``, ``kms:ReEncryptTo`` and ``kms:DescribeKey`` on the key.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from ipaddress import ip_address
+from typing import Any, ClassVar, Protocol, TypeVar, cast
+from urllib.parse import urlsplit
+
+import boto3
+from botocore import exceptions as aws
+from botocore.config import Config
+
+from backends.context import KeyContext
+from backends.data_key import DATA_KEY_BYTES, DataKey, key_check, verify_key
+from backends.errors import (
+    DecryptionError,
+    KeyAccessDenied,
+    KeyProviderConfigError,
+    KeyProviderError,
+    UnknownKey,
+)
+from backends.kms_answers import (
+    GARBLED,
+    NOT_ACCEPTED,
+    WRONG_KEY_TYPE,
+    Problem,
+    outage,
+    problem,
+    problem_of,
+    why_unusable,
+)
+from backends.kms_arn import KmsArn, key_of, key_ref
+from backends.per_process import PerProcess
+from backends.provider import KeyProvider, ProviderStatus, WrappedKey
+from backends.spec import ProviderSpec
+
+T = TypeVar("T")
+Answer = Mapping[str, Any]
+
+_CONNECT_SECONDS = 1
+_READ_SECONDS = 1
+_ATTEMPTS = 2
+_LARGEST_BLOB = 6144  # KMS API Reference, Decrypt, CiphertextBlob
+
+_BAD_ARN = problem(
+    KeyProviderConfigError,
+    "must be the ARN of a KMS key or alias, for example "
+    "aws-kms:arn:aws:kms:eu-west-1:111122223333:alias/NAME, without options.",
+)
+_NO_TLS = problem(
+    KeyProviderConfigError, "AWS_ENDPOINT_URL_KMS must be https:, or http: to a loopback address."
+)
+_OTHER_KEY = problem(UnknownKey, "the wrapping is under another KMS key.")
+
+# What boto3 raises where there was no answer to read a code from, the most specific first.
+_FAILURES: Sequence[tuple[type[Exception] | tuple[type[Exception], ...], Problem]] = (
+    (aws.SSLError, outage("The TLS connection to KMS failed.")),
+    (aws.ProxyConnectionError, outage("The proxy to KMS cannot be reached.")),
+    (
+        (aws.ConnectTimeoutError, aws.ReadTimeoutError),
+        outage("KMS did not answer in time."),
+    ),
+    (aws.ConnectionClosedError, outage("KMS closed the connection.")),
+    ((aws.ConnectionError, aws.HTTPClientError), outage("KMS cannot be reached.")),
+    (
+        (
+            aws.NoCredentialsError,
+            aws.PartialCredentialsError,
+            aws.CredentialRetrievalError,
+            aws.MetadataRetrievalError,
+            aws.TokenRetrievalError,
+            aws.NoAuthTokenError,
+            aws.SSOError,
+            aws.LoginError,
+        ),
+        problem(KeyAccessDenied, "no usable AWS credentials were found."),
+    ),
+    (aws.ParamValidationError, NOT_ACCEPTED),
+    (
+        (
+            aws.ProfileNotFound,
+            aws.ConfigNotFound,
+            aws.ConfigParseError,
+            aws.InvalidConfigError,
+            aws.BaseEndpointResolverError,
+            aws.EndpointProviderError,
+        ),
+        problem(KeyProviderConfigError, "the AWS configuration or profile is not usable."),
+    ),
+    (Exception, GARBLED),
+)
+
+
+class Kms(Protocol):
+    """What is called of boto3's client of KMS, and so what its policy must allow."""
+
+    def generate_data_key(self, **request: object) -> Answer: ...  # noqa: D102
+    def encrypt(self, **request: object) -> Answer: ...  # noqa: D102
+    def decrypt(self, **request: object) -> Answer: ...  # noqa: D102
+    def re_encrypt(self, **request: object) -> Answer: ...  # noqa: D102
+    def describe_key(self, **request: object) -> Answer: ...  # noqa: D102
+    def close(self) -> None: ...  # noqa: D102
+
+
+class AwsKms(KeyProvider):
+    """Wraps under one symmetric KMS key.
+
+    Args:
+        name: The ARN of the key, or of an alias. An alias is resolved on first use, once: a process
+            stays with the key that it found.
+        setting: What lists this provider, for messages.
+        connect: Builds a client of KMS.
+        concurrency: How many calls may run at once.
+    """
+
+    scheme: ClassVar[str] = "aws-kms"
+
+    def __init__(
+        self, name: KmsArn, setting: str, connect: Callable[[], Kms], concurrency: int
+    ) -> None:
+        self._name = name
+        self._key = None if name.is_alias else name
+        self._setting = setting
+        self._concurrency = concurrency
+        self._client = PerProcess(connect)
+
+    def wrap(self, key: DataKey, context: KeyContext) -> WrappedKey:
+        """``Encrypt``, and ``Decrypt`` at once.
+
+        Only ``Decrypt`` tells the key material, and a wrapping that does not open is worth nothing.
+        """
+        try:
+            return self._ask(lambda kms: self._encrypt(kms, key, context))
+        except DecryptionError:
+            raise GARBLED(self._setting) from None
+
+    def status(self) -> ProviderStatus:
+        """``DescribeKey``: the key's state and its current material."""
+        try:
+            return self._ask(self._describe)
+        except KeyProviderError as error:
+            return ProviderStatus(healthy=False, key_ref=None, detail=str(error))
+
+    def close(self) -> None:
+        """Close the connections of this process."""
+        client = self._client.forget()
+        if client is not None:
+            client.close()
+
+    def owns(self, key_ref: str) -> bool:
+        """Whether it names this key, in any Region for a multi-Region key, of whatever material.
+
+        Before an alias is resolved, every key that it could name counts: whoever unwraps finds out.
+        """
+        key = key_of(key_ref)
+        if key is None:
+            return False
+        if self._key is None:
+            return self._name.could_name(key)
+        return self._key.is_same_key(key)
+
+    def unwrap(self, wrapped: WrappedKey, context: KeyContext) -> DataKey:
+        """``Decrypt`` with this key and no other, whatever the blob says."""
+        self._require_ours(wrapped)
+        return self._ask(lambda kms: self._open(kms, wrapped, context))
+
+    def generate(self, context: KeyContext) -> tuple[DataKey, WrappedKey]:
+        """``GenerateDataKey`` of 32 bytes."""
+        return self._ask(lambda kms: self._generate(kms, context))
+
+    def rewrap(self, wrapped: WrappedKey, context: KeyContext) -> WrappedKey:
+        """``ReEncrypt`` from this key to itself: the data key does not leave KMS."""
+        self._require_ours(wrapped)
+        return self._ask(lambda kms: self._re_encrypt(kms, wrapped, context))
+
+    def rewrap_many(
+        self, items: Sequence[tuple[WrappedKey, KeyContext]]
+    ) -> list[WrappedKey | KeyProviderError]:
+        """Many ``ReEncrypt`` at once, for KMS takes no batches."""
+        if not items:
+            return []
+        with ThreadPoolExecutor(min(self._concurrency, len(items))) as pool:
+            return list(pool.map(lambda item: self._rewrap_or_error(*item), items))
+
+    def _ask(self, question: Callable[[Kms], T]) -> T:
+        """Put calls to KMS; any failure becomes ours here.
+
+        It is raised by a frame that holds neither a key nor what the vendor raised.
+        """
+        answer = self._answer(question)
+        if isinstance(answer, KeyAccessDenied):
+            self._client.forget()  # so that the next call looks for credentials anew
+        if isinstance(answer, KeyProviderError):
+            raise answer
+        return answer
+
+    def _answer(self, question: Callable[[Kms], T]) -> T | KeyProviderError:
+        try:
+            return question(self._client.get())
+        except KeyProviderError as error:
+            return error.with_traceback(None)
+        except Exception as failure:  # noqa: BLE001  # an answer may break any part of botocore
+            return _translate(failure, self._setting)
+
+    def _require_ours(self, wrapped: WrappedKey) -> None:
+        if not self.owns(wrapped.key_ref):
+            raise _OTHER_KEY(self._setting)
+        if not 0 < len(wrapped.blob) <= _LARGEST_BLOB:
+            raise DecryptionError
+
+    def _resolve(self, kms: Kms) -> KmsArn:
+        if self._key is None:
+            key = KmsArn.parse(self._metadata(kms, self._name)["Arn"])
+            if key is None or not self._name.could_name(key):
+                raise GARBLED(self._setting)
+            self._key = key
+        return self._key
+
+    def _metadata(self, kms: Kms, name: KmsArn) -> Answer:
+        metadata: Answer = kms.describe_key(KeyId=str(name))["KeyMetadata"]
+        if (metadata["KeyUsage"], metadata["KeySpec"]) != ("ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT"):
+            raise WRONG_KEY_TYPE(self._setting)
+        return metadata
+
+    def _describe(self, kms: Kms) -> ProviderStatus:
+        key = self._resolve(kms)
+        metadata = self._metadata(kms, key)
+        self._require_answer_of(key, metadata["Arn"])
+        current = key_ref(key, metadata.get("CurrentKeyMaterialId"))
+        fault = why_unusable(metadata["KeyState"])
+        detail = f"{self._setting}: {fault}" if fault else ""
+        return ProviderStatus(healthy=not fault, key_ref=current, detail=detail)
+
+    def _generate(self, kms: Kms, context: KeyContext) -> tuple[DataKey, WrappedKey]:
+        key = self._resolve(kms)
+        answer = kms.generate_data_key(
+            KeyId=str(key),
+            NumberOfBytes=DATA_KEY_BYTES,
+            EncryptionContext=dict(context.to_mapping()),
+        )
+        self._require_answer_of(key, answer["KeyId"])
+        if len(answer["Plaintext"]) != DATA_KEY_BYTES:
+            raise GARBLED(self._setting)
+        wrapped = self._wrapped(key, answer.get("KeyMaterialId"), answer["CiphertextBlob"])
+        return DataKey(answer["Plaintext"]), wrapped
+
+    def _encrypt(self, kms: Kms, data_key: DataKey, context: KeyContext) -> WrappedKey:
+        key = self._resolve(kms)
+        answer = kms.encrypt(
+            KeyId=str(key),
+            Plaintext=bytes(data_key),
+            EncryptionContext=dict(context.to_mapping()),
+        )
+        self._require_answer_of(key, answer["KeyId"])
+        blob = answer["CiphertextBlob"]
+        opened, material = self._decrypt(kms, blob, context)
+        try:
+            verify_key(opened, context, key_check(data_key, context))
+        finally:
+            opened.wipe()
+        return self._wrapped(key, material, blob)
+
+    def _open(self, kms: Kms, wrapped: WrappedKey, context: KeyContext) -> DataKey:
+        self._resolve(kms)
+        self._require_ours(wrapped)
+        return self._decrypt(kms, wrapped.blob, context)[0]
+
+    def _decrypt(self, kms: Kms, blob: bytes, context: KeyContext) -> tuple[DataKey, str | None]:
+        key = self._resolve(kms)
+        answer = kms.decrypt(
+            KeyId=str(key), CiphertextBlob=blob, EncryptionContext=dict(context.to_mapping())
+        )
+        self._require_answer_of(key, answer["KeyId"])
+        return DataKey(answer["Plaintext"]), answer.get("KeyMaterialId")
+
+    def _re_encrypt(self, kms: Kms, wrapped: WrappedKey, context: KeyContext) -> WrappedKey:
+        key = self._resolve(kms)
+        self._require_ours(wrapped)
+        encryption_context = dict(context.to_mapping())
+        answer = kms.re_encrypt(
+            CiphertextBlob=wrapped.blob,
+            SourceKeyId=str(key),
+            SourceEncryptionContext=encryption_context,
+            DestinationKeyId=str(key),
+            DestinationEncryptionContext=encryption_context,
+        )
+        self._require_answer_of(key, answer["SourceKeyId"])
+        self._require_answer_of(key, answer["KeyId"])
+        material = answer.get("DestinationKeyMaterialId")
+        return self._wrapped(key, material, answer["CiphertextBlob"])
+
+    def _wrapped(self, key: KmsArn, material: str | None, blob: bytes) -> WrappedKey:
+        if not blob:
+            raise GARBLED(self._setting)
+        return WrappedKey(self.scheme, key_ref(key, material), blob)
+
+    def _require_answer_of(self, key: KmsArn, answered: str) -> None:
+        if answered != str(key):
+            raise outage("KMS answered for another key.")(self._setting)
+
+
+def from_spec(spec: ProviderSpec) -> AwsKms:
+    """The provider whose key or alias the URI names; asks neither KMS nor for credentials yet.
+
+    Raises:
+        KeyProviderConfigError: It is not the ARN of a KMS key or alias; names the setting.
+    """
+    name = KmsArn.parse(spec.location)
+    if name is None or spec.options:
+        raise _BAD_ARN(spec.setting)
+    connect = partial(_connect, name.region, spec.concurrency, spec.setting)
+    return AwsKms(name, spec.setting, connect, spec.concurrency)
+
+
+def _connect(region: str, connections: int, setting: str) -> Kms:
+    """A client of KMS that carries plaintext keys over TLS only, through a proxy where one is set.
+
+    The environment's proxies are honoured because they see nothing but TLS. A loopback address in
+    clear is for tests and emulators, and is never handed to a proxy.
+    """
+    _silence_vendor_logs()
+    session = boto3.session.Session()
+    if session.get_credentials() is None:
+        raise aws.NoCredentialsError
+    config = Config(
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        max_pool_connections=connections,
+    )
+    client = session.client("kms", region_name=region, config=config)
+    endpoint = urlsplit(client.meta.endpoint_url)
+    if endpoint.scheme != "https":
+        if not _is_loopback(endpoint.hostname or ""):
+            raise _NO_TLS(setting)
+        config = config.merge(Config(proxies={}))
+        client = session.client("kms", region_name=region, config=config)
+    return cast("Kms", client)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _silence_vendor_logs() -> None:
+    """At DEBUG botocore logs whole answers, plaintext data keys among them."""
+    for name in ("boto3", "botocore", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _translate(failure: Exception, setting: str) -> KeyProviderError:
+    if isinstance(failure, aws.ClientError):
+        code = str(failure.response.get("Error", {}).get("Code"))
+        status = failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return problem_of(code, status)(setting)
+    return next(meaning for kind, meaning in _FAILURES if isinstance(failure, kind))(setting)
