@@ -1,0 +1,31 @@
+"""What all tests share: the servers, and the switch for the long proofs."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.openbao import DurableOpenBao, OpenBao, dev_server, durable_server
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--prove", action="store_true", help="run every proof at its full length")
+
+
+@pytest.fixture(scope="session")
+def proving(request: pytest.FixtureRequest) -> bool:
+    """Whether proofs run at full length."""
+    return bool(request.config.getoption("--prove"))
+
+
+@pytest.fixture(scope="session")
+def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
+    """A real Vault server in memory; every test makes keys of its own."""
+    with dev_server(tmp_path_factory.mktemp("openbao")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def durable_openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DurableOpenBao]:
+    """A real Vault server on disk, which can be sealed; every test makes keys of its own."""
+    with durable_server(tmp_path_factory.mktemp("durable-openbao")) as server:
+        yield server
