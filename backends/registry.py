@@ -12,6 +12,7 @@ MODULES = {
     "local-fernet": "backends.local_fernet",
     "aws-kms": "backends.aws_kms",
     "recovery": "backends.recovery",
+    "vault-transit": "backends.vault_transit",
 }
 
 

@@ -22,11 +22,13 @@ from tests.contract.key_provider.aws_kms_case import AwsKmsCase
 from tests.contract.key_provider.case import ProviderCase, WrapperCase
 from tests.contract.key_provider.local_fernet_case import LocalFernetCase
 from tests.contract.key_provider.recovery_case import RecoveryCase
+from tests.contract.key_provider.vault_transit_case import VaultTransitCase
 
 CASES: dict[str, type[WrapperCase]] = {
     "local-fernet": LocalFernetCase,
     "aws-kms": AwsKmsCase,
     "recovery": RecoveryCase,
+    "vault-transit": VaultTransitCase,
 }
 
 PROVIDER_CASES: dict[str, type[ProviderCase]] = {
