@@ -11,6 +11,11 @@ from app.services.clock import Clock, now_ms
 from app.services.container import Services
 from app.services.data_keys import DataKeys
 from app.services.injections import Injections
+from app.services.keyring.recovery import Recovery
+from app.services.keyring.reencrypt import Reencrypt
+from app.services.keyring.retire import Retire
+from app.services.keyring.rewrap import Rewrap
+from app.services.keyring.status import KeyringStatus
 from app.services.readiness import Readiness
 from app.services.redemption import Redemption
 from app.services.retries import Retries
@@ -66,6 +71,11 @@ def build(
         accounts=Accounts(database, system_key, clock),
         injections=Injections(database, system_key, retries, clock),
         redemption=Redemption(database, data_keys, system_key, clock),
+        keyring_status=KeyringStatus(database, keyring),
+        rewrap=Rewrap(database, keyring, system_key),
+        reencrypt=Reencrypt(database, data_keys, system_key, clock),
+        retire=Retire(database, keyring),
+        recovery=Recovery(database, keyring, system_key),
         readiness=Readiness(database, keyring, system_key),
         checkup=Checkup(database, keyring, system_key),
         setup=Setup(database, system_key),

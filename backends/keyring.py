@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from backends.context import KeyContext
-from backends.data_key import DataKey, verify_key
+from backends.data_key import DataKey, key_check, verify_key
 from backends.errors import DecryptionError, KeyProviderError, KeyUnavailable, UnknownKey
 from backends.member import Member
 from backends.provider import KeyProvider, KeyWrapper, ProviderStatus, WrappedKey
@@ -34,19 +34,31 @@ class Keyring:
         self._waiting = threading.BoundedSemaphore(concurrency)
 
     def generate(self, context: KeyContext) -> tuple[DataKey, tuple[WrappedKey, ...]]:
-        """Make a data key, wrapped by the first provider and every escrow key.
+        """Make a data key, wrapped by the first provider and every escrow key, each proved.
 
         Raises:
+            DecryptionError: A wrapping does not open to the key.
             KeyProviderError: One of them could not; then there is no key.
         """
         first = self._providers[0]
         with self._place():
             key, wrapped = first.call(lambda: first.provider.generate(context))
             try:
+                _prove(first, key, wrapped, context)
                 return key, (wrapped, *(_wrap(each, key, context) for each in self._escrow))
             except KeyProviderError:
                 key.wipe()
                 raise
+
+    def wrap(self, key: DataKey, context: KeyContext) -> tuple[WrappedKey, ...]:
+        """Wrap a key that exists by the first provider and every escrow key, each proved.
+
+        Raises:
+            DecryptionError: A wrapping does not open to the key.
+            KeyProviderError: One of them could not.
+        """
+        with self._place():
+            return tuple(_wrap(target, key, context) for target in self.targets)
 
     def unwrap(self, wrappings: Iterable[WrappedKey], context: KeyContext, check: bytes) -> DataKey:
         """Open a data key by the first wrapping that a provider opens, and verify it.
@@ -76,6 +88,18 @@ class Keyring:
                     verify_key(key, context, check)
                     return key
         raise failure
+
+    def members(self) -> Iterator[tuple[str, Member[KeyWrapper]]]:
+        """Every member with its role: ``wraps`` (the first), ``unwraps`` (others), ``escrow``."""
+        for place, provider in enumerate(self._providers):
+            yield ("unwraps" if place else "wraps"), provider
+        for escrow in self._escrow:
+            yield "escrow", escrow
+
+    @property
+    def targets(self) -> tuple[Member[KeyWrapper], ...]:
+        """Whom every data key should have a current wrapping by: the first, and the escrow keys."""
+        return (self._providers[0], *self._escrow)
 
     def owns(self, key_ref: str) -> bool:
         """Whether some listed provider could unwrap what ``key_ref`` names."""
@@ -125,7 +149,22 @@ class Keyring:
 
 
 def _wrap(member: Member[KeyWrapper], key: DataKey, context: KeyContext) -> WrappedKey:
-    return member.call(lambda: member.provider.wrap(key, context))
+    wrapped = member.call(lambda: member.provider.wrap(key, context))
+    _prove(member, key, wrapped, context)
+    return wrapped
+
+
+def _prove(
+    member: Member[KeyWrapper], key: DataKey, wrapped: WrappedKey, context: KeyContext
+) -> None:
+    """Open a new wrapping before anything relies on it; what only wraps is taken at its word."""
+    provider = member.provider
+    if isinstance(provider, KeyProvider):
+        opened = member.call(lambda: provider.unwrap(wrapped, context))
+        try:
+            verify_key(opened, context, key_check(key, context))
+        finally:
+            opened.wipe()
 
 
 def _unwrap_by_any(

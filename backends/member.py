@@ -51,18 +51,22 @@ class Member(Generic[Provider]):
         self._status: tuple[float, ProviderStatus] | None = None
         self._status_lock = threading.Lock()
 
-    def call(self, work: Callable[[], T]) -> T:
+    def call(self, work: Callable[[], T], *, seconds: float = CALL_SECONDS) -> T:
         """Run one call of the provider.
+
+        Args:
+            work: The call.
+            seconds: After how many it is given up, if the request's deadline is not earlier.
 
         Raises:
             KeyUnavailable: It is down or too slow, or was so until a moment ago.
             KeyProviderError: What the provider raised.
         """
-        if seconds_left(CALL_SECONDS) <= 0:
+        if seconds_left(seconds) <= 0:
             raise KeyUnavailable("No time is left to ask the key provider.")
         self._breaker.admit()
         try:
-            answer = self._run(work)
+            answer = self._run(work, seconds)
         except KeyUnavailable:
             self._breaker.failed()
             raise
@@ -90,16 +94,16 @@ class Member(Generic[Provider]):
 
     def _ask_status(self) -> ProviderStatus:
         try:
-            return self._run(self.provider.status)
+            return self._run(self.provider.status, CALL_SECONDS)
         except KeyUnavailable as error:
             return ProviderStatus(healthy=False, key_ref=None, detail=str(error))
 
-    def _run(self, work: Callable[[], T]) -> T:
+    def _run(self, work: Callable[[], T], seconds: float) -> T:
         if not self.provider.remote:
             return work()
         future = self._submit(work)
         try:
-            return future.result(seconds_left(CALL_SECONDS))
+            return future.result(seconds_left(seconds))
         except FutureTimeout:
             raise KeyUnavailable("The key provider did not answer in time.") from None
 

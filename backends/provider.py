@@ -5,13 +5,16 @@ the vendor's errors into those of ``backends.errors``, once. They may be called 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from functools import partial
+from typing import ClassVar, TypeVar
 
 from backends.context import KeyContext
 from backends.data_key import DataKey
 from backends.errors import KeyProviderError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +108,17 @@ class KeyProvider(KeyWrapper):
         self, items: Sequence[tuple[WrappedKey, KeyContext]]
     ) -> list[WrappedKey | KeyProviderError]:
         """Rewrap each item; answers in order, with an error where one failed."""
-        return [self._rewrap_or_error(wrapped, context) for wrapped, context in items]
+        return [_or_error(partial(self.rewrap, *item)) for item in items]
 
-    def _rewrap_or_error(
-        self, wrapped: WrappedKey, context: KeyContext
-    ) -> WrappedKey | KeyProviderError:
-        try:
-            return self.rewrap(wrapped, context)
-        except KeyProviderError as error:
-            return error
+    def unwrap_many(
+        self, items: Sequence[tuple[WrappedKey, KeyContext]]
+    ) -> list[DataKey | KeyProviderError]:
+        """Unwrap each item; answers in order, with an error where one failed."""
+        return [_or_error(partial(self.unwrap, *item)) for item in items]
+
+
+def _or_error(call: Callable[[], T]) -> T | KeyProviderError:
+    try:
+        return call()
+    except KeyProviderError as error:
+        return error

@@ -11,7 +11,7 @@ Any method may raise ``StorageUnavailable``. No exception carries a row or a bou
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -32,6 +32,10 @@ class DatabaseMisconfigured(Exception):
     """The database's address is not one that we can use; the message names the setting."""
 
 
+class Fenced(Exception):
+    """The root key that made a wrapping was retired: the wrapping must not be stored."""
+
+
 class DeploymentRepository(ABC):
     """The one row that says which deployment this database belongs to."""
 
@@ -46,6 +50,14 @@ class DeploymentRepository(ABC):
         Raises:
             Conflict: There is one already.
         """
+
+    @abstractmethod
+    def get_reencrypt_start(self) -> int | None:
+        """When the re-encryption that has not ended yet started, in Unix milliseconds."""
+
+    @abstractmethod
+    def set_reencrypt_start(self, started_ms: int | None) -> None:
+        """File when a re-encryption started, or that it ended."""
 
 
 class AccountRepository(ABC):
@@ -86,6 +98,10 @@ class ApiKeyRepository(ABC):
         """All API keys of the account, oldest first."""
 
     @abstractmethod
+    def sweep(self) -> Iterator[Guarded[ApiKey]]:
+        """Every API key: an operator's sweep."""
+
+    @abstractmethod
     def add(self, key: Guarded[ApiKey]) -> None:
         """Add a new API key."""
 
@@ -111,6 +127,7 @@ class DataKeyRepository(ABC):
 
         Raises:
             Conflict: The account has an active data key, or one of this id.
+            Fenced: A wrapping's key_ref was retired.
         """
 
     @abstractmethod
@@ -118,12 +135,66 @@ class DataKeyRepository(ABC):
         """Write all columns of a data key that exists; its wrappings stay."""
 
     @abstractmethod
-    def key_refs(self) -> list[str]:
-        """Every key_ref of a wrapping, once: an operator's sweep."""
+    def delete_unused(self, account_id: str, data_key_id: str) -> bool:
+        """Delete a retired data key and its wrappings if no secret names it; whether it did."""
+
+    @abstractmethod
+    def count(self) -> int:
+        """How many data keys there are: an operator's sweep."""
+
+    @abstractmethod
+    def sweep(self, after: tuple[str, str] | None, limit: int) -> list[tuple[str, str]]:
+        """At most ``limit`` data keys of all accounts, as account and id, in that order.
+
+        Args:
+            after: The last one before; ``None`` for the start.
+            limit: The size of the batch.
+        """
 
     @abstractmethod
     def count_without(self, key_refs: Sequence[str]) -> int:
         """How many data keys have no wrapping with one of ``key_refs``: an operator's sweep."""
+
+
+class WrappingRepository(ABC):
+    """The wrappings of data keys that exist, and the fences of retired root keys."""
+
+    @abstractmethod
+    def add(self, wrapping: Guarded[Wrapping]) -> None:
+        """Add a wrapping.
+
+        Raises:
+            Conflict: The data key has a wrapping with this key_ref.
+            Fenced: The key_ref was retired.
+        """
+
+    @abstractmethod
+    def remove(self, wrapping: Wrapping) -> bool:
+        """Delete the wrapping if it still holds these bytes; whether it did."""
+
+    @abstractmethod
+    def counts(self) -> dict[str, int]:
+        """How many wrappings each key_ref has: an operator's sweep."""
+
+    @abstractmethod
+    def count_stranded(self, key_ref: str, others: Sequence[str]) -> int:
+        """How many data keys with a wrapping by ``key_ref`` have none by any of ``others``."""
+
+    @abstractmethod
+    def remove_all(self, key_ref: str, limit: int) -> int:
+        """Delete at most ``limit`` wrappings by ``key_ref``; how many it were."""
+
+    @abstractmethod
+    def fence(self, key_ref: str) -> None:
+        """Let no unit of work add another wrapping by ``key_ref``; again changes nothing."""
+
+    @abstractmethod
+    def lift_fence(self, key_ref: str) -> None:
+        """Let wrappings by ``key_ref`` be added again."""
+
+    @abstractmethod
+    def fences(self) -> list[str]:
+        """Every fenced key_ref."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +255,16 @@ class SecretRepository(ABC):
         """Write version, data key, envelope and update time of a secret that is locked."""
 
     @abstractmethod
+    def sealed_under(
+        self, account_id: str, data_key_id: str, limit: int, after_id: str | None
+    ) -> list[StoredSecret]:
+        """At most ``limit`` secrets sealed under this data key, by id, from after ``after_id``."""
+
+    @abstractmethod
+    def reseal(self, secret: StoredSecret, *, sealed_under: str) -> bool:
+        """Write data key and envelope if version and data key are as before; whether they were."""
+
+    @abstractmethod
     def delete(self, account_id: str, secret_id: str) -> bool:
         """Delete the secret; whether there was one."""
 
@@ -242,6 +323,10 @@ class InjectionRepository(ABC):
         """At most ``limit`` injections, newest first, those with an id below ``after_id``."""
 
     @abstractmethod
+    def sweep(self) -> Iterator[Guarded[Injection]]:
+        """Every injection: an operator's sweep."""
+
+    @abstractmethod
     def add(self, injection: Guarded[Injection]) -> None:
         """Add a new injection."""
 
@@ -257,6 +342,7 @@ class Repository(ABC):
     accounts: AccountRepository
     api_keys: ApiKeyRepository
     data_keys: DataKeyRepository
+    wrappings: WrappingRepository
     secrets: SecretRepository
     answers: AnswerRepository
     injections: InjectionRepository

@@ -36,7 +36,7 @@ class Checkup:
 
     def _orphan_faults(self) -> list[str]:
         with self._database.reading() as repository:
-            refs = [ref for ref in repository.data_keys.key_refs() if self._keyring.owns(ref)]
+            refs = [ref for ref in repository.wrappings.counts() if self._keyring.owns(ref)]
             orphans = repository.data_keys.count_without(refs)
         if not orphans:
             return []

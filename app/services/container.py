@@ -8,6 +8,11 @@ from app.services.api_keys import ApiKeys
 from app.services.authentication import Authentication
 from app.services.checkup import Checkup
 from app.services.injections import Injections
+from app.services.keyring.recovery import Recovery
+from app.services.keyring.reencrypt import Reencrypt
+from app.services.keyring.retire import Retire
+from app.services.keyring.rewrap import Rewrap
+from app.services.keyring.status import KeyringStatus
 from app.services.readiness import Readiness
 from app.services.redemption import Redemption
 from app.services.secrets import Secrets
@@ -24,6 +29,11 @@ class Services:
     accounts: Accounts
     injections: Injections
     redemption: Redemption
+    keyring_status: KeyringStatus
+    rewrap: Rewrap
+    reencrypt: Reencrypt
+    retire: Retire
+    recovery: Recovery
     readiness: Readiness
     checkup: Checkup
     setup: Setup

@@ -78,6 +78,17 @@ class DataKeys:
         with self._cache.lend(context, record.check, load) as key:
             yield LentKey(context, key)
 
+    def replace_active(self, record: DataKeyRecord) -> None:
+        """Make a new active data key for the account, if ``record`` is its active one.
+
+        Raises:
+            KeyProviderError: No data key can be made; the old one stays active.
+        """
+        with self._database.reading() as repository:
+            active = repository.data_keys.get_active(record.account_id)
+        if active is not None and active.record.unverified.id == record.id:
+            self._create(record.account_id, replaces=record)
+
     def _active(self, account_id: str) -> StoredDataKey:
         with self._database.reading() as repository:
             stored = repository.data_keys.get_active(account_id)

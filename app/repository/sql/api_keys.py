@@ -1,6 +1,6 @@
 """API keys in SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import and_, bindparam, select, update
@@ -28,6 +28,7 @@ _LIST = (
     .where(api_keys.c.account_id == bindparam("of_account"))
     .order_by(api_keys.c.id)
 )
+_SWEEP = select(*_COLUMNS)
 _ADD = InsertUnlessThere(api_keys)
 _REPLACE = update(api_keys).where(_THIS)
 
@@ -57,6 +58,10 @@ class SqlApiKeys(ApiKeyRepository):
         return [
             parse_api_key(row) for row in self._statements.all(_LIST, {"of_account": account_id})
         ]
+
+    def sweep(self) -> Iterator[Guarded[ApiKey]]:
+        """Every API key."""
+        return map(parse_api_key, self._statements.all(_SWEEP, {}))
 
     def add(self, key: Guarded[ApiKey]) -> None:
         """Add a new API key."""

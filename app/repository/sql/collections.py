@@ -11,6 +11,7 @@ from app.repository.sql.deployment import SqlDeployment
 from app.repository.sql.injections import SqlInjections
 from app.repository.sql.secrets import SqlSecrets
 from app.repository.sql.statements import Statements, attempt
+from app.repository.sql.wrappings import SqlWrappings
 
 
 class SqlRepository(Repository):
@@ -22,7 +23,8 @@ class SqlRepository(Repository):
         self.deployment = SqlDeployment(self._statements)
         self.accounts = SqlAccounts(self._statements)
         self.api_keys = SqlApiKeys(self._statements)
-        self.data_keys = SqlDataKeys(self._statements)
+        self.wrappings = SqlWrappings(self._statements)
+        self.data_keys = SqlDataKeys(self._statements, self.wrappings)
         self.secrets = SqlSecrets(self._statements)
         self.answers = SqlAnswers(self._statements)
         self.injections = SqlInjections(self._statements)

@@ -3,15 +3,27 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, literal_column, not_, select, update
+from sqlalchemy import (
+    and_,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from app.domain.data_keys import DataKeyRecord, DataKeyState, StoredDataKey, Wrapping
 from app.domain.errors import TamperedRow
 from app.domain.guarded import Guarded
-from app.repository.base import DataKeyRepository
+from app.repository.base import DataKeyRepository, WrappingRepository
 from app.repository.sql import fields
 from app.repository.sql.statements import InsertUnlessThere, Parameters, Statements
-from app.repository.sql.tables import data_keys, wrappings
+from app.repository.sql.tables import data_keys, secrets, wrappings
+from app.repository.sql.wrappings import parse_wrapping
 
 _KEY_COLUMNS = tuple(data_keys.c)
 _THIS = and_(
@@ -33,9 +45,29 @@ _GET_ACTIVE = _WITH_WRAPPINGS.where(
     data_keys.c.state == literal_column("'active'"),
 )
 _ADD = InsertUnlessThere(data_keys)
-_ADD_WRAPPING = InsertUnlessThere(wrappings)
 _REPLACE = update(data_keys).where(_THIS)
-_KEY_REFS = select(wrappings.c.key_ref).distinct()
+_DELETE_WRAPPINGS = delete(wrappings).where(
+    wrappings.c.account_id == bindparam("of_account"), wrappings.c.data_key_id == bindparam("of_id")
+)
+_DELETE = delete(data_keys).where(_THIS)
+_IS_USED_OR_ACTIVE = select(data_keys.c.id).where(
+    _THIS,
+    or_(
+        data_keys.c.state != literal_column("'retired'"),
+        select(secrets.c.id)
+        .where(
+            secrets.c.account_id == data_keys.c.account_id,
+            secrets.c.data_key_id == data_keys.c.id,
+        )
+        .exists(),
+    ),
+)
+_COUNT = select(func.count()).select_from(data_keys)
+_IN_ORDER = (data_keys.c.account_id, data_keys.c.id)
+_SWEEP = select(*_IN_ORDER).order_by(*_IN_ORDER).limit(bindparam("most"))
+_SWEEP_ON = _SWEEP.where(
+    tuple_(*_IN_ORDER) > tuple_(bindparam("after_account"), bindparam("after_id"))
+)
 _COUNT_WITHOUT = (
     select(func.count())
     .where(
@@ -56,8 +88,9 @@ _COUNT_WITHOUT = (
 class SqlDataKeys(DataKeyRepository):
     """Data keys with their wrappings."""
 
-    def __init__(self, statements: Statements) -> None:
+    def __init__(self, statements: Statements, wrappings: WrappingRepository) -> None:
         self._statements = statements
+        self._wrappings = wrappings
 
     def get(self, account_id: str, data_key_id: str) -> StoredDataKey | None:
         """The data key with all its wrappings, or ``None``."""
@@ -73,16 +106,34 @@ class SqlDataKeys(DataKeyRepository):
         """Add a data key and its wrappings."""
         self._statements.insert(_ADD, _record_values(record))
         for wrapping in wrappings:
-            self._statements.insert(_ADD_WRAPPING, _wrapping_values(wrapping))
+            self._wrappings.add(wrapping)
 
     def replace(self, record: Guarded[DataKeyRecord]) -> None:
         """Write all columns of a data key that exists; its wrappings stay."""
         this = {"of_account": record.unverified.account_id, "of_id": record.unverified.id}
         self._statements.run(_REPLACE, {**this, **_record_values(record)})
 
-    def key_refs(self) -> list[str]:
-        """Every key_ref of a wrapping, once."""
-        return [_key_ref(row) for row in self._statements.all(_KEY_REFS, {})]
+    def delete_unused(self, account_id: str, data_key_id: str) -> bool:
+        """Delete a retired data key and its wrappings if no secret names it; whether it did."""
+        this = {"of_account": account_id, "of_id": data_key_id}
+        if self._statements.first(_IS_USED_OR_ACTIVE, this) is not None:
+            return False
+        self._statements.erase(_DELETE_WRAPPINGS, this)
+        return self._statements.erase(_DELETE, this) > 0
+
+    def count(self) -> int:
+        """How many data keys there are."""
+        return self._statements.count(_COUNT, {})
+
+    def sweep(self, after: tuple[str, str] | None, limit: int) -> list[tuple[str, str]]:
+        """At most ``limit`` data keys of all accounts, as account and id, in that order."""
+        if after is None:
+            rows = self._statements.all(_SWEEP, {"most": limit})
+        else:
+            account_id, data_key_id = after
+            parameters = {"most": limit, "after_account": account_id, "after_id": data_key_id}
+            rows = self._statements.all(_SWEEP_ON, parameters)
+        return [(account_id, data_key_id) for account_id, data_key_id in rows]
 
     def count_without(self, key_refs: Sequence[str]) -> int:
         """How many data keys have no wrapping with one of ``key_refs``."""
@@ -102,7 +153,7 @@ def parse_data_key(rows: Sequence[Sequence[Any]]) -> StoredDataKey:
     without_any = all(value is None for value in wrapped[0])
     return StoredDataKey(
         _parse_record(keys.pop()),
-        () if without_any else tuple(map(_parse_wrapping, wrapped)),
+        () if without_any else tuple(map(parse_wrapping, wrapped)),
     )
 
 
@@ -119,24 +170,6 @@ def _parse_record(row: Sequence[Any]) -> Guarded[DataKeyRecord]:
     return Guarded(record, fields.mac(*mac))
 
 
-@fields.parses(Wrapping.table)
-def _parse_wrapping(row: Sequence[Any]) -> Guarded[Wrapping]:
-    account_id, data_key_id, scheme, key_ref, blob, *mac = row
-    wrapping = Wrapping(
-        account_id=fields.text(account_id),
-        data_key_id=fields.text(data_key_id),
-        scheme=fields.text(scheme),
-        key_ref=fields.text(key_ref),
-        blob=fields.blob(blob),
-    )
-    return Guarded(wrapping, fields.mac(*mac))
-
-
-@fields.parses(Wrapping.table)
-def _key_ref(row: Sequence[Any]) -> str:
-    return fields.text(row[0])
-
-
 def _record_values(guarded: Guarded[DataKeyRecord]) -> Parameters:
     record = guarded.unverified
     return {
@@ -145,19 +178,6 @@ def _record_values(guarded: Guarded[DataKeyRecord]) -> Parameters:
         "state": record.state.value,
         "check": record.check,
         "created_at_ms": record.created_at_ms,
-        "mac_key_id": guarded.mac.key_id,
-        "mac": guarded.mac.digest,
-    }
-
-
-def _wrapping_values(guarded: Guarded[Wrapping]) -> Parameters:
-    wrapping = guarded.unverified
-    return {
-        "account_id": wrapping.account_id,
-        "data_key_id": wrapping.data_key_id,
-        "scheme": wrapping.scheme,
-        "key_ref": wrapping.key_ref,
-        "blob": wrapping.blob,
         "mac_key_id": guarded.mac.key_id,
         "mac": guarded.mac.digest,
     }

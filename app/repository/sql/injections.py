@@ -1,7 +1,7 @@
 """Injections in SQL."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import and_, bindparam, select, update
@@ -35,6 +35,7 @@ _FIRST_PAGE = (
     select(*injections.c).where(_OWN).order_by(injections.c.id.desc()).limit(bindparam("most"))
 )
 _NEXT_PAGE = _FIRST_PAGE.where(injections.c.id < bindparam("after_id"))
+_SWEEP = select(*injections.c)
 _ADD = InsertUnlessThere(injections)
 _REPLACE = update(injections).where(_THIS)
 
@@ -71,6 +72,10 @@ class SqlInjections(InjectionRepository):
         statement = _FIRST_PAGE if after_id is None else _NEXT_PAGE
         parameters = {"of_account": account_id, "most": limit, "after_id": after_id}
         return [_parse(row) for row in self._statements.all(statement, parameters)]
+
+    def sweep(self) -> Iterator[Guarded[Injection]]:
+        """Every injection."""
+        return map(_parse, self._statements.all(_SWEEP, {}))
 
     def add(self, injection: Guarded[Injection]) -> None:
         """Add a new injection."""

@@ -87,6 +87,22 @@ _REPLACE_VALUE = (
     .values({name: bindparam(name) for name in ("version", "data_key_id", "envelope")})
     .values(update_time_ms=bindparam("update_time_ms"))
 )
+_SEALED_UNDER = (
+    select(*(secrets.c[name] for name in StoredSecret._fields))
+    .where(_OWN, secrets.c.data_key_id == bindparam("of_data_key"))
+    .order_by(secrets.c.id)
+    .limit(bindparam("most"))
+)
+_SEALED_UNDER_AFTER = _SEALED_UNDER.where(secrets.c.id > bindparam("after_id"))
+_RESEAL = (
+    update(secrets)
+    .where(
+        _THIS,
+        secrets.c.version == bindparam("of_version"),
+        secrets.c.data_key_id == bindparam("of_data_key"),
+    )
+    .values(data_key_id=bindparam("data_key_id"), envelope=bindparam("envelope"))
+)
 _DELETE = delete(secrets).where(_THIS)
 
 
@@ -187,6 +203,30 @@ class SqlSecrets(SecretRepository):
                 "update_time_ms": secret.update_time_ms,
             },
         )
+
+    def sealed_under(
+        self, account_id: str, data_key_id: str, limit: int, after_id: str | None
+    ) -> list[StoredSecret]:
+        """At most ``limit`` secrets sealed under this data key, by id."""
+        statement = _SEALED_UNDER if after_id is None else _SEALED_UNDER_AFTER
+        parameters = {
+            "of_account": account_id,
+            "of_data_key": data_key_id,
+            "most": limit,
+            "after_id": after_id,
+        }
+        return [_parse(row) for row in self._statements.all(statement, parameters)]
+
+    def reseal(self, secret: StoredSecret, *, sealed_under: str) -> bool:
+        """Write data key and envelope if version and data key are as before."""
+        parameters = {
+            **_this(secret.account_id, secret.id),
+            "of_version": secret.version,
+            "of_data_key": sealed_under,
+            "data_key_id": secret.data_key_id,
+            "envelope": secret.envelope,
+        }
+        return self._statements.erase(_RESEAL, parameters) > 0
 
     def delete(self, account_id: str, secret_id: str) -> bool:
         """Delete the secret; whether there was one."""

@@ -77,6 +77,7 @@ deployment = Table(
     metadata,
     _column("only", Integer()),
     _column("id", String),
+    _column("reencrypt_started_ms", Number, nullable=True),
     PrimaryKeyConstraint("only"),
     _one_of("only", "1"),
     sqlite_strict=True,
@@ -158,6 +159,15 @@ wrappings = Table(
     ForeignKeyConstraint(["account_id", "data_key_id"], ["data_keys.account_id", "data_keys.id"]),
     Index("ix_wrappings_key_ref", "key_ref"),
     _digest("mac"),
+    sqlite_strict=True,
+)
+
+# Retired root keys: no wrapping by one of these is added.
+fences = Table(
+    "fences",
+    metadata,
+    _column("key_ref", String),
+    PrimaryKeyConstraint("key_ref"),
     sqlite_strict=True,
 )
 

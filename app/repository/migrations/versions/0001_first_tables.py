@@ -24,6 +24,7 @@ def upgrade() -> None:
     _api_keys()
     _data_keys()
     _wrappings()
+    _fences()
     _secrets()
     _answers()
     _injections()
@@ -34,6 +35,7 @@ def _deployment() -> None:
         "deployment",
         _column("only", sa.Integer()),
         _column("id", _STRING),
+        _column("reencrypt_started_ms", _NUMBER, nullable=True),
         sa.PrimaryKeyConstraint("only", name="pk_deployment"),
         sa.CheckConstraint("only IN (1)", name="ck_deployment_only"),
     )
@@ -120,6 +122,14 @@ def _wrappings() -> None:
         sa.CheckConstraint('length("mac") = 32', name="ck_wrappings_mac"),
     )
     op.create_index("ix_wrappings_key_ref", "wrappings", ["key_ref"])
+
+
+def _fences() -> None:
+    _table(
+        "fences",
+        _column("key_ref", _STRING),
+        sa.PrimaryKeyConstraint("key_ref", name="pk_fences"),
+    )
 
 
 def _secrets() -> None:

@@ -1,0 +1,125 @@
+"""Wrappings, and the fences of retired root keys, in SQL."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import and_, bindparam, delete, exists, func, not_, select, tuple_
+
+from app.domain.data_keys import Wrapping
+from app.domain.guarded import Guarded
+from app.repository.base import Fenced, WrappingRepository
+from app.repository.sql import fields
+from app.repository.sql.statements import InsertUnlessThere, Parameters, Statements
+from app.repository.sql.tables import fences, wrappings
+
+_ADD = InsertUnlessThere(wrappings)
+_REMOVE = delete(wrappings).where(
+    wrappings.c.account_id == bindparam("of_account"),
+    wrappings.c.data_key_id == bindparam("of_data_key"),
+    wrappings.c.key_ref == bindparam("of_key_ref"),
+    wrappings.c.blob == bindparam("of_blob"),
+)
+_COUNTS = select(wrappings.c.key_ref, func.count()).group_by(wrappings.c.key_ref)
+_OF_KEY_REF = wrappings.c.key_ref == bindparam("of_key_ref")
+_other = wrappings.alias("other")
+_COUNT_STRANDED = (
+    select(func.count())
+    .select_from(wrappings)
+    .where(
+        _OF_KEY_REF,
+        not_(
+            exists().where(
+                _other.c.account_id == wrappings.c.account_id,
+                _other.c.data_key_id == wrappings.c.data_key_id,
+                _other.c.key_ref.in_(bindparam("others", expanding=True)),
+            )
+        ),
+    )
+)
+_ITS_KEY = (wrappings.c.account_id, wrappings.c.data_key_id)
+_REMOVE_ALL = delete(wrappings).where(
+    and_(
+        _OF_KEY_REF,
+        tuple_(*_ITS_KEY).in_(select(*_ITS_KEY).where(_OF_KEY_REF).limit(bindparam("most"))),
+    )
+)
+_FENCE = InsertUnlessThere(fences)
+_LIFT_FENCE = delete(fences).where(fences.c.key_ref == bindparam("of_key_ref"))
+_FENCES = select(fences.c.key_ref).order_by(fences.c.key_ref)
+_GET_FENCE = select(fences.c.key_ref).where(fences.c.key_ref == bindparam("of_key_ref"))
+
+
+class SqlWrappings(WrappingRepository):
+    """Wrappings and fences."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def add(self, wrapping: Guarded[Wrapping]) -> None:
+        """Add a wrapping unless its key_ref is fenced."""
+        fenced = {"of_key_ref": wrapping.unverified.key_ref}
+        if self._statements.first(_GET_FENCE, fenced) is not None:
+            raise Fenced
+        self._statements.insert(_ADD, _values(wrapping))
+
+    def remove(self, wrapping: Wrapping) -> bool:
+        """Delete the wrapping if it still holds these bytes; whether it did."""
+        this = {
+            "of_account": wrapping.account_id,
+            "of_data_key": wrapping.data_key_id,
+            "of_key_ref": wrapping.key_ref,
+            "of_blob": wrapping.blob,
+        }
+        return self._statements.erase(_REMOVE, this) > 0
+
+    def counts(self) -> dict[str, int]:
+        """How many wrappings each key_ref has."""
+        return {key_ref: count for key_ref, count in self._statements.all(_COUNTS, {})}
+
+    def count_stranded(self, key_ref: str, others: Sequence[str]) -> int:
+        """How many data keys with a wrapping by ``key_ref`` have none by any of ``others``."""
+        parameters = {"of_key_ref": key_ref, "others": list(others)}
+        return self._statements.count(_COUNT_STRANDED, parameters)
+
+    def remove_all(self, key_ref: str, limit: int) -> int:
+        """Delete at most ``limit`` wrappings by ``key_ref``; how many it were."""
+        return self._statements.erase(_REMOVE_ALL, {"of_key_ref": key_ref, "most": limit})
+
+    def fence(self, key_ref: str) -> None:
+        """Let no unit of work add another wrapping by ``key_ref``; again changes nothing."""
+        self._statements.run(_FENCE, {"key_ref": key_ref})
+
+    def lift_fence(self, key_ref: str) -> None:
+        """Let wrappings by ``key_ref`` be added again."""
+        self._statements.run(_LIFT_FENCE, {"of_key_ref": key_ref})
+
+    def fences(self) -> list[str]:
+        """Every fenced key_ref."""
+        return [row[0] for row in self._statements.all(_FENCES, {})]
+
+
+@fields.parses(Wrapping.table)
+def parse_wrapping(row: Sequence[Any]) -> Guarded[Wrapping]:
+    """The wrapping in a row whose columns are those of the table, in order."""
+    account_id, data_key_id, scheme, key_ref, blob, *mac = row
+    wrapping = Wrapping(
+        account_id=fields.text(account_id),
+        data_key_id=fields.text(data_key_id),
+        scheme=fields.text(scheme),
+        key_ref=fields.text(key_ref),
+        blob=fields.blob(blob),
+    )
+    return Guarded(wrapping, fields.mac(*mac))
+
+
+def _values(guarded: Guarded[Wrapping]) -> Parameters:
+    wrapping = guarded.unverified
+    return {
+        "account_id": wrapping.account_id,
+        "data_key_id": wrapping.data_key_id,
+        "scheme": wrapping.scheme,
+        "key_ref": wrapping.key_ref,
+        "blob": wrapping.blob,
+        "mac_key_id": guarded.mac.key_id,
+        "mac": guarded.mac.digest,
+    }

@@ -1,0 +1,106 @@
+"""Retire: give up the wrappings of one root key, when nothing depends on them any more.
+
+The key_ref is fenced first, in a transaction of its own: from then on no node can add a wrapping by
+it, whatever its settings say. Only then is counted, and only then deleted.
+"""
+
+from dataclasses import dataclass
+
+from app.domain.errors import DomainError
+from app.repository.base import Database
+from backends.keyring import Keyring
+
+BATCH = 500
+
+
+class StillNeeded(DomainError):
+    """Data keys would be left without a wrapping that a listed provider opens.
+
+    Args:
+        data_keys: How many.
+    """
+
+    def __init__(self, data_keys: int) -> None:
+        super().__init__(
+            f"{data_keys} data keys have no other wrapping that a listed provider opens; "
+            "run: strongroom keyring rewrap"
+        )
+
+
+class UnknownKeyRef(DomainError):
+    """No wrapping has this key_ref."""
+
+    def __init__(self) -> None:
+        super().__init__("No wrapping has this key_ref; see: strongroom keyring status")
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """How many wrappings were deleted."""
+
+    wrappings: int
+
+
+class Retire:
+    """Deletes the wrappings of one key_ref."""
+
+    def __init__(self, database: Database, keyring: Keyring) -> None:
+        self._database = database
+        self._keyring = keyring
+
+    def run(self, key_ref: str) -> Retired:
+        """Fence ``key_ref``, count what depends on it, and delete its wrappings.
+
+        A retirement that was killed half-way is run again.
+
+        Raises:
+            StillNeeded: Something depends on it; the fence is lifted and nothing is deleted.
+            UnknownKeyRef: No wrapping has this key_ref, and it is not fenced.
+        """
+        self._fence(key_ref)
+        stranded = self._stranded(key_ref)
+        if stranded:
+            self.undo(key_ref)
+            raise StillNeeded(stranded)
+        return Retired(self._delete(key_ref))
+
+    def undo(self, key_ref: str) -> None:
+        """Lift the fence, so that wrappings by ``key_ref`` can be added again."""
+        with self._database.writing() as work:
+            work.wrappings.lift_fence(key_ref)
+            work.commit()
+
+    def _fence(self, key_ref: str) -> None:
+        with self._database.writing() as work:
+            if key_ref not in work.wrappings.counts() and key_ref not in work.wrappings.fences():
+                raise UnknownKeyRef
+            work.wrappings.fence(key_ref)
+            work.commit()
+
+    def _stranded(self, key_ref: str) -> int:
+        with self._database.reading() as repository:
+            others = [
+                ref
+                for ref in repository.wrappings.counts()
+                if ref != key_ref and self._keyring.owns(ref)
+            ]
+            return repository.wrappings.count_stranded(key_ref, others)
+
+    def _delete(self, key_ref: str) -> int:
+        """Delete in small units; each looks again at what it is about to delete."""
+        deleted = 0
+        while True:
+            with self._database.writing() as work:
+                others = [
+                    ref
+                    for ref in work.wrappings.counts()
+                    if ref != key_ref and self._keyring.owns(ref)
+                ]
+                stranded = work.wrappings.count_stranded(key_ref, others)
+                if stranded:
+                    raise StillNeeded(stranded)
+                batch = work.wrappings.remove_all(key_ref, BATCH)
+                work.commit()
+            if not batch:
+                return deleted
+            deleted += batch

@@ -1,0 +1,111 @@
+"""Rewrap: every data key gets a current wrapping by the first provider and every escrow key.
+
+Values and data keys stay as they are. What was done is told by the wrappings themselves, so a sweep
+that was killed is simply run again. Providers are asked outside transactions; what is stored is
+compared with what was read.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.repository.base import Conflict, Database, UnitOfWork
+from app.services.keyring.held_keys import VerifiedDataKey, batches
+from app.services.keyring.progress import Pace, Progress, Report
+from app.services.system_key import SystemKey
+from app.services.wrappings import to_wrapping
+from backends.errors import KeyUnavailable
+from backends.keyring import Keyring
+from backends.member import Member
+from backends.provider import KeyWrapper, WrappedKey
+from backends.renewal import renew
+
+
+@dataclass(frozen=True, slots=True)
+class _New:
+    """A new wrapping of a data key, and those of older versions of its root key."""
+
+    key: VerifiedDataKey
+    wrapped: WrappedKey
+    older: tuple[WrappedKey, ...]
+
+
+class Rewrap:
+    """The sweep over all data keys."""
+
+    def __init__(self, database: Database, keyring: Keyring, system_key: SystemKey) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._system_key = system_key
+
+    def run(self, report: Report, *, rate: float | None = None, dry_run: bool = False) -> Progress:
+        """Rewrap every stale data key.
+
+        Args:
+            report: Told after each batch.
+            rate: Data keys a second at most; ``None`` for no bound.
+            dry_run: Only count what is stale.
+
+        Raises:
+            KeyUnavailable: The first provider or an escrow key cannot tell its current key_ref.
+            Fenced: The key_ref that new wrappings would get was retired.
+        """
+        targets = self._targets()
+        with self._database.reading() as repository:
+            pace = Pace(repository.data_keys.count(), rate, report)
+        for batch in batches(self._database, self._system_key.opened()):
+            stale = {ref: _without(batch.keys, ref) for ref in targets}
+            changed = len({key.record.id for keys in stale.values() for key in keys})
+            failed = 0 if dry_run else self._rewrap(targets, stale)
+            pace.step(done=batch.size, changed=changed - failed, failed=failed + batch.tampered)
+        return pace.progress()
+
+    def _targets(self) -> dict[str, Member[KeyWrapper]]:
+        """Who wraps, by the key_ref that new wrappings get."""
+        targets = {}
+        for member in self._keyring.targets:
+            status = member.status()
+            if status.key_ref is None:
+                raise KeyUnavailable("A provider cannot tell its current key: " + status.detail)
+            targets[status.key_ref] = member
+        return targets
+
+    def _rewrap(
+        self,
+        targets: dict[str, Member[KeyWrapper]],
+        stale: dict[str, list[VerifiedDataKey]],
+    ) -> int:
+        """Make and store what is missing; how many data keys still lack a wrapping."""
+        new: list[_New] = []
+        failed: set[str] = set()
+        for ref, keys in stale.items():
+            target = targets[ref]
+            answers = renew(self._keyring, target, [key.held for key in keys])
+            for key, answer in zip(keys, answers, strict=True):
+                if isinstance(answer, WrappedKey):
+                    new.append(_New(key, answer, key.held.owned_by(target.provider)))
+                else:
+                    failed.add(key.record.id)
+        if new:
+            with self._database.writing() as work:
+                for each in new:
+                    self._store(work, each)
+                work.commit()
+        return len(failed)
+
+    def _store(self, work: UnitOfWork, new: _New) -> None:
+        """Add the wrapping unless another node did, or the data key changed or went meanwhile."""
+        record = new.key.record
+        stored = work.data_keys.get(record.account_id, record.id)
+        if stored is None or stored.record.unverified.check != record.check:
+            return
+        opened = self._system_key.opened()
+        try:
+            work.wrappings.add(opened.guard(to_wrapping(new.wrapped, new.key.held.context)))
+        except Conflict:
+            return
+        for older in new.older:
+            work.wrappings.remove(to_wrapping(older, new.key.held.context))
+
+
+def _without(keys: Sequence[VerifiedDataKey], key_ref: str) -> list[VerifiedDataKey]:
+    return [key for key in keys if all(each.key_ref != key_ref for each in key.held.wrappings)]

@@ -1,0 +1,115 @@
+"""New wrappings for data keys that exist, each proved to open to the same key before it is given.
+
+A provider that wrapped a key before is asked to rewrap it: KMS and Vault then never show the key.
+Where it did not, or will not, the key is unwrapped by whoever can and wrapped anew.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from backends.context import KeyContext
+from backends.data_key import DataKey, verify_key
+from backends.errors import DecryptionError, KeyProviderError, UnknownKey
+from backends.keyring import Keyring
+from backends.member import Member
+from backends.provider import KeyProvider, KeyWrapper, WrappedKey
+
+BATCH_SECONDS = 30.0
+
+T = TypeVar("T")
+Renewed = WrappedKey | KeyProviderError
+
+
+@dataclass(frozen=True, slots=True)
+class HeldKey:
+    """A data key that is known by its rows: context, check and all its wrappings."""
+
+    context: KeyContext
+    check: bytes
+    wrappings: tuple[WrappedKey, ...]
+
+    def owned_by(self, provider: KeyWrapper) -> tuple[WrappedKey, ...]:
+        """The wrappings that ``provider`` could open: none, where it can only wrap."""
+        if not isinstance(provider, KeyProvider):
+            return ()
+        return tuple(each for each in self.wrappings if provider.owns(each.key_ref))
+
+
+def renew(keyring: Keyring, target: Member[KeyWrapper], held: Sequence[HeldKey]) -> list[Renewed]:
+    """A new wrapping by ``target`` for each data key, in order, or the reason why there is none.
+
+    What an escrow key wraps cannot be opened here: it is made from a key that was verified.
+    """
+    provider = target.provider
+    if not isinstance(provider, KeyProvider):
+        return [_wrap_anew(keyring, target, key) for key in held]
+    rewrapped = _rewrap(target, provider, held)
+    renewed = [
+        _wrap_anew(keyring, target, key) if isinstance(answer, KeyProviderError) else answer
+        for key, answer in zip(held, rewrapped, strict=True)
+    ]
+    return _proved(target, provider, held, renewed)
+
+
+def _rewrap(
+    target: Member[KeyWrapper], provider: KeyProvider, held: Sequence[HeldKey]
+) -> list[Renewed]:
+    owned = [key.owned_by(provider) for key in held]
+    items = [(own[0], key.context) for own, key in zip(owned, held, strict=True) if own]
+    answers = iter(_batch(target, len(items), lambda: provider.rewrap_many(items)))
+    foreign = UnknownKey("The provider did not wrap this data key.")
+    return [next(answers) if own else foreign for own in owned]
+
+
+def _wrap_anew(keyring: Keyring, target: Member[KeyWrapper], held: HeldKey) -> Renewed:
+    try:
+        key = keyring.unwrap(held.wrappings, held.context, held.check)
+        try:
+            return target.call(lambda: target.provider.wrap(key, held.context))
+        finally:
+            key.wipe()
+    except KeyProviderError as error:
+        return error
+
+
+def _proved(
+    target: Member[KeyWrapper],
+    provider: KeyProvider,
+    held: Sequence[HeldKey],
+    renewed: Sequence[Renewed],
+) -> list[Renewed]:
+    items = [
+        (answer, key.context)
+        for answer, key in zip(renewed, held, strict=True)
+        if isinstance(answer, WrappedKey)
+    ]
+    opened = iter(_batch(target, len(items), lambda: provider.unwrap_many(items)))
+    return [
+        _prove(answer, next(opened), key) if isinstance(answer, WrappedKey) else answer
+        for answer, key in zip(renewed, held, strict=True)
+    ]
+
+
+def _prove(wrapped: WrappedKey, opened: DataKey | KeyProviderError, held: HeldKey) -> Renewed:
+    if isinstance(opened, KeyProviderError):
+        return opened
+    try:
+        verify_key(opened, held.context, held.check)
+    except DecryptionError as error:
+        return error
+    finally:
+        opened.wipe()
+    return wrapped
+
+
+def _batch(
+    target: Member[KeyWrapper], size: int, call: Callable[[], list[T | KeyProviderError]]
+) -> list[T | KeyProviderError]:
+    """The answers of a batch; where the whole call failed, its error for each item."""
+    if not size:
+        return []
+    try:
+        return target.call(call, seconds=BATCH_SECONDS)
+    except KeyProviderError as error:
+        return [error] * size
