@@ -42,7 +42,7 @@ from backends.kms_answers import (
 )
 from backends.kms_arn import KmsArn, key_of, key_ref
 from backends.per_process import PerProcess
-from backends.provider import KeyProvider, ProviderStatus, WrappedKey
+from backends.provider import KeyProvider, ProviderStatus, WrappedKey, or_error
 from backends.spec import ProviderSpec
 
 T = TypeVar("T")
@@ -188,10 +188,23 @@ class AwsKms(KeyProvider):
         self, items: Sequence[tuple[WrappedKey, KeyContext]]
     ) -> list[WrappedKey | KeyProviderError]:
         """Many ``ReEncrypt`` at once, for KMS takes no batches."""
+        return self._many(self.rewrap, items)
+
+    def unwrap_many(
+        self, items: Sequence[tuple[WrappedKey, KeyContext]]
+    ) -> list[DataKey | KeyProviderError]:
+        """Many ``Decrypt`` at once."""
+        return self._many(self.unwrap, items)
+
+    def _many(
+        self,
+        call: Callable[[WrappedKey, KeyContext], T],
+        items: Sequence[tuple[WrappedKey, KeyContext]],
+    ) -> list[T | KeyProviderError]:
         if not items:
             return []
         with ThreadPoolExecutor(min(self._concurrency, len(items))) as pool:
-            return list(pool.map(lambda item: self._rewrap_or_error(*item), items))
+            return list(pool.map(lambda item: or_error(partial(call, *item)), items))
 
     def _ask(self, question: Callable[[Kms], T]) -> T:
         """Put calls to KMS; any failure becomes ours here.

@@ -108,16 +108,17 @@ class KeyProvider(KeyWrapper):
         self, items: Sequence[tuple[WrappedKey, KeyContext]]
     ) -> list[WrappedKey | KeyProviderError]:
         """Rewrap each item; answers in order, with an error where one failed."""
-        return [_or_error(partial(self.rewrap, *item)) for item in items]
+        return [or_error(partial(self.rewrap, *item)) for item in items]
 
     def unwrap_many(
         self, items: Sequence[tuple[WrappedKey, KeyContext]]
     ) -> list[DataKey | KeyProviderError]:
         """Unwrap each item; answers in order, with an error where one failed."""
-        return [_or_error(partial(self.unwrap, *item)) for item in items]
+        return [or_error(partial(self.unwrap, *item)) for item in items]
 
 
-def _or_error(call: Callable[[], T]) -> T | KeyProviderError:
+def or_error(call: Callable[[], T]) -> T | KeyProviderError:
+    """The answer of one call of many, or the error that stands for it."""
     try:
         return call()
     except KeyProviderError as error:

@@ -33,7 +33,7 @@ def _load(stored: bytes) -> IssuedApiKey:
     return IssuedApiKey(key_id, name, Token(token), expires_at_ms)
 
 
-_ANSWERS = AnswerFormat[IssuedApiKey](_dump, _load)
+_ANSWERS: AnswerFormat[IssuedApiKey] = AnswerFormat(_dump, _load)
 
 
 class ApiKeys:

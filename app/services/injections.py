@@ -34,7 +34,7 @@ def _load(stored: bytes) -> IssuedInjection:
     return IssuedInjection(injection_id, Token(token), expires_at_ms)
 
 
-_ANSWERS = AnswerFormat[IssuedInjection](_dump, _load)
+_ANSWERS: AnswerFormat[IssuedInjection] = AnswerFormat(_dump, _load)
 
 
 class Injections:

@@ -26,7 +26,7 @@ from app.services.data_keys import DataKeys, LentKey
 from app.services.retries import AnswerFormat, Retries
 from app.services.values import seal_value
 
-_ANSWERS = AnswerFormat[Secret](
+_ANSWERS: AnswerFormat[Secret] = AnswerFormat(
     dump=lambda secret: json.dumps(secret).encode(),
     load=lambda stored: Secret(*json.loads(stored)),
 )

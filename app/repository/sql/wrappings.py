@@ -74,7 +74,8 @@ class SqlWrappings(WrappingRepository):
 
     def counts(self) -> dict[str, int]:
         """How many wrappings each key_ref has."""
-        return {key_ref: count for key_ref, count in self._statements.all(_COUNTS, {})}
+        rows = self._statements.all(_COUNTS, {})
+        return {fields.text(key_ref): fields.number(count) for key_ref, count in rows}
 
     def count_stranded(self, key_ref: str, others: Sequence[str]) -> int:
         """How many data keys with a wrapping by ``key_ref`` have none by any of ``others``."""

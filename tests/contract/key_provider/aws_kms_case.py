@@ -83,7 +83,7 @@ class AwsKmsCase(ProviderCase):
         )
 
     @contextmanager
-    def fault(self, name: str, member: Any) -> Iterator[None]:  # noqa: ARG002  # all clients fail
+    def fault(self, name: str, member: Any) -> Iterator[None]:  # all clients fail
         if name in _STATES:
             self._kms.set_state(self._arn, _STATES[name])
             yield
