@@ -92,7 +92,7 @@ def _unpad(padded: bytes) -> bytearray:
     (length,) = _LENGTH.unpack_from(padded)
     end = _LENGTH.size + length
     smallest = max(_SMALLEST_PAD, 1 << (end - 1).bit_length())
-    if len(padded) != smallest or any(padded[end:]):
+    if len(padded) != smallest or padded[end:] != bytes(len(padded) - end):
         raise DecryptionError
     return bytearray(padded[_LENGTH.size : end])
 
