@@ -1,0 +1,397 @@
+"""Redeem an injection token once, then become a command that has the secrets.
+
+One file that needs nothing but the standard library of Python 3.9 or later, so that it can be
+copied into an image as it is:
+
+    python3 redeem.py -- command …                   # the token is in STRONGROOM_INJECTION_TOKEN
+    python3 redeem.py --token-file /run/token -- command …
+    python3 redeem.py --token-file /run/token --format json --output /run/app.json
+
+RUNLOOP_BASE_URL names the server. The command inherits neither the token nor RUNLOOP_API_KEY and
+takes over this process, so the exit code is the command's own, unless nothing was started:
+
+    123   the server refused, for example a used or expired token: trying again will not help
+    124   no usable answer from the server in time: trying again may help
+    125   refused here: options, settings, names, sizes, files
+    126   the command cannot be executed
+    127   the command does not exist
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import os
+import re
+import resource
+import secrets
+import shlex
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+from urllib.parse import urlsplit
+
+SERVER_REFUSED, UNAVAILABLE, INVALID, NOT_EXECUTABLE, NOT_FOUND = 123, 124, 125, 126, 127
+_TOKEN_VARIABLE = "STRONGROOM_INJECTION_TOKEN"  # noqa: S105 - a name
+
+
+class Fault(NamedTuple):
+    """A sentence that names the setting, variable, option or file, never a value; an exit code."""
+
+    text: str
+    code: int = INVALID
+
+
+class Refused(Exception):
+    """Nothing was started, for all these reasons; the exit code is theirs if they agree."""
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__(*faults)
+        codes = {fault.code for fault in faults}
+        self.code = codes.pop() if len(codes) == 1 else INVALID
+        self.message = "nothing was started:" + "".join(f"\n  {fault.text}" for fault in faults)
+
+
+# ---- The server ----
+
+# The nonce makes a redemption repeatable for 30 s, so no retry may come later than that.
+MAX_TIMEOUT_SECONDS = 25.0
+_ATTEMPT_SECONDS = 12.0  # the server answers within 10
+_ANSWER_BYTES = 8 << 20  # 1 MiB of values, as JSON may escape them
+_RETRIED = frozenset({408, 409, 429, *range(500, 600)})  # those of the official clients
+_SERVER = r"https?://[0-9A-Za-z._\[\]:-]+(:[0-9]{1,5})?(/[!-~]*)?"
+_LOOPBACK = r"http://(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?(/.*)?"
+
+
+def server_faults(base_url: str, *, allow_http: bool) -> list[Fault]:
+    """What is wrong with RUNLOOP_BASE_URL, without asking the network."""
+    if not re.fullmatch(_SERVER, base_url):
+        return [Fault("RUNLOOP_BASE_URL must be set, as https://HOST.")]
+    if not (allow_http or base_url.startswith("https") or re.fullmatch(_LOOPBACK, base_url)):
+        return [Fault("RUNLOOP_BASE_URL is not https (--allow-http permits plain text).")]
+    return []
+
+
+class Client:
+    """The server's API with one bearer credential: no redirect, no proxy, retries as usual."""
+
+    def __init__(self, base_url: str, bearer: str, timeout: float) -> None:
+        self._url, self._bearer = urlsplit(base_url), bearer
+        self._timeout = min(timeout, MAX_TIMEOUT_SECONDS)
+
+    def call(self, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """The JSON object that answers a GET, or a POST if there is a body; raises `Refused`."""
+        headers = {"Authorization": f"Bearer {self._bearer}", "Content-Type": "application/json"}
+        if body is not None:
+            headers["x-request-id"] = secrets.token_urlsafe(16)  # the same on each retry
+        deadline, pause = time.monotonic() + self._timeout, 0.25
+        while True:
+            document, reason, wait = self._attempt(path, body, headers, deadline)
+            if document:
+                return document
+            wait = wait or pause * (0.75 + secrets.randbelow(500) / 1000)
+            if time.monotonic() + wait >= deadline:
+                raise Refused(Fault(reason, UNAVAILABLE))
+            time.sleep(wait)
+            pause = min(2 * pause, 4.0)
+
+    def _attempt(
+        self, path: str, body: Mapping[str, object] | None, headers: dict[str, str], deadline: float
+    ) -> tuple[dict[str, Any], str, float]:
+        """The answer; or none, why, and for how many seconds the server wants to be left alone."""
+        connect = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
+        timeout = max(0.1, min(deadline - time.monotonic(), _ATTEMPT_SECONDS))
+        verb, data = ("GET", None) if body is None else ("POST", json.dumps(body).encode())
+        try:
+            with closing(connect(self._url.netloc, timeout=timeout)) as connection:
+                connection.request(verb, self._url.path.rstrip("/") + path, data, headers)
+                response = connection.getresponse()
+                raw = response.read(_ANSWER_BYTES)
+            document: dict[str, Any] = json.loads(raw) if raw.startswith(b"{") else {}
+        except (OSError, HTTPException, ValueError) as error:
+            cause = getattr(error, "strerror", None) or type(error).__name__
+            return {}, f"no answer from the server at RUNLOOP_BASE_URL: {cause}.", 0.0
+        if response.status == HTTPStatus.OK and document:
+            return document, "", 0.0
+        text = self._explain(response.status, document)
+        if response.status not in _RETRIED or response.headers.get("x-should-retry") == "false":
+            raise Refused(Fault(text, SERVER_REFUSED))
+        after = response.headers.get("Retry-After", "")
+        return {}, text, float(after) if re.fullmatch("[0-9]{1,3}", after) else 0.0
+
+    def _explain(self, status: int, document: Mapping[str, object]) -> str:
+        """What the server said, fit for a terminal, and never the credential echoed back."""
+        said = " · ".join(str(document.get(key, "")) for key in ("message", "code", "request_id"))
+        printable = "".join(c if c.isprintable() else "?" for c in said)[:500]
+        return f"the server answered {status}: {printable.replace(self._bearer, '…')}"
+
+
+def redeem(client: Client) -> dict[str, str]:
+    """The values that the client's token stands for, by variable; raises `Refused`."""
+    # 256 random bits: with them, and only for 30 s, a lost answer can be asked for again.
+    answer = client.call("/v1/injections/redeem", {"redeem_nonce": secrets.token_urlsafe(32)})
+    values = answer.get("environment")
+    if not isinstance(values, dict) or not all(map(_is_text, [*values, *values.values()])):
+        raise Refused(Fault("the server answered something that is no environment.", UNAVAILABLE))
+    return values
+
+
+def _is_text(value: object) -> bool:
+    """Whether a variable can hold it: no NUL, no unpaired surrogate."""
+    return isinstance(value, str) and not re.search("[\0\ud800-\udfff]", value)
+
+
+# ---- What may be set and started ----
+
+# Names, in either case, whose value decides what code runs, what is trusted or where credentials
+# go. From what sudo and glibc drop for privileged programs, and the manuals of the programs named.
+_POWERFUL = re.compile(
+    r"""(?xi)
+    # the loader and the C library
+    LD_.* | DYLD_.* | _RLD.* | LDR_.* | (SH)?LIB_?PATH | GLIBC_TUNABLES | MALLOC_.* | .SAN_OPTIONS
+    | (GCONV_|LOC|NLS|NIS_)PATH | TZDIR | HOSTALIASES | LOCALDOMAIN | RES_OPTIONS | RESOLV_.*
+    # shells, and whom programs call
+    | (CD|F)?PATH | IFS | ENV | BASH_.* | (BASH|SHELL)OPTS | PROMPT_COMMAND | PS[0-4] | GLOBIGNORE
+    | ZDOTDIR | (READ)?NULLCMD | HOME | SHELL | (OLD)?PWD | TMPDIR | XDG_.* | TERM(INFO.*|CAP|PATH)?
+    | .*(PAGER|EDITOR|ASKPASS) | VISUAL | BROWSER | LESS(OPEN|CLOSE|KEY.*)? | (VIM|EX)INIT
+    # interpreters
+    | PYTHON.* | PERL.* | RUBY(OPT|LIB|SHELL).* | GEM_(HOME|PATH) | BUNDLE_(GEMFILE|PATH|BIN)
+    | NODE_(OPTIONS|PATH|REPL_.*|EXTRA_CA_CERTS|TLS_.*) | DENO_(DIR|CERT) | PHPRC | PHP_INI_.*
+    | _?(JDK_)?JAVA_(TOOL_)?OPTIONS | (JAVA|M2|GRADLE_USER)_HOME | CLASSPATH | PSMODULEPATH
+    | (MAVEN|GRADLE|ANT|SBT|JVM)_(OPTS|ARGS) | DOTNET_.* | COR(ECLR)?_.* | COMPLUS_.* | MONO_.*
+    | LUA_.* | TCLLIBPATH | JULIA_.* | ERL_.* | ELIXIR_.* | R_(HOME|PROFILE|ENVIRON|LIBS).*
+    # tools that start others
+    | GIT_.* | SSH_AUTH_SOCK | RSYNC_.* | CVS_RSH | SVN_SSH | HGRCPATH | (GNU)?MAKE(FLAGS|FILES)
+    | CC | CXX | (LIBRARY|COMPILER)_PATH | NPM_CONFIG_.* | YARN_(RC|REG).* | PIP_.* | UV_.*INDEX.*
+    | RUST(C|DOC|UP|FLAGS).* | CARGO_(HOME|BUILD|TARGET|HTTP|NET).* | (GTK|QT|GIO|GST|VK)_.*
+    | GO(FLAGS|PROXY|PATH|ROOT|ENV|TOOLCHAIN|DEBUG|.*SUMDB) | KUBECONFIG
+    | DOCKER_(HOST|CONFIG|CONTEXT|CERT_PATH) | AWS_(CONFIG|SHARED_CREDENTIALS)_FILE
+    # whom to trust, and where to send
+    | (.*_)?SSL_(CERT|CA).* | SSLKEYLOGFILE | OPENSSL_.* | .*_CA_(BUNDLE|CERTS?|FILE) | KRB5.*
+    | .*_PROXY | .*_(BASE|API|ENDPOINT)_URL(_.*)? | .*_API_BASE | VAULT_ADDR | STRONGROOM_.*"""
+)
+
+
+class Allowed(NamedTuple):
+    """Powerful names that may be set all the same, and whether what is set may be replaced."""
+
+    names: Iterable[str]
+    override: bool
+
+
+def name_faults(names: Iterable[str], inherited: Iterable[str], may: Allowed) -> list[Fault]:
+    """Names that are no variable's, that change what programs do, or that are set already."""
+    faults = []
+    for name in sorted(names):
+        if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
+            faults.append(Fault(f"{ascii(name)[:80]} cannot be the name of a variable."))
+        elif _POWERFUL.fullmatch(name) and name not in may.names:
+            faults.append(Fault(f"{name} changes what programs do (--allow-name {name} permits)."))
+        elif name in inherited and not may.override:
+            faults.append(Fault(f"{name} is already set (--override replaces it)."))
+    return faults
+
+
+def inherited_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the command gets of our environment: all but the credentials."""
+    return {k: v for k, v in environ.items() if k not in {_TOKEN_VARIABLE, "RUNLOOP_API_KEY"}}
+
+
+def command_faults(command: Sequence[str], inherited: Mapping[str, str]) -> list[Fault]:
+    """Whether the command exists, can be executed, and fits beside what it inherits."""
+    path = inherited.get("PATH", os.defpath)
+    if shutil.which(command[0], path=path):
+        return _size_faults(command, inherited)
+    if Path(command[0]).is_dir() or shutil.which(command[0], os.F_OK, path):
+        return [Fault(f"{command[0]} cannot be executed.", NOT_EXECUTABLE)]
+    return [Fault(f"{command[0]}: there is no such command.", NOT_FOUND)]
+
+
+# From execve(2): 131,072 bytes for one string with its NUL; for all of them with their pointers a
+# quarter of the stack's limit, at most 6 MiB.
+_STRING_BYTES, _TOTAL_BYTES = 32 * resource.getpagesize(), 6 << 20
+
+
+def _size_faults(command: Sequence[str], environment: Mapping[str, str]) -> list[Fault]:
+    """What execve(2) would answer with E2BIG; 4 KiB are left for what the kernel adds."""
+    strings = {f"argument {i}": text for i, text in enumerate(command)}
+    strings |= {name: f"{name}={value}" for name, value in environment.items()}
+    sizes = {k: len(v.encode(errors="surrogateescape")) + 1 for k, v in strings.items()}
+    stack = resource.getrlimit(resource.RLIMIT_STACK)[0]
+    limit = _TOTAL_BYTES if stack == resource.RLIM_INFINITY else min(stack // 4, _TOTAL_BYTES)
+    total = sum(sizes.values()) + 8 * len(sizes) + 4096
+    found = [(name, size, _STRING_BYTES) for name, size in sizes.items() if size > _STRING_BYTES]
+    found += [("all variables and arguments", total, limit)] if total > limit else []
+    return [Fault(f"{name}: {n} bytes, and the kernel takes {most}.") for name, n, most in found]
+
+
+def prepare(
+    command: Sequence[str], inherited: Mapping[str, str], values: Mapping[str, str], may: Allowed
+) -> dict[bytes, bytes]:
+    """The command's environment, or `Refused`; values are UTF-8 whatever the locale says."""
+    faults = name_faults(values, inherited, may)
+    faults += _size_faults(command, {**inherited, **values})
+    if faults:
+        raise Refused(*faults)
+    environment = {os.fsencode(name): os.fsencode(value) for name, value in inherited.items()}
+    return environment | {name.encode(): value.encode() for name, value in values.items()}
+
+
+def forbid_dumps() -> None:
+    """No core file, and no look into this process by another; executing a command ends this."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE, prctl(2)
+
+
+def execute(command: Sequence[str], environment: Mapping[bytes, bytes]) -> NoReturn:
+    """Become the command, or `Refused`; the signals that Python ignores are as usual again."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execvpe(command[0], [*command], environment)  # noqa: S606 - what we are for
+    except OSError as error:
+        text = f"{command[0]} cannot be executed: {error.strerror}."
+        raise Refused(Fault(text, NOT_EXECUTABLE)) from None
+
+
+# ---- Files, for programs that read files ----
+
+
+def _shell(values: Mapping[str, str]) -> str:
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+def _dotenv(values: Mapping[str, str]) -> str:
+    """Single quotes where possible, for every reader agrees on those; else as POSIX and systemd."""
+    lines = []
+    for name, value in values.items():
+        escaped = re.sub(r'["$\\`]', r"\\\g<0>", value)
+        lines.append(f'{name}="{escaped}"\n' if "'" in value else f"{name}='{value}'\n")
+    return "".join(lines)
+
+
+_FORMATS: dict[str, Callable[..., str]] = {"dotenv": _dotenv, "json": json.dumps, "shell": _shell}
+_DIRECTORY = "systemd-credentials"  # one file a name, as LoadCredential= reads them
+
+
+def output_faults(form: str, output: Path) -> list[Fault]:
+    """Whether the output can be made without following a link or losing anything but a file."""
+    if not os.access(output.parent, os.W_OK | os.X_OK):
+        return [Fault(f"--output: nothing can be created in {output.parent}.")]
+    empty = output.is_dir() and not any(output.iterdir())
+    usable = empty if form == _DIRECTORY else output.is_file()
+    if os.path.lexists(output) and (output.is_symlink() or not usable):
+        return [Fault(f"--output: {output} is there already and cannot be replaced.")]
+    return []
+
+
+def write(form: str, output: Path, values: Mapping[str, str]) -> None:
+    """Make a file of mode 0600, or a directory of mode 0700 of such files, in one step."""
+    files = values if form == _DIRECTORY else {output.name: _FORMATS[form](values)}
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".strongroom-") as private:
+        made = Path(private, "made")
+        made.mkdir(mode=0o700)
+        for name, content in files.items():
+            Path(made, name).touch(mode=0o600)
+            Path(made, name).write_bytes(content.encode())
+        (made if form == _DIRECTORY else made / output.name).replace(output)
+
+
+# ---- The command line ----
+
+
+def _take_token(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, list[Fault]]:
+    """Read the token; the variable is erased where /proc/<pid>/environ would show it."""
+    libc = ctypes.CDLL(None)
+    libc.getenv.restype = ctypes.c_void_p
+    if address := libc.getenv(_TOKEN_VARIABLE.encode()):
+        ctypes.memset(address, 0, len(ctypes.string_at(address)))
+    file: Path | None = options.token_file or options.token_mount
+    try:
+        token = file.read_text().strip() if file else environ.get(_TOKEN_VARIABLE, "")
+    except (OSError, ValueError):
+        token = ""
+    if not re.fullmatch("injt_[0-9A-Za-z_]{1,250}", token):
+        return "", [Fault(f"{file or _TOKEN_VARIABLE} holds no injection token (injt_…).")]
+    if options.token_file and options.token_file.lstat().st_mode & 0o077:  # as every link's is
+        return "", [Fault(f"--token-file: {file} is not of mode 0600 (or use --token-mount).")]
+    return token, []
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise Refused(Fault(f"{message}."))
+
+
+def _options(argv: Sequence[str]) -> argparse.Namespace:
+    parser = _Parser(
+        usage="strongroom redeem [options] -- command …",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    token = parser.add_mutually_exclusive_group()
+    token.add_argument("--token-file", type=Path, metavar="FILE", help="removed once redeemed")
+    token.add_argument("--token-mount", type=Path, metavar="FILE", help="a read-only file, stays")
+    parser.add_argument("--format", choices=[*_FORMATS, _DIRECTORY], help="files, not variables")
+    parser.add_argument("--output", type=Path, metavar="PATH", help="where --format writes")
+    parser.add_argument("--allow-name", action="append", default=[], metavar="NAME")
+    parser.add_argument("--override", action="store_true", help="replace variables already set")
+    parser.add_argument("--allow-http", action="store_true", help="permit a server without TLS")
+    parser.add_argument("--timeout", type=float, default=MAX_TIMEOUT_SECONDS, metavar="SECONDS")
+    end = argv.index("--") if "--" in argv else len(argv)
+    options = parser.parse_args(argv[:end])
+    options.command = argv[end + 1 :]
+    if bool(options.format) != bool(options.output) or not (options.command or options.format):
+        parser.error("give a command after --, or --format with --output, or both")
+    return options
+
+
+def _start(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    forbid_dumps()
+    base_url, inherited = environ.get("RUNLOOP_BASE_URL", ""), inherited_environment(environ)
+    may = Allowed(options.allow_name, options.override)
+    token, faults = _take_token(options, environ)
+    faults += server_faults(base_url, allow_http=options.allow_http)
+    faults += output_faults(options.format, options.output) if options.format else []
+    faults += command_faults(options.command, inherited) if options.command else []
+    if faults:
+        raise Refused(*faults)
+    values = redeem(Client(base_url, token, options.timeout))
+    if options.token_file:
+        options.token_file.unlink()
+    if options.format:
+        if faults := name_faults(values, (), may):
+            raise Refused(*faults)
+        write(options.format, options.output, values)
+        values = {}
+    if options.command:
+        execute(options.command, prepare(options.command, inherited, values, may))
+
+
+def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run ``strongroom redeem``; returns only if no command was started."""
+    try:
+        _start(_options(argv), environ)
+    except Refused as refused:
+        sys.stderr.write(f"strongroom redeem: {refused.message}\n")
+        return refused.code
+    except OSError as error:  # removing the token or writing the output
+        sys.stderr.write(f"strongroom redeem: {error.filename}: {error.strerror}\n")
+        return INVALID
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))

@@ -1,0 +1,64 @@
+"""A server with two secrets, and ``redeem.py`` run as an image would run it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import app.cli.redeem
+from tests.cli.protocol_server import ProtocolServer, serving
+
+Redeem = Callable[..., subprocess.CompletedProcess[str]]
+
+SECRETS = {"DATABASE_PASSWORD": "canary-p'a$s\"s`wörd\\n\n", "GREETING": "canary-hello"}
+
+
+@pytest.fixture
+def server() -> Iterator[ProtocolServer]:
+    with serving(dict(SECRETS)) as server:
+        yield server
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """The one file, copied to where nothing else of the project is."""
+    copy = tmp_path / "image" / "redeem.py"
+    copy.parent.mkdir()
+    shutil.copy(app.cli.redeem.__file__, copy)
+    return copy
+
+
+@pytest.fixture
+def environment(server: ProtocolServer, tmp_path: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],  # noqa: TID251 - where the tests' own tools are
+        "LC_ALL": "C.UTF-8",
+        "HOME": str(tmp_path),
+        "RUNLOOP_BASE_URL": server.url,
+        "RUNLOOP_API_KEY": "ak_CanaryOfTheAccount",
+    }
+
+
+@pytest.fixture
+def redeem(image: Path, environment: dict[str, str]) -> Redeem:
+    """Run the copy with nothing but the standard library in reach."""
+
+    def run(
+        *arguments: str, token: str | None = None, **more: str
+    ) -> subprocess.CompletedProcess[str]:
+        handed = {} if token is None else {"STRONGROOM_INJECTION_TOKEN": token}
+        return subprocess.run(
+            [sys.executable, "-I", "-S", str(image), *arguments],
+            env=environment | handed | more,
+            cwd=image.parent,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run

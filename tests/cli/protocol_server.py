@@ -1,0 +1,142 @@
+"""A small server that speaks the injections protocol over a real socket, and can misbehave."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+API_KEY = "ak_CanaryAccount_CanaryKeyId_CanaryKeySecret0123456789"
+
+Answer = tuple[int, dict[str, Any], dict[str, str]]
+Trouble = Callable[["Exchange", Callable[[], Answer]], Answer | None]
+"""Given one exchange and what would answer it: another answer, or none to cut the connection."""
+
+
+@dataclass(frozen=True)
+class Exchange:
+    verb: str
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+    @property
+    def bearer(self) -> str:
+        return self.headers.get("authorization", "").removeprefix("Bearer ")
+
+
+@dataclass
+class ProtocolServer:
+    """The account's secrets, the tokens that were made, and what came over the wire."""
+
+    secrets: dict[str, str] = field(default_factory=dict)
+    url: str = ""
+    exchanges: list[Exchange] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+    tokens: dict[str, dict[str, str]] = field(default_factory=dict)
+    spent: dict[str, str | None] = field(default_factory=dict)
+
+    def issue(self, names: dict[str, str]) -> str:
+        token = f"injt_CanaryAccount_{len(self.tokens):021d}_CanaryTokenSecret0123456789"
+        self.tokens[token] = names
+        return token
+
+    def answer(self, exchange: Exchange) -> Answer | None:
+        self.exchanges.append(exchange)
+        if self.troubles:
+            return self.troubles.pop(0)(exchange, lambda: self._answer(exchange))
+        return self._answer(exchange)
+
+    def _answer(self, exchange: Exchange) -> Answer:
+        if exchange.path == "/v1/injections/redeem":
+            return self._redeem(exchange)
+        if exchange.bearer != API_KEY:
+            return refusal(401, "unauthenticated", "The API key is missing or not valid.")
+        if exchange.path == "/v1/injections":
+            return self._create(exchange)
+        return self._list(exchange)
+
+    def _create(self, exchange: Exchange) -> Answer:
+        names = exchange.body["secrets"]
+        missing = sorted(set(names.values()) - set(self.secrets))
+        if missing:
+            return refusal(404, "secrets_missing", f"No such secrets: {', '.join(missing)}.")
+        token = self.issue(names)
+        return 200, {"id": "inj_1", "token": token, "expires_at_ms": 1}, {}
+
+    def _redeem(self, exchange: Exchange) -> Answer:
+        nonce = exchange.body.get("redeem_nonce")
+        token = exchange.bearer
+        if token not in self.tokens or (
+            token in self.spent and (nonce is None or self.spent[token] != nonce)
+        ):
+            return refusal(401, "injection_refused", "The injection token is not valid.")
+        self.spent[token] = nonce
+        names = self.tokens[token]
+        return 200, {"environment": {k: self.secrets[v] for k, v in names.items()}}, {}
+
+    def _list(self, exchange: Exchange) -> Answer:
+        after = exchange.query.get("starting_after", [""])[0]
+        limit = int(exchange.query.get("limit", ["20"])[0])
+        rows = [{"id": f"sec_{name}", "name": name} for name in self.secrets]
+        start = next((i + 1 for i, row in enumerate(rows) if row["id"] == after), 0)
+        page = rows[start : start + min(limit, 2)]
+        return 200, {"secrets": page, "has_more": start + 2 < len(rows)}, {}
+
+
+def refusal(status: int, code: str, message: str, **headers: str) -> Answer:
+    body = {"code": code, "message": message, "request_id": "req_1"}
+    return status, body, {name.replace("_", "-"): text for name, text in headers.items()}
+
+
+def cut_off_after(_: Exchange, proceed: Callable[[], Answer]) -> None:
+    """The server does the work, but the answer is lost."""
+    proceed()
+
+
+@contextmanager
+def serving(secrets: dict[str, str]) -> Iterator[ProtocolServer]:
+    state = ProtocolServer(secrets)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._exchange()
+
+        def do_POST(self) -> None:
+            self._exchange()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def _exchange(self) -> None:
+            url = urlsplit(self.path)
+            raw = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            headers = {name.lower(): text for name, text in self.headers.items()}
+            body = json.loads(raw) if raw else {}
+            answer = state.answer(
+                Exchange(self.command, url.path, parse_qs(url.query), headers, body)
+            )
+            if answer is None:
+                self.close_connection = True
+                return
+            status, document, extra = answer
+            content = json.dumps(document).encode()
+            self.send_response(status)
+            for name, text in {"Content-Length": str(len(content)), **extra}.items():
+                self.send_header(name, text)
+            self.end_headers()
+            self.wfile.write(content)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        state.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        try:
+            yield state
+        finally:
+            server.shutdown()
+            thread.join()

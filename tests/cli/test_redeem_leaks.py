@@ -1,0 +1,77 @@
+"""``redeem`` shows neither token nor value: not in a message, not in /proc, not in a core file."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Redeem
+from tests.cli.protocol_server import ProtocolServer, refusal
+
+NAMES = {"HELLO": "GREETING"}
+
+
+def test_no_message_holds_a_value_or_the_token(server: ProtocolServer, redeem: Redeem) -> None:
+    server.secrets["LARGE"] = "canary-" + "x" * 131_072
+    token = server.issue({"LD_PRELOAD": "GREETING", "BIG": "LARGE", "HOME": "GREETING"})
+    echo = refusal(400, "bad", f"You sent {token}\x1b[2J")
+    server.troubles.append(lambda _, __: echo)
+    messages = redeem("--", "true", token=token).stderr + redeem("--", "true", token=token).stderr
+    assert "You sent" in messages
+    assert "LD_PRELOAD" in messages
+    assert not [each for each in ("canary-", token, "\x1b") if each in messages]
+
+
+def processes(file: str) -> dict[str, bytes]:
+    """One file of every process in /proc that still exists."""
+    found = {}
+    for path in Path("/proc").glob(f"[0-9]*/{file}"):
+        try:
+            found[path.parent.name] = path.read_bytes()
+        except OSError:
+            continue
+    return found
+
+
+def test_while_redeeming_neither_token_nor_value_is_visible_in_proc(
+    server: ProtocolServer, redeem: Redeem
+) -> None:
+    token = server.issue(NAMES)
+    seen: list[str] = []
+
+    def look_around(_: object, __: object) -> tuple[int, dict[str, str], dict[str, str]]:
+        for file in ("cmdline", "environ"):
+            found = processes(file).items()
+            seen.extend(f"{pid}/{file}" for pid, text in found if token.encode() in text)
+        return refusal(401, "seen", "Seen.")
+
+    server.troubles.append(look_around)
+    assert redeem("--", "true", token=token).returncode == 123
+    assert seen == []
+
+
+def test_a_crash_while_redeeming_leaves_no_core_file(server: ProtocolServer, image: Path) -> None:
+    prefer_core = "ulimit -c unlimited; "
+    control = subprocess.run(
+        ["sh", "-c", prefer_core + "kill -ABRT $$"], cwd=image.parent, check=False
+    )
+    if control.returncode != -signal.SIGABRT or not list(image.parent.glob("core*")):
+        pytest.skip("this machine writes no core files into the working directory")
+    for core in image.parent.glob("core*"):
+        core.unlink()
+
+    def crash(_: object, __: object) -> None:
+        own = [pid for pid, line in processes("cmdline").items() if str(image).encode() in line]
+        for pid in own:
+            os.kill(int(pid), signal.SIGABRT)
+
+    server.troubles.append(crash)
+    token = server.issue(NAMES)
+    environment = {"RUNLOOP_BASE_URL": server.url, "STRONGROOM_INJECTION_TOKEN": token}
+    script = f"{prefer_core} exec {sys.executable} -I {image} -- true"
+    result = subprocess.run(["sh", "-c", script], env=environment, cwd=image.parent, check=False)
+    assert result.returncode == -signal.SIGABRT
+    assert list(image.parent.glob("core*")) == []
