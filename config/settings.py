@@ -1,0 +1,150 @@
+"""Every setting: its name, its default and its bounds. ``docs/settings.md`` has them as a table."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields
+from marshmallow.validate import Length, OneOf
+
+from config.sources import read
+
+PREFIX = "STRONGROOM_"
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the message has a line for each fault.
+
+    Args:
+        faults: One sentence a fault; it names the setting and never the value.
+    """
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What one process runs with.
+
+    Attributes:
+        home: The directory of the embedded default, as it was given.
+        database_url: Where the database is; it may hold a password, so it is not shown.
+        keys: URIs of the key providers; the first wraps, all may unwrap.
+        escrow_keys: URIs of what also wraps.
+        name_policy: ``environment``, or ``runloop`` to admit hyphens in names of secrets.
+        max_value_bytes: The size of the largest value, in bytes of UTF-8.
+        data_key_max_age_days: After this, an active data key is replaced.
+        data_key_cache_seconds: For how long a process keeps an unwrapped data key.
+        data_key_cache_size: How many of them it keeps.
+        log_level: The name of a level of ``logging``.
+        port: On loopback.
+        workers: Processes that serve.
+        threads: Threads in each of them.
+    """
+
+    home: Path
+    database_url: str = field(repr=False)
+    keys: tuple[str, ...] = field(repr=False)
+    escrow_keys: tuple[str, ...] = field(repr=False)
+    name_policy: str
+    max_value_bytes: int
+    data_key_max_age_days: int
+    data_key_cache_seconds: int
+    data_key_cache_size: int
+    log_level: str
+    port: int
+    workers: int
+    threads: int
+
+    @property
+    def provider_concurrency(self) -> int:
+        """How many threads may wait on one provider at once: a quarter, so that others go on."""
+        return max(1, self.threads // 4)
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """The settings that ``environ`` holds, itself or in the files that ``NAME_FILE`` names.
+
+    Raises:
+        SettingsError: With every fault.
+    """
+    given, faults = read(environ, NAMES, PREFIX)
+    try:
+        loaded = _SCHEMA.load(given)
+    except ValidationError as error:
+        # Not chained: the error holds what was given.
+        refused = [f"{name}: {' '.join(texts)}" for name, texts in error.messages_dict.items()]
+        raise SettingsError(faults + refused) from None
+    if faults:
+        raise SettingsError(faults)
+    home = loaded["home"]
+    at_home = {
+        "database_url": f"sqlite:///{home}/strongroom.db",
+        "keys": (f"local-fernet:{home}/keys",),
+    }
+    return Settings(**(at_home | loaded))
+
+
+def _whole_number(least: int, most: int) -> Callable[[str], int]:
+    """Reads ASCII digits only: ``int`` takes signs, spaces, underscores and other scripts too."""
+
+    def deserialise(text: str) -> int:
+        if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
+            raise ValidationError(f"must be a whole number from {least} to {most}.")
+        return int(text)
+
+    return deserialise
+
+
+def _number(name: str, default: int, least: int, most: int) -> fields.Field[int]:
+    return fields.Function(
+        deserialize=_whole_number(least, most), data_key=name, load_default=default
+    )
+
+
+def _choice(name: str, *choices: str, default: str) -> fields.Field[str]:
+    one_of = OneOf(choices, error=f"must be one of {', '.join(choices)}.")
+    return fields.String(data_key=name, load_default=default, validate=one_of)
+
+
+def _home(text: str) -> Path:
+    # The default addresses put the path into URIs, where a question mark would end it.
+    if not text or "?" in text:
+        raise ValidationError("must be the path of a directory, without a question mark.")
+    return Path(text)
+
+
+def _uris(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+class _SettingsSchema(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+    home = fields.Function(deserialize=_home, data_key="STRONGROOM_HOME", load_default=Path("var"))
+    database_url = fields.String(
+        data_key="STRONGROOM_DATABASE_URL", validate=Length(min=1, error="must not be empty.")
+    )
+    keys = fields.Function(deserialize=_uris, data_key="STRONGROOM_KEYS")
+    escrow_keys = fields.Function(
+        deserialize=_uris, data_key="STRONGROOM_ESCROW_KEYS", load_default=()
+    )
+    name_policy = _choice("STRONGROOM_NAME_POLICY", "environment", "runloop", default="environment")
+    max_value_bytes = _number("STRONGROOM_MAX_VALUE_BYTES", 65536, 1, 65536)
+    data_key_max_age_days = _number("STRONGROOM_DATA_KEY_MAX_AGE", 30, 1, 3650)
+    data_key_cache_seconds = _number("STRONGROOM_DATA_KEY_CACHE_SECONDS", 300, 1, 3600)
+    data_key_cache_size = _number("STRONGROOM_DATA_KEY_CACHE_SIZE", 1000, 1, 100_000)
+    log_level = _choice("STRONGROOM_LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", default="INFO")
+    port = _number("PORT", 8080, 1, 65535)
+    workers = _number("STRONGROOM_WORKERS", 2, 1, 64)
+    threads = _number("STRONGROOM_THREADS", 32, 1, 256)
+
+
+_SCHEMA = _SettingsSchema()
+
+NAMES = tuple(str(each.data_key) for each in _SCHEMA.fields.values())
+"""The names of all settings."""
