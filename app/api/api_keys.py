@@ -1,0 +1,74 @@
+"""``/v1/apikeys`` and ``/v1/restricted_keys``: keys that can do no more than the asker's."""
+
+from typing import Any
+
+from flask import Blueprint, Response
+
+from app.api.answers import answer
+from app.api.current import caller, services
+from app.api.operation import Description, with_api_key
+from app.api.received import read_body
+from app.api.schemas.api_keys import (
+    ApiKeyCreatedView,
+    ApiKeyCreateParameters,
+    NewApiKey,
+    RestrictedKeyCreateParameters,
+)
+from app.api.schemas.base import Input
+from app.domain.api_keys import IssuedApiKey
+from app.domain.scopes import Scope
+
+api_keys = Blueprint("api_keys", __name__)
+
+_CREATE = ApiKeyCreateParameters()
+_CREATE_RESTRICTED = RestrictedKeyCreateParameters()
+
+
+def _described(operation_id: str, summary: str) -> Description:
+    gives = {200: (ApiKeyCreatedView, "The new key, shown this once.")}
+    return Description(id=operation_id, tag="api keys", summary=summary, gives=gives)
+
+
+@api_keys.post("/v1/apikeys")
+@with_api_key(
+    Scope.KEYS_WRITE,
+    _described("createApiKey", "Issue an API key with the scopes of the asking one."),
+    body=_CREATE,
+)
+def create_api_key() -> Response:
+    """Issue an API key."""
+    return _mint(_CREATE)
+
+
+@api_keys.post("/v1/restricted_keys")
+@with_api_key(
+    Scope.KEYS_WRITE,
+    _described("createRestrictedKey", "Issue an API key with fewer scopes."),
+    body=_CREATE_RESTRICTED,
+)
+def create_restricted_key() -> Response:
+    """Issue an API key with chosen scopes."""
+    return _mint(_CREATE_RESTRICTED)
+
+
+def _mint(schema: Input[NewApiKey]) -> Response:
+    sent = read_body(schema)
+    wanted = sent.data
+    issued = services().api_keys.mint(
+        caller(),
+        name=wanted.name,
+        scopes=wanted.scopes,
+        expires_at_ms=wanted.expires_at_ms,
+        retry=sent.retry,
+    )
+    return answer(api_key_created_view(issued))
+
+
+def api_key_created_view(issued: IssuedApiKey) -> dict[str, Any]:
+    """A new key as ``ApiKeyCreatedView`` has it."""
+    return {
+        "id": issued.id,
+        "name": issued.name,
+        "key_secret": issued.token.reveal(),
+        "expires_at_ms": issued.expires_at_ms,
+    }

@@ -1,0 +1,68 @@
+"""``/openapi.json``, and ``/docs``: a page for trying the API out that works offline.
+
+The page runs Swagger UI from the ``flask-swagger-ui`` package. Its own scripts come from files, so
+that the content security policy needs no inline script.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import flask_swagger_ui
+import orjson
+from flask import Blueprint, Flask, Response, current_app, send_from_directory
+from werkzeug.exceptions import NotFound
+
+from app.api.openapi import openapi_document
+from app.api.operation import Operation, open_to_all
+
+documentation = Blueprint("documentation", __name__)
+
+_DOCUMENT = "strongroom-openapi"
+_PAGES = Path(__file__).parent / "pages"
+_SWAGGER_UI = Path(flask_swagger_ui.__file__).parent / "dist"
+_ASSETS = {
+    "initialise.js": _PAGES,
+    "swagger-ui.css": _SWAGGER_UI,
+    "swagger-ui-bundle.js": _SWAGGER_UI,
+    "favicon-32x32.png": _SWAGGER_UI,
+}
+# Swagger UI sets styles on elements and has its icons in data URLs.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def prepare(app: Flask, operations: Mapping[str, Operation]) -> None:
+    """Make the document of all routes of ``app``, once."""
+    document = openapi_document(app.url_map.iter_rules(), operations)
+    app.extensions[_DOCUMENT] = orjson.dumps(document)
+
+
+@documentation.get("/openapi.json")
+@open_to_all()
+def show_openapi() -> Response:
+    """The OpenAPI document."""
+    return Response(current_app.extensions[_DOCUMENT], content_type="application/json")
+
+
+@documentation.get("/docs")
+@open_to_all()
+def show_page() -> Response:
+    """The page for trying the API out."""
+    return _under_policy(send_from_directory(_PAGES, "docs.html"))
+
+
+@documentation.get("/docs/<asset>")
+@open_to_all()
+def show_asset(asset: str) -> Response:
+    """A file that the page needs."""
+    if asset not in _ASSETS:
+        raise NotFound
+    return _under_policy(send_from_directory(_ASSETS[asset], asset))
+
+
+def _under_policy(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = _POLICY
+    return response

@@ -1,0 +1,47 @@
+"""``/healthz`` and ``/readyz``: whether the process answers, and whether it can serve."""
+
+from flask import Blueprint, Response
+
+from app.api.answers import answer
+from app.api.current import services
+from app.api.operation import Description, open_to_all
+from app.api.schemas.health import HealthView, ReadinessView
+
+health = Blueprint("health", __name__)
+
+
+@health.get("/healthz")
+@open_to_all(
+    Description(
+        id="health",
+        tag="health",
+        summary="Whether the process answers.",
+        gives={200: (HealthView, "It does.")},
+    )
+)
+def show_health() -> Response:
+    """Whether the process answers."""
+    return answer({"status": "ok"})
+
+
+@health.get("/readyz")
+@open_to_all(
+    Description(
+        id="readiness",
+        tag="health",
+        summary="Whether the server can serve.",
+        gives={
+            200: (ReadinessView, "It can."),
+            503: (ReadinessView, "The database or every key provider does not answer."),
+        },
+    )
+)
+def show_readiness() -> Response:
+    """Whether the server can serve."""
+    report = services().readiness.report()
+    shown = {
+        "status": "ok" if report.ready else "unavailable",
+        "database": report.database,
+        "provider": report.provider,
+    }
+    return answer(shown, 200 if report.ready else 503)

@@ -1,0 +1,121 @@
+"""The OpenAPI document, from the routes and what their views declare."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
+from marshmallow import Schema, fields
+from werkzeug.routing import Rule
+
+from app.api.operation import Credential, Description, Operation
+from app.api.schemas.errors import ErrorView
+
+_ALLOW_EMPTY = "allowEmptyValue"
+_PARAMETER = re.compile(r"<(\w+)>")
+_DOCUMENTED_METHODS = ("GET", "POST")
+
+_BAD_REQUEST = "Something in the request is not valid; nothing was changed."
+_NOT_FOUND = "The account has none such."
+_TOO_LARGE = "The body is larger than 1 MiB."
+_WITH_CREDENTIAL = {
+    400: _BAD_REQUEST,
+    401: "The credential is missing or not valid.",
+    403: "The credential does not allow this.",
+    500: "The server failed.",
+    503: "Something that the server depends on does not answer; try again later.",
+}
+
+
+def openapi_document(rules: Iterable[Rule], operations: Mapping[str, Operation]) -> dict[str, Any]:
+    """The document of all routes whose views describe themselves.
+
+    Args:
+        operations: The operation of every endpoint.
+    """
+    spec = APISpec(
+        title="Strongroom",
+        version="0.1",
+        openapi_version="3.0.3",
+        plugins=[_Marshmallow()],
+        info={"description": "The Secrets API of a self-hosted Strongroom server."},
+        security=[{"bearerAuth": []}],
+    )
+    spec.components.security_scheme("bearerAuth", {"type": "http", "scheme": "bearer"})
+    for rule in rules:
+        operation = operations[rule.endpoint]
+        if operation.description is not None:
+            _add(spec, rule, operation, operation.description)
+    document = spec.to_dict()
+    document["tags"] = [{"name": tag} for tag in _tags(operations.values())]
+    return document
+
+
+def _tags(operations: Iterable[Operation]) -> list[str]:
+    described = (operation.description for operation in operations)
+    return sorted({description.tag for description in described if description is not None})
+
+
+class _Converter(OpenAPIConverter):
+    """apispec's own converter, and ``allowEmptyValue``, which it passes on for no parameter."""
+
+    def _field2parameter(
+        self, field: fields.Field[Any], *, name: str, location: str
+    ) -> dict[str, Any]:
+        parameter: dict[str, Any] = super()._field2parameter(field, name=name, location=location)
+        if field.metadata.get(_ALLOW_EMPTY):
+            parameter[_ALLOW_EMPTY] = True
+        return parameter
+
+
+class _Marshmallow(MarshmallowPlugin):
+    Converter = _Converter
+
+
+def _add(spec: APISpec, rule: Rule, operation: Operation, description: Description) -> None:
+    names = _PARAMETER.findall(rule.rule)
+    documented = {
+        "operationId": description.id,
+        "tags": [description.tag],
+        "summary": description.summary,
+        "responses": _responses(operation, description, with_path=bool(names)),
+    }
+    if operation.credential is Credential.NONE:
+        documented["security"] = []
+    if operation.query is not None:
+        documented["parameters"] = [{"in": "query", "schema": operation.query}]
+    if operation.body is not None:
+        documented["requestBody"] = {"required": False, "content": _json(operation.body)}
+    methods = [method for method in _DOCUMENTED_METHODS if method in (rule.methods or ())]
+    spec.path(
+        path=_PARAMETER.sub(r"{\1}", rule.rule),
+        operations={method.lower(): documented for method in methods},
+        parameters=[_path_parameter(name) for name in names],
+    )
+
+
+def _path_parameter(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _responses(
+    operation: Operation, description: Description, *, with_path: bool
+) -> dict[int, dict[str, Any]]:
+    errors = dict(_WITH_CREDENTIAL) if operation.credential is not Credential.NONE else {}
+    if with_path:
+        errors[404] = _NOT_FOUND
+    if operation.body is not None:
+        errors[413] = _TOO_LARGE
+    answers = {status: (ErrorView, text) for status, text in errors.items()} | dict(
+        description.gives
+    )
+    return {
+        status: {"description": text, "content": _json(schema)}
+        for status, (schema, text) in sorted(answers.items())
+    }
+
+
+def _json(schema: Schema | type[Schema]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}

@@ -1,0 +1,113 @@
+"""Closed schemas, and fields whose errors are worded as rules and never echo what was sent."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar, cast
+
+from marshmallow import RAISE, Schema, fields, missing, validate
+
+UNKNOWN = "must not hold unknown fields"
+
+T = TypeVar("T")
+Validator = Callable[[Any], Any]
+
+
+class Closed(Schema):
+    """An object that holds the declared fields and no other."""
+
+    error_messages = {"unknown": UNKNOWN, "type": "must be an object"}  # noqa: RUF012
+
+    class Meta:
+        """Unknown fields are refused."""
+
+        unknown = RAISE
+
+
+class Input(Closed, Generic[T]):
+    """What a client may send, and what becomes of it."""
+
+    def loaded(self, sent: dict[str, Any]) -> T:
+        """What ``sent`` stands for.
+
+        Raises:
+            ValidationError: Holds what was sent: translate it, and let it go.
+        """
+        return cast("T", self.load(sent))
+
+
+def text(
+    description: str,
+    *,
+    required: bool = False,
+    load_default: object = missing,
+    validate: Validator | None = None,
+) -> fields.String:
+    """A string."""
+    return fields.String(
+        required=required,
+        load_default=load_default,
+        validate=validate,
+        error_messages=_wording("must be a string"),
+        metadata={"description": description},
+    )
+
+
+def word(description: str, words: tuple[str, ...]) -> fields.String:
+    """A required string that is one of ``words``."""
+    known = validate.OneOf(words, error="must be one of: {choices}")
+    return text(description, required=True, validate=known)
+
+
+def whole(
+    description: str,
+    *,
+    bits: int = 64,
+    required: bool = False,
+    allow_none: bool | None = None,
+    load_default: object = missing,
+    validate: Validator | None = None,
+) -> fields.Integer:
+    """An integer in JSON's own type, of 32 or 64 bits."""
+    return fields.Integer(
+        strict=True,
+        required=required,
+        allow_none=allow_none,
+        load_default=load_default,
+        validate=validate,
+        error_messages=_wording("must be an integer"),
+        metadata={"description": description, "format": f"int{bits}"},
+    )
+
+
+def truth(description: str) -> fields.Boolean:
+    """A required boolean."""
+    return fields.Boolean(required=True, metadata={"description": description})
+
+
+class ListOf(fields.List[Any]):
+    """A required JSON array; marshmallow's own takes an object for one, and reads its names."""
+
+    def __init__(
+        self, items: type[Schema], description: str, *, validate: Validator | None = None
+    ) -> None:
+        super().__init__(
+            fields.Nested(items, error_messages=_wording("must be an object")),
+            required=True,
+            validate=validate,
+            error_messages=_wording("must be a list"),
+            metadata={"description": description},
+        )
+
+    def _deserialize(
+        self,
+        value: object,
+        attr: str | None,
+        data: Mapping[str, Any] | None,
+        **kwargs: object,
+    ) -> list[Any]:
+        if not isinstance(value, list):
+            raise self.make_error("invalid")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+def _wording(invalid: str) -> dict[str, str | list[Any] | dict[Any, Any]]:
+    return {"required": "is required", "null": "must not be null", "invalid": invalid}

@@ -1,0 +1,19 @@
+"""What the two health routes say."""
+
+from app.api.schemas.base import Closed, truth, word
+
+STATUSES = ("ok", "unavailable")
+
+
+class HealthView(Closed):
+    """Whether the process answers."""
+
+    status = word("Always ok.", STATUSES[:1])
+
+
+class ReadinessView(Closed):
+    """Whether the server can serve."""
+
+    status = word("Whether all of it answers.", STATUSES)
+    database = truth("Whether the database answers.")
+    provider = truth("Whether a key provider can unwrap.")

@@ -1,0 +1,163 @@
+"""``/v1/secrets``: create, list, get, update and delete, by name and by id."""
+
+from typing import Any
+
+from flask import Blueprint, Response
+
+from app.api.answers import answer
+from app.api.current import caller, services
+from app.api.operation import Description, with_api_key
+from app.api.received import read_body, read_query
+from app.api.schemas.secrets import (
+    EmptyRecord,
+    SecretCreateParameters,
+    SecretListQuery,
+    SecretListView,
+    SecretUpdateParameters,
+    SecretView,
+)
+from app.domain.scopes import Scope
+from app.domain.secrets import Secret, SecretPage
+from app.services.secrets import SecretRef
+
+secrets = Blueprint("secrets", __name__)
+
+_CREATE = SecretCreateParameters()
+_LIST = SecretListQuery()
+_UPDATE = SecretUpdateParameters()
+_NOTHING = EmptyRecord()
+
+
+def _described(operation_id: str, summary: str, done: str) -> Description:
+    gives = {200: (SecretView, done)}
+    return Description(id=operation_id, tag="secrets", summary=summary, gives=gives)
+
+
+@secrets.post("/v1/secrets")
+@with_api_key(
+    Scope.SECRETS_WRITE,
+    _described("createSecret", "Keep a new secret.", "The secret was created."),
+    body=_CREATE,
+)
+def create_secret() -> Response:
+    """Keep a new secret."""
+    sent = read_body(_CREATE)
+    made = services().secrets.create(caller(), sent.data.name, sent.data.value, sent.retry)
+    return answer(secret_view(made))
+
+
+@secrets.get("/v1/secrets")
+@with_api_key(
+    Scope.SECRETS_READ,
+    Description(
+        id="listSecrets",
+        tag="secrets",
+        summary="List the account's secrets, newest first.",
+        gives={200: (SecretListView, "One page of secrets.")},
+    ),
+    query=_LIST,
+)
+def list_secrets() -> Response:
+    """One page of the account's secrets."""
+    sent = read_query(_LIST)
+    page = services().secrets.list(
+        caller(),
+        sent.wanted,
+        sent.limit,
+        sent.starting_after,
+        with_total=sent.include_total_count,
+    )
+    return answer(secret_list_view(page))
+
+
+@secrets.get("/v1/secrets/<name>")
+@with_api_key(
+    Scope.SECRETS_READ,
+    _described("getSecret", "Get a secret by its name.", "The secret."),
+)
+def get_secret(name: str) -> Response:
+    """A secret by its name."""
+    return answer(secret_view(services().secrets.get(caller(), SecretRef.by_name(name))))
+
+
+@secrets.get("/v1/secrets/id/<secret_id>")
+@with_api_key(
+    Scope.SECRETS_READ,
+    _described("getSecretById", "Get a secret by its id.", "The secret."),
+)
+def get_secret_by_id(secret_id: str) -> Response:
+    """A secret by its id."""
+    return answer(secret_view(services().secrets.get(caller(), SecretRef.by_id(secret_id))))
+
+
+@secrets.post("/v1/secrets/<name>")
+@with_api_key(
+    Scope.SECRETS_WRITE,
+    _described("updateSecret", "Replace the value of a secret.", "The value was replaced."),
+    body=_UPDATE,
+)
+def update_secret(name: str) -> Response:
+    """Replace the value of a secret."""
+    return _update(SecretRef.by_name(name))
+
+
+@secrets.post("/v1/secrets/id/<secret_id>/update")
+@with_api_key(
+    Scope.SECRETS_WRITE,
+    _described(
+        "updateSecretById", "Replace the value of a secret, by its id.", "The value was replaced."
+    ),
+    body=_UPDATE,
+)
+def update_secret_by_id(secret_id: str) -> Response:
+    """Replace the value of a secret, by its id."""
+    return _update(SecretRef.by_id(secret_id))
+
+
+@secrets.post("/v1/secrets/<name>/delete")
+@with_api_key(
+    Scope.SECRETS_WRITE,
+    _described("deleteSecret", "Delete a secret for good.", "What the secret was."),
+    body=_NOTHING,
+)
+def delete_secret(name: str) -> Response:
+    """Delete a secret."""
+    return _delete(SecretRef.by_name(name))
+
+
+@secrets.post("/v1/secrets/id/<secret_id>/delete")
+@with_api_key(
+    Scope.SECRETS_WRITE,
+    _described("deleteSecretById", "Delete a secret for good, by its id.", "What the secret was."),
+    body=_NOTHING,
+)
+def delete_secret_by_id(secret_id: str) -> Response:
+    """Delete a secret, by its id."""
+    return _delete(SecretRef.by_id(secret_id))
+
+
+def _update(ref: SecretRef) -> Response:
+    sent = read_body(_UPDATE)
+    return answer(secret_view(services().secrets.update(caller(), ref, sent.data, sent.retry)))
+
+
+def _delete(ref: SecretRef) -> Response:
+    sent = read_body(_NOTHING)
+    return answer(secret_view(services().secrets.delete(caller(), ref, sent.retry)))
+
+
+def secret_view(secret: Secret) -> dict[str, Any]:
+    """A secret as ``SecretView`` has it."""
+    secret_id, name, created, updated = secret
+    return {
+        "id": secret_id,
+        "name": name,
+        "create_time_ms": created,
+        "update_time_ms": updated,
+    }
+
+
+def secret_list_view(page: SecretPage) -> dict[str, Any]:
+    """A page as ``SecretListView`` has it."""
+    shown = {"secrets": [secret_view(each) for each in page.secrets], "has_more": page.has_more}
+    return shown if page.total_count is None else {**shown, "total_count": page.total_count}

@@ -1,0 +1,121 @@
+"""The WSGI application: HTTP on top of the services."""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import NoReturn
+
+from flask import Flask
+
+from app import bootstrap
+from app.api import current
+from app.api.admission import Admission
+from app.api.answers import secure
+from app.api.api_keys import api_keys
+from app.api.documentation import documentation, prepare
+from app.api.encoded_slashes import EncodedSlashes
+from app.api.errors import answer_error
+from app.api.health import health
+from app.api.operation import operations_of
+from app.api.received import READ_LIMIT_BYTES
+from app.api.request_log import log_failure, log_request
+from app.api.secrets import secrets
+from app.domain.errors import DomainError
+from app.repository.base import DatabaseMisconfigured
+from app.services.container import Services
+from app.services.errors import KeyProviderError
+from config import Settings, SettingsError
+
+_BLUEPRINTS = (secrets, api_keys, health, documentation)
+_FORESEEN = (SettingsError, DatabaseMisconfigured, KeyProviderError, DomainError)
+
+
+def create_app(settings: Settings) -> Flask:
+    """The application of one process, whatever state its providers and database are in."""
+    return _connect(lambda: bootstrap.build(settings))
+
+
+def create_refusing_app(error: SettingsError) -> Flask:
+    """The application of a process whose settings cannot be read: it answers 503.
+
+    A worker that does not boot would end gunicorn's master, and with it the workers that still
+    serve with the settings of before.
+    """
+
+    def refuse() -> NoReturn:
+        raise error
+
+    return _connect(refuse)
+
+
+def _connect(build: Callable[[], Services]) -> Flask:
+    connection = Connection(build)
+    with suppress(current.NotConnected):
+        connection()
+    return serve(connection)
+
+
+def serve(services: Callable[[], Services]) -> Flask:
+    """The application in front of services that already are, or are still to be, connected."""
+    app = _Application("strongroom", static_folder=None)
+    app.config.update(
+        MAX_CONTENT_LENGTH=READ_LIMIT_BYTES,
+        PROVIDE_AUTOMATIC_OPTIONS=False,
+        PROPAGATE_EXCEPTIONS=False,
+    )
+    app.url_map.merge_slashes = False
+    app.extensions[current.SERVICES] = services
+    for blueprint in _BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    operations = operations_of(app.view_functions)
+    app.before_request(Admission(operations))
+    app.register_error_handler(Exception, answer_error)
+    app.after_request(log_request)
+    app.after_request(secure)
+    prepare(app, operations)
+    app.wsgi_app = EncodedSlashes(app.wsgi_app)  # type: ignore[method-assign]
+    return app
+
+
+class Connection:
+    """The services of one process, connected by the first call that can.
+
+    Args:
+        build: Connects them; raises when it cannot.
+    """
+
+    def __init__(self, build: Callable[[], Services]) -> None:
+        self._build = build
+        self._services: Services | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self) -> Services:
+        """The services.
+
+        Raises:
+            NotConnected: Now they cannot be connected; the log says why.
+        """
+        if self._services is None:
+            with self._lock:
+                if self._services is None:
+                    self._services = self._connect()
+        return self._services
+
+    def _connect(self) -> Services:
+        try:
+            return self._build()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the worker stays
+            log_failure(error, None, foreseen=isinstance(error, _FORESEEN))
+        raise current.NotConnected
+
+
+class _Application(Flask):
+    """Flask, but for what it logs of an exception: it would print what was sent."""
+
+    def log_exception(
+        self,
+        exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None],
+    ) -> None:
+        if exc_info[1] is not None:
+            log_failure(exc_info[1], current.exchange().request_id, foreseen=False)
