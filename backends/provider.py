@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar, TypeVar
+from typing import ClassVar, NoReturn, SupportsIndex, TypeVar
 
 from backends.context import KeyContext
 from backends.data_key import DataKey
@@ -73,6 +73,9 @@ class KeyWrapper(ABC):
 
     def close(self) -> None:
         """Let go of connections and threads; the provider is not used again."""
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError("a key provider cannot be pickled or copied by protocol")
 
 
 class KeyProvider(KeyWrapper):

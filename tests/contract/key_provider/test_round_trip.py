@@ -1,6 +1,10 @@
 """What is wrapped opens again, and what is stored of it gives nothing away."""
 
+import copy
+import pickle
 from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from backends.context import KeyContext
 from backends.data_key import DATA_KEY_BYTES, DataKey
@@ -68,6 +72,13 @@ def test_wrapping_twice_shows_no_repetition(
 def test_a_wrapper_at_work_is_healthy(case: WrapperCase) -> None:
     status = case.wrapper().status()
     assert (status.healthy, status.detail) == (True, "")
+
+
+def test_a_wrapper_leaves_the_process_by_no_protocol(case: WrapperCase) -> None:
+    wrapper = case.wrapper()
+    for leave in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError):
+            leave(wrapper)
 
 
 def test_unrelated_root_keys_have_different_names(case: WrapperCase) -> None:

@@ -1,0 +1,72 @@
+"""The key file of ``local-fernet``: what it may hold, and which key does what."""
+
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from backends.context import KeyContext
+from backends.data_key import DataKey
+from backends.errors import KeyProviderConfigError
+from backends.local_fernet import LocalFernet, from_spec
+from backends.spec import ProviderSpec
+
+CONTEXT = KeyContext("dep_1", "acc_1", "dk_1")
+OLD, NEW = b"A" * 43 + b"=", b"B" * 43 + b"="
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "keys"
+
+
+def provider(path: Path, content: bytes) -> LocalFernet:
+    path.write_bytes(content)
+    path.chmod(0o600)
+    return from_spec(spec(path))
+
+
+def spec(path: Path) -> ProviderSpec:
+    return ProviderSpec("STRONGROOM_KEYS (entry 1)", "local-fernet", str(path), {}, 1)
+
+
+def test_the_first_key_of_the_file_wraps(path: Path) -> None:
+    both, new = provider(path, NEW + b"\n" + OLD + b"\n"), provider(path, NEW)
+    assert both.status().key_ref == new.status().key_ref
+
+
+def test_every_key_of_the_file_unwraps(path: Path) -> None:
+    key = DataKey.random()
+    wrapped = provider(path, OLD).wrap(key, CONTEXT)
+    assert provider(path, NEW + b"\n" + OLD).unwrap(wrapped, CONTEXT) == key
+
+
+def test_a_key_that_fernet_makes_will_do(path: Path) -> None:
+    assert provider(path, Fernet.generate_key()).status().healthy
+
+
+@pytest.mark.parametrize("content", [OLD, OLD + b"\n", OLD + b"\r\n", b"\n" + OLD + b"\n\n"])
+def test_line_ends_do_not_matter(path: Path, content: bytes) -> None:
+    assert provider(path, content).status() == provider(path, OLD).status()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\n", OLD[:-1], OLD + b"=", OLD + b"x", b"# my key\n" + OLD, OLD[:-2] + b"+=", b"\0"],
+)
+def test_what_is_no_key_is_refused(path: Path, content: bytes) -> None:
+    with pytest.raises(KeyProviderConfigError, match=r"^STRONGROOM_KEYS \(entry 1\): .*Fernet key"):
+        provider(path, content)
+
+
+def test_the_reference_does_not_tell_the_key(path: Path) -> None:
+    key_ref = str(provider(path, OLD).status().key_ref)
+    assert key_ref.startswith("local-fernet:")
+    assert "AAAA" not in key_ref
+    assert bytes(4).hex() not in key_ref
+
+
+def test_a_provider_does_not_print_its_keys(path: Path) -> None:
+    loaded = provider(path, OLD)
+    assert repr(loaded).endswith(">")
+    assert "AAAA" not in f"{loaded} {loaded!r}"
