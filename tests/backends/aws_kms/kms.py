@@ -7,7 +7,6 @@ instead is from its API Reference.
 
 import base64
 import json
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
@@ -52,7 +51,7 @@ class Kms:
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.fault: Fault | None = None
-        self._materials: defaultdict[str, list[str]] = defaultdict(lambda: [_material()])
+        self._known_materials: dict[str, list[str]] = {}
         self._made_under: dict[str, str] = {}
 
     def create_key(self, *, spec: str = "SYMMETRIC_DEFAULT", usage: str = "ENCRYPT_DECRYPT") -> str:
@@ -85,12 +84,12 @@ class Kms:
 
     def rotate(self, arn: str) -> str:
         """Give the key a new material, and tell its id."""
-        self._materials[_id(arn)].append(_material())
-        return self._materials[_id(arn)][-1]
+        self._materials(_id(arn)).append(_material())
+        return self._materials(_id(arn))[-1]
 
     def delete_old_materials(self, arn: str) -> None:
         """Leave the current material alone, as one may with imported materials."""
-        del self._materials[_id(arn)][:-1]
+        del self._materials(_id(arn))[:-1]
 
     def serve(self, request: AWSPreparedRequest, event_name: str, **kwargs: object) -> AWSResponse:
         """Botocore's ``before-send`` event: what it returns is taken for the answer."""
@@ -105,6 +104,10 @@ class Kms:
         if answered.status_code == 200:
             content = self._with_material(operation, body, content)
         return self._broken(operation, content) or answer(answered.status_code, content)
+
+    def _materials(self, key_id: str) -> list[str]:
+        """The materials of a key, one at first, whichever thread asks first."""
+        return self._known_materials.setdefault(key_id, [_material()])
 
     def _broken(self, operation: str, content: dict[str, Any]) -> AWSResponse | None:
         return self.fault(operation, content) if self.fault else None
@@ -127,16 +130,16 @@ class Kms:
         if made_by != _id(key_arn):
             return refusal("IncorrectKeyException")
         material = self._made_under.get(body["CiphertextBlob"])
-        if material is not None and material not in self._materials[made_by]:
+        if material is not None and material not in self._materials(made_by):
             return refusal("KMSInvalidStateException")
         return None
 
     def _with_material(self, operation: str, body: Body, content: dict[str, Any]) -> dict[str, Any]:
         if operation == "DescribeKey":
-            current = self._materials[content["KeyMetadata"]["KeyId"]][-1]
+            current = self._materials(content["KeyMetadata"]["KeyId"])[-1]
             metadata = {**content["KeyMetadata"], "CurrentKeyMaterialId": current}
             return {"KeyMetadata": metadata}
-        current = self._materials[_id(content["KeyId"])][-1]
+        current = self._materials(_id(content["KeyId"]))[-1]
         if operation == "Decrypt":
             return {**content, "KeyMaterialId": self._made_under[body["CiphertextBlob"]]}
         self._made_under[content["CiphertextBlob"]] = current
