@@ -133,7 +133,7 @@ class SqlDataKeys(DataKeyRepository):
             account_id, data_key_id = after
             parameters = {"most": limit, "after_account": account_id, "after_id": data_key_id}
             rows = self._statements.all(_SWEEP_ON, parameters)
-        return [(account_id, data_key_id) for account_id, data_key_id in rows]
+        return [_parse_ids(row) for row in rows]
 
     def count_without(self, key_refs: Sequence[str]) -> int:
         """How many data keys have no wrapping with one of ``key_refs``."""
@@ -168,6 +168,12 @@ def _parse_record(row: Sequence[Any]) -> Guarded[DataKeyRecord]:
         created_at_ms=fields.number(created_at_ms),
     )
     return Guarded(record, fields.mac(*mac))
+
+
+@fields.parses(DataKeyRecord.table)
+def _parse_ids(row: Sequence[Any]) -> tuple[str, str]:
+    account_id, data_key_id = row
+    return fields.text(account_id), fields.text(data_key_id)
 
 
 def _record_values(guarded: Guarded[DataKeyRecord]) -> Parameters:

@@ -74,8 +74,7 @@ class SqlWrappings(WrappingRepository):
 
     def counts(self) -> dict[str, int]:
         """How many wrappings each key_ref has."""
-        rows = self._statements.all(_COUNTS, {})
-        return {fields.text(key_ref): fields.number(count) for key_ref, count in rows}
+        return dict(map(_parse_count, self._statements.all(_COUNTS, {})))
 
     def count_stranded(self, key_ref: str, others: Sequence[str]) -> int:
         """How many data keys with a wrapping by ``key_ref`` have none by any of ``others``."""
@@ -97,6 +96,12 @@ class SqlWrappings(WrappingRepository):
     def fences(self) -> list[str]:
         """Every fenced key_ref."""
         return [row[0] for row in self._statements.all(_FENCES, {})]
+
+
+@fields.parses(Wrapping.table)
+def _parse_count(row: Sequence[Any]) -> tuple[str, int]:
+    key_ref, count = row
+    return fields.text(key_ref), fields.number(count)
 
 
 @fields.parses(Wrapping.table)
