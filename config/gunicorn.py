@@ -1,0 +1,27 @@
+"""The gunicorn configuration: ``gunicorn -c config/gunicorn.py wsgi:app``.
+
+It listens on loopback: HTTP/2 in the clear serves the JavaScript client there, and nginx in front
+serves everybody else. The environment is read here because the master needs it before any worker.
+"""
+
+import os
+
+from config import load
+
+_settings = load(os.environ)
+
+bind = [f"127.0.0.1:{_settings.port}"]
+worker_class = "app.worker.Worker"
+workers = _settings.workers
+threads = _settings.threads
+http_protocols = "h2,h1"
+http2_cleartext = "both"
+keepalive = 75
+timeout = 60
+graceful_timeout = 30
+limit_request_line = 8190
+limit_request_fields = 64
+control_socket_disable = True
+accesslog = None
+errorlog = "-"
+loglevel = _settings.log_level.lower()
