@@ -95,6 +95,17 @@ def test_rewrapping_many_answers_each_with_the_error(
     assert [type(answer) for answer in answers] == [provider_case.faults[fault]] * 2
 
 
+@every_provider_fault
+def test_unwrapping_many_answers_each_with_the_error(
+    provider_case: ProviderCase, fault: str, key: DataKey, context: KeyContext
+) -> None:
+    provider = provider_case.provider()
+    wrapped = provider.wrap(key, context)
+    with provider_case.fault(fault, provider):
+        answers = provider.unwrap_many([(wrapped, context), (wrapped, context)])
+    assert [type(answer) for answer in answers] == [provider_case.faults[fault]] * 2
+
+
 @every_outage
 def test_an_outage_says_when_to_come_back(
     case: WrapperCase, fault: str, key: DataKey, context: KeyContext

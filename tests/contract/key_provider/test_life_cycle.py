@@ -7,7 +7,7 @@ import pytest
 from backends.context import KeyContext
 from backends.data_key import DataKey
 from backends.errors import DecryptionError
-from backends.provider import WrappedKey
+from backends.provider import KeyProvider, WrappedKey
 from tests.contract.key_provider.case import ProviderCase
 
 
@@ -92,35 +92,65 @@ def test_rewrapping_refuses_what_was_tampered_with(
         provider.rewrap(damaged(wrapped), context)
 
 
+@pytest.fixture
+def many(context: KeyContext) -> list[tuple[DataKey, KeyContext]]:
+    """Data keys with their contexts."""
+    return [(DataKey.random(), replace(context, data_key_id=f"dk_{n}")) for n in range(5)]
+
+
+def wrap_all(
+    provider: KeyProvider, many: list[tuple[DataKey, KeyContext]]
+) -> list[tuple[WrappedKey, KeyContext]]:
+    return [(provider.wrap(key, context), context) for key, context in many]
+
+
 def test_rewrapping_many_keeps_order_and_each_key(
-    provider_case: ProviderCase, context: KeyContext
+    provider_case: ProviderCase, many: list[tuple[DataKey, KeyContext]]
 ) -> None:
     provider = provider_case.provider()
-    contexts = [replace(context, data_key_id=f"dk_{n}") for n in range(5)]
-    keys = [DataKey.random() for _ in contexts]
-    wrapped = [provider.wrap(k, c) for k, c in zip(keys, contexts, strict=True)]
-    answers = provider.rewrap_many(list(zip(wrapped, contexts, strict=True)))
+    answers = provider.rewrap_many(wrap_all(provider, many))
     opened = [
-        provider.unwrap(answer, c)
-        for answer, c in zip(answers, contexts, strict=True)
+        provider.unwrap(answer, context)
+        for answer, (_, context) in zip(answers, many, strict=True)
         if isinstance(answer, WrappedKey)
     ]
-    assert opened == keys
+    assert opened == [key for key, _ in many]
 
 
-def test_one_damaged_wrapping_of_many_fails_alone(
+def test_unwrapping_many_keeps_order_and_each_key(
+    provider_case: ProviderCase, many: list[tuple[DataKey, KeyContext]]
+) -> None:
+    provider = provider_case.provider()
+    answers = provider.unwrap_many(wrap_all(provider, many))
+    assert answers == [key for key, _ in many]
+
+
+def test_one_damaged_wrapping_of_many_fails_to_rewrap_alone(
     provider_case: ProviderCase, key: DataKey, context: KeyContext
 ) -> None:
     provider = provider_case.provider()
     wrapped = provider.wrap(key, context)
-    answers = provider.rewrap_many(
-        [(wrapped, context), (damaged(wrapped), context), (wrapped, context)]
-    )
+    answers = provider.rewrap_many([(each, context) for each in around_damage(wrapped)])
     assert [type(answer) for answer in answers] == [WrappedKey, DecryptionError, WrappedKey]
 
 
-def test_rewrapping_none_asks_nothing(provider_case: ProviderCase) -> None:
-    assert provider_case.provider().rewrap_many([]) == []
+def test_one_damaged_wrapping_of_many_fails_to_open_alone(
+    provider_case: ProviderCase, key: DataKey, context: KeyContext
+) -> None:
+    provider = provider_case.provider()
+    wrapped = provider.wrap(key, context)
+    answers = provider.unwrap_many([(each, context) for each in around_damage(wrapped)])
+    assert [type(answer) for answer in answers] == [DataKey, DecryptionError, DataKey]
+
+
+def test_many_may_be_none(provider_case: ProviderCase) -> None:
+    provider = provider_case.provider()
+    assert (provider.rewrap_many([]), provider.unwrap_many([])) == ([], [])
+
+
+def around_damage(wrapped: WrappedKey) -> list[WrappedKey]:
+    """The wrapping, a damaged copy of it, and the wrapping."""
+    return [wrapped, damaged(wrapped), wrapped]
 
 
 def damaged(wrapped: WrappedKey) -> WrappedKey:
