@@ -17,6 +17,7 @@ from app.api.documentation import documentation, prepare
 from app.api.encoded_slashes import EncodedSlashes
 from app.api.errors import answer_error
 from app.api.health import health
+from app.api.injections import injections
 from app.api.operation import operations_of
 from app.api.received import READ_LIMIT_BYTES
 from app.api.request_log import log_failure, log_request
@@ -27,7 +28,7 @@ from app.services.container import Services
 from app.services.errors import KeyProviderError
 from config import Settings, SettingsError
 
-_BLUEPRINTS = (secrets, api_keys, health, documentation)
+_BLUEPRINTS = (secrets, api_keys, injections, health, documentation)
 _FORESEEN = (SettingsError, DatabaseMisconfigured, KeyProviderError, DomainError)
 
 

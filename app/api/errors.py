@@ -59,14 +59,17 @@ ANSWERS: dict[type[Exception], ErrorAnswer] = {
         HTTPStatus.BAD_REQUEST, "bad_request", "The request could not be understood."
     ),
     RequestEntityTooLarge: ErrorAnswer(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", "The body is larger than 1 MiB."
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", "The body is too large."
     ),
     # Who sent it.
     domain.Unauthenticated: ErrorAnswer(HTTPStatus.UNAUTHORIZED, "unauthenticated"),
+    domain.InjectionRefused: ErrorAnswer(HTTPStatus.UNAUTHORIZED, "injection_refused"),
     domain.DevboxCapabilityMissing: ErrorAnswer(HTTPStatus.FORBIDDEN, "devbox_capability_missing"),
     domain.ScopeMissing: ErrorAnswer(HTTPStatus.FORBIDDEN, "scope_missing"),
     # What is not there.
     domain.SecretNotFound: ErrorAnswer(HTTPStatus.NOT_FOUND, "secret_not_found"),
+    domain.SecretsMissing: ErrorAnswer(HTTPStatus.NOT_FOUND, "secrets_missing"),
+    domain.InjectionNotFound: ErrorAnswer(HTTPStatus.NOT_FOUND, "injection_not_found"),
     NotFound: ErrorAnswer(HTTPStatus.NOT_FOUND, "not_found", "There is nothing at this path."),
     MethodNotAllowed: ErrorAnswer(
         HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "This path has no such method."
@@ -126,7 +129,7 @@ def _told(error: Exception) -> str:
 
 def _headers(found: ErrorAnswer, error: Exception) -> dict[str, str]:
     headers = {}
-    if isinstance(error, domain.Unauthenticated):
+    if isinstance(error, domain.Unauthenticated | domain.InjectionRefused):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))

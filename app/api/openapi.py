@@ -19,7 +19,7 @@ _DOCUMENTED_METHODS = ("GET", "POST")
 
 _BAD_REQUEST = "Something in the request is not valid; nothing was changed."
 _NOT_FOUND = "The account has none such."
-_TOO_LARGE = "The body is larger than 1 MiB."
+_TOO_LARGE = "The body is too large."
 _WITH_CREDENTIAL = {
     400: _BAD_REQUEST,
     401: "The credential is missing or not valid.",

@@ -19,6 +19,7 @@ class Credential(Enum):
 
     NONE = auto()
     API_KEY = auto()
+    INJECTION_TOKEN = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,13 @@ def with_api_key(
             body=body,
             description=description,
         )
+    )
+
+
+def with_injection_token(description: Description, *, body: Schema) -> Callable[[View], View]:
+    """Declare a view that needs the token of an injection."""
+    return _declare(
+        Operation(credential=Credential.INJECTION_TOKEN, body=body, description=description)
     )
 
 

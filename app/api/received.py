@@ -32,15 +32,19 @@ class Received(Generic[T]):
     retry: RetryKey | None
 
 
-def read_body(schema: Input[T]) -> Received[T]:
+def read_body(schema: Input[T], *, at_most: int = MAX_BODY_BYTES) -> Received[T]:
     """The body of the request at hand.
+
+    Args:
+        schema: What it may hold.
+        at_most: The cap in bytes, where what may be sent is small.
 
     Raises:
         RequestRefused: It is not JSON, or missing where something is required.
         InvalidRequest: It breaks the schema.
         RequestEntityTooLarge: It is over the cap.
     """
-    sent = _object(schema)
+    sent = _object(schema, at_most)
     return Received(_load(schema, sent, "body"), retry_key(sent))
 
 
@@ -56,9 +60,9 @@ def read_query(schema: Input[T]) -> T:
     return _load(schema, sent, "query")
 
 
-def _object(schema: Schema) -> dict[str, Any]:
+def _object(schema: Schema, at_most: int) -> dict[str, Any]:
     body = request.get_data(cache=False)
-    if len(body) > MAX_BODY_BYTES:
+    if len(body) > at_most:
         raise RequestEntityTooLarge
     if request.content_length not in {None, len(body)}:
         raise ClientDisconnected

@@ -20,6 +20,12 @@ _ADDED_SCHEMAS = {
     "ApiKeyCreatedView",
     "ErrorView",
     "HealthView",
+    "InjectionCreateParameters",
+    "InjectionCreatedView",
+    "InjectionListView",
+    "InjectionView",
+    "RedeemParameters",
+    "RedeemedView",
     "ReadinessView",
     "RestrictedKeyCreateParameters",
     "ScopeEntry",
@@ -28,6 +34,10 @@ ADDED = {
     "paths /healthz",
     "paths /readyz",
     "paths /v1/apikeys",
+    "paths /v1/injections",
+    "paths /v1/injections/redeem",
+    "paths /v1/injections/{injection_id}",
+    "paths /v1/injections/{injection_id}/revoke",
     "paths /v1/restricted_keys",
     "paths /v1/secrets/id/{secret_id}",
     "paths /v1/secrets/id/{secret_id}/update",
@@ -35,6 +45,7 @@ ADDED = {
     *(f"components schemas {name}" for name in _ADDED_SCHEMAS),
     "tags api keys",
     "tags health",
+    "tags injections",
     *(
         f"paths /v1/secrets get parameters query {name}"
         for name in ("starting_after", "name", "search", "include_total_count")

@@ -83,6 +83,20 @@ def truth(description: str) -> fields.Boolean:
     return fields.Boolean(required=True, metadata={"description": description})
 
 
+class TextByName(fields.Dict):
+    """A JSON object of strings under names that the client chooses."""
+
+    def __init__(self, description: str, *, required: bool = False) -> None:
+        texts = {"error_messages": _wording("must be a string")}
+        super().__init__(
+            keys=fields.String(),
+            values=fields.String(**texts),  # type: ignore[arg-type]
+            required=required,
+            error_messages=_wording("must be an object of strings"),
+            metadata={"description": description},
+        )
+
+
 class ListOf(fields.List[Any]):
     """A required JSON array; marshmallow's own takes an object for one, and reads its names."""
 

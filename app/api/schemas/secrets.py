@@ -1,20 +1,16 @@
 """Secrets as clients send and see them. No view holds a value."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from marshmallow import fields, post_load
+from marshmallow import post_load
 
 from app.api.schemas.base import Closed, Input, ListOf, text, truth, whole
+from app.api.schemas.queries import DEFAULT_LIMIT, Limit, Matching, Truth
 from app.domain.ids import SECRET, is_id
 from app.domain.secrets import SecretFilter, SecretValue, could_be_name
 
-DEFAULT_LIMIT = 20
-MAX_LIMIT = 5000
-
-_LIMIT = re.compile("[1-9][0-9]{0,3}")
 _SEARCH = re.compile("[A-Za-z0-9_-]{1,255}")
 
 
@@ -82,66 +78,26 @@ class ListRequest:
     wanted: SecretFilter = field(default_factory=SecretFilter)
 
 
-class _Limit(fields.Integer):
-    """Decimal ASCII digits; marshmallow's own integer takes any script's, and underscores."""
-
-    def _deserialize(self, value: str, *_: object, **__: object) -> int:
-        if not value:
-            return DEFAULT_LIMIT
-        if not _LIMIT.fullmatch(value) or int(value) > MAX_LIMIT:
-            raise self.make_error("invalid")
-        return int(value)
-
-
-class _Truth(fields.Boolean):
-    """``true`` or ``false``; marshmallow's own boolean takes yes, on, 1 and more."""
-
-    def _deserialize(self, value: str, *_: object, **__: object) -> bool:
-        if value not in {"true", "false"}:
-            raise self.make_error("invalid")
-        return value == "true"
-
-
-class _Matching(fields.String):
-    """A string that passes a test."""
-
-    def __init__(self, test: Callable[[str], object], rule: str, description: str) -> None:
-        super().__init__(error_messages={"invalid": rule}, metadata={"description": description})
-        self._test = test
-
-    def _deserialize(self, value: str, *_: object, **__: object) -> str:
-        if not self._test(value):
-            raise self.make_error("invalid")
-        return value
-
-
 class SecretListQuery(Input[ListRequest]):
     """The query of a list."""
 
-    limit = _Limit(
-        error_messages={"invalid": f"must be an integer from 1 to {MAX_LIMIT}"},
-        metadata={
-            "description": f"The size of the page, 1 to {MAX_LIMIT}; {DEFAULT_LIMIT} if absent.",
-            "format": "int32",
-            "allowEmptyValue": True,
-        },
-    )
-    starting_after = _Matching(
+    limit = Limit()
+    starting_after = Matching(
         lambda text: is_id(text, SECRET),
         "must be the id of a secret",
         "The last id of the page before.",
     )
-    name = _Matching(
+    name = Matching(
         could_be_name,
         "must be the name of a secret",
         "Only the secret of exactly this name.",
     )
-    search = _Matching(
+    search = Matching(
         _SEARCH.fullmatch,
         "must be 1 to 255 ASCII letters, digits, underscores or hyphens",
         "Only secrets whose name contains this, in either case.",
     )
-    include_total_count = _Truth(
+    include_total_count = Truth(
         error_messages={"invalid": "must be true or false"},
         metadata={"description": "Whether to count the secrets of all pages; true if absent."},
     )

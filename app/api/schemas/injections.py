@@ -1,0 +1,108 @@
+"""Injections as clients ask for them and see them. No view but the redemption holds a value."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import fields, post_load
+
+from app.api.schemas.base import Closed, Input, ListOf, TextByName, text, truth, whole
+from app.api.schemas.queries import DEFAULT_LIMIT, Limit, Matching
+from app.domain.ids import INJECTION, is_id
+from app.domain.injections import DEFAULT_TTL_SECONDS, InjectionStatus, RedeemNonce
+
+
+@dataclass(frozen=True, slots=True)
+class NewInjection:
+    """An injection to prepare."""
+
+    secrets: dict[str, str]
+    ttl_seconds: int
+
+
+class InjectionCreateParameters(Input[NewInjection]):
+    """Secrets for one starting process."""
+
+    secrets = TextByName("Environment variable to the name or the id of a secret.", required=True)
+    ttl_seconds = whole(
+        "For how long the token can be redeemed, in seconds; at most a day.",
+        load_default=DEFAULT_TTL_SECONDS,
+    )
+
+    @post_load
+    def _load(self, data: dict[str, Any], **_: object) -> NewInjection:
+        return NewInjection(data["secrets"], data["ttl_seconds"])
+
+
+class InjectionCreatedView(Closed):
+    """A new injection, whose token is shown this once."""
+
+    id = text("The injection's id.", required=True)
+    token = text("What redeems it, as a bearer token, once.", required=True)
+    expires_at_ms = whole("When the token ends, in Unix milliseconds.", required=True)
+
+
+class InjectionView(Closed):
+    """What is told of an injection."""
+
+    id = text("The injection's id.", required=True)
+    status = text(f"One of {', '.join(InjectionStatus)}.", required=True)
+    secrets = TextByName("Environment variable to the name of a secret.", required=True)
+    create_time_ms = whole("When it was made, in Unix milliseconds.", required=True)
+    expires_at_ms = whole("When the token ends, in Unix milliseconds.", required=True)
+    redeemed_at_ms = whole(
+        "When it was redeemed, in Unix milliseconds.", required=True, allow_none=True
+    )
+    redeemed_from = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The address that redeemed it."},
+    )
+
+
+class InjectionListView(Closed):
+    """One page of injections, newest first."""
+
+    injections = ListOf(InjectionView, "The injections of this page.")
+    has_more = truth("Whether more injections follow this page.")
+
+
+@dataclass(frozen=True, slots=True)
+class InjectionListRequest:
+    """Which page of the injections is wanted."""
+
+    limit: int = DEFAULT_LIMIT
+    starting_after: str | None = None
+
+
+class InjectionListQuery(Input[InjectionListRequest]):
+    """The query of a list."""
+
+    limit = Limit()
+    starting_after = Matching(
+        lambda text: is_id(text, INJECTION),
+        "must be the id of an injection",
+        "The last id of the page before.",
+    )
+
+    @post_load
+    def _load(self, data: dict[str, Any], **_: object) -> InjectionListRequest:
+        return InjectionListRequest(**data)
+
+
+class RedeemParameters(Input[RedeemNonce | None]):
+    """What recognises a redemption whose answer was lost."""
+
+    redeem_nonce = text(
+        "22 to 128 visible ASCII characters, at least 128 random bits: for 30 seconds the same one"
+        " gets the values again.",
+    )
+
+    @post_load
+    def _load(self, data: dict[str, Any], **_: object) -> RedeemNonce | None:
+        return RedeemNonce(data["redeem_nonce"]) if "redeem_nonce" in data else None
+
+
+class RedeemedView(Closed):
+    """The values, by environment variable."""
+
+    environment = TextByName("Environment variable to value.", required=True)
