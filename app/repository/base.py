@@ -29,7 +29,7 @@ class Conflict(Exception):
 
 
 class DatabaseMisconfigured(Exception):
-    """The database's address is not one that we can use; the message names the setting."""
+    """The database is not one that we can use; the message names the setting."""
 
 
 class Fenced(Exception):
@@ -377,8 +377,14 @@ class Database(ABC):
 
     @abstractmethod
     def upgrade(self) -> None:
-        """Bring the schema to the newest migration; does nothing when it is there."""
+        """Make the database where there is none; bring its schema to the newest migration.
+
+        Safe when several processes do it at once.
+
+        Raises:
+            DatabaseMisconfigured: It cannot be made, others may see it, or it is newer than we.
+        """
 
     @abstractmethod
     def close(self) -> None:
-        """Close all connections."""
+        """Finish what is due, and close all connections."""

@@ -1,15 +1,14 @@
 """Accounts in SQL."""
 
-from collections.abc import Sequence
-from typing import Any
-
 from sqlalchemy import bindparam, select, update
 
 from app.domain.accounts import Account
 from app.domain.guarded import Guarded
 from app.repository.base import AccountRepository
 from app.repository.sql import fields
-from app.repository.sql.statements import InsertUnlessThere, Parameters, Statements
+from app.repository.sql.fields import Row
+from app.repository.sql.prepared import InsertUnlessThere, Parameters
+from app.repository.sql.statements import Statements
 from app.repository.sql.tables import accounts
 
 _COLUMNS = tuple(accounts.c)
@@ -36,7 +35,7 @@ class SqlAccounts(AccountRepository):
 
     def replace(self, account: Guarded[Account]) -> None:
         """Write all columns of an account that exists."""
-        self._statements.run(_REPLACE, {"account_id": account.unverified.id, **_values(account)})
+        self._statements.write(_REPLACE, {"account_id": account.unverified.id, **_values(account)})
 
     def all(self) -> list[Guarded[Account]]:
         """Every account, oldest first."""
@@ -44,7 +43,7 @@ class SqlAccounts(AccountRepository):
 
 
 @fields.parses(Account.table)
-def parse_account(row: Sequence[Any]) -> Guarded[Account]:
+def parse_account(row: Row) -> Guarded[Account]:
     """The account in a row whose columns are those of the table, in order."""
     account_id, name, devbox, created_at_ms, mac_key_id, mac = row
     account = Account(

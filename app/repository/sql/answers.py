@@ -1,15 +1,15 @@
 """Stored answers in SQL."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 from sqlalchemy import and_, bindparam, delete, select, update
 
 from app.domain.retries import StoredAnswer
 from app.repository.base import AnswerRepository
 from app.repository.sql import fields
-from app.repository.sql.statements import InsertUnlessThere, Statements
+from app.repository.sql.fields import Row
+from app.repository.sql.prepared import InsertUnlessThere
+from app.repository.sql.statements import Statements
 from app.repository.sql.tables import answers
 
 _OWN = answers.c.account_id == bindparam("of_account")
@@ -41,12 +41,12 @@ class SqlAnswers(AnswerRepository):
         """Insert the row unless there is one that has not expired."""
         this = _this(answer.account_id, answer.api_key_id, answer.request_id)
         self._statements.erase(_DELETE_THIS_IF_EXPIRED, {**this, "now_ms": now_ms})
-        return self._statements.run(_INSERT, asdict(answer)) > 0
+        return self._statements.write(_INSERT, asdict(answer)) > 0
 
     def finish(self, answer: StoredAnswer) -> None:
         """Write the answer of a row that this unit of work claimed."""
         this = _this(answer.account_id, answer.api_key_id, answer.request_id)
-        self._statements.run(_FINISH, {**this, "answer": answer.answer})
+        self._statements.write(_FINISH, {**this, "answer": answer.answer})
 
     def delete_expired(self, account_id: str, now_ms: int) -> None:
         """Delete the account's answers that have expired at ``now_ms``."""
@@ -58,7 +58,7 @@ def _this(account_id: str, api_key_id: str, request_id: str) -> dict[str, object
 
 
 @fields.parses("answers")
-def _parse(row: Sequence[Any]) -> StoredAnswer:
+def _parse(row: Row) -> StoredAnswer:
     account_id, api_key_id, request_id, digest, data_key_id, answer, expires_at_ms = row
     return StoredAnswer(
         account_id=fields.text(account_id),

@@ -1,7 +1,6 @@
 """API keys in SQL."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 from sqlalchemy import and_, bindparam, select, update
 
@@ -12,7 +11,9 @@ from app.domain.scopes import Scope
 from app.repository.base import ApiKeyRepository
 from app.repository.sql import fields
 from app.repository.sql.accounts import parse_account
-from app.repository.sql.statements import InsertUnlessThere, Parameters, Statements
+from app.repository.sql.fields import Row
+from app.repository.sql.prepared import InsertUnlessThere, Parameters
+from app.repository.sql.statements import Statements
 from app.repository.sql.tables import accounts, api_keys
 
 _COLUMNS = tuple(api_keys.c)
@@ -70,11 +71,11 @@ class SqlApiKeys(ApiKeyRepository):
     def replace(self, key: Guarded[ApiKey]) -> None:
         """Write all columns of an API key that exists."""
         this = {"of_account": key.unverified.account_id, "of_id": key.unverified.id}
-        self._statements.run(_REPLACE, {**this, **_values(key)})
+        self._statements.write(_REPLACE, {**this, **_values(key)})
 
 
 @fields.parses(ApiKey.table)
-def parse_api_key(row: Sequence[Any]) -> Guarded[ApiKey]:
+def parse_api_key(row: Row) -> Guarded[ApiKey]:
     """The API key in a row whose columns are those of the table, in order."""
     account_id, key_id, name, restricted, scopes, digest, created, expires, revoked, *mac = row
     key = ApiKey(

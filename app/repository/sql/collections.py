@@ -9,6 +9,7 @@ from app.repository.sql.api_keys import SqlApiKeys
 from app.repository.sql.data_keys import SqlDataKeys
 from app.repository.sql.deployment import SqlDeployment
 from app.repository.sql.injections import SqlInjections
+from app.repository.sql.prepared import PreparedStatements
 from app.repository.sql.secrets import SqlSecrets
 from app.repository.sql.statements import Statements, attempt
 from app.repository.sql.wrappings import SqlWrappings
@@ -17,9 +18,11 @@ from app.repository.sql.wrappings import SqlWrappings
 class SqlRepository(Repository):
     """All collections, on one connection."""
 
-    def __init__(self, connection: Connection, *, locks: bool = False) -> None:
+    def __init__(
+        self, connection: Connection, prepared: PreparedStatements, *, locks: bool = False
+    ) -> None:
         self.connection = connection
-        self._statements = Statements(connection, locks=locks)
+        self._statements = Statements(connection, prepared, locks=locks)
         self.deployment = SqlDeployment(self._statements)
         self.accounts = SqlAccounts(self._statements)
         self.api_keys = SqlApiKeys(self._statements)
@@ -43,15 +46,19 @@ class SqlRepository(Repository):
 class SqlUnitOfWork(SqlRepository, UnitOfWork):
     """All collections, in one write transaction."""
 
-    def __init__(self, connection: Connection, transaction: Transaction) -> None:
-        super().__init__(connection, locks=True)
+    def __init__(
+        self, connection: Connection, prepared: PreparedStatements, transaction: Transaction
+    ) -> None:
+        super().__init__(connection, prepared, locks=True)
         self._transaction = transaction
 
     def commit(self) -> None:
         """Make all changes durable."""
+        self._statements.end()
         attempt(self._transaction.commit)
 
     def roll_back(self) -> None:
         """Undo all changes unless they were committed."""
+        self._statements.end()
         if self._transaction.is_active:
             attempt(self._transaction.rollback)

@@ -1,7 +1,7 @@
 """Data keys and their wrappings in SQL."""
 
 from collections.abc import Sequence
-from typing import Any
+from functools import cache
 
 from sqlalchemy import (
     and_,
@@ -21,7 +21,10 @@ from app.domain.errors import TamperedRow
 from app.domain.guarded import Guarded
 from app.repository.base import DataKeyRepository, WrappingRepository
 from app.repository.sql import fields
-from app.repository.sql.statements import InsertUnlessThere, Parameters, Statements
+from app.repository.sql.fields import Row
+from app.repository.sql.lists import is_in, list_parameters, size_for
+from app.repository.sql.prepared import InsertUnlessThere, Parameters, Query
+from app.repository.sql.statements import Statements
 from app.repository.sql.tables import data_keys, secrets, wrappings
 from app.repository.sql.wrappings import parse_wrapping
 
@@ -68,21 +71,16 @@ _SWEEP = select(*_IN_ORDER).order_by(*_IN_ORDER).limit(bindparam("most"))
 _SWEEP_ON = _SWEEP.where(
     tuple_(*_IN_ORDER) > tuple_(bindparam("after_account"), bindparam("after_id"))
 )
-_COUNT_WITHOUT = (
-    select(func.count())
-    .where(
-        not_(
-            select(wrappings.c.key_ref)
-            .where(
-                wrappings.c.account_id == data_keys.c.account_id,
-                wrappings.c.data_key_id == data_keys.c.id,
-                wrappings.c.key_ref.in_(bindparam("key_refs", expanding=True)),
-            )
-            .exists()
-        )
+
+
+@cache
+def _count_without(size: int) -> Query:
+    has_one = (
+        select(wrappings.c.key_ref)
+        .where(ITS_WRAPPINGS, is_in(wrappings.c.key_ref, "ref", size))
+        .exists()
     )
-    .select_from(data_keys)
-)
+    return select(func.count()).select_from(data_keys).where(not_(has_one))
 
 
 class SqlDataKeys(DataKeyRepository):
@@ -111,7 +109,7 @@ class SqlDataKeys(DataKeyRepository):
     def replace(self, record: Guarded[DataKeyRecord]) -> None:
         """Write all columns of a data key that exists; its wrappings stay."""
         this = {"of_account": record.unverified.account_id, "of_id": record.unverified.id}
-        self._statements.run(_REPLACE, {**this, **_record_values(record)})
+        self._statements.write(_REPLACE, {**this, **_record_values(record)})
 
     def delete_unused(self, account_id: str, data_key_id: str) -> bool:
         """Delete a retired data key and its wrappings if no secret names it; whether it did."""
@@ -137,10 +135,12 @@ class SqlDataKeys(DataKeyRepository):
 
     def count_without(self, key_refs: Sequence[str]) -> int:
         """How many data keys have no wrapping with one of ``key_refs``."""
-        return self._statements.count(_COUNT_WITHOUT, {"key_refs": list(key_refs)})
+        size = size_for(key_refs)
+        parameters = list_parameters("ref", key_refs, size)
+        return self._statements.count(_count_without(size), parameters)
 
 
-def parse_data_key(rows: Sequence[Sequence[Any]]) -> StoredDataKey:
+def parse_data_key(rows: Sequence[Row]) -> StoredDataKey:
     """The one data key in rows of ``DATA_KEY_COLUMNS``, one row a wrapping, at least one.
 
     Raises:
@@ -158,7 +158,7 @@ def parse_data_key(rows: Sequence[Sequence[Any]]) -> StoredDataKey:
 
 
 @fields.parses(DataKeyRecord.table)
-def _parse_record(row: Sequence[Any]) -> Guarded[DataKeyRecord]:
+def _parse_record(row: Row) -> Guarded[DataKeyRecord]:
     account_id, data_key_id, state, check, created_at_ms, *mac = row
     record = DataKeyRecord(
         account_id=fields.text(account_id),
@@ -171,7 +171,7 @@ def _parse_record(row: Sequence[Any]) -> Guarded[DataKeyRecord]:
 
 
 @fields.parses(DataKeyRecord.table)
-def _parse_ids(row: Sequence[Any]) -> tuple[str, str]:
+def _parse_ids(row: Row) -> tuple[str, str]:
     account_id, data_key_id = row
     return fields.text(account_id), fields.text(data_key_id)
 

@@ -2,9 +2,11 @@
 
 from sqlalchemy import bindparam, select, update
 
-from app.domain.errors import TamperedRow
 from app.repository.base import DeploymentRepository
-from app.repository.sql.statements import InsertUnlessThere, Statements
+from app.repository.sql import fields
+from app.repository.sql.fields import Row
+from app.repository.sql.prepared import InsertUnlessThere
+from app.repository.sql.statements import Statements
 from app.repository.sql.tables import deployment
 
 _GET = select(deployment.c.id)
@@ -22,11 +24,7 @@ class SqlDeployment(DeploymentRepository):
     def get_id(self) -> str | None:
         """The deployment id, or ``None``."""
         row = self._statements.first(_GET, {})
-        if row is None:
-            return None
-        if type(row.id) is not str:
-            raise TamperedRow("deployment")
-        return row.id
+        return None if row is None else _parse_id(row)
 
     def add(self, deployment_id: str) -> None:
         """File the deployment id."""
@@ -35,8 +33,18 @@ class SqlDeployment(DeploymentRepository):
     def get_reencrypt_start(self) -> int | None:
         """When the re-encryption that has not ended yet started."""
         row = self._statements.first(_GET_REENCRYPT_START, {})
-        return row[0] if row is not None and type(row[0]) is int else None
+        return None if row is None else _parse_start(row)
 
     def set_reencrypt_start(self, started_ms: int | None) -> None:
         """File when a re-encryption started, or that it ended."""
-        self._statements.run(_SET_REENCRYPT_START, {"started_ms": started_ms})
+        self._statements.write(_SET_REENCRYPT_START, {"started_ms": started_ms})
+
+
+@fields.parses("deployment")
+def _parse_id(row: Row) -> str:
+    return fields.text(row[0])
+
+
+@fields.parses("deployment")
+def _parse_start(row: Row) -> int | None:
+    return fields.number_or_none(row[0])

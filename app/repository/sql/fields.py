@@ -1,6 +1,6 @@
 """Columns of a row that may be damaged, as the types that they should have."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -8,6 +8,7 @@ from app.domain.errors import TamperedRow
 from app.domain.guarded import Mac
 
 T = TypeVar("T")
+Row = tuple[Any, ...]
 
 
 class _Damaged(Exception):
@@ -62,12 +63,12 @@ def mac(key_id: object, digest: object) -> Mac:
     return Mac(text(key_id), blob(digest))
 
 
-def parses(table: str) -> Callable[[Callable[[Sequence[Any]], T]], Callable[[Sequence[Any]], T]]:
+def parses(table: str) -> Callable[[Callable[[Row], T]], Callable[[Row], T]]:
     """Make a row that the decorated function cannot parse a ``TamperedRow`` of ``table``."""
 
-    def decorate(parse: Callable[[Sequence[Any]], T]) -> Callable[[Sequence[Any]], T]:
+    def decorate(parse: Callable[[Row], T]) -> Callable[[Row], T]:
         @wraps(parse)
-        def parse_or_refuse(row: Sequence[Any]) -> T:
+        def parse_or_refuse(row: Row) -> T:
             try:
                 return parse(row)
             except (_Damaged, TypeError, ValueError):

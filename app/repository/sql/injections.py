@@ -1,8 +1,7 @@
 """Injections in SQL."""
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 from sqlalchemy import and_, bindparam, select, update
 
@@ -12,7 +11,9 @@ from app.repository.base import InjectionGrant, InjectionRepository
 from app.repository.sql import fields
 from app.repository.sql.accounts import parse_account
 from app.repository.sql.api_keys import parse_api_key
-from app.repository.sql.statements import InsertUnlessThere, Parameters, Statements
+from app.repository.sql.fields import Row
+from app.repository.sql.prepared import InsertUnlessThere, Parameters
+from app.repository.sql.statements import Statements
 from app.repository.sql.tables import accounts, api_keys, injections
 
 _OWN = injections.c.account_id == bindparam("of_account")
@@ -84,7 +85,7 @@ class SqlInjections(InjectionRepository):
     def replace(self, injection: Guarded[Injection]) -> None:
         """Write all columns of an injection that exists."""
         row = injection.unverified
-        self._statements.run(_REPLACE, {**_this(row.account_id, row.id), **_values(injection)})
+        self._statements.write(_REPLACE, {**_this(row.account_id, row.id), **_values(injection)})
 
 
 def _this(account_id: str, injection_id: str) -> dict[str, object]:
@@ -92,7 +93,7 @@ def _this(account_id: str, injection_id: str) -> dict[str, object]:
 
 
 @fields.parses(Injection.table)
-def _parse(row: Sequence[Any]) -> Guarded[Injection]:
+def _parse(row: Row) -> Guarded[Injection]:
     account_id, injection_id, api_key_id, secrets, token_digest, state, *rest = row
     created, expires, redeemed, redeemed_from, nonce_digest, *mac = rest
     injection = Injection(

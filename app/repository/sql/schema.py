@@ -1,10 +1,20 @@
 """Migrations: brought to the newest, and compared with it."""
 
+from enum import Enum, auto
+
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+
+
+class SchemaAge(Enum):
+    """How a database stands to the migrations of this version."""
+
+    CURRENT = auto()
+    OLDER = auto()
+    NEWER = auto()
 
 
 def upgrade(connection: Connection) -> None:
@@ -14,10 +24,14 @@ def upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def is_newest(connection: Connection) -> bool:
-    """Whether the database is at the newest migration that this version knows."""
-    heads = ScriptDirectory.from_config(_config()).get_heads()
-    return set(MigrationContext.configure(connection).get_current_heads()) == set(heads)
+def age(connection: Connection) -> SchemaAge:
+    """How old the database is; one without any table is older than all."""
+    scripts = ScriptDirectory.from_config(_config())
+    applied = set(MigrationContext.configure(connection).get_current_heads())
+    if applied == set(scripts.get_heads()):
+        return SchemaAge.CURRENT
+    known = {script.revision for script in scripts.walk_revisions()}
+    return SchemaAge.OLDER if applied <= known else SchemaAge.NEWER
 
 
 def _config() -> Config:

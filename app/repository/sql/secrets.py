@@ -10,9 +10,8 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    BindParameter,
     ColumnElement,
-    Select,
+    CompoundSelect,
     Text,
     and_,
     bindparam,
@@ -20,8 +19,8 @@ from sqlalchemy import (
     delete,
     func,
     literal_column,
-    or_,
     select,
+    union_all,
     update,
 )
 
@@ -30,7 +29,10 @@ from app.domain.secrets import Secret, SecretFilter, StoredSecret
 from app.repository.base import SealedSecrets, SecretRepository
 from app.repository.sql import fields
 from app.repository.sql.data_keys import DATA_KEY_COLUMNS, ITS_WRAPPINGS, parse_data_key
-from app.repository.sql.statements import InsertUnlessThere, Statements
+from app.repository.sql.fields import Row
+from app.repository.sql.lists import is_in, list_parameters, size_for
+from app.repository.sql.prepared import InsertUnlessThere, Query
+from app.repository.sql.statements import Statements
 from app.repository.sql.tables import data_keys, secrets, wrappings
 
 _TABLE = "secrets"
@@ -58,10 +60,9 @@ _VIEW = select(
 )
 _VIEW_BY_NAME = _VIEW.where(_OWN, _NAMED)
 _VIEW_BY_ID = _VIEW.where(_THIS)
-_IN_REFS: BindParameter[str] = bindparam("refs", expanding=True)
-_FIND = _VIEW.where(_OWN, or_(secrets.c.name.in_(_IN_REFS), secrets.c.id.in_(_IN_REFS)))
-_IN_IDS = secrets.c.id.in_(bindparam("ids", expanding=True))
 _STORED_COLUMNS = tuple(secrets.c[name] for name in StoredSecret._fields)
+_SECRET_ID = StoredSecret._fields.index("id")
+_DATA_KEY_ID = StoredSecret._fields.index("data_key_id")
 _SEALED = (
     select(*_STORED_COLUMNS, *DATA_KEY_COLUMNS)
     .join_from(
@@ -73,12 +74,10 @@ _SEALED = (
         ),
     )
     .outerjoin(wrappings, ITS_WRAPPINGS)
-    .where(_OWN, _IN_IDS)
+    .where(_OWN)
     .order_by(secrets.c.id, wrappings.c.key_ref)
 )
-_SECRET_ID = StoredSecret._fields.index("id")
-_DATA_KEY_ID = StoredSecret._fields.index("data_key_id")
-_VERSIONS = select(secrets.c.id, secrets.c.version).where(_OWN, _IN_IDS)
+_VERSIONS = select(secrets.c.id, secrets.c.version).where(_OWN)
 _ADD = InsertUnlessThere(secrets)
 _LOCK_VERSION = select(secrets.c.version).where(_THIS).with_for_update()
 _REPLACE_VALUE = (
@@ -88,7 +87,7 @@ _REPLACE_VALUE = (
     .values(update_time_ms=bindparam("update_time_ms"))
 )
 _SEALED_UNDER = (
-    select(*(secrets.c[name] for name in StoredSecret._fields))
+    select(*_STORED_COLUMNS)
     .where(_OWN, secrets.c.data_key_id == bindparam("of_data_key"))
     .order_by(secrets.c.id)
     .limit(bindparam("most"))
@@ -107,9 +106,7 @@ _DELETE = delete(secrets).where(_THIS)
 
 
 @cache
-def _filtered(
-    statement: Select[Any], *, by_name: bool, by_search: bool, after: bool
-) -> Select[Any]:
+def _filtered(statement: Query, *, by_name: bool, by_search: bool, after: bool) -> Query:
     statement = statement.where(_OWN)
     if by_name:
         statement = statement.where(_NAMED)
@@ -118,6 +115,18 @@ def _filtered(
     if after:
         statement = statement.where(secrets.c.id < bindparam("after_id"))
     return statement
+
+
+@cache
+def _find(size: int) -> CompoundSelect[*tuple[Any, ...]]:
+    # Two searches of an index each: of an OR, SQLite makes one of all the account's rows.
+    columns = (secrets.c.name, secrets.c.id)
+    return union_all(*(_VIEW.where(_OWN, is_in(column, "ref", size)) for column in columns))
+
+
+@cache
+def _among(statement: Query, size: int) -> Query:
+    return statement.where(is_in(secrets.c.id, "id", size))
 
 
 _PAGE = _VIEW.order_by(secrets.c.id.desc()).limit(bindparam("most"))
@@ -151,7 +160,7 @@ class SqlSecrets(SecretRepository):
             after=after_id is not None,
         )
         parameters = {**_wanted(account_id, wanted), "most": limit, "after_id": after_id}
-        return [Secret._make(row) for row in self._statements.all(statement, parameters)]
+        return list(map(Secret._make, self._statements.all(statement, parameters)))
 
     def count(self, account_id: str, wanted: SecretFilter) -> int:
         """How many secrets the filter holds."""
@@ -169,26 +178,25 @@ class SqlSecrets(SecretRepository):
 
     def find(self, account_id: str, refs: Sequence[str]) -> list[Secret]:
         """The secrets whose name or id is among ``refs``."""
-        parameters = {"of_account": account_id, "refs": list(refs)}
-        return [Secret._make(row) for row in self._statements.all(_FIND, parameters)]
+        size = size_for(refs)
+        parameters = {"of_account": account_id, **list_parameters("ref", refs, size)}
+        return list(map(Secret._make, self._statements.all(_find(size), parameters)))
 
     def sealed(self, account_id: str, secret_ids: Sequence[str]) -> SealedSecrets:
         """The secrets of these ids that exist, with their data keys."""
-        parameters = {"of_account": account_id, "ids": list(secret_ids)}
-        return _parse_sealed(self._statements.all(_SEALED, parameters))
+        return _parse_sealed(self._among(_SEALED, account_id, secret_ids))
 
     def versions(self, account_id: str, secret_ids: Sequence[str]) -> dict[str, int]:
         """The versions of those secrets that exist."""
         statement = self._statements.lockable(_VERSIONS)
-        parameters = {"of_account": account_id, "ids": list(secret_ids)}
-        return dict(map(_parse_version, self._statements.all(statement, parameters)))
+        return dict(map(_parse_version, self._among(statement, account_id, secret_ids)))
 
     def lock_version(self, account_id: str, secret_id: str) -> int:
         """The version of a secret that exists; 0 for a damaged one, so that it can be replaced."""
         row = self._statements.first(_LOCK_VERSION, _this(account_id, secret_id))
         if row is None:
             raise StorageUnavailable
-        version = row.version
+        version = row[0]
         return version if type(version) is int and 0 < version <= _LARGEST_VERSION else 0
 
     def replace_value(self, secret: StoredSecret) -> None:
@@ -232,6 +240,11 @@ class SqlSecrets(SecretRepository):
         """Delete the secret; whether there was one."""
         return self._statements.erase(_DELETE, _this(account_id, secret_id)) > 0
 
+    def _among(self, statement: Query, account_id: str, secret_ids: Sequence[str]) -> list[Row]:
+        size = size_for(secret_ids)
+        parameters = {"of_account": account_id, **list_parameters("id", secret_ids, size)}
+        return self._statements.all(_among(statement, size), parameters)
+
 
 def _this(account_id: str, secret_id: str) -> dict[str, object]:
     return {"of_account": account_id, "of_id": secret_id}
@@ -251,11 +264,11 @@ def _containing(part: str) -> str:
     return f"%{part}%"
 
 
-def _parse_sealed(rows: Sequence[Sequence[Any]]) -> SealedSecrets:
+def _parse_sealed(rows: Sequence[Row]) -> SealedSecrets:
     """The secrets and data keys of a join that has one row for each secret and wrapping."""
     width = len(_STORED_COLUMNS)
     secret_of = {row[_SECRET_ID]: row[:width] for row in rows}
-    rows_of: dict[object, dict[Sequence[Any], None]] = {}
+    rows_of: dict[object, dict[Row, None]] = {}
     for row in rows:
         rows_of.setdefault(row[_DATA_KEY_ID], {})[row[width:]] = None
     return SealedSecrets(
@@ -265,12 +278,12 @@ def _parse_sealed(rows: Sequence[Sequence[Any]]) -> SealedSecrets:
 
 
 @fields.parses(_TABLE)
-def _parse_version(row: Sequence[Any]) -> tuple[str, int]:
+def _parse_version(row: Row) -> tuple[str, int]:
     return fields.text(row[0]), fields.number(row[1])
 
 
 @fields.parses(_TABLE)
-def _parse(row: Sequence[Any]) -> StoredSecret:
+def _parse(row: Row) -> StoredSecret:
     account_id, secret_id, name, version, data_key_id, envelope, created, updated = row
     return StoredSecret(
         account_id=fields.text(account_id),

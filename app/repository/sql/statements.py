@@ -1,20 +1,25 @@
 """Running statements: the one place where they meet a connection and its errors."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from contextlib import closing
 from functools import cache
-from typing import Any, TypeVar
+from operator import attrgetter, methodcaller
+from typing import Any, NoReturn, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Executable, Row, Select
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.dml import Insert
+from sqlalchemy.sql import ClauseElement
 
 from app.domain.errors import StorageUnavailable
 from app.repository.base import Conflict
+from app.repository.sql.fields import Row
+from app.repository.sql.prepared import InsertUnlessThere, Parameters, PreparedStatements, Query
 
-Parameters = Mapping[str, object]
 T = TypeVar("T")
+
+_one: Callable[[Any], Row | None] = methodcaller("fetchone")
+_every: Callable[[Any], list[Row]] = methodcaller("fetchall")
+_written: Callable[[Any], int] = attrgetter("rowcount")
 
 
 def attempt(call: Callable[[], T]) -> T:
@@ -22,7 +27,7 @@ def attempt(call: Callable[[], T]) -> T:
 
     Raises:
         StorageUnavailable: The database refused. It is raised outside the handler, because the
-            driver's error holds statement and parameters, and would stay as its context.
+            driver's error may hold statement and parameters, and would stay as its context.
     """
     try:
         return call()
@@ -31,27 +36,12 @@ def attempt(call: Callable[[], T]) -> T:
     raise StorageUnavailable
 
 
-class InsertUnlessThere(Insert):
-    """An insert that skips a row where any unique constraint forbids it.
-
-    The database decides, and a transaction that loses can go on, which after an error it could not
-    in PostgreSQL.
-    """
-
-    inherit_cache = True
-
-
-@compiles(InsertUnlessThere)
-def _compile(insert: InsertUnlessThere, compiler: SQLCompiler, **options: object) -> str:
-    sql: str = compiler.visit_insert(insert, **options)  # type: ignore[no-untyped-call]
-    return f"{sql} ON CONFLICT DO NOTHING"
-
-
 class Statements:
     """Runs statements on one connection and gives back plain rows.
 
     Args:
         connection: Where they run.
+        prepared: The statements of its dialect.
         locks: Whether rows that may be written next are locked when they are read, where a
             database has such locks.
 
@@ -60,35 +50,44 @@ class Statements:
         has_erased: Whether ciphertext was deleted or replaced.
     """
 
-    def __init__(self, connection: Connection, *, locks: bool) -> None:
-        self._connection = connection
+    def __init__(
+        self, connection: Connection, prepared: PreparedStatements, *, locks: bool
+    ) -> None:
+        self._open_cursor: Callable[[], Any] = connection.connection.cursor
+        self._error = connection.dialect.loaded_dbapi.Error
+        self._prepared = prepared
         self._locks = locks
         self.has_failed = False
         self.has_erased = False
 
-    def lockable(self, statement: Select[Any]) -> Select[Any]:
+    def end(self) -> None:
+        """Refuse every further statement: it would run outside of its transaction."""
+        self._open_cursor = _refuse
+
+    def lockable(self, statement: Query) -> Query:
         """The same statement, locking the rows that it reads if this is a unit of work."""
         return _locking(statement) if self._locks else statement
 
-    def first(self, statement: Executable, parameters: Parameters) -> Row[Any] | None:
+    def first(self, statement: ClauseElement, parameters: Parameters) -> Row | None:
         """The first row, or ``None``."""
-        return self._take(statement, parameters, CursorResult.first)
+        return self._run(statement, parameters, _one)
 
-    def all(self, statement: Executable, parameters: Parameters) -> Sequence[Row[Any]]:
+    def all(self, statement: ClauseElement, parameters: Parameters) -> list[Row]:
         """Every row."""
-        return self._take(statement, parameters, CursorResult.all)
+        return self._run(statement, parameters, _every)
 
-    def count(self, statement: Executable, parameters: Parameters) -> int:
+    def count(self, statement: ClauseElement, parameters: Parameters) -> int:
         """The number in the one row that there is."""
-        return int(self._take(statement, parameters, CursorResult.scalar_one))
+        ((number,),) = self.all(statement, parameters)
+        return int(number)
 
-    def run(self, statement: Executable, parameters: Parameters) -> int:
+    def write(self, statement: ClauseElement, parameters: Parameters) -> int:
         """How many rows were written."""
-        return self._take(statement, parameters, _rowcount)
+        return self._run(statement, parameters, _written)
 
-    def erase(self, statement: Executable, parameters: Parameters) -> int:
+    def erase(self, statement: ClauseElement, parameters: Parameters) -> int:
         """How many rows were deleted or replaced, of those that hold ciphertext."""
-        rows = self.run(statement, parameters)
+        rows = self.write(statement, parameters)
         self.has_erased = self.has_erased or rows > 0
         return rows
 
@@ -98,23 +97,26 @@ class Statements:
         Raises:
             Conflict: A row with the same unique columns is there already.
         """
-        if not self.run(statement, parameters):
+        if not self.write(statement, parameters):
             raise Conflict
 
-    def _take(
-        self, statement: Executable, parameters: Parameters, take: Callable[[CursorResult[Any]], T]
-    ) -> T:
+    def _run(self, statement: ClauseElement, parameters: Parameters, take: Callable[[Any], T]) -> T:
+        prepared = self._prepared[statement]
+        values = prepared.bind(parameters)
         try:
-            return attempt(lambda: take(self._connection.execute(statement, parameters)))
-        except StorageUnavailable:
+            with closing(self._open_cursor()) as cursor:
+                cursor.execute(prepared.sql, values)
+                return take(cursor)
+        except self._error:
             self.has_failed = True
-            raise
+        # Outside the handler, as in attempt.
+        raise StorageUnavailable
+
+
+def _refuse() -> NoReturn:
+    raise RuntimeError("this unit of work has ended")
 
 
 @cache
-def _locking(statement: Select[Any]) -> Select[Any]:
+def _locking(statement: Query) -> Query:
     return statement.with_for_update()
-
-
-def _rowcount(result: CursorResult[Any]) -> int:
-    return result.rowcount

@@ -1,7 +1,7 @@
 """Wrappings, and the fences of retired root keys, in SQL."""
 
 from collections.abc import Sequence
-from typing import Any
+from functools import cache
 
 from sqlalchemy import and_, bindparam, delete, exists, func, not_, select, tuple_
 
@@ -9,7 +9,10 @@ from app.domain.data_keys import Wrapping
 from app.domain.guarded import Guarded
 from app.repository.base import Fenced, WrappingRepository
 from app.repository.sql import fields
-from app.repository.sql.statements import InsertUnlessThere, Parameters, Statements
+from app.repository.sql.fields import Row
+from app.repository.sql.lists import is_in, list_parameters, size_for
+from app.repository.sql.prepared import InsertUnlessThere, Parameters, Query
+from app.repository.sql.statements import Statements
 from app.repository.sql.tables import fences, wrappings
 
 _ADD = InsertUnlessThere(wrappings)
@@ -22,20 +25,18 @@ _REMOVE = delete(wrappings).where(
 _COUNTS = select(wrappings.c.key_ref, func.count()).group_by(wrappings.c.key_ref)
 _OF_KEY_REF = wrappings.c.key_ref == bindparam("of_key_ref")
 _other = wrappings.alias("other")
-_COUNT_STRANDED = (
-    select(func.count())
-    .select_from(wrappings)
-    .where(
-        _OF_KEY_REF,
-        not_(
-            exists().where(
-                _other.c.account_id == wrappings.c.account_id,
-                _other.c.data_key_id == wrappings.c.data_key_id,
-                _other.c.key_ref.in_(bindparam("others", expanding=True)),
-            )
-        ),
+
+
+@cache
+def _count_stranded(size: int) -> Query:
+    has_other = exists().where(
+        _other.c.account_id == wrappings.c.account_id,
+        _other.c.data_key_id == wrappings.c.data_key_id,
+        is_in(_other.c.key_ref, "other", size),
     )
-)
+    return select(func.count()).select_from(wrappings).where(_OF_KEY_REF, not_(has_other))
+
+
 _ITS_KEY = (wrappings.c.account_id, wrappings.c.data_key_id)
 _REMOVE_ALL = delete(wrappings).where(
     and_(
@@ -78,8 +79,9 @@ class SqlWrappings(WrappingRepository):
 
     def count_stranded(self, key_ref: str, others: Sequence[str]) -> int:
         """How many data keys with a wrapping by ``key_ref`` have none by any of ``others``."""
-        parameters = {"of_key_ref": key_ref, "others": list(others)}
-        return self._statements.count(_COUNT_STRANDED, parameters)
+        size = size_for(others)
+        parameters = {"of_key_ref": key_ref, **list_parameters("other", others, size)}
+        return self._statements.count(_count_stranded(size), parameters)
 
     def remove_all(self, key_ref: str, limit: int) -> int:
         """Delete at most ``limit`` wrappings by ``key_ref``; how many it were."""
@@ -87,11 +89,11 @@ class SqlWrappings(WrappingRepository):
 
     def fence(self, key_ref: str) -> None:
         """Let no unit of work add another wrapping by ``key_ref``; again changes nothing."""
-        self._statements.run(_FENCE, {"key_ref": key_ref})
+        self._statements.write(_FENCE, {"key_ref": key_ref})
 
     def lift_fence(self, key_ref: str) -> None:
         """Let wrappings by ``key_ref`` be added again."""
-        self._statements.run(_LIFT_FENCE, {"of_key_ref": key_ref})
+        self._statements.write(_LIFT_FENCE, {"of_key_ref": key_ref})
 
     def fences(self) -> list[str]:
         """Every fenced key_ref."""
@@ -99,13 +101,13 @@ class SqlWrappings(WrappingRepository):
 
 
 @fields.parses(Wrapping.table)
-def _parse_count(row: Sequence[Any]) -> tuple[str, int]:
+def _parse_count(row: Row) -> tuple[str, int]:
     key_ref, count = row
     return fields.text(key_ref), fields.number(count)
 
 
 @fields.parses(Wrapping.table)
-def parse_wrapping(row: Sequence[Any]) -> Guarded[Wrapping]:
+def parse_wrapping(row: Row) -> Guarded[Wrapping]:
     """The wrapping in a row whose columns are those of the table, in order."""
     account_id, data_key_id, scheme, key_ref, blob, *mac = row
     wrapping = Wrapping(

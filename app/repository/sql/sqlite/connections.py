@@ -12,10 +12,6 @@ from app.repository.sql.sqlite.settings import SettingNotInForce, open_reader, o
 from app.repository.sql.statements import attempt
 
 
-class UnsafeFiles(Exception):
-    """Others may see or change the database's files."""
-
-
 def reading_engine(path: Path) -> Engine:
     """Connections that cannot write, and hold no transaction between statements."""
     return _engine(path, open_reader).execution_options(isolation_level="AUTOCOMMIT")
@@ -36,14 +32,13 @@ def open_connection(engine: Engine) -> Connection:
     """
     try:
         return attempt(engine.connect)
-    except (SettingNotInForce, UnsafeFiles):
+    except (SettingNotInForce, files.UnsafeFiles):
         raise StorageUnavailable from None
 
 
 def _engine(path: Path, opener: Callable[[Path], sqlite3.Connection]) -> Engine:
     def create() -> sqlite3.Connection:
-        if any(files.faults(path)):
-            raise UnsafeFiles
+        files.require_safe(path)
         return opener(path)
 
     # No pool: connections are held by those who use them.

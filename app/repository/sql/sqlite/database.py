@@ -4,12 +4,13 @@ import os
 import sqlite3
 import weakref
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from app.domain.errors import StorageUnavailable
 from app.repository.base import Database, DatabaseMisconfigured, Repository, UnitOfWork
 from app.repository.sql import schema
+from app.repository.sql.schema import SchemaAge
 from app.repository.sql.sqlite import files
 from app.repository.sql.sqlite.connections import open_connection, reading_engine
 from app.repository.sql.sqlite.eraser import Eraser
@@ -22,6 +23,11 @@ from app.repository.sql.sqlite.settings import (
 )
 from app.repository.sql.sqlite.writer import Writer
 from app.repository.sql.statements import attempt
+
+_AGES = {
+    SchemaAge.OLDER: "the database is not at the newest migration; run: strongroom db upgrade",
+    SchemaAge.NEWER: "the database was made by a newer version of Strongroom.",
+}
 
 
 class SqliteDatabase(Database):
@@ -68,9 +74,13 @@ class SqliteDatabase(Database):
     def upgrade(self) -> None:
         """Make the database where there is none, and bring its schema to the newest migration."""
         self._make()
-        with self._writer.transaction() as work:
-            schema.upgrade(work.connection)
-            work.commit()
+        age = self._age()
+        if age is SchemaAge.NEWER:
+            raise DatabaseMisconfigured(_say(_AGES[age]))
+        if age is SchemaAge.OLDER:
+            with self._writer.transaction() as work:
+                attempt(lambda: schema.upgrade(work.connection))
+                work.commit()
 
     def close(self) -> None:
         """Close all connections."""
@@ -90,9 +100,15 @@ class SqliteDatabase(Database):
         self._start()
 
     def _start(self) -> None:
-        self._readers = Readers(self._path)
+        self._readers = Readers(self._path, on_open=self._look_for_leftovers)
         self._writer = Writer(self._path)
         self._eraser = Eraser(self._truncate_log)
+
+    def _look_for_leftovers(self) -> None:
+        """Who was killed may have left deleted ciphertext in the log."""
+        with suppress(OSError):
+            if files.log_of(self._path).stat().st_size:
+                self._eraser.schedule()
 
     def _truncate_log(self) -> bool:
         try:
@@ -105,30 +121,32 @@ class SqliteDatabase(Database):
     def _make(self) -> None:
         try:
             files.create(self._path)
-            for fault in files.faults(self._path):
-                raise DatabaseMisconfigured(fault)
             with self._writer.place.hold():
                 make_durable(self._path)
+        except files.UnsafeFiles as fault:
+            raise DatabaseMisconfigured(str(fault)) from None
         except (OSError, sqlite3.Error, SettingNotInForce):
-            raise DatabaseMisconfigured(
-                f"{files.SETTING}: the database cannot be made there."
-            ) from None
+            raise DatabaseMisconfigured(_say("the database cannot be made or opened.")) from None
 
     def _faults_inside(self) -> Iterator[str]:
         try:
             open_reader(self._path).close()
-            with closing(open_connection(reading_engine(self._path))) as connection:
-                is_newest = attempt(lambda: schema.is_newest(connection))
+            age = self._age()
         except SettingNotInForce as setting:
-            yield f"{files.SETTING}: SQLite does not have {setting.name} in force."
+            yield _say(f"SQLite does not have {setting.name} in force.")
         except (sqlite3.Error, StorageUnavailable):
-            yield f"{files.SETTING}: the database cannot be read."
+            yield _say("the database cannot be read.")
         else:
-            if not is_newest:
-                yield (
-                    f"{files.SETTING}: the database is not at the newest migration; "
-                    "run: strongroom db upgrade"
-                )
+            if age is not SchemaAge.CURRENT:
+                yield _say(_AGES[age])
+
+    def _age(self) -> SchemaAge:
+        with closing(open_connection(reading_engine(self._path))) as connection:
+            return attempt(lambda: schema.age(connection))
+
+
+def _say(fault: str) -> str:
+    return f"{files.SETTING}: {fault}"
 
 
 _DATABASES: weakref.WeakSet[SqliteDatabase] = weakref.WeakSet()

@@ -12,14 +12,26 @@ _FILE_MODE = 0o600
 _OTHERS = 0o077
 
 
+class UnsafeFiles(Exception):
+    """The database is not there, or not ours alone; one sentence in words for an operator."""
+
+
+def log_of(path: Path) -> Path:
+    """The write-ahead log of a database."""
+    return path.with_name(f"{path.name}-wal")
+
+
 def create(path: Path) -> None:
     """Make the directory and an empty database file where there are none.
 
     Raises:
+        UnsafeFiles: They are not ours alone.
         OSError: They cannot be made.
     """
     path.parent.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+    _refuse(_directory_faults(path))
     os.close(open_private(path))
+    require_safe(path)
 
 
 def open_private(path: Path) -> int:
@@ -28,10 +40,24 @@ def open_private(path: Path) -> int:
     return os.open(path, flags, _FILE_MODE)
 
 
+def require_safe(path: Path) -> None:
+    """Refuse a database that is not there, or not ours alone.
+
+    Raises:
+        UnsafeFiles: The first fault.
+    """
+    _refuse(faults(path))
+
+
 def faults(path: Path) -> Iterator[str]:
     """What is wrong with the database file and its directory, in words for an operator."""
     yield from _directory_faults(path)
     yield from _file_faults(path)
+
+
+def _refuse(found: Iterator[str]) -> None:
+    for fault in found:
+        raise UnsafeFiles(fault)
 
 
 def _directory_faults(path: Path) -> Iterator[str]:

@@ -1,11 +1,12 @@
 """Readers: connections that cannot write, held open and lent to one thread at a time."""
 
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from app.repository.sql.collections import SqlRepository
+from app.repository.sql.prepared import PreparedStatements
 from app.repository.sql.sqlite.connections import open_connection, reading_engine
 
 
@@ -14,10 +15,13 @@ class Readers:
 
     Args:
         path: The database file.
+        on_open: Called whenever a connection was opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_open: Callable[[], None]) -> None:
+        self._on_open = on_open
         self._engine = reading_engine(path)
+        self._prepared = PreparedStatements(self._engine.dialect)
         self._idle: deque[SqlRepository] = deque()
 
     @contextmanager
@@ -38,7 +42,8 @@ class Readers:
             self._idle.pop().connection.close()
 
     def _take(self) -> SqlRepository:
-        try:
+        with suppress(IndexError):
             return self._idle.pop()
-        except IndexError:
-            return SqlRepository(open_connection(self._engine))
+        repository = SqlRepository(open_connection(self._engine), self._prepared)
+        self._on_open()
+        return repository

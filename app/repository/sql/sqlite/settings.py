@@ -80,9 +80,16 @@ def _connect(path: Path) -> sqlite3.Connection:
         raise SettingNotInForce("STRICT tables")
     # mode=rw: a database that is gone is not made anew. No isolation level: the driver begins no
     # transaction of its own. Other threads: a connection passes from one to the next.
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
     )
+    connection.text_factory = _text
+    return connection
+
+
+def _text(stored: bytes) -> str:
+    """A damaged text is still a text, or one row would spoil a list."""
+    return stored.decode("utf-8", "replace")
 
 
 def _put(connection: sqlite3.Connection, setting: _Setting) -> None:

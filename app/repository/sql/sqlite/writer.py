@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from app.domain.errors import StorageUnavailable
 from app.repository.sql.collections import SqlUnitOfWork
+from app.repository.sql.prepared import PreparedStatements
 from app.repository.sql.sqlite.connections import open_connection, writing_engine
 from app.repository.sql.sqlite.writer_place import WriterPlace
 from app.repository.sql.statements import attempt
@@ -22,6 +23,7 @@ class Writer:
 
     def __init__(self, path: Path) -> None:
         self._engine = writing_engine(path)
+        self._prepared = PreparedStatements(self._engine.dialect)
         self._connection: Connection | None = None
         self.place = WriterPlace(path)
 
@@ -50,7 +52,7 @@ class Writer:
         connection = self._connection or open_connection(self._engine)
         self._connection = connection
         try:
-            return SqlUnitOfWork(connection, attempt(connection.begin))
+            return SqlUnitOfWork(connection, self._prepared, attempt(connection.begin))
         except StorageUnavailable:
             self._drop()
             raise
