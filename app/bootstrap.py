@@ -1,7 +1,9 @@
 """Connects everything: the one place where collaborators are built and handed to each other."""
 
+from contextlib import closing
+
 from app.domain.secrets import NamePolicy, SecretRules
-from app.repository.base import Database
+from app.repository.base import Database, DatabaseMisconfigured
 from app.repository.sql import connect
 from app.services.accounts import Accounts
 from app.services.api_keys import ApiKeys
@@ -23,6 +25,7 @@ from app.services.secrets import Secrets
 from app.services.setup import Setup
 from app.services.system_key import SystemKey
 from backends.data_key_cache import DataKeyCache
+from backends.errors import KeyProviderConfigError
 from backends.keyring import Keyring
 from backends.registry import create_keyring
 from config.settings import Settings
@@ -45,11 +48,12 @@ def build(
 
     Raises:
         KeyProviderConfigError: The keyring settings are wrong; names the setting.
+        DatabaseMisconfigured: The database's address cannot be used; names the setting.
     """
-    database = database or connect(settings.database_url)
     keyring = keyring or create_keyring(
         settings.keys, settings.escrow_keys, concurrency=settings.provider_concurrency
     )
+    database = database or connect(settings.database_url)
     rules = SecretRules(NamePolicy(settings.name_policy), settings.max_value_bytes)
     cache = DataKeyCache(
         max_keys=settings.data_key_cache_size, ttl_seconds=settings.data_key_cache_seconds
@@ -81,3 +85,31 @@ def build(
         setup=Setup(database, system_key),
         close=close,
     )
+
+
+def database_exists(settings: Settings) -> bool:
+    """Whether there is a database already, whatever its state.
+
+    Raises:
+        DatabaseMisconfigured: Its address cannot be used; names the setting.
+    """
+    return connect(settings.database_url).exists()
+
+
+def diagnose(settings: Settings) -> list[str]:
+    """All that would keep a server with these settings from serving, one sentence a fault."""
+    try:
+        services = build(settings)
+    except KeyProviderConfigError as error:
+        return [str(error), *_database_faults(settings)]
+    except DatabaseMisconfigured as error:
+        return [str(error)]
+    with closing(services):
+        return services.checkup.faults()
+
+
+def _database_faults(settings: Settings) -> list[str]:
+    try:
+        return connect(settings.database_url).check()
+    except DatabaseMisconfigured as error:
+        return [str(error)]

@@ -41,7 +41,7 @@ def _unknown(environ: Mapping[str, str], names: Sequence[str], prefix: str) -> l
     faults = []
     for name in sorted(environ):
         if name.startswith(prefix) and name not in known:
-            close = get_close_matches(name, known, n=1)
+            close = get_close_matches(name, known, n=1, cutoff=0.85)
             hint = f" Did you mean {close[0]}?" if close else ""
             faults.append(f"{name}: there is no such setting.{hint}")
     return faults

@@ -372,6 +372,10 @@ class Database(ABC):
         """Ask the database something cheap."""
 
     @abstractmethod
+    def exists(self) -> bool:
+        """Whether there is a database at all, be it empty, damaged or out of reach."""
+
+    @abstractmethod
     def check(self) -> list[str]:
         """What is wrong with the database, one sentence a fault, in words for an operator."""
 

@@ -67,6 +67,10 @@ class SqliteDatabase(Database):
         with self.reading() as repository:
             repository.deployment.get_id()
 
+    def exists(self) -> bool:
+        """Whether there is something under the database's name."""
+        return os.path.lexists(self._path)
+
     def check(self) -> list[str]:
         """What is wrong with the files, the settings and the schema."""
         return list(files.faults(self._path)) or list(self._faults_inside())

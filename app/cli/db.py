@@ -1,0 +1,22 @@
+"""``strongroom db``: the database's schema."""
+
+from collections.abc import Mapping
+from contextlib import closing
+
+import click
+
+from app.bootstrap import build
+from config import load
+
+
+@click.group()
+def db() -> None:
+    """The database."""
+
+
+@db.command()
+@click.pass_obj
+def upgrade(environ: Mapping[str, str]) -> None:
+    """Bring the schema to the newest migration."""
+    with closing(build(load(environ))) as services:
+        services.setup.upgrade()

@@ -1,0 +1,59 @@
+"""The one table of failures: which exception ends the command with which exit code."""
+
+import traceback
+
+import click
+
+from app.domain.errors import (
+    DomainError,
+    InvalidRequest,
+    NotInitialised,
+    StorageUnavailable,
+    TamperedRow,
+)
+from app.repository.base import DatabaseMisconfigured
+from backends.errors import DecryptionError, KeyProviderConfigError, KeyProviderError
+from config import SettingsError
+
+REFUSED, MISCONFIGURED, UNAVAILABLE, DAMAGED, INTERNAL = 1, 3, 4, 5, 70
+
+# The text of each of these holds no value. The class that an exception is nearest to counts.
+EXIT_CODES: dict[type[Exception], int] = {
+    SettingsError: MISCONFIGURED,
+    KeyProviderConfigError: MISCONFIGURED,
+    DatabaseMisconfigured: MISCONFIGURED,
+    NotInitialised: MISCONFIGURED,
+    StorageUnavailable: UNAVAILABLE,
+    KeyProviderError: UNAVAILABLE,
+    DecryptionError: DAMAGED,
+    TamperedRow: DAMAGED,
+    DomainError: REFUSED,
+}
+
+
+def say(message: str) -> None:
+    """Tell the operator, on standard error, each line under the command's name."""
+    for line in message.splitlines():
+        click.echo(f"strongroom: {line}", err=True)
+
+
+def report(error: Exception) -> int:
+    """Say what went wrong, without a traceback, which would show what the command holds.
+
+    Returns:
+        The exit code.
+    """
+    code = next((EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES), INTERNAL)
+    say(_place(error) if code == INTERNAL else _message(error))
+    return code
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, InvalidRequest) and error.fields:
+        return "; ".join(f"the {field} {rule}" for field, rule in error.fields.items())
+    return str(error)
+
+
+def _place(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"internal error: {type(error).__name__} at {frame.filename}:{frame.lineno}"

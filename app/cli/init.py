@@ -1,0 +1,84 @@
+"""``strongroom init``: makes what is missing of a deployment, and nothing twice.
+
+It may be killed at any point: run again, it completes what it had begun.
+"""
+
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+import click
+from cryptography.fernet import Fernet
+
+from app.bootstrap import build, database_exists
+from app.cli.client_env import ClientEnv, base_url
+from app.cli.errors import say
+from app.cli.home import claimed
+from app.cli.private_files import create
+from app.domain.accounts import Account
+from app.domain.api_keys import IssuedApiKey
+from app.services.container import Services
+from config import Settings, SettingsError, load
+
+_ACCOUNT_NAME = "default"
+_KEY_NAME = "client.env"
+_LOCAL = "local-fernet:"
+
+
+@click.command()
+@click.pass_obj
+def init(environ: Mapping[str, str]) -> None:
+    """Make what is missing: key file, database, first account, API key, client.env.
+
+    A key file is made only where there is no database. The API key is printed once, as lines for
+    a shell, and stands in client.env in STRONGROOM_HOME.
+    """
+    settings = load(environ)
+    with claimed(settings.home):
+        _make_key_file(settings)
+        with closing(build(settings)) as services:
+            services.setup.initialise()
+            issued = _hand_out_first_key(services, ClientEnv(settings.home), settings.port)
+    if issued is not None:
+        click.echo(f"export RUNLOOP_BASE_URL={base_url(settings.port)}")
+        click.echo(f"export RUNLOOP_API_KEY={issued.token.reveal()}")
+
+
+def _make_key_file(settings: Settings) -> None:
+    first = settings.keys[0] if settings.keys else ""
+    if not first.startswith(_LOCAL) or database_exists(settings):
+        return
+    try:
+        made = create(Path(first.removeprefix(_LOCAL)), Fernet.generate_key() + b"\n")
+    except OSError:
+        raise SettingsError(["STRONGROOM_KEYS: the key file cannot be made."]) from None
+    if made:
+        say("made a key file; keep a copy of it apart from the database.")
+
+
+def _hand_out_first_key(
+    services: Services, client_env: ClientEnv, port: int
+) -> IssuedApiKey | None:
+    account = _first_account(services)
+    if client_env.exists:
+        client_env.follow(port)
+        return None
+    if client_env.begun:
+        _revoke_lost_keys(services, account)
+    elif services.api_keys.list(account.id):
+        return None
+    client_env.begin()
+    issued = services.api_keys.issue(account.id, name=_KEY_NAME)
+    client_env.finish(port, issued.token)
+    return issued
+
+
+def _first_account(services: Services) -> Account:
+    accounts = services.accounts.list()
+    return accounts[0] if accounts else services.accounts.create(_ACCOUNT_NAME)
+
+
+def _revoke_lost_keys(services: Services, account: Account) -> None:
+    for key in services.api_keys.list(account.id):
+        if key.name == _KEY_NAME:
+            services.api_keys.revoke(account.id, key.id)

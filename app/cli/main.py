@@ -1,0 +1,68 @@
+"""The command ``strongroom``: its commands, and the one place where it reads its environment."""
+
+import os
+from importlib import import_module
+
+import click
+
+from app.cli import redeem
+from app.cli.errors import report
+
+_MODULES = {
+    "init": "app.cli.init:init",
+    "check": "app.cli.check:check",
+    "db": "app.cli.db:db",
+    "account": "app.cli.account:account",
+    "api-key": "app.cli.api_key:api_key",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command's module when it is called, since starting a process must not wait."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*_MODULES, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _MODULES:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = _MODULES[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # noqa: BLE001 - nothing may end in a traceback
+            ctx.exit(report(error))
+
+
+class _Verbatim(click.Command):
+    """Leaves its arguments to the function."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.args = list(args)
+        return []
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def strongroom() -> None:
+    """Strongroom: a self-hosted server for the Runloop Secrets API."""
+
+
+@strongroom.command("redeem", cls=_Verbatim, help="Redeem an injection, then become a command.")
+@click.pass_context
+def redeem_(context: click.Context) -> None:
+    """Hand over to the file that also stands alone."""
+    context.exit(redeem.main(context.args, context.obj))
+
+
+def main() -> None:
+    """Run the command with this process's arguments and environment."""
+    strongroom.main(prog_name="strongroom", obj=os.environ)
+
+
+if __name__ == "__main__":
+    main()

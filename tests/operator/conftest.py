@@ -1,0 +1,50 @@
+"""A terminal in front of a home directory of its own."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app.cli.main import strongroom
+
+
+class Terminal:
+    """Runs ``strongroom`` in this process with an environment of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.environ = {"STRONGROOM_HOME": str(home)}
+
+    def run(self, *arguments: str, **environ: str) -> Result:
+        return CliRunner().invoke(strongroom, arguments, obj=self.environ | environ)
+
+    def answer(self, *arguments: str) -> str:
+        """What a command that must succeed prints."""
+        result = self.run(*arguments)
+        assert result.exit_code == 0, result.stderr
+        return result.stdout
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.answer(*arguments, "--json"))
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Terminal:
+    """A home directory that does not exist yet."""
+    return Terminal(tmp_path / "home")
+
+
+@pytest.fixture
+def terminal(bare: Terminal) -> Terminal:
+    """A deployment that ``strongroom init`` has made."""
+    bare.answer("init")
+    return bare
+
+
+@pytest.fixture
+def account(terminal: Terminal) -> str:
+    """The id of the first account."""
+    first: str = terminal.json("account", "list")[0]["id"]
+    return first
