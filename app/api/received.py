@@ -54,6 +54,8 @@ def read_query(schema: Input[T]) -> T:
     Raises:
         InvalidRequest: It breaks the schema, or says something twice.
     """
+    if not request.query_string:
+        return schema.of_nothing
     sent = request.args.to_dict()
     if len(sent) != sum(1 for _ in request.args.items(multi=True)):
         raise InvalidRequest("The query is not valid.", {_IT: "must not hold a name twice"})

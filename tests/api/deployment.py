@@ -33,7 +33,7 @@ class Client:
 
     def send(self, method: str, path: str, **options: Any) -> TestResponse:
         headers = {**self.headers, **options.pop("headers", {})}
-        return self._client.open(path, method=method, headers=headers, **options)
+        return self._client.open(path, method=method, headers=headers, buffered=True, **options)
 
     def create(self, name: str, value: str = "a value") -> dict[str, Any]:
         made = self.post("/v1/secrets", json={"name": name, "value": value})

@@ -1,6 +1,7 @@
 """Closed schemas, and fields whose errors are worded as rules and never echo what was sent."""
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, Generic, TypeVar, cast
 
 from marshmallow import RAISE, Schema, fields, missing, validate
@@ -32,6 +33,11 @@ class Input(Closed, Generic[T]):
             ValidationError: Holds what was sent: translate it, and let it go.
         """
         return cast("T", self.load(sent))
+
+    @cached_property
+    def of_nothing(self) -> T:
+        """What an empty object stands for, loaded once; only for what cannot be changed."""
+        return self.loaded({})
 
 
 def text(

@@ -1,0 +1,80 @@
+"""A worker boots whatever state things are in, and recovers without a restart."""
+
+import importlib
+import logging
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from flask import Flask
+
+from app.factory import create_app, create_refusing_app
+from config import SettingsError, load
+from tests.api.deployment import Account, Client, Deployment, error_of
+
+
+@pytest.fixture
+def token(account: Account) -> str:
+    return account.token()
+
+
+@pytest.fixture
+def home(deployment: Deployment, token: str, tmp_path: Path) -> Path:
+    """A copy of the deployment, token and all, for a test to break."""
+    copy = tmp_path / "home"
+    shutil.copytree(deployment.settings.home, copy)
+    copy.chmod(0o700)
+    return copy
+
+
+@pytest.fixture
+def app_without_keys(home: Path) -> Flask:
+    (home / "keys").rename(home / "keys.away")
+    return create_app(load({"STRONGROOM_HOME": str(home)}))
+
+
+def test_a_worker_without_a_key_file_boots_and_answers_503(
+    app_without_keys: Flask, token: str
+) -> None:
+    client = Client(app_without_keys, token)
+    assert error_of(client.get("/v1/secrets")) == (503, "not_connected")
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/healthz").status_code == 200
+
+
+def test_a_worker_recovers_when_its_key_file_is_back(
+    app_without_keys: Flask, token: str, home: Path
+) -> None:
+    client = Client(app_without_keys, token)
+    assert client.get("/v1/secrets").status_code == 503
+    (home / "keys.away").rename(home / "keys")
+    assert client.get("/v1/secrets").status_code == 200
+
+
+def test_a_worker_with_another_key_answers_503_and_serves_nothing(home: Path, token: str) -> None:
+    (home / "keys").write_bytes(Fernet.generate_key())
+    client = Client(create_app(load({"STRONGROOM_HOME": str(home)})), token)
+    assert error_of(client.get("/v1/secrets")) == (503, "keys_unavailable")
+
+
+def test_a_worker_with_settings_that_cannot_be_read_answers_503(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        app = create_refusing_app(SettingsError(["STRONGROOM_THREADS: must be a whole number."]))
+    assert error_of(Client(app, "a token").get("/v1/secrets")) == (503, "not_connected")
+    assert "STRONGROOM_THREADS" in str([vars(record) for record in caplog.records])
+
+
+@pytest.mark.parametrize("threads", ["4", "many"])
+def test_the_module_that_gunicorn_imports_always_has_an_application(
+    monkeypatch: pytest.MonkeyPatch, home: Path, threads: str
+) -> None:
+    monkeypatch.setenv("STRONGROOM_HOME", str(home))
+    monkeypatch.setenv("STRONGROOM_THREADS", threads)
+    monkeypatch.delitem(sys.modules, "wsgi", raising=False)
+    app = importlib.import_module("wsgi").app
+    expected = 200 if threads == "4" else 503
+    assert Client(app, None).get("/readyz").status_code == expected
