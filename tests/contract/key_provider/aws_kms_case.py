@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
@@ -83,7 +83,7 @@ class AwsKmsCase(ProviderCase):
         )
 
     @contextmanager
-    def fault(self, name: str, member: Any) -> Iterator[None]:  # all clients fail
+    def fault(self, name: str) -> Iterator[None]:
         if name in _STATES:
             self._kms.set_state(self._arn, _STATES[name])
             yield

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
@@ -47,16 +47,12 @@ class WrapperCase(ABC):
     def opener(self) -> Opener:
         """What opens the wrappings of ``spec``, built anew."""
 
-    @abstractmethod
-    def unrelated_opener(self) -> Opener:
-        """What opens the wrappings of ``unrelated_spec``, built anew."""
-
     def misconfigured(self, name: str) -> ProviderSpec:
         """A keyring entry that must be refused at start."""
         raise NotImplementedError(name)
 
-    def fault(self, name: str, member: Any) -> AbstractContextManager[None]:
-        """Break the backend as ``member``, built by ``wrapper`` or ``provider``, sees it."""
+    def fault(self, name: str) -> AbstractContextManager[None]:
+        """Break the backend, for members that were built before and after, while it lasts."""
         raise NotImplementedError(name)
 
     def flips(self, blob: bytes) -> Iterable[int]:
@@ -98,10 +94,6 @@ class ProviderCase(WrapperCase):
     def opener(self) -> Opener:
         """The provider itself."""
         return self.provider().unwrap
-
-    def unrelated_opener(self) -> Opener:
-        """The unrelated provider itself."""
-        return self.unrelated_provider().unwrap
 
     @abstractmethod
     def rotate(self) -> None:

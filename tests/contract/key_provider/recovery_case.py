@@ -26,7 +26,7 @@ class RecoveryCase(WrapperCase):
         super().__init__(request)
         self._directory: Path = request.getfixturevalue("tmp_path")
         self._private = self._new_pair("recovery.pub")
-        self._unrelated = self._new_pair("unrelated.pub")
+        self._new_pair("unrelated.pub")
 
     def spec(self) -> ProviderSpec:
         return self._spec("recovery.pub")
@@ -36,9 +36,6 @@ class RecoveryCase(WrapperCase):
 
     def opener(self) -> Opener:
         return self._private.unwrap
-
-    def unrelated_opener(self) -> Opener:
-        return self._unrelated.unwrap
 
     def misconfigured(self, name: str) -> ProviderSpec:
         path = self._directory / "bad"

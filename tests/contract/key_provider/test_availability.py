@@ -44,7 +44,7 @@ def test_wrapping_fails_in_our_words(
     case: WrapperCase, fault: str, key: DataKey, context: KeyContext
 ) -> None:
     wrapper = case.wrapper()
-    with case.fault(fault, wrapper):
+    with case.fault(fault):
         error = raised_by(lambda: wrapper.wrap(key, context))
     assert type(error) is case.faults[fault]
     assert_keeps_quiet(error, key)
@@ -56,7 +56,7 @@ def test_unwrapping_fails_in_our_words(
 ) -> None:
     provider = provider_case.provider()
     wrapped = provider.wrap(key, context)
-    with provider_case.fault(fault, provider):
+    with provider_case.fault(fault):
         error = raised_by(lambda: provider.unwrap(wrapped, context))
     assert type(error) is provider_case.faults[fault]
     assert_keeps_quiet(error, key)
@@ -67,7 +67,7 @@ def test_generating_fails_in_our_words(
     provider_case: ProviderCase, fault: str, context: KeyContext
 ) -> None:
     provider = provider_case.provider()
-    with provider_case.fault(fault, provider):
+    with provider_case.fault(fault):
         error = raised_by(lambda: provider.generate(context))
     assert type(error) is provider_case.faults[fault]
 
@@ -78,7 +78,7 @@ def test_rewrapping_fails_in_our_words(
 ) -> None:
     provider = provider_case.provider()
     wrapped = provider.wrap(key, context)
-    with provider_case.fault(fault, provider):
+    with provider_case.fault(fault):
         error = raised_by(lambda: provider.rewrap(wrapped, context))
     assert type(error) is provider_case.faults[fault]
     assert_keeps_quiet(error, key)
@@ -90,7 +90,7 @@ def test_rewrapping_many_answers_each_with_the_error(
 ) -> None:
     provider = provider_case.provider()
     wrapped = provider.wrap(key, context)
-    with provider_case.fault(fault, provider):
+    with provider_case.fault(fault):
         answers = provider.rewrap_many([(wrapped, context), (wrapped, context)])
     assert [type(answer) for answer in answers] == [provider_case.faults[fault]] * 2
 
@@ -101,7 +101,7 @@ def test_unwrapping_many_answers_each_with_the_error(
 ) -> None:
     provider = provider_case.provider()
     wrapped = provider.wrap(key, context)
-    with provider_case.fault(fault, provider):
+    with provider_case.fault(fault):
         answers = provider.unwrap_many([(wrapped, context), (wrapped, context)])
     assert [type(answer) for answer in answers] == [provider_case.faults[fault]] * 2
 
@@ -111,7 +111,7 @@ def test_an_outage_says_when_to_come_back(
     case: WrapperCase, fault: str, key: DataKey, context: KeyContext
 ) -> None:
     wrapper = case.wrapper()
-    with case.fault(fault, wrapper):
+    with case.fault(fault):
         error = raised_by(lambda: wrapper.wrap(key, context))
     assert isinstance(error, KeyUnavailable)
     assert 1 <= error.retry_after <= 60
@@ -120,7 +120,7 @@ def test_an_outage_says_when_to_come_back(
 @every_fault
 def test_the_status_is_an_answer_and_tells_of_the_fault(case: WrapperCase, fault: str) -> None:
     wrapper = case.wrapper()
-    with case.fault(fault, wrapper):
+    with case.fault(fault):
         status = wrapper.status()
     assert not status.healthy
     assert status.detail
@@ -132,7 +132,7 @@ def test_ownership_is_known_without_the_backend(
 ) -> None:
     provider = provider_case.provider()
     wrapped = provider.wrap(key, context)
-    with provider_case.fault(fault, provider):
+    with provider_case.fault(fault):
         owned = provider.owns(wrapped.key_ref)
     assert owned
 
@@ -143,6 +143,6 @@ def test_it_works_again_when_the_backend_does(
 ) -> None:
     provider = provider_case.provider()
     wrapped = provider.wrap(key, context)
-    with provider_case.fault(fault, provider):
+    with provider_case.fault(fault):
         raised_by(lambda: provider.wrap(key, context))
     assert provider.unwrap(wrapped, context) == key

@@ -61,7 +61,11 @@ def test_every_truncation_is_refused(case: WrapperCase, key: DataKey, context: K
     assert [len(w.blob) for w in shorter if not refused(opener, w, context)] == []
 
 
-@pytest.mark.parametrize("extra", [b"\0", b"\n", b" ", b"=", b"A", b"AAAA"])
+@pytest.mark.parametrize(
+    "extra",
+    [b"\0", b"\n", b" ", b"=", b"A", b"AAAA"],
+    ids=["a zero", "a newline", "a space", "a fill", "a digit", "a group"],
+)
 def test_trailing_bytes_are_refused(
     case: WrapperCase, key: DataKey, context: KeyContext, extra: bytes
 ) -> None:
@@ -70,7 +74,11 @@ def test_trailing_bytes_are_refused(
     assert refused(case.opener(), longer, context)
 
 
-@pytest.mark.parametrize("blob", [b"\0" * 100, b"\xff" * 100, b"vault:v1:", b"{}", b"A" * 4096])
+@pytest.mark.parametrize(
+    "blob",
+    [b"\0" * 100, b"\xff" * 100, b"vault:v1:", b"{}", b"A" * 4096],
+    ids=["zeros", "ones", "a prefix", "an object", "letters"],
+)
 def test_bytes_that_are_no_wrapping_are_refused(
     case: WrapperCase, key: DataKey, context: KeyContext, blob: bytes
 ) -> None:
@@ -128,7 +136,7 @@ def test_a_provider_does_not_own_what_another_wrapped(
     assert not provider_case.provider().owns(wrapped.key_ref)
 
 
-@pytest.mark.parametrize("key_ref", ["", ":", "x", "local-fernet:", "arn:aws:kms:", "\0", "é" * 99])
+@pytest.mark.parametrize("key_ref", ["", ":", "x", "local-fernet:", "arn:aws:kms:", "\0", "é" * 9])
 def test_a_provider_owns_no_made_up_reference(provider_case: ProviderCase, key_ref: str) -> None:
     assert not provider_case.provider().owns(key_ref)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
@@ -86,7 +86,7 @@ class VaultTransitCase(ProviderCase):
         newest = self._server.api("GET", path)["data"]["latest_version"]
         self._server.api("POST", f"{path}/config", {"min_decryption_version": newest})
 
-    def fault(self, name: str, member: Any) -> AbstractContextManager[None]:
+    def fault(self, name: str) -> AbstractContextManager[None]:
         if name in NETWORK_FAULTS:
             return self._proxy.failing(NETWORK_FAULTS[name])
         if name in SLOW_FAULTS:
