@@ -1,0 +1,45 @@
+# All that a machine needs is Python 3.11 or later, with venv, and make. Stamp files in .venv say
+# what has been done, so that nothing is done twice.
+
+PYTHON ?= python3
+BIN := .venv/bin
+RUNTIME := .venv/.runtime
+DEV := .venv/.dev
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
+
+.PHONY: run test prove check lock
+
+run: $(RUNTIME)
+	@$(BIN)/strongroom init
+	@$(BIN)/strongroom check
+	@exec $(BIN)/gunicorn -c config/gunicorn.py wsgi:app
+
+# What is promised, in minutes; `prove` takes the full number of rounds, in hours.
+test: $(DEV)
+	@$(BIN)/python -m pytest
+
+prove: $(DEV)
+	@$(BIN)/python -m pytest --prove
+
+check: $(DEV)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Needs uv.
+lock:
+	$(LOCK) --extra aws --extra vault --extra build pyproject.toml -o requirements/runtime.txt
+	$(LOCK) --all-extras pyproject.toml -o requirements/dev.txt -c requirements/runtime.txt
+
+$(RUNTIME): requirements/runtime.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
+	@$(PYTHON) -m venv .venv
+	@$(PIP) --require-hashes -r requirements/runtime.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV): $(RUNTIME) requirements/dev.txt
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
