@@ -8,9 +8,9 @@ the request. Its encoding is part of the released format (design, section 3)::
 A text field is its UTF-8 length as u32-BE and its bytes; an integer field is u64-BE.
 """
 
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 _MAGIC = b"strongroom"
 _KIND_VALUE = 1
@@ -18,15 +18,19 @@ _KIND_DATA_KEY = 2
 _KIND_ANSWER = 3
 
 
-def _encode(kind: int, *fields: str | int) -> bytes:
-    parts = [_MAGIC, bytes([kind])]
-    for field in fields:
-        if isinstance(field, int):
-            parts.append(struct.pack(">Q", field))
-        else:
-            text = field.encode()
-            parts += (struct.pack(">I", len(text)), text)
-    return b"".join(parts)
+def _text(field: str) -> bytes:
+    encoded = field.encode()
+    return len(encoded).to_bytes(4, "big") + encoded
+
+
+def _number(field: int) -> bytes:
+    return field.to_bytes(8, "big")
+
+
+@lru_cache(maxsize=1024)
+def _owner(kind: int, deployment_id: str, account_id: str) -> bytes:
+    """How every context of this kind and account begins."""
+    return _MAGIC + bytes([kind]) + _text(deployment_id) + _text(account_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,8 @@ class KeyContext:
 
     def to_bytes(self) -> bytes:
         """The canonical encoding, kind 2."""
-        return _encode(_KIND_DATA_KEY, self.deployment_id, self.account_id, self.data_key_id)
+        owner = _owner(_KIND_DATA_KEY, self.deployment_id, self.account_id)
+        return owner + _text(self.data_key_id)
 
     def to_mapping(self) -> Mapping[str, str]:
         """The same ids as strings, for a vendor whose context is a map (KMS logs it: ids only)."""
@@ -63,14 +68,12 @@ class ValueContext:
 
     def to_bytes(self) -> bytes:
         """The canonical encoding, kind 1."""
-        return _encode(
-            _KIND_VALUE,
-            self.deployment_id,
-            self.account_id,
-            self.secret_id,
-            self.name,
-            self.version,
-            self.data_key_id,
+        return (
+            _owner(_KIND_VALUE, self.deployment_id, self.account_id)
+            + _text(self.secret_id)
+            + _text(self.name)
+            + _number(self.version)
+            + _text(self.data_key_id)
         )
 
 
@@ -86,11 +89,9 @@ class AnswerContext:
 
     def to_bytes(self) -> bytes:
         """The canonical encoding, kind 3."""
-        return _encode(
-            _KIND_ANSWER,
-            self.deployment_id,
-            self.account_id,
-            self.api_key_id,
-            self.request_id,
-            self.data_key_id,
+        return (
+            _owner(_KIND_ANSWER, self.deployment_id, self.account_id)
+            + _text(self.api_key_id)
+            + _text(self.request_id)
+            + _text(self.data_key_id)
         )

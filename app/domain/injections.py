@@ -1,7 +1,7 @@
 """Injections: a set of secrets for one starting process, handed over once for a token."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, NamedTuple
@@ -49,12 +49,18 @@ class BoundSecret(NamedTuple):
     secret_name: str
 
 
+def bind(secrets: Iterable[BoundSecret]) -> str:
+    """The stored text of an injection's secrets."""
+    return json.dumps(list(secrets))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Injection:
     """One injection of an account; times are Unix milliseconds.
 
     Attributes:
         api_key_id: The key that made it; once that is revoked, nothing is handed over.
+        bound: Its secrets as stored text, which is parsed only once it was verified.
         token_digest: The keyed hash of the token.
         nonce_digest: The keyed hash of the nonce that it was redeemed with, if any.
         redeemed_from: The address that redeemed it.
@@ -65,7 +71,7 @@ class Injection:
     account_id: str
     id: str
     api_key_id: str
-    secrets: tuple[BoundSecret, ...]
+    bound: str
     token_digest: bytes
     state: InjectionState
     created_at_ms: int
@@ -80,13 +86,18 @@ class Injection:
             "account_id": self.account_id,
             "id": self.id,
             "api_key_id": self.api_key_id,
-            "secrets": json.dumps(self.secrets),
+            "secrets": self.bound,
             "token_digest": self.token_digest,
             "state": self.state.value,
             "expires_at_ms": self.expires_at_ms,
             "redeemed_at_ms": self.redeemed_at_ms,
             "nonce_digest": self.nonce_digest,
         }
+
+    @property
+    def secrets(self) -> tuple[BoundSecret, ...]:
+        """Its secrets; only of a row that was verified."""
+        return tuple(map(BoundSecret._make, json.loads(self.bound)))
 
     def status(self, now_ms: int) -> InjectionStatus:
         """What the API tells at ``now_ms``."""

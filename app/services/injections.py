@@ -16,6 +16,7 @@ from app.domain.injections import (
     InjectionState,
     InjectionView,
     IssuedInjection,
+    bind,
     check_request,
 )
 from app.domain.retries import RetryKey
@@ -130,7 +131,7 @@ class Injections:
             account_id=caller.account_id,
             id=injection_id,
             api_key_id=caller.api_key_id,
-            secrets=secrets,
+            bound=bind(secrets),
             token_digest=opened.digest(Purpose.INJECTION_TOKEN, token.reveal().encode()),
             state=InjectionState.PENDING,
             created_at_ms=now,

@@ -13,11 +13,13 @@ from cryptography.hazmat.primitives import constant_time
 
 from app.domain.accounts import Account
 from app.domain.api_keys import ApiKey, ParsedToken
+from app.domain.data_keys import DataKeyRecord
 from app.domain.errors import InjectionRefused, InvalidRequest, StorageUnavailable, TamperedRow
 from app.domain.injections import (
     INJECTION_TOKENS,
     MAX_VALUES_BYTES,
     NONCE_WINDOW_MS,
+    BoundSecret,
     Environment,
     Injection,
     InjectionState,
@@ -94,23 +96,34 @@ class Redemption:
     def _attempt(self, request: _Request) -> Environment | None:
         """One try; ``None`` when a value was replaced between opening and marking."""
         with self._database.reading() as repository:
-            injection = self._granted(repository, request)
-            sealed = repository.secrets.sealed(injection.account_id, _secret_ids(injection))
-        values = self._open(injection, sealed)
-        if not self._mark(request, sealed.secrets):
+            grant = _get_grant(repository, request)
+            injection = self._granted(grant, request)
+            secrets = injection.secrets
+            ids = sorted({bound.secret_id for bound in secrets})
+            sealed = repository.secrets.sealed(injection.account_id, ids)
+        values = self._open(secrets, sealed)
+        if not self._mark(request, grant, sealed.secrets):
             return None
-        return {bound.variable: values[bound.secret_id] for bound in injection.secrets}
+        return {bound.variable: values[bound.secret_id] for bound in secrets}
 
-    def _granted(self, repository: Repository, request: _Request) -> Injection:
-        parsed = request.parsed
-        grant = repository.injections.get_grant(parsed.account_id, parsed.row_id)
-        if grant is None:
-            raise InjectionRefused
+    def _granted(self, grant: InjectionGrant, request: _Request) -> Injection:
+        """The injection, if all rows that grant it are ours and still do."""
         opened = self._system_key.opened()
         injection, key, account = _verified(opened, grant)
         if not self._is_granted(opened, request, injection, key, account):
             raise InjectionRefused
         if not self._may_take(injection, request):
+            raise InjectionRefused
+        return injection
+
+    def _still_granted(
+        self, grant: InjectionGrant, seen: InjectionGrant, request: _Request
+    ) -> Injection:
+        """The same, where rows equal to those that were verified need only be held to the clock."""
+        if grant != seen:
+            return self._granted(grant, request)
+        injection, now = grant.injection.unverified, self._clock()
+        if not grant.api_key.unverified.is_live(now) or not self._may_take(injection, request):
             raise InjectionRefused
         return injection
 
@@ -149,9 +162,9 @@ class Redemption:
             )
         return False
 
-    def _open(self, injection: Injection, sealed: SealedSecrets) -> dict[str, SecretValue]:
+    def _open(self, wanted: Sequence[BoundSecret], sealed: SealedSecrets) -> dict[str, SecretValue]:
         found = {secret.id for secret in sealed.secrets}
-        if any(bound.secret_id not in found for bound in injection.secrets):
+        if any(bound.secret_id not in found for bound in wanted):
             raise InjectionRefused
         values: dict[str, SecretValue] = {}
         for stored in sealed.data_keys:
@@ -159,14 +172,17 @@ class Redemption:
                 for secret in sealed.secrets:
                     if secret.data_key_id == lent.context.data_key_id:
                         values[secret.id] = open_value(lent, secret)
-        _check_size(injection, values)
+        if len(values) != len(found):
+            raise TamperedRow(DataKeyRecord.table)
+        _check_size(wanted, values)
         return values
 
-    def _mark(self, request: _Request, used: Sequence[StoredSecret]) -> bool:
+    def _mark(self, request: _Request, seen: InjectionGrant, used: Sequence[StoredSecret]) -> bool:
         """Mark the token used if all is as it was; whether it was."""
         versions = {secret.id: secret.version for secret in used}
         with self._database.writing() as work:
-            injection = self._granted(work, request)
+            grant = _get_grant(work, request)
+            injection = self._still_granted(grant, seen, request)
             if work.secrets.versions(injection.account_id, list(versions)) != versions:
                 return False
             if injection.state is InjectionState.PENDING:
@@ -180,6 +196,13 @@ class Redemption:
                 work.injections.replace(self._system_key.opened().guard(redeemed))
                 work.commit()
             return True
+
+
+def _get_grant(repository: Repository, request: _Request) -> InjectionGrant:
+    grant = repository.injections.get_grant(request.parsed.account_id, request.parsed.row_id)
+    if grant is None:
+        raise InjectionRefused
+    return grant
 
 
 def _verified(opened: OpenedSystemKey, grant: InjectionGrant) -> tuple[Injection, ApiKey, Account]:
@@ -201,14 +224,9 @@ def _is_same_try(injection: Injection, request: _Request, now_ms: int) -> bool:
     return in_time and constant_time.bytes_eq(stored, request.nonce_digest)
 
 
-def _secret_ids(injection: Injection) -> list[str]:
-    return sorted({bound.secret_id for bound in injection.secrets})
-
-
-def _check_size(injection: Injection, values: dict[str, SecretValue]) -> None:
+def _check_size(wanted: Sequence[BoundSecret], values: dict[str, SecretValue]) -> None:
     total = sum(
-        len(bound.variable) + len(values[bound.secret_id].reveal().encode())
-        for bound in injection.secrets
+        len(bound.variable) + len(values[bound.secret_id].reveal().encode()) for bound in wanted
     )
     if total > MAX_VALUES_BYTES:
         rule = f"names and values must be at most {MAX_VALUES_BYTES} bytes in all"

@@ -1,12 +1,11 @@
 """Injections in SQL."""
 
-import json
 from collections.abc import Iterator
 
 from sqlalchemy import and_, bindparam, select, update
 
 from app.domain.guarded import Guarded
-from app.domain.injections import BoundSecret, Injection, InjectionState
+from app.domain.injections import Injection, InjectionState
 from app.repository.base import InjectionGrant, InjectionRepository
 from app.repository.sql import fields
 from app.repository.sql.accounts import parse_account
@@ -100,7 +99,7 @@ def _parse(row: Row) -> Guarded[Injection]:
         account_id=fields.text(account_id),
         id=fields.text(injection_id),
         api_key_id=fields.text(api_key_id),
-        secrets=_parse_secrets(fields.text(secrets)),
+        bound=fields.text(secrets),
         token_digest=fields.blob(token_digest),
         state=InjectionState(fields.text(state)),
         created_at_ms=fields.number(created),
@@ -112,17 +111,13 @@ def _parse(row: Row) -> Guarded[Injection]:
     return Guarded(injection, fields.mac(*mac))
 
 
-def _parse_secrets(text: str) -> tuple[BoundSecret, ...]:
-    return tuple(BoundSecret(*map(fields.text, entry)) for entry in json.loads(text))
-
-
 def _values(guarded: Guarded[Injection]) -> Parameters:
     injection = guarded.unverified
     return {
         "account_id": injection.account_id,
         "id": injection.id,
         "api_key_id": injection.api_key_id,
-        "secrets": json.dumps(injection.secrets),
+        "secrets": injection.bound,
         "token_digest": injection.token_digest,
         "state": injection.state.value,
         "created_at_ms": injection.created_at_ms,

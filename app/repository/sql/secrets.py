@@ -63,20 +63,6 @@ _VIEW_BY_ID = _VIEW.where(_THIS)
 _STORED_COLUMNS = tuple(secrets.c[name] for name in StoredSecret._fields)
 _SECRET_ID = StoredSecret._fields.index("id")
 _DATA_KEY_ID = StoredSecret._fields.index("data_key_id")
-_SEALED = (
-    select(*_STORED_COLUMNS, *DATA_KEY_COLUMNS)
-    .join_from(
-        secrets,
-        data_keys,
-        and_(
-            data_keys.c.account_id == secrets.c.account_id,
-            data_keys.c.id == secrets.c.data_key_id,
-        ),
-    )
-    .outerjoin(wrappings, ITS_WRAPPINGS)
-    .where(_OWN)
-    .order_by(secrets.c.id, wrappings.c.key_ref)
-)
 _VERSIONS = select(secrets.c.id, secrets.c.version).where(_OWN)
 _ADD = InsertUnlessThere(secrets)
 _LOCK_VERSION = select(secrets.c.version).where(_THIS).with_for_update()
@@ -125,8 +111,34 @@ def _find(size: int) -> CompoundSelect[*tuple[Any, ...]]:
 
 
 @cache
-def _among(statement: Query, size: int) -> Query:
-    return statement.where(is_in(secrets.c.id, "id", size))
+def _versions(size: int) -> Query:
+    return _VERSIONS.where(is_in(secrets.c.id, "id", size))
+
+
+@cache
+def _sealed(size: int) -> Query:
+    """Each secret in a row of its own, and each data key beside the first that it sealed.
+
+    A data key that stood beside every secret would be most of what is read.
+    """
+    place = func.row_number().over(partition_by=secrets.c.data_key_id, order_by=secrets.c.id)
+    mine = (
+        select(*_STORED_COLUMNS, place.label("place"))
+        .where(_OWN, is_in(secrets.c.id, "id", size))
+        .subquery("mine")
+    )
+    its_key = and_(
+        mine.c.place == literal_column("1"),
+        data_keys.c.account_id == mine.c.account_id,
+        data_keys.c.id == mine.c.data_key_id,
+    )
+    return (
+        select(*(mine.c[name] for name in StoredSecret._fields), *DATA_KEY_COLUMNS)
+        .select_from(mine)
+        .outerjoin(data_keys, its_key)
+        .outerjoin(wrappings, ITS_WRAPPINGS)
+        .order_by(mine.c.id, wrappings.c.key_ref)
+    )
 
 
 _PAGE = _VIEW.order_by(secrets.c.id.desc()).limit(bindparam("most"))
@@ -184,12 +196,16 @@ class SqlSecrets(SecretRepository):
 
     def sealed(self, account_id: str, secret_ids: Sequence[str]) -> SealedSecrets:
         """The secrets of these ids that exist, with their data keys."""
-        return _parse_sealed(self._among(_SEALED, account_id, secret_ids))
+        size = size_for(secret_ids)
+        parameters = {"of_account": account_id, **list_parameters("id", secret_ids, size)}
+        return _parse_sealed(self._statements.all(_sealed(size), parameters))
 
     def versions(self, account_id: str, secret_ids: Sequence[str]) -> dict[str, int]:
         """The versions of those secrets that exist."""
-        statement = self._statements.lockable(_VERSIONS)
-        return dict(map(_parse_version, self._among(statement, account_id, secret_ids)))
+        size = size_for(secret_ids)
+        parameters = {"of_account": account_id, **list_parameters("id", secret_ids, size)}
+        statement = self._statements.lockable(_versions(size))
+        return dict(map(_parse_version, self._statements.all(statement, parameters)))
 
     def lock_version(self, account_id: str, secret_id: str) -> int:
         """The version of a secret that exists; 0 for a damaged one, so that it can be replaced."""
@@ -240,11 +256,6 @@ class SqlSecrets(SecretRepository):
         """Delete the secret; whether there was one."""
         return self._statements.erase(_DELETE, _this(account_id, secret_id)) > 0
 
-    def _among(self, statement: Query, account_id: str, secret_ids: Sequence[str]) -> list[Row]:
-        size = size_for(secret_ids)
-        parameters = {"of_account": account_id, **list_parameters("id", secret_ids, size)}
-        return self._statements.all(_among(statement, size), parameters)
-
 
 def _this(account_id: str, secret_id: str) -> dict[str, object]:
     return {"of_account": account_id, "of_id": secret_id}
@@ -265,15 +276,16 @@ def _containing(part: str) -> str:
 
 
 def _parse_sealed(rows: Sequence[Row]) -> SealedSecrets:
-    """The secrets and data keys of a join that has one row for each secret and wrapping."""
+    """The secrets of all rows, and the data keys of those rows that have one."""
     width = len(_STORED_COLUMNS)
     secret_of = {row[_SECRET_ID]: row[:width] for row in rows}
-    rows_of: dict[object, dict[Row, None]] = {}
+    rows_of: dict[object, list[Row]] = {}
     for row in rows:
-        rows_of.setdefault(row[_DATA_KEY_ID], {})[row[width:]] = None
+        if row[width] is not None:
+            rows_of.setdefault(row[_DATA_KEY_ID], []).append(row[width:])
     return SealedSecrets(
         [_parse(row) for row in secret_of.values()],
-        [parse_data_key(list(rows)) for rows in rows_of.values()],
+        [parse_data_key(rows) for rows in rows_of.values()],
     )
 
 
