@@ -1,0 +1,146 @@
+"""The real server, set up and started as ``make run`` does it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+
+_ROOT = Path(__file__).parents[2]
+_START_SECONDS = 60.0
+_STOP_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class Strongroom:
+    """One deployment in a directory of its own, and the process group that serves it.
+
+    Attributes:
+        home: ``STRONGROOM_HOME``.
+        environment: What the server and the command get; ``PATH`` and settings, nothing else.
+        log: Everything that the server printed.
+    """
+
+    home: Path
+    environment: dict[str, str]
+    log: Path
+    _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        """Where it serves, without a path."""
+        return f"http://127.0.0.1:{self.environment['PORT']}"
+
+    @property
+    def client_environment(self) -> dict[str, str]:
+        """What ``client.env`` holds: RUNLOOP_BASE_URL and RUNLOOP_API_KEY."""
+        lines = (self.home / "client.env").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+    @property
+    def api_key(self) -> str:
+        """The API key of the first account."""
+        return self.client_environment["RUNLOOP_API_KEY"]
+
+    def command(
+        self, *arguments: str, check: bool = True, **settings: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command ``strongroom`` on this deployment, with further settings."""
+        return subprocess.run(
+            [str(Path(sys.executable).parent / "strongroom"), *arguments],
+            cwd=_ROOT,
+            env={**self.environment, **settings},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=check,
+        )
+
+    def start(self, **settings: str) -> None:
+        """Start gunicorn as shipped, and wait until it can serve."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "wsgi:app"],
+                cwd=_ROOT,
+                env={**self.environment, **settings},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Wait until the server says that it can serve."""
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                if requests.get(f"{self.url}/readyz", timeout=1).ok:
+                    return
+            except requests.RequestException:
+                pass
+            time.sleep(0.05)
+        raise TimeoutError(f"the server did not start: {self.log.read_text()[-2000:]}")
+
+    def stop(self) -> None:
+        """End it as a service manager does, and wait."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill the whole process group at once."""
+        self._end(signal.SIGKILL)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to gunicorn's master."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def _end(self, number: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if number is signal.SIGKILL:
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        process.wait(_STOP_SECONDS)
+
+
+@contextmanager
+def running(directory: Path, settings: Mapping[str, str] | None = None) -> Iterator[Strongroom]:
+    """A server in a new directory, set up by ``strongroom init``, until the block ends."""
+    server = prepared(directory, settings)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+def prepared(directory: Path, settings: Mapping[str, str] | None = None) -> Strongroom:
+    """The same, set up and not started."""
+    home = directory / "home"
+    environment = {
+        "PATH": os.environ["PATH"],  # noqa: TID251 - git and shells of the machine
+        "STRONGROOM_HOME": str(home),
+        "PORT": str(_free_port()),
+        **(settings or {}),
+    }
+    server = Strongroom(home, environment, directory / "server.log")
+    server.command("init")
+    server.command("check")
+    return server
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
