@@ -1,14 +1,17 @@
 """The gunicorn worker: what gunicorn itself refuses is answered in our JSON, without an echo.
 
-Its own pages are HTML that repeats what was sent.
+Its own pages are HTML, or over HTTP/2 text, that repeats what was sent.
 """
 
 import json
 import logging
+from dataclasses import dataclass
 from http import HTTPStatus
 from socket import socket
+from typing import Any
 
 from gunicorn.http import errors
+from gunicorn.http2.errors import HTTP2ConnectionError, HTTP2ErrorCode, HTTP2StreamError
 from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import ThreadWorker
 
@@ -32,30 +35,64 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def handle_error(self, req: object, client: socket, addr: object, exc: Exception) -> None:  # noqa: ARG002
         """Answer what never became a request, or failed outside the application."""
-        status = next(
-            (_STATUSES[kind] for kind in type(exc).__mro__ if kind in _STATUSES),
-            HTTPStatus.INTERNAL_SERVER_ERROR,
-        )
-        request_id = new_id("req")
-        _LOG.warning("request_refused", extra={"status": int(status), "request_id": request_id})
+        refusal = _refuse(exc)
         try:
-            write_nonblock(client, _response(status, request_id))
+            write_nonblock(client, refusal.as_http1())
         except OSError:
-            _LOG.debug("client_gone", extra={"request_id": request_id})
+            _LOG.debug("client_gone", extra={"request_id": refusal.request_id})
+
+    def handle_http2_request(self, req: Any, conn: object, h2_conn: Any) -> None:  # noqa: ANN401
+        """Answer what failed outside the application; malformed streams are reset by gunicorn."""
+        try:
+            super().handle_http2_request(req, conn, h2_conn)
+        except (HTTP2ConnectionError, HTTP2StreamError):
+            raise
+        except Exception as error:  # noqa: BLE001 - gunicorn would send its text
+            refusal = _refuse(error)
+            stream = req.stream
+            if stream.response_headers_sent:
+                h2_conn.abort_stream(stream.stream_id, HTTP2ErrorCode.INTERNAL_ERROR)
+            else:
+                h2_conn.send_response(
+                    stream.stream_id, refusal.status.value, refusal.headers, refusal.body
+                )
 
 
-def _response(status: HTTPStatus, request_id: str) -> bytes:
-    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
-        code, message = "internal_error", "The server failed; its log says why."
-    else:
-        code, message = "bad_request", "The request could not be understood."
-    body = json.dumps({"code": code, "message": message, "request_id": request_id})
-    head = (
-        f"HTTP/1.1 {int(status)} {status.phrase}",
-        "Connection: close",
-        "Content-Type: application/json",
-        f"Content-Length: {len(body)}",
-        "Cache-Control: no-store",
-        "X-Content-Type-Options: nosniff",
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    status: HTTPStatus
+    request_id: str
+    body: bytes
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        return [
+            ("content-type", "application/json"),
+            ("content-length", str(len(self.body))),
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+            ("x-request-id", self.request_id),
+        ]
+
+    def as_http1(self) -> bytes:
+        lines = [f"HTTP/1.1 {self.status.value} {self.status.phrase}", "connection: close"]
+        lines += [f"{name}: {value}" for name, value in self.headers]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode() + self.body
+
+
+def _refuse(error: Exception) -> _Refusal:
+    status = next(
+        (_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES),
+        HTTPStatus.INTERNAL_SERVER_ERROR,
     )
-    return ("\r\n".join(head) + "\r\n\r\n" + body).encode()
+    failed = status is HTTPStatus.INTERNAL_SERVER_ERROR
+    code, message = (
+        ("internal_error", "The server failed; its log says why.")
+        if failed
+        else ("bad_request", "The request could not be understood.")
+    )
+    request_id = new_id("req")
+    about = {"status": status.value, "code": code, "request_id": request_id}
+    _LOG.warning("request_refused", extra=about, exc_info=error if failed else None)
+    shown = {"code": code, "message": message, "request_id": request_id}
+    return _Refusal(status, request_id, json.dumps(shown).encode())

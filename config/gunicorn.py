@@ -22,6 +22,6 @@ graceful_timeout = 30
 limit_request_line = 8190
 limit_request_fields = 64
 control_socket_disable = True
+logger_class = "app.gunicorn_log.GunicornLog"
 accesslog = None
-errorlog = "-"
 loglevel = _settings.log_level.lower()

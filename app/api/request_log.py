@@ -6,11 +6,11 @@ that we did not foresee it has the class and the frames, since its text may repe
 
 import logging
 import time
-import traceback
 
 from flask import Response, request
 
 from app.api.current import exchange
+from app.logs import frames_of
 
 _logger = logging.getLogger("strongroom.api")
 _METHODS = frozenset(
@@ -49,7 +49,6 @@ def log_failure(error: BaseException, request_id: str | None, *, foreseen: bool)
     if foreseen:
         known: dict[str, object] = {"detail": str(error)}
     else:
-        frames = traceback.extract_tb(error.__traceback__)
-        known = {"frames": [f"{each.filename}:{each.lineno} {each.name}" for each in frames]}
+        known = {"frames": frames_of(error.__traceback__)}
     about = {"event": "failure", "request_id": request_id, "exception": type(error).__name__}
     _logger.error("failure", extra=about | known)
