@@ -35,26 +35,34 @@ class Authentication:
         parsed = API_KEY_TOKENS.parse(credential.reveal())
         if parsed is None:
             raise Unauthenticated
-        with self._database.reading() as repository:
-            rows = repository.api_keys.get_with_account(parsed.account_id, parsed.row_id)
-        if rows is None:
-            raise Unauthenticated
-        key, account = self._verified(*rows)
+        key, account = self._verified_rows(parsed)
         self._require_match(parsed, key, account)
         if not account.devbox:
             raise DevboxCapabilityMissing
         return Caller(key.account_id, key.id, key.scopes, key.expires_at_ms)
 
-    def _verified(self, key: Guarded[ApiKey], account: Guarded[Account]) -> tuple[ApiKey, Account]:
+    def _verified_rows(self, parsed: ParsedToken) -> tuple[ApiKey, Account]:
+        key, account = self._read(parsed)
         opened = self._system_key.opened()
         try:
             return opened.verify(key), opened.verify(account)
         except TamperedRow:
             raise Unauthenticated from None
 
+    def _read(self, parsed: ParsedToken) -> tuple[Guarded[ApiKey], Guarded[Account]]:
+        try:
+            with self._database.reading() as repository:
+                rows = repository.api_keys.get_with_account(parsed.account_id, parsed.row_id)
+        except TamperedRow:
+            raise Unauthenticated from None
+        if rows is None:
+            raise Unauthenticated
+        return rows
+
     def _require_match(self, parsed: ParsedToken, key: ApiKey, account: Account) -> None:
-        token = parsed.token.reveal().encode()
-        matches = self._system_key.opened().matches(Purpose.API_KEY_TOKEN, token, key.token_digest)
+        matches = self._system_key.opened().matches(
+            Purpose.API_KEY_TOKEN, parsed.token.reveal().encode(), key.token_digest
+        )
         is_this_row = (key.account_id, key.id) == (parsed.account_id, parsed.row_id)
         is_this_kind = key.restricted == (parsed.prefix == RESTRICTED_PREFIX)
         owned = key.account_id == account.id

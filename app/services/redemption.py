@@ -136,11 +136,12 @@ class Redemption:
         account: Account,
     ) -> bool:
         parsed = request.parsed
-        token = parsed.token.reveal().encode()
         is_this_row = (injection.account_id, injection.id) == (parsed.account_id, parsed.row_id)
         is_its_key = (key.account_id, key.id) == (injection.account_id, injection.api_key_id)
         return (
-            opened.matches(Purpose.INJECTION_TOKEN, token, injection.token_digest)
+            opened.matches(
+                Purpose.INJECTION_TOKEN, parsed.token.reveal().encode(), injection.token_digest
+            )
             and is_this_row
             and is_its_key
             and account.id == injection.account_id
@@ -199,7 +200,11 @@ class Redemption:
 
 
 def _get_grant(repository: Repository, request: _Request) -> InjectionGrant:
-    grant = repository.injections.get_grant(request.parsed.account_id, request.parsed.row_id)
+    parsed = request.parsed
+    try:
+        grant = repository.injections.get_grant(parsed.account_id, parsed.row_id)
+    except TamperedRow:
+        raise InjectionRefused from None
     if grant is None:
         raise InjectionRefused
     return grant
