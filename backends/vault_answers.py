@@ -114,12 +114,10 @@ def ciphertext_of(data: Mapping[str, Any]) -> tuple[str, bytes]:
     Raises:
         KeyUnavailable: There is none of the known form.
     """
-    text = data.get("ciphertext")
-    blob = text.encode() if isinstance(text, str) else b""
-    version = ciphertext_version(blob)
-    if version is None:
+    found = _ciphertext_in(data)
+    if found is None:
         raise unintelligible()
-    return version, blob
+    return found
 
 
 def ciphertext_version(blob: bytes) -> str | None:
@@ -162,6 +160,13 @@ def _batch_result(result: object) -> Mapping[str, Any] | KeyProviderError:
     if not result.get("error"):
         return result
     return _error_of_texts([str(result["error"])]) or KeyProviderError(_NOT_ACCEPTED)
+
+
+def _ciphertext_in(data: Mapping[str, Any]) -> tuple[str, bytes] | None:
+    text = data.get("ciphertext")
+    blob = text.encode() if isinstance(text, str) else b""
+    version = ciphertext_version(blob)
+    return (version, blob) if version else None
 
 
 def _texts(answer: Answer) -> list[str]:

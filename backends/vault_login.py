@@ -115,7 +115,6 @@ class TokenKeeper:
         try:
             if self._lease is not None and self._lease is not known:
                 return self._lease
-            self._lease = None
             return self._log_in(deadline)
         finally:
             self._lock.release()

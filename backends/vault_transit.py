@@ -9,7 +9,8 @@ import base64
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, TypeVar
 
 from hvac.api.auth_methods import AppRole as AppRoleApi
 from hvac.api.auth_methods import Kubernetes as KubernetesApi
@@ -30,7 +31,7 @@ from backends.errors import (
     UnknownKey,
 )
 from backends.per_process import PerProcess
-from backends.provider import KeyProvider, ProviderStatus, WrappedKey
+from backends.provider import KeyProvider, ProviderStatus, WrappedKey, or_error
 from backends.request_deadline import seconds_left
 from backends.spec import ProviderSpec
 from backends.vault_answers import (
@@ -55,6 +56,11 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
 
 Request = Callable[[Transit, Mapping[str, str]], Answer]
 """Makes one request of a transit key; the mapping names the key and its mount, as hvac does."""
+Inputs = list[dict[str, str]]
+BatchRequest = Callable[[Inputs, Transit, Mapping[str, str]], Answer]
+"""The same with a batch."""
+Item = tuple[WrappedKey, KeyContext]
+T = TypeVar("T")
 
 
 class VaultTransit(KeyProvider):
@@ -127,13 +133,14 @@ class VaultTransit(KeyProvider):
     def rewrap_many(
         self, items: Sequence[tuple[WrappedKey, KeyContext]]
     ) -> list[WrappedKey | KeyProviderError]:
-        """Rewrap ``LARGEST_BATCH`` items a call; an outage is the answer for all that follow."""
-        answers: list[WrappedKey | KeyProviderError] = []
-        for start in range(0, len(items), LARGEST_BATCH):
-            answers += self._rewrap_batch(items[start : start + LARGEST_BATCH])
-            if isinstance(answers[-1], KeyUnavailable):
-                return answers + [answers[-1]] * (len(items) - len(answers))
-        return answers
+        """Rewrap ``LARGEST_BATCH`` items a call; what refuses one call refuses the rest."""
+        return self._in_batches(items, _rewrap_batch, self._wrapped, self.rewrap)
+
+    def unwrap_many(
+        self, items: Sequence[tuple[WrappedKey, KeyContext]]
+    ) -> list[DataKey | KeyProviderError]:
+        """Unwrap as many a call."""
+        return self._in_batches(items, _decrypt_batch, plaintext_of, self.unwrap)
 
     def close(self) -> None:
         """Close this process's connections and stop renewing its token."""
@@ -141,41 +148,39 @@ class VaultTransit(KeyProvider):
         if vault is not None:
             vault.close()
 
-    def _rewrap_batch(
-        self, items: Sequence[tuple[WrappedKey, KeyContext]]
-    ) -> list[WrappedKey | KeyProviderError]:
-        texts = [self._ciphertext_or_error(wrapped) for wrapped, _ in items]
-        batch = [
+    def _in_batches(
+        self,
+        items: Sequence[Item],
+        request: BatchRequest,
+        read: Callable[[Mapping[str, Any]], T],
+        one: Callable[[WrappedKey, KeyContext], T],
+    ) -> list[T | KeyProviderError]:
+        answers: list[T | KeyProviderError] = []
+        for start in range(0, len(items), LARGEST_BATCH):
+            batch = items[start : start + LARGEST_BATCH]
+            try:
+                answers += self._batch(batch, request, read)
+            except DecryptionError:
+                # Vault 1.8 refuses a whole batch for one item that was tampered with.
+                answers += [or_error(partial(one, *item)) for item in batch]
+            except KeyProviderError as error:
+                return answers + [error] * (len(items) - start)
+        return answers
+
+    def _batch(
+        self, items: Sequence[Item], request: BatchRequest, read: Callable[[Mapping[str, Any]], T]
+    ) -> list[T | KeyProviderError]:
+        texts = [or_error(partial(self._ciphertext, wrapped)) for wrapped, _ in items]
+        inputs = [
             {"ciphertext": text, "context": _encoded(context)}
             for text, (_, context) in zip(texts, items, strict=True)
             if isinstance(text, str)
         ]
-        try:
-            results = iter(self._rewrap_results(batch))
-        except KeyUnavailable as error:
-            return [error] * len(items)
-        except KeyProviderError:
-            # Vault 1.8 refuses a whole batch for one item that was tampered with.
-            return super().rewrap_many(items)
-        return [next(results) if isinstance(text, str) else text for text in texts]
-
-    def _rewrap_results(self, batch: list[dict[str, str]]) -> list[WrappedKey | KeyProviderError]:
-        if not batch:
-            return []
-        results = self._vault.get().ask_many(
-            lambda transit, at: transit.rewrap_data(ciphertext="", batch_input=batch, **at),
-            len(batch),
-        )
-        return [
-            result if isinstance(result, KeyProviderError) else self._wrapped(result)
-            for result in results
-        ]
-
-    def _ciphertext_or_error(self, wrapped: WrappedKey) -> str | KeyProviderError:
-        try:
-            return self._ciphertext(wrapped)
-        except KeyProviderError as error:
-            return error
+        if not inputs:
+            return [text for text in texts if not isinstance(text, str)]
+        asking = partial(request, inputs)
+        results = iter(self._vault.get().ask_many(asking, len(inputs)))
+        return [_read(next(results), read) if isinstance(text, str) else text for text in texts]
 
     def _wrapped(self, data: Mapping[str, Any]) -> WrappedKey:
         version, blob = ciphertext_of(data)
@@ -200,6 +205,22 @@ def from_spec(spec: ProviderSpec) -> VaultTransit:
         KeyProviderConfigError: The URI or a file that it names is wrong; names the setting.
     """
     return VaultTransit(parse_settings(spec))
+
+
+def _rewrap_batch(inputs: Inputs, transit: Transit, at: Mapping[str, str]) -> Answer:
+    answer: Answer = transit.rewrap_data(ciphertext="", batch_input=inputs, **at)
+    return answer
+
+
+def _decrypt_batch(inputs: Inputs, transit: Transit, at: Mapping[str, str]) -> Answer:
+    answer: Answer = transit.decrypt_data(batch_input=inputs, **at)
+    return answer
+
+
+def _read(
+    result: Mapping[str, Any] | KeyProviderError, read: Callable[[Mapping[str, Any]], T]
+) -> T | KeyProviderError:
+    return result if isinstance(result, KeyProviderError) else or_error(partial(read, result))
 
 
 def _encoded(context: KeyContext) -> str:
