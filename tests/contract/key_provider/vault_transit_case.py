@@ -12,7 +12,7 @@ from backends.errors import KeyAccessDenied, KeyDisabled, KeyProviderError, KeyU
 from backends.spec import ProviderSpec, parse_spec
 from tests.contract.key_provider.case import ProviderCase
 from tests.servers.faulty_proxy import Fault, FaultyProxy, answer, drip, hang, reset, truncate
-from tests.servers.openbao import DurableOpenBao, least_privilege
+from tests.servers.openbao import OpenBao, least_privilege
 
 NETWORK_FAULTS: Mapping[str, Fault] = {
     "reset": reset,
@@ -65,7 +65,7 @@ class VaultTransitCase(ProviderCase):
     def __init__(self, request: pytest.FixtureRequest) -> None:
         super().__init__(request)
         self._directory: Path = request.getfixturevalue("tmp_path")
-        self._server: DurableOpenBao = request.getfixturevalue("durable_openbao")
+        self._server: OpenBao = request.getfixturevalue("openbao")
         self._proxy = FaultyProxy(self._server.host)
         request.addfinalizer(self._proxy.close)
         self._key = self._server.make_key()

@@ -1,0 +1,55 @@
+"""A key of the shared server, a provider on it, and what goes over the wire."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from backends.bounded_http import Answer, BoundedHttp
+from backends.vault_transit import VaultTransit
+from tests.backends.vault_transit.vault import Vault
+from tests.servers.faulty_proxy import FaultyProxy
+from tests.servers.openbao import OpenBao
+
+
+@pytest.fixture(scope="session")
+def app_roles(openbao: OpenBao) -> OpenBao:
+    """The shared server, where AppRoles can log in."""
+    openbao.api("POST", "sys/auth/approle", {"type": "approle"})
+    return openbao
+
+
+@pytest.fixture
+def vault(openbao: OpenBao, tmp_path: Path) -> Iterator[Vault]:
+    vault = Vault(openbao, tmp_path)
+    yield vault
+    vault.close()
+
+
+@pytest.fixture
+def provider(vault: Vault) -> VaultTransit:
+    return vault.provider()
+
+
+@pytest.fixture
+def proxy(openbao: OpenBao) -> Iterator[FaultyProxy]:
+    """Between a provider and the shared server."""
+    proxy = FaultyProxy(openbao.host)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def asked() -> Iterator[list[str]]:
+    """Method and path of every request that is made, in order."""
+    requests: list[str] = []
+    exchange = BoundedHttp.exchange
+
+    def spy(self: BoundedHttp, method: str, url: str, *rest: Any) -> Answer:
+        requests.append(f"{method} /{url.split('/', 3)[3]}")
+        return exchange(self, method, url, *rest)
+
+    with patch.object(BoundedHttp, "exchange", spy):
+        yield requests
