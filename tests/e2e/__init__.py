@@ -1,0 +1,1 @@
+"""Proofs against the real server, started as ``make run`` starts it, over its real socket."""

@@ -1,0 +1,94 @@
+"""The official JavaScript client, unchanged, over HTTP/2 as it is by default."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.services.container import Services
+from tests.e2e.account import Account
+from tests.programs import require
+from tests.servers.strongroom import Strongroom
+
+_SCRIPT = Path(__file__).parent / "javascript"
+
+
+@pytest.fixture(scope="module")
+def account(server: Strongroom, operator: Services) -> Iterator[Account]:
+    with Account.new(server.url, operator) as account:
+        yield account
+
+
+@pytest.fixture(scope="module")
+def answers(account: Account, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What ``secrets.mjs`` was answered."""
+    node, npm = require("node"), require("npm")
+    directory = tmp_path_factory.mktemp("javascript")
+    for name in ("package.json", "package-lock.json", "secrets.mjs"):
+        shutil.copy(_SCRIPT / name, directory)
+    installing = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    subprocess.run(installing, cwd=directory, check=True, timeout=240)
+    variables = {"RUNLOOP_BASE_URL": account.url, "RUNLOOP_API_KEY": account.token}
+    ran = subprocess.run(
+        [node, "secrets.mjs"],
+        cwd=directory,
+        env=os.environ | variables,  # noqa: TID251 - node's own
+        check=True,
+        timeout=120,
+        stdout=subprocess.PIPE,
+    )
+    told: dict[str, Any] = json.loads(ran.stdout)
+    return told
+
+
+def test_a_secret_is_created(answers: dict[str, Any]) -> None:
+    assert answers["created"]["id"].startswith("sec_")
+    assert answers["created"]["name"] == "FIRST"
+
+
+def test_what_is_stored_is_what_a_process_gets(answers: dict[str, Any], account: Account) -> None:
+    assert "created" in answers
+    assert account.values("FIRST") == {"FIRST": "grüße ✓\n"}
+
+
+def test_an_update_keeps_the_secret(answers: dict[str, Any]) -> None:
+    assert answers["updated"]["id"] == answers["second"]["id"]
+    assert answers["retrieved"] == answers["updated"]
+
+
+def test_a_list_is_read_page_by_page_newest_first(answers: dict[str, Any]) -> None:
+    assert [secret["name"] for secret in answers["page"]["secrets"]] == ["THIRD", "SECOND"]
+    assert (answers["page"]["has_more"], answers["page"]["total_count"]) == (True, 3)
+    assert [secret["name"] for secret in answers["rest"]["secrets"]] == ["FIRST"]
+    assert answers["rest"]["has_more"] is False
+
+
+def test_deleted_secrets_are_gone(answers: dict[str, Any]) -> None:
+    assert answers["deleted"] == answers["third"]
+    assert answers["deletedWithBody"]["id"] == answers["second"]["id"]
+    assert [secret["name"] for secret in answers["left"]["secrets"]] == ["FIRST"]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "status"),
+    [
+        ("duplicate", "BadRequestError", 400),
+        ("illegal", "BadRequestError", 400),
+        ("tooMany", "BadRequestError", 400),
+        ("missing", "NotFoundError", 404),
+        ("odd", "NotFoundError", 404),
+        ("deletedTwice", "NotFoundError", 404),
+        ("wrongKey", "AuthenticationError", 401),
+    ],
+)
+def test_a_refusal_is_told_by_its_status_and_message(
+    call: str, error: str, status: int, answers: dict[str, Any]
+) -> None:
+    assert (answers[call]["error"], answers[call]["status"]) == (error, status)
+    assert answers[call]["message"].startswith(f"{status} ")
+    assert '{"' not in answers[call]["message"]
