@@ -98,17 +98,22 @@ class Connection:
             NotConnected: Now they cannot be connected; the log says why.
         """
         if self._services is None:
-            with self._lock:
-                if self._services is None:
-                    self._services = self._connect()
+            self._connect()
+        if self._services is None:
+            raise current.NotConnected
         return self._services
 
-    def _connect(self) -> Services:
+    def _connect(self) -> None:
+        """Try, unless another call does: none waits behind what may be slow."""
+        if not self._lock.acquire(blocking=False):
+            return
         try:
-            return self._build()
+            if self._services is None:
+                self._services = self._build()
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker stays
             log_failure(error, None, foreseen=isinstance(error, _FORESEEN))
-        raise current.NotConnected
+        finally:
+            self._lock.release()
 
 
 class _Application(Flask):

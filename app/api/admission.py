@@ -14,7 +14,6 @@ from app.api.authentication import bearer
 from app.api.current import Exchange, begin, services
 from app.api.operation import Credential, Operation
 from app.api.received import MAX_BODY_BYTES
-from app.domain.api_keys import Caller
 from app.domain.errors import InvalidRequest
 from app.domain.ids import new_id
 
@@ -42,7 +41,10 @@ class Admission:
         operation = self._operation()
         if operation.credential is Credential.API_KEY:
             exchange.caller = services().authentication.authenticate(bearer())
-            _require(exchange.caller, operation)
+            if operation.scope is not None:
+                exchange.caller.require(operation.scope)
+        if operation.credential is not Credential.NONE:
+            _refuse_query(operation)
 
     def _operation(self) -> Operation:
         if request.endpoint is not None:
@@ -51,8 +53,7 @@ class Admission:
         return _NOTHING_THERE_UNDER_V1 if f"{path}/".startswith("/v1/") else _NOTHING_THERE
 
 
-def _require(caller: Caller, operation: Operation) -> None:
-    if operation.scope is not None:
-        caller.require(operation.scope)
+def _refuse_query(operation: Operation) -> None:
+    """Clients that do not encode names would otherwise ask for ``A`` when they mean ``A?b``."""
     if operation.query is None and request.query_string and request.endpoint is not None:
         raise InvalidRequest("This operation takes no query parameters.")

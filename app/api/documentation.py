@@ -51,7 +51,7 @@ def show_openapi() -> Response:
 @open_to_all()
 def show_page() -> Response:
     """The page for trying the API out."""
-    return _under_policy(send_from_directory(_PAGES, "docs.html"))
+    return _file(_PAGES, "docs.html")
 
 
 @documentation.get("/docs/<asset>")
@@ -60,9 +60,10 @@ def show_asset(asset: str) -> Response:
     """A file that the page needs."""
     if asset not in _ASSETS:
         raise NotFound
-    return _under_policy(send_from_directory(_ASSETS[asset], asset))
+    return _file(_ASSETS[asset], asset)
 
 
-def _under_policy(response: Response) -> Response:
+def _file(directory: Path, name: str) -> Response:
+    response = send_from_directory(directory, name, conditional=False)
     response.headers["Content-Security-Policy"] = _POLICY
     return response

@@ -105,14 +105,10 @@ def answer_error(error: Exception) -> Response:
         log_failure(error, request_id, foreseen=found is not _INTERNAL)
     exchange().error_code = found.code
     message = _told(error) if found.message is None else found.message
-    response = answer(error_body(found.code, message, request_id), found.status)
+    shown = {"code": found.code, "message": message, "request_id": request_id}
+    response = answer(shown, found.status)
     response.headers.update(_headers(found, error))
     return response
-
-
-def error_body(code: str, message: str, request_id: str) -> dict[str, str]:
-    """The one shape of every error."""
-    return {"code": code, "message": message, "request_id": request_id}
 
 
 def _find(error: Exception) -> ErrorAnswer:

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from flask import request
 from marshmallow import Schema, ValidationError, fields
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from app.api import strict_json
 from app.api.refusals import BodyMissing, WrongContentType
@@ -63,11 +63,9 @@ def read_query(schema: Input[T]) -> T:
 
 
 def _object(schema: Schema, at_most: int) -> dict[str, Any]:
-    body = request.get_data(cache=False)
+    body = _bytes()
     if len(body) > at_most:
         raise RequestEntityTooLarge
-    if request.content_length not in {None, len(body)}:
-        raise ClientDisconnected
     if not body:
         if any(field.required for field in schema.fields.values()):
             raise BodyMissing
@@ -76,6 +74,18 @@ def _object(schema: Schema, at_most: int) -> dict[str, Any]:
     if request.mimetype != "application/json" or charset.lower() != "utf-8":
         raise WrongContentType
     return strict_json.parse(body)
+
+
+def _bytes() -> bytes:
+    try:
+        body = request.get_data(cache=False)
+    except HTTPException:
+        raise
+    except Exception:  # noqa: BLE001 - a server has its own errors for chunks that are none
+        raise ClientDisconnected from None
+    if request.content_length not in {None, len(body)}:
+        raise ClientDisconnected
+    return body
 
 
 def _load(schema: Input[T], sent: dict[str, Any], part: str) -> T:

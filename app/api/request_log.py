@@ -25,7 +25,6 @@ def log_request(response: Response) -> Response:
     _logger.info(
         "request",
         extra={
-            "event": "request",
             "route": None if request.url_rule is None else request.url_rule.rule,
             "method": request.method if request.method in _METHODS else None,
             "status": response.status_code,
@@ -50,5 +49,5 @@ def log_failure(error: BaseException, request_id: str | None, *, foreseen: bool)
         known: dict[str, object] = {"detail": str(error)}
     else:
         known = {"frames": frames_of(error.__traceback__)}
-    about = {"event": "failure", "request_id": request_id, "exception": type(error).__name__}
+    about = {"request_id": request_id, "exception": type(error).__name__}
     _logger.error("failure", extra=about | known)

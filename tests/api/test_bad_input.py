@@ -2,7 +2,7 @@
 
 import io
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from werkzeug.test import TestResponse
@@ -286,7 +286,12 @@ def test_a_bad_query_is_refused(client: Client, query: str, field: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/v1/secrets/A"), ("POST", "/v1/secrets/A/delete"), ("POST", "/v1/apikeys")],
+    [
+        ("GET", "/v1/secrets/A"),
+        ("POST", "/v1/secrets/A/delete"),
+        ("POST", "/v1/apikeys"),
+        ("POST", "/v1/injections/redeem"),
+    ],
 )
 def test_a_query_is_refused_where_none_belongs(client: Client, method: str, path: str) -> None:
     client.create("A")
@@ -330,6 +335,22 @@ def _send_chunked(client: Client, body: bytes) -> TestResponse:
         headers={"Transfer-Encoding": "chunked"},
         environ_overrides={"wsgi.input_terminated": True},
     )
+
+
+def test_a_chunked_body_that_the_server_cannot_read_is_400(client: Client) -> None:
+    class Chunks(io.BytesIO):
+        def read(self, *_: object) -> NoReturn:
+            raise ArithmeticError(MARK)
+
+        readinto = read
+
+    refused = client.post(
+        "/v1/secrets",
+        input_stream=Chunks(),
+        content_type="application/json",
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    _refused(refused, "bad_request")
 
 
 def test_a_body_that_was_cut_off_changes_nothing(client: Client) -> None:

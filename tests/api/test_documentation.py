@@ -49,6 +49,12 @@ def test_no_other_file_is_served(deployment: Deployment, asset: str) -> None:
     assert deployment.anyone().get(f"/docs/{asset}").status_code == 404
 
 
+def test_an_impossible_range_of_an_asset_is_no_failure(deployment: Deployment) -> None:
+    headers = {"Range": "bytes=999999999-"}
+    answered = deployment.anyone().get("/docs/swagger-ui.css", headers=headers)
+    assert answered.status_code == 200
+
+
 def test_every_operation_is_documented_with_who_may_use_it(deployment: Deployment) -> None:
     paths = body_of(deployment.anyone().get("/openapi.json"))["paths"]
     free = {path for path, item in paths.items() for each in item.values() if "security" in each}

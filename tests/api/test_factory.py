@@ -4,13 +4,16 @@ import importlib
 import logging
 import shutil
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from cryptography.fernet import Fernet
 from flask import Flask
 
-from app.factory import create_app, create_refusing_app
+from app.factory import Connection, create_app, create_refusing_app, serve
 from config import SettingsError, load
 from tests.api.deployment import Account, Client, Deployment, error_of
 
@@ -57,6 +60,24 @@ def test_a_worker_with_another_key_answers_503_and_serves_nothing(home: Path, to
     (home / "keys").write_bytes(Fernet.generate_key())
     client = Client(create_app(load({"STRONGROOM_HOME": str(home)})), token)
     assert error_of(client.get("/v1/secrets")) == (503, "keys_unavailable")
+
+
+def test_requests_do_not_queue_behind_one_that_connects() -> None:
+    started, finish = threading.Event(), threading.Event()
+
+    def build() -> NoReturn:
+        started.set()
+        finish.wait(30)
+        raise SettingsError(["STRONGROOM_KEYS: cannot be read."])
+
+    app = serve(Connection(build))
+    with ThreadPoolExecutor(1) as threads:
+        slow = threads.submit(Client(app, "a token").get, "/v1/secrets")
+        assert started.wait(30)
+        assert error_of(Client(app, "a token").get("/v1/secrets")) == (503, "not_connected")
+        assert not slow.done()
+        finish.set()
+        assert error_of(slow.result()) == (503, "not_connected")
 
 
 def test_a_worker_with_settings_that_cannot_be_read_answers_503(

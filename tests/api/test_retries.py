@@ -120,7 +120,8 @@ def test_the_longest_id_is_accepted(client: Client) -> None:
 
 
 def test_overlapping_repetitions_are_one_request(account: Account) -> None:
-    clients = [account.client()] * 8
+    token = account.token()
+    clients = [Client(account.deployment.app, token) for _ in range(8)]
     with ThreadPoolExecutor(8) as threads:
         answers = {answer.data for answer in threads.map(_create, clients)}
     assert len(answers) == 1
