@@ -1,0 +1,88 @@
+"""The Secrets API as ratios to bare Flask, in one run, on the same kind of gunicorn worker.
+
+Both run under two ``sync`` workers, which measure the application rather than the server's threads.
+
+    python -m tests.benchmarks.api
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+
+from app.domain.secrets import SecretValue
+from tests.benchmarks import wrk
+from tests.benchmarks.paired import Comparison, compare
+from tests.benchmarks.servers import Strongroom, bare_flask, strongroom
+from tests.benchmarks.wrk import Load
+
+_SYNC = ("--worker-class=sync", "--threads=1")
+_ROUNDS = 9
+_LISTED = 5000
+
+_CREATE = """
+local run, number = os.time() .. "_" .. math.random(1e9), 0
+request = function()
+    number = number + 1
+    local body = string.format('{"name":"RUN_%s_%d","value":"a value"}', run, number)
+    return wrk.format("POST", "/v1/secrets", {
+        ["Authorization"] = wrk.headers["Authorization"],
+        ["Content-Type"] = "application/json",
+        ["x-request-id"] = run .. "-" .. number,
+    }, body)
+end
+init = function() math.randomseed(os.time() + tonumber(tostring({}):sub(8))) end
+"""
+
+
+def main() -> None:
+    """Print the ratio of each operation."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        with bare_flask(worker=_SYNC) as base_url:
+
+            def base() -> Load:
+                return wrk.run(base_url, directory)
+
+            for what, measured in _operations(directory):
+                _print(what, compare(base, measured, _ROUNDS))
+
+
+def _operations(directory: Path) -> Iterator[tuple[str, Callable[[], Load]]]:
+    with strongroom(directory / "few", worker=_SYNC) as few:
+        _fill(few, 40)
+        yield "GET by name", _getting(few, "/v1/secrets/SECRET_7", directory)
+        yield "LIST 20", _getting(few, "/v1/secrets", directory)
+        yield "CREATE", _creating(few, directory)
+    with strongroom(directory / "many", worker=_SYNC) as many:
+        _fill(many, _LISTED)
+        yield "LIST 5000", _getting(many, f"/v1/secrets?limit={_LISTED}", directory)
+
+
+def _fill(server: Strongroom, count: int) -> None:
+    for number in range(count):
+        server.services.secrets.create(
+            server.caller, f"SECRET_{number}", SecretValue("a value"), None
+        )
+
+
+def _getting(server: Strongroom, path: str, directory: Path) -> Callable[[], Load]:
+    header = f"Authorization: Bearer {server.token}"
+    return lambda: wrk.run(f"{server.url}{path}", directory, headers=[header])
+
+
+def _creating(server: Strongroom, directory: Path) -> Callable[[], Load]:
+    header = f"Authorization: Bearer {server.token}"
+    return lambda: wrk.run(server.url, directory, headers=[header], script=_CREATE)
+
+
+def _print(what: str, found: Comparison) -> None:
+    click.echo(
+        f"{what:12} {found.throughput:.3f} of bare Flask; "
+        f"{found.load.rate:.0f}/s beside {found.base.rate:.0f}/s, p50 {found.load.p50:.2f} ms"
+    )
+
+
+if __name__ == "__main__":
+    main()
