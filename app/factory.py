@@ -1,12 +1,13 @@
 """The WSGI application: HTTP on top of the services."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import TracebackType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import bootstrap
 from app.api import current
@@ -26,7 +27,13 @@ from app.domain.errors import DomainError
 from app.repository.base import DatabaseMisconfigured
 from app.services.container import Services
 from app.services.errors import KeyProviderError
+from backends.request_deadline import request_deadline
 from config import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+REQUEST_SECONDS = 8.0
 
 _BLUEPRINTS = (secrets, api_keys, injections, health, documentation)
 _FORESEEN = (SettingsError, DatabaseMisconfigured, KeyProviderError, DomainError)
@@ -34,7 +41,12 @@ _FORESEEN = (SettingsError, DatabaseMisconfigured, KeyProviderError, DomainError
 
 def create_app(settings: Settings) -> Flask:
     """The application of one process, whatever state its providers and database are in."""
-    return _connect(lambda: bootstrap.build(settings))
+    app = _connect(lambda: bootstrap.build(settings))
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=settings.trusted_proxies, x_proto=0, x_host=0
+        )
+    return app
 
 
 def create_refusing_app(error: SettingsError) -> Flask:
@@ -75,8 +87,21 @@ def serve(services: Callable[[], Services]) -> Flask:
     app.after_request(log_request)
     app.after_request(secure)
     prepare(app, operations)
-    app.wsgi_app = EncodedSlashes(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = _WithinDeadline(EncodedSlashes(app.wsgi_app))  # type: ignore[method-assign]
     return app
+
+
+class _WithinDeadline:
+    """Gives all provider calls of one request 8 seconds in all: the clients give up at 30."""
+
+    def __init__(self, application: "WSGIApplication") -> None:
+        self._application = application
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        with request_deadline(REQUEST_SECONDS):
+            return self._application(environ, start_response)
 
 
 class Connection:

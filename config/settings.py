@@ -43,6 +43,7 @@ class Settings:
         port: On loopback.
         workers: Processes that serve.
         threads: Threads in each of them.
+        trusted_proxies: How many proxies in front say truly where a request comes from.
     """
 
     home: Path
@@ -58,6 +59,7 @@ class Settings:
     port: int
     workers: int
     threads: int
+    trusted_proxies: int
 
     @property
     def provider_concurrency(self) -> int:
@@ -142,6 +144,7 @@ class _SettingsSchema(Schema):
     port = _number("PORT", 8080, 1, 65535)
     workers = _number("STRONGROOM_WORKERS", 2, 1, 64)
     threads = _number("STRONGROOM_THREADS", 32, 1, 256)
+    trusted_proxies = _number("STRONGROOM_TRUSTED_PROXIES", 0, 0, 4)
 
 
 _SCHEMA = _SettingsSchema()
