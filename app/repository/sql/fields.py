@@ -71,7 +71,7 @@ def parses(table: str) -> Callable[[Callable[[Row], T]], Callable[[Row], T]]:
         def parse_or_refuse(row: Row) -> T:
             try:
                 return parse(row)
-            except (_Damaged, TypeError, ValueError):
+            except (_Damaged, ValueError):
                 pass
             raise TamperedRow(table)
 

@@ -1,0 +1,1 @@
+"""What every database promises, whatever it is."""

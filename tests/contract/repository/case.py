@@ -1,0 +1,41 @@
+"""What the suite needs to know of a kind of database: where one is, and how to damage it."""
+
+from abc import ABC, abstractmethod
+
+import pytest
+
+from app.repository.base import Database
+from app.repository.sql import connect
+
+
+class DatabaseCase(ABC):
+    """One database, made for one test and empty at first.
+
+    What it needs of pytest comes from ``request``: fixtures by ``getfixturevalue``, cleaning up by
+    ``addfinalizer``.
+    """
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self.request = request
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """Its address, as an operator writes it."""
+
+    @abstractmethod
+    def execute(self, sql: str, *parameters: object) -> None:
+        """Run one statement as someone who can write to the database behind our back.
+
+        Placeholders are question marks. No foreign key is checked.
+        """
+
+    @abstractmethod
+    def loosen(self, table: str) -> None:
+        """Drop all types, constraints and indexes of a table, as such a person can."""
+
+    def connect(self) -> Database:
+        """The database as one more process would see it, closed after the test."""
+        database = connect(self.url)
+        self.request.addfinalizer(database.close)
+        return database

@@ -1,0 +1,108 @@
+"""Rows to store: whole, and different where a test says so."""
+
+from dataclasses import replace
+from typing import Any
+
+from app.domain.accounts import Account
+from app.domain.api_keys import ApiKey
+from app.domain.data_keys import DataKeyRecord, DataKeyState, Wrapping
+from app.domain.guarded import Guarded, Mac
+from app.domain.injections import BoundSecret, Injection, InjectionState, bind
+from app.domain.retries import StoredAnswer
+from app.domain.scopes import ALL_SCOPES
+from app.domain.secrets import StoredSecret
+
+OURS = "acct_ours"
+THEIRS = "acct_theirs"
+DATA_KEY = "dk_1"
+KEY_REF = "local-fernet:1"
+API_KEY = "key_1"
+
+MAC = Mac("dk_system", b"m" * 32)
+
+
+def account(account_id: str = OURS, **changes: Any) -> Guarded[Account]:
+    row = Account(id=account_id, name="an account", devbox=True, created_at_ms=1)
+    return Guarded(replace(row, **changes), MAC)
+
+
+def api_key(account_id: str = OURS, key_id: str = API_KEY, **changes: Any) -> Guarded[ApiKey]:
+    row = ApiKey(
+        account_id=account_id,
+        id=key_id,
+        name="a key",
+        restricted=False,
+        scopes=ALL_SCOPES,
+        token_digest=b"t" * 32,
+        created_at_ms=1,
+        expires_at_ms=None,
+        revoked_at_ms=None,
+    )
+    return Guarded(replace(row, **changes), MAC)
+
+
+def data_key(
+    account_id: str = OURS, data_key_id: str = DATA_KEY, **changes: Any
+) -> Guarded[DataKeyRecord]:
+    row = DataKeyRecord(
+        account_id=account_id,
+        id=data_key_id,
+        state=DataKeyState.ACTIVE,
+        check=b"c" * 32,
+        created_at_ms=1,
+    )
+    return Guarded(replace(row, **changes), MAC)
+
+
+def wrapping(
+    account_id: str = OURS, data_key_id: str = DATA_KEY, key_ref: str = KEY_REF, **changes: Any
+) -> Guarded[Wrapping]:
+    row = Wrapping(
+        account_id=account_id,
+        data_key_id=data_key_id,
+        scheme="local-fernet",
+        key_ref=key_ref,
+        blob=b"wrapped",
+    )
+    return Guarded(replace(row, **changes), MAC)
+
+
+def secret(number: int = 1, account_id: str = OURS, **changes: Any) -> StoredSecret:
+    row = StoredSecret(
+        account_id=account_id,
+        id=f"sec_{number:04}",
+        name=f"NAME_{number}",
+        version=1,
+        data_key_id=DATA_KEY,
+        envelope=b"sealed %d" % number,
+        create_time_ms=number,
+        update_time_ms=number,
+    )
+    return row._replace(**changes)
+
+
+def answer(request_id: str = "request", **changes: Any) -> StoredAnswer:
+    row = StoredAnswer(
+        account_id=OURS,
+        api_key_id=API_KEY,
+        request_id=request_id,
+        digest=b"d" * 32,
+        data_key_id="dk_system",
+        answer=b"",
+        expires_at_ms=1000,
+    )
+    return replace(row, **changes)
+
+
+def injection(number: int = 1, account_id: str = OURS, **changes: Any) -> Guarded[Injection]:
+    row = Injection(
+        account_id=account_id,
+        id=f"inj_{number:04}",
+        api_key_id=API_KEY,
+        bound=bind([BoundSecret("DB_PASS", "sec_0001", "NAME_1")]),
+        token_digest=b"t" * 32,
+        state=InjectionState.PENDING,
+        created_at_ms=1,
+        expires_at_ms=1000,
+    )
+    return Guarded(replace(row, **changes), MAC)

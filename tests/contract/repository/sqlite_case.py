@@ -1,0 +1,32 @@
+"""SQLite: a file of its own for each test."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from tests.contract.repository.case import DatabaseCase
+
+
+class SqliteCase(DatabaseCase):
+    """A file in a directory that does not exist yet."""
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        tmp_path: Path = self.request.getfixturevalue("tmp_path")
+        return tmp_path / "home" / "strongroom.db"
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{self.path}"
+
+    def execute(self, sql: str, *parameters: object) -> None:
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            connection.execute(sql, parameters)
+
+    def loosen(self, table: str) -> None:
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            connection.execute(f"CREATE TABLE loose AS SELECT * FROM {table}")  # noqa: S608
+            connection.execute(f"DROP TABLE {table}")
+            connection.execute("PRAGMA legacy_alter_table = ON")
+            connection.execute(f"ALTER TABLE loose RENAME TO {table}")

@@ -1,0 +1,115 @@
+"""Accounts, their API keys, and the deployment that they belong to."""
+
+import pytest
+
+from app.domain.scopes import Scope
+from app.repository.base import Conflict, Database
+from tests.contract.repository import rows
+from tests.contract.repository.case import DatabaseCase
+
+
+def test_there_is_no_deployment_before_one_is_filed(case: DatabaseCase) -> None:
+    database = case.connect()
+    database.upgrade()
+    with database.reading() as repository:
+        assert repository.deployment.get_id() is None
+
+
+def test_a_second_deployment_is_refused(database: Database) -> None:
+    with database.writing() as work, pytest.raises(Conflict):
+        work.deployment.add("dep_2")
+
+
+def test_the_start_of_a_reencryption_is_kept_until_it_ends(database: Database) -> None:
+    with database.writing() as work:
+        assert work.deployment.get_reencrypt_start() is None
+        work.deployment.set_reencrypt_start(1_700_000_000_000)
+        assert work.deployment.get_reencrypt_start() == 1_700_000_000_000
+        work.deployment.set_reencrypt_start(None)
+        assert work.deployment.get_reencrypt_start() is None
+
+
+def test_an_account_is_kept_as_it_was_given(database: Database) -> None:
+    with database.reading() as repository:
+        assert repository.accounts.get(rows.OURS) == rows.account()
+
+
+def test_an_account_that_does_not_exist_is_none(database: Database) -> None:
+    with database.reading() as repository:
+        assert repository.accounts.get("acct_missing") is None
+
+
+def test_replacing_an_account_touches_no_other(database: Database) -> None:
+    changed = rows.account(devbox=False, name="another name")
+    with database.writing() as work:
+        work.accounts.replace(changed)
+        work.commit()
+    with database.reading() as repository:
+        assert repository.accounts.all() == [changed, rows.account(rows.THEIRS)]
+
+
+def test_accounts_are_listed_by_id(database: Database) -> None:
+    with database.writing() as work:
+        work.accounts.add(rows.account("acct_0"))
+        ids = [account.unverified.id for account in work.accounts.all()]
+    assert ids == ["acct_0", rows.OURS, rows.THEIRS]
+
+
+def test_an_account_id_cannot_be_taken_twice(database: Database) -> None:
+    with database.writing() as work, pytest.raises(Conflict):
+        work.accounts.add(rows.account())
+
+
+def test_an_api_key_comes_with_its_account(database: Database) -> None:
+    with database.reading() as repository:
+        found = repository.api_keys.get_with_account(rows.OURS, rows.API_KEY)
+    assert found == (rows.api_key(), rows.account())
+
+
+@pytest.mark.parametrize("scopes", [frozenset(), frozenset({Scope.SECRETS_READ, Scope.KEYS_WRITE})])
+@pytest.mark.parametrize("time_ms", [None, 1_700_000_000_000])
+def test_an_api_key_is_kept_as_it_was_given(
+    database: Database, scopes: frozenset[Scope], time_ms: int | None
+) -> None:
+    key = rows.api_key(
+        key_id="key_2", restricted=True, scopes=scopes, expires_at_ms=time_ms, revoked_at_ms=time_ms
+    )
+    with database.writing() as work:
+        work.api_keys.add(key)
+        work.commit()
+    with database.reading() as repository:
+        assert repository.api_keys.get(rows.OURS, "key_2") == key
+
+
+def test_another_accounts_api_key_is_not_there(database: Database) -> None:
+    with database.writing() as work:
+        work.api_keys.add(rows.api_key(rows.THEIRS, "key_theirs"))
+        assert work.api_keys.get(rows.OURS, "key_theirs") is None
+        assert work.api_keys.get_with_account(rows.OURS, "key_theirs") is None
+        assert work.api_keys.list(rows.OURS) == [rows.api_key()]
+
+
+def test_api_keys_are_listed_oldest_first(database: Database) -> None:
+    with database.writing() as work:
+        work.api_keys.add(rows.api_key(key_id="key_3"))
+        work.api_keys.add(rows.api_key(key_id="key_2"))
+        ids = [key.unverified.id for key in work.api_keys.list(rows.OURS)]
+    assert ids == ["key_1", "key_2", "key_3"]
+
+
+def test_a_revoked_api_key_is_seen_elsewhere_at_once(
+    database: Database, elsewhere: Database
+) -> None:
+    revoked = rows.api_key(revoked_at_ms=5)
+    with elsewhere.reading() as repository:
+        repository.api_keys.get(rows.OURS, rows.API_KEY)
+        with database.writing() as work:
+            work.api_keys.replace(revoked)
+            work.commit()
+        assert repository.api_keys.get(rows.OURS, rows.API_KEY) == revoked
+
+
+def test_a_sweep_gives_the_api_keys_of_every_account(database: Database) -> None:
+    with database.reading() as repository:
+        owners = [key.unverified.account_id for key in repository.api_keys.sweep()]
+    assert sorted(owners) == [rows.OURS, rows.THEIRS]

@@ -1,0 +1,66 @@
+"""Stored answers: claimed once, finished, and gone when they expire."""
+
+import pytest
+
+from app.repository.base import Database
+from tests.contract.repository import rows
+
+
+def claim(database: Database, request_id: str = "request", *, now_ms: int = 1) -> bool:
+    with database.writing() as work:
+        is_mine = work.answers.claim(rows.answer(request_id), now_ms)
+        work.commit()
+    return is_mine
+
+
+def test_a_finished_answer_is_found(database: Database) -> None:
+    finished = rows.answer(answer=b"sealed")
+    with database.writing() as work:
+        work.answers.claim(rows.answer(), now_ms=1)
+        work.answers.finish(finished)
+        work.commit()
+    with database.reading() as repository:
+        assert repository.answers.get(rows.OURS, rows.API_KEY, "request") == finished
+
+
+def test_a_request_id_is_claimed_once(database: Database) -> None:
+    assert claim(database)
+    assert not claim(database)
+
+
+def test_a_lost_claim_leaves_the_stored_answer_as_it_was(database: Database) -> None:
+    claim(database)
+    with database.writing() as work:
+        work.answers.claim(rows.answer(digest=b"e" * 32, expires_at_ms=9999), now_ms=1)
+        work.commit()
+    with database.reading() as repository:
+        assert repository.answers.get(rows.OURS, rows.API_KEY, "request") == rows.answer()
+
+
+@pytest.mark.parametrize(("now_ms", "is_free"), [(999, False), (1000, True), (1001, True)])
+def test_an_expired_answer_is_claimed_anew(
+    database: Database, now_ms: int, *, is_free: bool
+) -> None:
+    claim(database)
+    assert claim(database, now_ms=now_ms) is is_free
+
+
+@pytest.mark.parametrize("column", ["account_id", "api_key_id", "request_id"])
+def test_claims_of_others_do_not_meet(database: Database, column: str) -> None:
+    claim(database)
+    with database.writing() as work:
+        assert work.answers.claim(rows.answer(**{column: "another"}), now_ms=1)
+
+
+def test_expired_answers_of_the_account_are_deleted(database: Database) -> None:
+    kept = rows.answer("kept", expires_at_ms=1001)
+    theirs = rows.answer("expired", account_id=rows.THEIRS)
+    with database.writing() as work:
+        for answer in (rows.answer("expired"), kept, theirs):
+            work.answers.claim(answer, now_ms=1)
+        work.answers.delete_expired(rows.OURS, now_ms=1000)
+        work.commit()
+    with database.reading() as repository:
+        assert repository.answers.get(rows.OURS, rows.API_KEY, "expired") is None
+        assert repository.answers.get(rows.OURS, rows.API_KEY, "kept") == kept
+        assert repository.answers.get(rows.THEIRS, rows.API_KEY, "expired") == theirs

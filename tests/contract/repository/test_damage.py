@@ -1,0 +1,187 @@
+"""Rows that someone wrote who can write to the database: refused, and in nobody else's way."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import LargeBinary
+
+from app.domain.errors import TamperedRow
+from app.domain.secrets import SecretFilter
+from app.repository.base import Database, Repository
+from app.repository.sql.tables import metadata
+from tests.contract.repository import rows
+from tests.contract.repository.case import DatabaseCase
+
+Read = Callable[[Repository], Any]
+
+HOSTILE = {
+    "nothing": None,
+    "another word": "nonsense",
+    "no word": "",
+    "a number": 7,
+    "a negative number": -1,
+    "the largest number": 2**63 - 1,
+    "a fraction": 1.5,
+    "bytes": b"\xff\xfe\x00",
+    "a long text": "x" * 100_000,
+    "JSON of another shape": '[{"a": [1]}, 5, null]',
+    "deep JSON": "[" * 5000,
+}
+
+EVERYTHING = SecretFilter()
+READS: dict[str, list[Read]] = {
+    "deployment": [
+        lambda r: r.deployment.get_id(),
+        lambda r: r.deployment.get_reencrypt_start(),
+    ],
+    "accounts": [
+        lambda r: r.accounts.get(rows.OURS),
+        lambda r: r.accounts.all(),
+        lambda r: r.api_keys.get_with_account(rows.OURS, rows.API_KEY),
+        lambda r: r.injections.get_grant(rows.OURS, "inj_0001"),
+    ],
+    "api_keys": [
+        lambda r: r.api_keys.get(rows.OURS, rows.API_KEY),
+        lambda r: r.api_keys.get_with_account(rows.OURS, rows.API_KEY),
+        lambda r: r.api_keys.list(rows.OURS),
+        lambda r: list(r.api_keys.sweep()),
+        lambda r: r.injections.get_grant(rows.OURS, "inj_0001"),
+    ],
+    "data_keys": [
+        lambda r: r.data_keys.get(rows.OURS, rows.DATA_KEY),
+        lambda r: r.data_keys.get_active(rows.OURS),
+        lambda r: r.data_keys.sweep(None, 10),
+        lambda r: r.data_keys.count_without([rows.KEY_REF]),
+        lambda r: r.secrets.sealed(rows.OURS, ["sec_0001"]),
+    ],
+    "wrappings": [
+        lambda r: r.data_keys.get(rows.OURS, rows.DATA_KEY),
+        lambda r: r.data_keys.get_active(rows.OURS),
+        lambda r: r.wrappings.counts(),
+        lambda r: r.wrappings.count_stranded(rows.KEY_REF, []),
+        lambda r: r.secrets.sealed(rows.OURS, ["sec_0001"]),
+    ],
+    "fences": [lambda r: r.wrappings.fences()],
+    "secrets": [
+        lambda r: r.secrets.sealed(rows.OURS, ["sec_0001"]),
+        lambda r: r.secrets.sealed_under(rows.OURS, rows.DATA_KEY, 10, None),
+        lambda r: r.secrets.versions(rows.OURS, ["sec_0001"]),
+        lambda r: r.secrets.find(rows.OURS, ["NAME_1"]),
+        lambda r: r.secrets.view(rows.OURS, "NAME_1"),
+    ],
+    "answers": [lambda r: r.answers.get(rows.OURS, rows.API_KEY, "request")],
+    "injections": [
+        lambda r: r.injections.get(rows.OURS, "inj_0001"),
+        lambda r: r.injections.get_grant(rows.OURS, "inj_0001"),
+        lambda r: r.injections.page(rows.OURS, 10, None),
+        lambda r: list(r.injections.sweep()),
+    ],
+}
+
+# Nobody grants anything by these, and no MAC covers them.
+UNGUARDED = {"deployment", "fences", "secrets", "answers"}
+GUARDED_COLUMNS = [
+    (table.name, column.name)
+    for table in metadata.sorted_tables
+    if table.name not in UNGUARDED
+    for column in table.columns
+]
+SHOWN_COLUMNS = ["name", "version", "create_time_ms", "update_time_ms", "data_key_id", "envelope"]
+
+
+@pytest.fixture
+def filled(database: Database) -> Database:
+    """A row in every table, and two more secrets."""
+    with database.writing() as work:
+        for number in (1, 2, 3):
+            work.secrets.add(rows.secret(number))
+        work.answers.claim(rows.answer(), now_ms=1)
+        work.injections.add(rows.injection())
+        work.wrappings.fence("ref:fenced")
+        work.commit()
+    return database
+
+
+def damage(case: DatabaseCase, table: str, column: str, value: object, which: str = "") -> None:
+    case.loosen(table)
+    case.execute(f'UPDATE {table} SET "{column}" = ? {which}', value)  # noqa: S608
+
+
+def test_every_table_is_read() -> None:
+    assert set(READS) == {table.name for table in metadata.sorted_tables}
+
+
+@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("table", READS)
+def test_a_damaged_row_is_refused_as_tampered_or_read_as_it_is(
+    filled: Database, case: DatabaseCase, table: str, value: object
+) -> None:
+    case.loosen(table)
+    for column in metadata.tables[table].columns:
+        case.execute(f'CREATE TABLE whole AS SELECT * FROM "{table}"')  # noqa: S608
+        case.execute(f'UPDATE "{table}" SET "{column.name}" = ?', value)  # noqa: S608
+        with filled.reading() as repository:
+            refusals = [refusal_of(read, repository) for read in READS[table]]
+        assert all(refusal is None or refusal.__context__ is None for refusal in refusals)
+        case.execute(f'DELETE FROM "{table}"')  # noqa: S608
+        case.execute(f'INSERT INTO "{table}" SELECT * FROM whole')  # noqa: S608
+        case.execute("DROP TABLE whole")
+
+
+def refusal_of(read: Read, repository: Repository) -> TamperedRow | None:
+    try:
+        read(repository)
+    except TamperedRow as refusal:
+        return refusal
+    return None
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [each for each in GUARDED_COLUMNS if each[1] not in {"account_id", "id", "data_key_id"}],
+)
+def test_a_guarded_column_without_its_type_is_tampered(
+    filled: Database, case: DatabaseCase, table: str, column: str
+) -> None:
+    is_blob = isinstance(metadata.tables[table].columns[column].type, LargeBinary)
+    damage(case, table, column, "a text" if is_blob else b"bytes")
+    with filled.reading() as repository, pytest.raises(TamperedRow, match=table):
+        READS[table][0](repository)
+
+
+def test_two_active_data_keys_are_tampered(filled: Database, case: DatabaseCase) -> None:
+    case.loosen("data_keys")
+    case.execute(
+        "INSERT INTO data_keys SELECT account_id, 'dk_2', state, \"check\", "
+        "created_at_ms, mac_key_id, mac FROM data_keys"
+    )
+    with filled.reading() as repository, pytest.raises(TamperedRow, match="data_keys"):
+        repository.data_keys.get_active(rows.OURS)
+
+
+@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("column", SHOWN_COLUMNS)
+def test_a_damaged_secret_is_still_shown_counted_and_deleted(
+    filled: Database, case: DatabaseCase, column: str, value: object
+) -> None:
+    damage(case, "secrets", column, value, "WHERE id = 'sec_0002'")
+    with filled.writing() as work:
+        page = work.secrets.page(rows.OURS, EVERYTHING, 10, None)
+        assert [secret.id for secret in page] == ["sec_0003", "sec_0002", "sec_0001"]
+        assert [tuple(map(type, secret)) for secret in page] == [(str, str, int, int)] * 3
+        assert work.secrets.view_by_id(rows.OURS, "sec_0002") == page[1]
+        assert work.secrets.count(rows.OURS, EVERYTHING) == 3
+        assert work.secrets.delete(rows.OURS, "sec_0002")
+
+
+@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("column", SHOWN_COLUMNS)
+def test_a_damaged_secret_can_be_replaced(
+    filled: Database, case: DatabaseCase, column: str, value: object
+) -> None:
+    damage(case, "secrets", column, value, "WHERE id = 'sec_0002'")
+    with filled.writing() as work:
+        version = work.secrets.lock_version(rows.OURS, "sec_0002")
+        work.secrets.replace_value(rows.secret(2, version=version + 1, envelope=b"new"))
+        assert work.secrets.lock_version(rows.OURS, "sec_0002") == version + 1

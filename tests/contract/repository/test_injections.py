@@ -1,0 +1,79 @@
+"""Injections: kept whole, listed newest first, granted by rows that belong together."""
+
+import pytest
+
+from app.domain.errors import StorageUnavailable
+from app.domain.injections import BoundSecret, Injection, InjectionState, bind
+from app.repository.base import Database, InjectionGrant
+from tests.contract.repository import rows
+
+
+def add(database: Database, *numbers: int, account_id: str = rows.OURS) -> None:
+    with database.writing() as work:
+        for number in numbers:
+            work.injections.add(rows.injection(number, account_id))
+        work.commit()
+
+
+def test_an_injection_is_kept_as_it_was_given(database: Database) -> None:
+    injection = rows.injection(
+        bound=bind([BoundSecret("A", "sec_1", 'quoted "name"'), BoundSecret("B", "sec_1", "é")]),
+        state=InjectionState.REDEEMED,
+        redeemed_at_ms=5,
+        redeemed_from="2001:db8::1",
+        nonce_digest=b"n" * 32,
+    )
+    with database.writing() as work:
+        work.injections.add(injection)
+        work.commit()
+    with database.reading() as repository:
+        assert repository.injections.get(rows.OURS, "inj_0001") == injection
+
+
+def test_an_injection_comes_with_all_that_it_is_granted_by(database: Database) -> None:
+    add(database, 1)
+    with database.reading() as repository:
+        grant = repository.injections.get_grant(rows.OURS, "inj_0001")
+    assert grant == InjectionGrant(rows.injection(), rows.api_key(), rows.account())
+
+
+def test_another_accounts_injection_is_not_there(database: Database) -> None:
+    add(database, 1, account_id=rows.THEIRS)
+    with database.reading() as repository:
+        assert repository.injections.get(rows.OURS, "inj_0001") is None
+        assert repository.injections.get_grant(rows.OURS, "inj_0001") is None
+        assert repository.injections.page(rows.OURS, 10, None) == []
+
+
+def test_injections_are_paged_newest_first(database: Database) -> None:
+    add(database, 2, 1, 3)
+    with database.reading() as repository:
+        first = repository.injections.page(rows.OURS, 2, None)
+        rest = repository.injections.page(rows.OURS, 2, first[-1].unverified.id)
+    assert first + rest == [rows.injection(number) for number in (3, 2, 1)]
+
+
+def test_a_replaced_injection_is_seen_elsewhere_at_once(
+    database: Database, elsewhere: Database
+) -> None:
+    add(database, 1, 2)
+    redeemed = rows.injection(state=InjectionState.REDEEMED, redeemed_at_ms=5)
+    with database.writing() as work:
+        work.injections.replace(redeemed)
+        work.commit()
+    with elsewhere.reading() as repository:
+        assert repository.injections.get(rows.OURS, "inj_0001") == redeemed
+        assert repository.injections.get(rows.OURS, "inj_0002") == rows.injection(2)
+
+
+def test_an_injection_cannot_name_an_api_key_that_does_not_exist(database: Database) -> None:
+    with database.writing() as work, pytest.raises(StorageUnavailable):
+        work.injections.add(rows.injection(api_key_id="key_missing"))
+
+
+def test_a_sweep_gives_the_injections_of_every_account(database: Database) -> None:
+    add(database, 1)
+    add(database, 1, account_id=rows.THEIRS)
+    with database.reading() as repository:
+        swept: list[Injection] = [each.unverified for each in repository.injections.sweep()]
+    assert sorted(each.account_id for each in swept) == [rows.OURS, rows.THEIRS]
