@@ -51,6 +51,8 @@ Answer = Mapping[str, Any]
 _CONNECT_SECONDS = 1
 _READ_SECONDS = 1
 _ATTEMPTS = 2
+_USAGE = "ENCRYPT_DECRYPT"
+_SPEC = "SYMMETRIC_DEFAULT"
 _LARGEST_BLOB = 6144  # KMS API Reference, Decrypt, CiphertextBlob
 
 _BAD_ARN = problem(
@@ -60,6 +62,9 @@ _BAD_ARN = problem(
 )
 _NO_TLS = problem(
     KeyProviderConfigError, "AWS_ENDPOINT_URL_KMS must be https:, or http: to a loopback address."
+)
+_BAD_CONFIG = problem(
+    KeyProviderConfigError, "the AWS configuration, profile or endpoint is not usable."
 )
 _OTHER_KEY = problem(UnknownKey, "the wrapping is under another KMS key.")
 
@@ -96,7 +101,7 @@ _FAILURES: Sequence[tuple[type[Exception] | tuple[type[Exception], ...], Problem
             aws.BaseEndpointResolverError,
             aws.EndpointProviderError,
         ),
-        problem(KeyProviderConfigError, "the AWS configuration or profile is not usable."),
+        _BAD_CONFIG,
     ),
     (Exception, GARBLED),
 )
@@ -242,7 +247,8 @@ class AwsKms(KeyProvider):
 
     def _metadata(self, kms: Kms, name: KmsArn) -> Answer:
         metadata: Answer = kms.describe_key(KeyId=str(name))["KeyMetadata"]
-        if (metadata["KeyUsage"], metadata["KeySpec"]) != ("ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT"):
+        usage = metadata.get("KeyUsage", _USAGE)  # the API Reference requires neither
+        if (usage, metadata.get("KeySpec", _SPEC)) != (_USAGE, _SPEC):
             raise WRONG_KEY_TYPE(self._setting)
         return metadata
 
@@ -352,13 +358,16 @@ def _connect(region: str, connections: int, setting: str) -> Kms:
         retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
         max_pool_connections=connections,
     )
-    client = session.client("kms", region_name=region, config=config)
+    build = partial(session.client, "kms", region_name=region)
+    try:
+        client = build(config=config)
+    except ValueError:  # the endpoint is no URL
+        raise _BAD_CONFIG(setting) from None
     endpoint = urlsplit(client.meta.endpoint_url)
     if endpoint.scheme != "https":
         if not _is_loopback(endpoint.hostname or ""):
             raise _NO_TLS(setting)
-        config = config.merge(Config(proxies={}))
-        client = session.client("kms", region_name=region, config=config)
+        client = build(config=config.merge(Config(proxies={})))
     return cast("Kms", client)
 
 

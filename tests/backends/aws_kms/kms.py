@@ -45,11 +45,13 @@ class Kms:
 
     Attributes:
         asked: Operations and their parameters, in order.
+        signed_by: The access key id of each request.
         fault: What happens to every answer.
     """
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.signed_by: list[str] = []
         self.fault: Fault | None = None
         self._known_materials: dict[str, list[str]] = {}
         self._made_under: dict[str, str] = {}
@@ -96,6 +98,7 @@ class Kms:
         operation = event_name.rsplit(".", 1)[-1]
         body = json.loads(request.body)
         self.asked.append((operation, body))
+        self.signed_by.append(_access_key(request))
         refused = self._refuse(operation, body)
         if refused is not None:
             return self._broken(operation, {}) or refused
@@ -160,6 +163,12 @@ def kms_in_process() -> Iterator[Kms]:
 class _Raw(BytesIO):
     def stream(self, **_: object) -> Iterator[bytes]:
         yield self.read()
+
+
+def _access_key(request: AWSPreparedRequest) -> str:
+    authorization = request.headers["Authorization"]
+    text = authorization.decode() if isinstance(authorization, bytes) else authorization
+    return str(text.partition("Credential=")[2].partition("/")[0])
 
 
 def _backend() -> Any:

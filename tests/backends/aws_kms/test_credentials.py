@@ -1,0 +1,83 @@
+"""Credentials come from boto3's usual chain; what is wrong with them heals without a restart."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from backends.aws_kms import AwsKms
+from backends.context import KeyContext
+from backends.errors import KeyAccessDenied
+from tests.backends.aws_kms.faults import FAULTS
+from tests.backends.aws_kms.kms import Kms
+
+Write = Callable[[str], None]
+
+
+@pytest.fixture
+def write_credentials(kms: Kms, tmp_path: Path) -> Iterator[Write]:  # noqa: ARG001  # first, KMS
+    """Fills the only place where credentials can be found; empty at first."""
+    file = tmp_path / "credentials"
+
+    def write(key_id: str) -> None:
+        file.write_text(
+            f"[default]\naws_access_key_id = {key_id}\naws_secret_access_key = secret\n"
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+            patch.setenv(variable, "")
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+        patch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        yield write
+
+
+@pytest.mark.usefixtures("write_credentials")
+def test_missing_credentials_are_a_denial(provider: AwsKms, context: KeyContext) -> None:
+    with pytest.raises(KeyAccessDenied, match="no usable AWS credentials"):
+        provider.generate(context)
+
+
+def test_credentials_that_come_later_are_found(
+    provider: AwsKms, context: KeyContext, write_credentials: Write
+) -> None:
+    with pytest.raises(KeyAccessDenied):
+        provider.generate(context)
+    write_credentials("LATER")
+    key, wrapped = provider.generate(context)
+    assert provider.unwrap(wrapped, context) == key
+
+
+@pytest.mark.parametrize("fault", ["expired token", "unknown client", "denied"])
+def test_refused_credentials_are_looked_up_anew(
+    kms: Kms, provider: AwsKms, context: KeyContext, write_credentials: Write, fault: str
+) -> None:
+    write_credentials("OLD")
+    kms.fault = FAULTS[fault][1]
+    with pytest.raises(KeyAccessDenied):
+        provider.generate(context)
+    kms.fault = None
+    write_credentials("NEW")
+    provider.generate(context)
+    assert kms.signed_by == ["OLD", "NEW"]
+
+
+def test_credentials_that_work_are_kept(
+    kms: Kms, provider: AwsKms, context: KeyContext, write_credentials: Write
+) -> None:
+    write_credentials("FIRST")
+    provider.generate(context)
+    write_credentials("SECOND")
+    provider.generate(context)
+    assert kms.signed_by == ["FIRST", "FIRST"]
+
+
+def test_half_of_a_pair_is_a_denial(
+    provider: AwsKms, context: KeyContext, write_credentials: Write
+) -> None:
+    write_credentials("WHOLE")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "HALF")
+        with pytest.raises(KeyAccessDenied, match="no usable AWS credentials"):
+            provider.generate(context)
