@@ -28,6 +28,7 @@ from backends.errors import (
     KeyAccessDenied,
     KeyProviderConfigError,
     KeyProviderError,
+    KeyUnavailable,
     UnknownKey,
 )
 from backends.kms_answers import (
@@ -192,13 +193,13 @@ class AwsKms(KeyProvider):
     def rewrap_many(
         self, items: Sequence[tuple[WrappedKey, KeyContext]]
     ) -> list[WrappedKey | KeyProviderError]:
-        """Many ``ReEncrypt`` at once, for KMS takes no batches."""
+        """Several ``ReEncrypt`` at once, for KMS takes no batches."""
         return self._many(self.rewrap, items)
 
     def unwrap_many(
         self, items: Sequence[tuple[WrappedKey, KeyContext]]
     ) -> list[DataKey | KeyProviderError]:
-        """Many ``Decrypt`` at once."""
+        """Several ``Decrypt`` at once."""
         return self._many(self.unwrap, items)
 
     def _many(
@@ -206,10 +207,17 @@ class AwsKms(KeyProvider):
         call: Callable[[WrappedKey, KeyContext], T],
         items: Sequence[tuple[WrappedKey, KeyContext]],
     ) -> list[T | KeyProviderError]:
-        if not items:
-            return []
-        with ThreadPoolExecutor(min(self._concurrency, len(items))) as pool:
-            return list(pool.map(lambda item: or_error(partial(call, *item)), items))
+        """Once KMS is unavailable or denies, the rest are not asked for and get the same error."""
+        hopeless: list[KeyProviderError] = []
+
+        def answer(item: tuple[WrappedKey, KeyContext]) -> T | KeyProviderError:
+            answer = hopeless[0] if hopeless else or_error(partial(call, *item))
+            if isinstance(answer, KeyUnavailable | KeyAccessDenied):
+                hopeless.append(answer)
+            return answer
+
+        with ThreadPoolExecutor(self._concurrency) as pool:
+            return list(pool.map(answer, items))
 
     def _ask(self, question: Callable[[Kms], T]) -> T:
         """Put calls to KMS; any failure becomes ours here.

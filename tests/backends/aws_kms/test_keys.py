@@ -211,3 +211,15 @@ def test_rewrapping_many_asks_for_several_at_once(
     kms.fault = wait_for_the_others
     answers = provider.rewrap_many([(wrapped, context)] * 4)
     assert [type(answer) for answer in answers] == [WrappedKey] * 4
+
+
+@pytest.mark.parametrize("fault", ["internal", "denied"])
+def test_an_outage_or_denial_ends_the_rewrapping_of_many(
+    kms: Kms, provider: AwsKms, context: KeyContext, fault: str
+) -> None:
+    _, wrapped = provider.generate(context)
+    error_class, kms.fault = FAULTS[fault]
+    kms.asked.clear()
+    answers = provider.rewrap_many([(wrapped, context)] * 50)
+    assert [type(answer) for answer in answers] == [error_class] * 50
+    assert len(kms.asked) <= 8  # at most two attempts of each of the four at once
