@@ -4,7 +4,7 @@ import datetime as dt
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
 from threading import Event, Thread
@@ -24,9 +24,11 @@ def endpoint(behaviour: Behaviour) -> Iterator[str]:
     over = Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
         Thread(target=_serve, args=(server, behaviour, over), daemon=True).start()
-        yield "{}:{}".format(*server.getsockname())
-        over.set()
-        server.shutdown(socket.SHUT_RDWR)
+        try:
+            yield "{}:{}".format(*server.getsockname())
+        finally:
+            over.set()
+            server.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
@@ -40,14 +42,13 @@ def closed_port() -> Iterator[str]:
 @contextmanager
 def full_port() -> Iterator[str]:
     """A port whose queue is full, so that connecting gets no answer at all."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
-        waiting = [socket.socket() for _ in range(3)]
-        for each in waiting:
-            each.setblocking(False)
-            each.connect_ex(server.getsockname())
+    with ExitStack() as sockets:
+        server = sockets.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
         yield "{}:{}".format(*server.getsockname())
-        for each in waiting:
-            each.close()
 
 
 def hang(_connection: socket.socket, over: Event) -> None:

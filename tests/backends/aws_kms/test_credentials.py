@@ -15,7 +15,7 @@ Write = Callable[[str], None]
 
 
 @pytest.fixture
-def write_credentials(kms: Kms, tmp_path: Path) -> Iterator[Write]:  # noqa: ARG001  # first, KMS
+def write_credentials(kms: Kms, tmp_path: Path) -> Iterator[Write]:
     """Fills the only place where credentials can be found; empty at first."""
     file = tmp_path / "credentials"
 

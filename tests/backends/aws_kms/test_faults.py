@@ -53,7 +53,7 @@ def provider(shared_arn: str) -> AwsKms:
 
 
 @pytest.fixture
-def made(kms: Kms, provider: AwsKms, context: KeyContext) -> Made:  # noqa: ARG001  # no fault yet
+def made(kms: Kms, provider: AwsKms, context: KeyContext) -> Made:
     return provider.generate(context)
 
 

@@ -86,12 +86,13 @@ class AwsKmsCase(ProviderCase):
     def fault(self, name: str) -> Iterator[None]:
         if name in _STATES:
             self._kms.set_state(self._arn, _STATES[name])
-            yield
-            self._kms.set_state(self._arn, "Enabled")
         else:
             self._kms.fault = FAULTS[name][1]
+        try:
             yield
+        finally:
             self._kms.fault = None
+            self._kms.set_state(self._arn, "Enabled")
 
     def flips(self, blob: bytes) -> Iterable[int]:
         """One bit of each byte: a call takes milliseconds."""
