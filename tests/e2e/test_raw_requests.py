@@ -36,7 +36,7 @@ REFUSED = {
         400,
     ),
     "length and chunks": (
-        b"POST / HTTP/1.1\r\n<usual>Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\n<usual>Content-Length: 2\r\n" + CHUNKED + b"\r\n0\r\n\r\n",
         400,
     ),
     "a coding that is none": (b"POST / HTTP/1.1\r\n<usual>Transfer-Encoding: kumquat\r\n\r\n", 501),
@@ -67,7 +67,7 @@ REFUSED = {
 
 
 def _send(account: Account, request: bytes) -> tuple[int, bytes, bytes]:
-    """Status, head and body of the answer to raw bytes, ``<usual>`` standing for host and credential."""
+    """Status, head and body of the answer; ``<usual>`` stands for host and credential."""
     usual = f"Host: localhost\r\nAuthorization: Bearer {account.token}\r\n".encode()
     port = int(account.url.rpartition(":")[2])
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
