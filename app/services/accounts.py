@@ -28,8 +28,9 @@ class Accounts:
         """
         check_label("name", name)
         account = Account(id=new_id(ACCOUNT), name=name, devbox=devbox, created_at_ms=self._clock())
+        guarded = self._system_key.opened().guard(account)
         with self._database.writing() as work:
-            work.accounts.add(self._system_key.opened().guard(account))
+            work.accounts.add(guarded)
             work.commit()
         return account
 

@@ -13,6 +13,7 @@ from app.domain.api_keys import (
     Token,
 )
 from app.domain.errors import ApiKeyNotFound, InvalidRequest, ScopeMissing
+from app.domain.guarded import Guarded
 from app.domain.ids import API_KEY, new_id
 from app.domain.retries import RetryKey
 from app.domain.scopes import ALL_SCOPES, Scope
@@ -73,14 +74,15 @@ class ApiKeys:
         check_label("name", name)
 
         def issue(work: UnitOfWork) -> IssuedApiKey:
-            return self._issue(
-                work,
+            key, issued = self._new(
                 caller.account_id,
                 name=name,
                 scopes=granted,
                 restricted=scopes is not None,
                 expires_at_ms=expiry,
             )
+            work.api_keys.add(key)
+            return issued
 
         return self._retries.once(caller, retry, issue, _ANSWERS)
 
@@ -99,15 +101,15 @@ class ApiKeys:
         """
         check_label("name", name)
         self._check_expiry(expires_at_ms)
+        key, issued = self._new(
+            account_id,
+            name=name,
+            scopes=scopes,
+            restricted=scopes != ALL_SCOPES,
+            expires_at_ms=expires_at_ms,
+        )
         with self._database.writing() as work:
-            issued = self._issue(
-                work,
-                account_id,
-                name=name,
-                scopes=scopes,
-                restricted=scopes != ALL_SCOPES,
-                expires_at_ms=expires_at_ms,
-            )
+            work.api_keys.add(key)
             work.commit()
         return issued
 
@@ -141,16 +143,15 @@ class ApiKeys:
                 work.commit()
         return key
 
-    def _issue(
+    def _new(
         self,
-        work: UnitOfWork,
         account_id: str,
         *,
         name: str,
         scopes: frozenset[Scope],
         restricted: bool,
         expires_at_ms: int | None,
-    ) -> IssuedApiKey:
+    ) -> tuple[Guarded[ApiKey], IssuedApiKey]:
         opened = self._system_key.opened()
         key_id = new_id(API_KEY)
         prefix = RESTRICTED_PREFIX if restricted else FULL_PREFIX
@@ -166,8 +167,7 @@ class ApiKeys:
             expires_at_ms=expires_at_ms,
             revoked_at_ms=None,
         )
-        work.api_keys.add(opened.guard(key))
-        return IssuedApiKey(key_id, name, token, expires_at_ms)
+        return opened.guard(key), IssuedApiKey(key_id, name, token, expires_at_ms)
 
     def _bounded_expiry(self, caller: Caller, expires_at_ms: int | None) -> int | None:
         if expires_at_ms is None:

@@ -86,12 +86,12 @@ class Redemption:
         parsed = INJECTION_TOKENS.parse(credential.reveal())
         if parsed is None:
             raise InjectionRefused
+        opened = self._system_key.opened()
         if nonce is None:
             return _Request(parsed, None, address)
         check_nonce(nonce)
-        asked = f"{parsed.account_id} {parsed.row_id} {nonce.reveal()}".encode()
-        digest = self._system_key.opened().digest(Purpose.REDEEM_NONCE, asked)
-        return _Request(parsed, digest, address)
+        asked = f"{parsed.account_id} {parsed.row_id} {nonce.reveal()}"
+        return _Request(parsed, opened.digest(Purpose.REDEEM_NONCE, asked.encode()), address)
 
     def _attempt(self, request: _Request) -> Environment | None:
         """One try; ``None`` when a value was replaced between opening and marking."""

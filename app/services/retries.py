@@ -56,12 +56,13 @@ class Retries:
         Raises:
             RequestIdReused: The request id came before, with another request.
         """
+        # Before the transaction: a process may need its provider for the system key.
+        opened = self._system_key.opened()
         if retry is None:
             with self._database.writing() as work:
                 answer = work_on(work)
                 work.commit()
                 return answer
-        opened = self._system_key.opened()
         pending = self._pending(opened, caller, retry)
         with self._database.writing() as work:
             if not work.answers.claim(pending, self._clock()):

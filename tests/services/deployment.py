@@ -1,6 +1,7 @@
 """A deployment as the tests of the services see it: processes, tenants, and rows to tamper with."""
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -120,7 +121,8 @@ class Tenant:
 
     def values(self, *names: str) -> dict[str, str]:
         """What the secrets hold; of all secrets if none is named."""
-        return self.redeem(self.inject(*(names or self.names())).token)
+        wanted = names or self.names()
+        return self.redeem(self.inject(*wanted).token) if wanted else {}
 
     def value(self, name: str) -> str:
         return self.values(name)[name]
@@ -158,6 +160,13 @@ class Deployment:
             file.write(Fernet.generate_key() + b"\n")
         return f"local-fernet:{path}"
 
+    def copy(self, home: Path) -> "Deployment":
+        """Another one in the same state, with a clock of its own; this one's processes end."""
+        self.close()
+        clock = Clock()
+        clock.now_ms = self.clock.now_ms
+        return Deployment(Path(shutil.copytree(self.home, home)), clock)
+
     @contextmanager
     def rows(self) -> Iterator[Rows]:
         connection = sqlite3.connect(self.home / "strongroom.db", isolation_level=None)
@@ -167,8 +176,8 @@ class Deployment:
             connection.close()
 
     def close(self) -> None:
-        for services in self._processes:
-            services.close()
+        while self._processes:
+            self._processes.pop().close()
 
 
 def new_tenant(
