@@ -28,12 +28,14 @@ _CIPHERTEXT = re.compile(rf"vault:v(?P<version>{VERSION}):(?P<sealed>[A-Za-z0-9+
 
 _BY_TEXT: Mapping[str, Callable[[], KeyProviderError]] = {
     "message authentication failed": DecryptionError,
+    # Its number is not the ciphertext's alone, it stands in the key_ref too: Vault has lost it.
+    "version is too new": lambda: UnknownKey("Vault does not know this version of the key (yet)."),
     "invalid ciphertext": DecryptionError,
     "(too old)": lambda: KeyDisabled("This wrapping is older than Vault's min_decryption_version."),
     "soft-deleted": lambda: KeyDisabled("The transit key is soft-deleted."),
     "key not found": lambda: UnknownKey("Vault has no such transit key."),
 }
-_DENIED = "Vault refuses this identity."
+_DENIED = "Vault denies this call: the token is not valid, or its policy does not allow it."
 _NOT_ACCEPTED = "Vault does not accept this request."
 _CLIENT_ERRORS = 4  # hundred
 _BY_STATUS: Mapping[int, Callable[[], KeyProviderError]] = {

@@ -103,7 +103,7 @@ class VaultTransit(KeyProvider):
         try:
             version = self._vault.get().newest_version()
         except KeyProviderError as error:
-            return ProviderStatus(healthy=False, key_ref=None, detail=str(error))
+            return ProviderStatus(healthy=False, key_ref=None, detail=self._detail(error))
         return ProviderStatus(healthy=True, key_ref=self._ref(version))
 
     def owns(self, key_ref: str) -> bool:
@@ -147,6 +147,11 @@ class VaultTransit(KeyProvider):
         vault = self._vault.forget()
         if vault is not None:
             vault.close()
+
+    def _detail(self, error: KeyProviderError) -> str:
+        """What went wrong, with the setting in front, for there may be several Vaults."""
+        setting = f"{self._settings.setting}: "
+        return setting + str(error).removeprefix(setting)
 
     def _in_batches(
         self,

@@ -41,7 +41,7 @@ def wrapped(provider: VaultTransit) -> WrappedKey:
     [
         (TAMPERED, DecryptionError),
         ("invalid ciphertext: no prefix", DecryptionError),
-        ("invalid ciphertext: version is too new", DecryptionError),
+        ("invalid ciphertext: version is too new", UnknownKey),
         ("invalid ciphertext: could not decode base64", DecryptionError),
         ("invalid ciphertext length", DecryptionError),
         ("ciphertext or signature version is disallowed by policy (too old)", KeyDisabled),

@@ -4,8 +4,8 @@ import pytest
 
 from backends.errors import KeyDisabled, KeyProviderConfigError, UnknownKey
 from backends.vault_transit import VaultTransit
-from tests.backends.vault_transit.vault import CALLS, CONTEXT, Call, Vault
-from tests.servers.openbao import OpenBao
+from tests.backends.vault_transit.vault import CALLS, CONTEXT, SETTING, Call, Vault
+from tests.servers.openbao import OpenBao, least_privilege
 
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
@@ -67,6 +67,15 @@ def test_a_missing_engine_is_said_to_be_missing(vault: Vault, openbao: OpenBao) 
     assert "mount" in vault.provider(f"token_file={token}").status().detail
 
 
+def test_the_status_says_which_entry_is_in_trouble_once(vault: Vault) -> None:
+    denied, unfit = vault.provider(), replaced(vault, derived=False)
+    vault.server.forbid(vault.key)
+    details = [denied.status().detail]
+    vault.server.allow(vault.key, least_privilege("transit", vault.key))
+    details.append(unfit.status().detail)
+    assert [each.count(f"{SETTING}: ") for each in details] == [1, 1]
+
+
 def test_the_key_is_looked_at_once_for_many_calls(
     vault: Vault, provider: VaultTransit, asked: list[str]
 ) -> None:
@@ -105,6 +114,16 @@ def test_a_key_in_an_engine_of_several_segments_serves(vault: Vault, openbao: Op
         key,
         f"{openbao.host}/{mount}/{vault.key}:v1",
     )
+
+
+def test_a_version_that_vault_lost_is_unknown_so_that_others_are_tried(
+    vault: Vault, provider: VaultTransit
+) -> None:
+    vault.rotate()
+    _, wrapped = provider.generate(CONTEXT)
+    before = replaced(vault, derived=True)  # as when Vault is restored from an old snapshot
+    with pytest.raises(UnknownKey):
+        before.unwrap(wrapped, CONTEXT)
 
 
 def test_two_vaults_with_one_mount_and_key_name_are_told_apart(vault: Vault) -> None:

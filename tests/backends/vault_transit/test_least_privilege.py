@@ -27,9 +27,8 @@ def allowed_all_but(vault: Vault, what: str) -> VaultTransit:
 def test_a_missing_permission_is_access_denied(vault: Vault, call: str, permission: str) -> None:
     key, wrapped = vault.provider().generate(CONTEXT)
     provider = allowed_all_but(vault, permission)
-    with pytest.raises(KeyAccessDenied) as caught:
+    with pytest.raises(KeyAccessDenied, match=r"^Vault denies this call"):
         CALLS[call](provider, key, wrapped)
-    assert str(caught.value) == "Vault refuses this identity."
 
 
 @pytest.mark.parametrize("call", CALLS)
