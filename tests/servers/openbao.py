@@ -133,7 +133,7 @@ def openbao_server(
         storage: In memory, or durable on disk.
         certificate: What it shows; plain HTTP without.
     """
-    host = f"127.0.0.1:{_free_port()}"
+    host = f"127.0.0.1:{free_port()}"
     configuration = directory / "openbao.hcl"
     configuration.write_text(_configuration(directory, host, storage, certificate))
     with _running(directory, configuration):
@@ -155,13 +155,13 @@ def _configuration(
     return f"""
         disable_mlock = true
         api_addr = "http://{host}"
-        cluster_addr = "http://127.0.0.1:{_free_port()}"
+        cluster_addr = "http://127.0.0.1:{free_port()}"
         storage "{storage}" {{
             {place if storage == "raft" else ""}
         }}
         listener "tcp" {{
             address = "{host}"
-            cluster_address = "127.0.0.1:{_free_port()}"
+            cluster_address = "127.0.0.1:{free_port()}"
             {tls}
         }}
     """
@@ -187,7 +187,8 @@ def _running(directory: Path, configuration: Path) -> Iterator[None]:
             process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A loopback port that nothing listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
