@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.repository.base import Database, DatabaseMisconfigured
@@ -23,8 +23,7 @@ def connect(url: str) -> Database:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise DatabaseMisconfigured(_EXPECTED) from None
-    if parsed.drivername != "sqlite" or not parsed.database or parsed.query:
-        raise DatabaseMisconfigured(_EXPECTED)
-    if parsed.host or parsed.database == ":memory:":
+    only_a_path = URL.create("sqlite", database=parsed.database)
+    if parsed != only_a_path or parsed.database in {None, "", ":memory:"}:
         raise DatabaseMisconfigured(_EXPECTED)
     return SqliteDatabase(Path(parsed.database).absolute())

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -24,6 +24,8 @@ from app.repository.sql.sqlite.settings import (
 from app.repository.sql.sqlite.writer import Writer
 from app.repository.sql.statements import attempt
 
+ERASE_AFTER_S = 20.0
+
 _AGES = {
     SchemaAge.OLDER: "the database is not at the newest migration; run: strongroom db upgrade",
     SchemaAge.NEWER: "the database was made by a newer version of Strongroom.",
@@ -34,15 +36,19 @@ class SqliteDatabase(Database):
     """One SQLite file.
 
     Connections do not survive a fork (https://www.sqlite.org/howtocorrupt.html): those that are
-    idle are closed before it, and the child begins with none.
+    idle are closed before it, and the child begins with none. If any was in use, SQLite in the
+    child believes in locks that only the parent holds, and the child is refused the database.
 
     Args:
         path: The database file, absolute.
+        erase_after_s: How long deleted ciphertext may stay in the write-ahead log, in seconds.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, erase_after_s: float = ERASE_AFTER_S) -> None:
         self._path = path
+        self._erase_after_s = erase_after_s
         self._inherited: list[object] = []
+        self._is_torn = False
         self._start()
         _DATABASES.add(self)
 
@@ -92,10 +98,10 @@ class SqliteDatabase(Database):
         self._readers.close()
         self._writer.close()
 
-    def close_idle(self) -> None:
+    def prepare_for_fork(self) -> None:
         """Close what no thread uses at this moment."""
-        self._readers.close()
-        self._writer.close()
+        is_idle = self._readers.close()
+        self._is_torn = not (self._writer.close() and is_idle)
 
     def start_anew(self) -> None:
         """Begin again in a forked child, without touching what belongs to its parent."""
@@ -103,13 +109,19 @@ class SqliteDatabase(Database):
         self._writer.place.close()
         self._start()
 
-    def _start(self) -> None:
-        self._readers = Readers(self._path, on_open=self._look_for_leftovers)
-        self._writer = Writer(self._path)
-        self._eraser = Eraser(self._truncate_log)
+    def go_on(self) -> None:
+        """Go on after a fork in the parent, to which all connections belong."""
+        self._is_torn = False
 
-    def _look_for_leftovers(self) -> None:
-        """Who was killed may have left deleted ciphertext in the log."""
+    def _start(self) -> None:
+        self._readers = Readers(self._path, self._before_open)
+        self._writer = Writer(self._path, self._before_open)
+        self._eraser = Eraser(self._truncate_log, self._erase_after_s)
+
+    def _before_open(self) -> None:
+        if self._is_torn:
+            raise StorageUnavailable
+        # Who was killed may have left deleted ciphertext in the log.
         with suppress(OSError):
             if files.log_of(self._path).stat().st_size:
                 self._eraser.schedule()
@@ -156,14 +168,13 @@ def _say(fault: str) -> str:
 _DATABASES: weakref.WeakSet[SqliteDatabase] = weakref.WeakSet()
 
 
-def _before_fork() -> None:
+def _tell_all(what: Callable[[SqliteDatabase], None]) -> None:
     for database in list(_DATABASES):
-        database.close_idle()
+        what(database)
 
 
-def _in_child() -> None:
-    for database in list(_DATABASES):
-        database.start_anew()
-
-
-os.register_at_fork(before=_before_fork, after_in_child=_in_child)
+os.register_at_fork(
+    before=lambda: _tell_all(SqliteDatabase.prepare_for_fork),
+    after_in_parent=lambda: _tell_all(SqliteDatabase.go_on),
+    after_in_child=lambda: _tell_all(SqliteDatabase.start_anew),
+)

@@ -7,7 +7,6 @@ stay in the log until it is truncated (https://www.sqlite.org/wal.html).
 import threading
 from collections.abc import Callable
 
-DELAY_S = 20.0
 RETRY_S = 5.0
 
 
@@ -15,11 +14,11 @@ class Eraser:
     """Empties the log once, some time after it was told of deletions.
 
     Args:
-        truncate: Empties the log; whether it could.
-        delay_s: How long after the first of several deletions.
+        truncate: Empties the log; whether it could. If not, it is called again 5 s later.
+        delay_s: How long after the first of several deletions, in seconds.
     """
 
-    def __init__(self, truncate: Callable[[], bool], delay_s: float = DELAY_S) -> None:
+    def __init__(self, truncate: Callable[[], bool], delay_s: float) -> None:
         self._truncate = truncate
         self._delay_s = delay_s
         self._lock = threading.Lock()

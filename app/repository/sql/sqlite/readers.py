@@ -15,35 +15,38 @@ class Readers:
 
     Args:
         path: The database file.
-        on_open: Called whenever a connection was opened.
+        before_open: Called before a connection is opened; may refuse.
     """
 
-    def __init__(self, path: Path, on_open: Callable[[], None]) -> None:
-        self._on_open = on_open
+    def __init__(self, path: Path, before_open: Callable[[], None]) -> None:
+        self._before_open = before_open
         self._engine = reading_engine(path)
         self._prepared = PreparedStatements(self._engine.dialect)
         self._idle: deque[SqlRepository] = deque()
+        self._lent: set[SqlRepository] = set()
 
     @contextmanager
     def lend(self) -> Iterator[SqlRepository]:
         """A repository for the time of a ``with`` block."""
         repository = self._take()
+        self._lent.add(repository)
         try:
             yield repository
         finally:
+            self._lent.discard(repository)
             if repository.has_failed:
                 repository.connection.close()
             else:
                 self._idle.append(repository)
 
-    def close(self) -> None:
-        """Close every connection that is not lent."""
+    def close(self) -> bool:
+        """Close every connection that is not lent; whether these are all."""
         while self._idle:
             self._idle.pop().connection.close()
+        return not self._lent
 
     def _take(self) -> SqlRepository:
         with suppress(IndexError):
             return self._idle.pop()
-        repository = SqlRepository(open_connection(self._engine), self._prepared)
-        self._on_open()
-        return repository
+        self._before_open()
+        return SqlRepository(open_connection(self._engine), self._prepared)

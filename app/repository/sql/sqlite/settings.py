@@ -22,22 +22,24 @@ class SettingNotInForce(Exception):
         self.name = name
 
 
-class _Setting(NamedTuple):
+class Setting(NamedTuple):
+    """One setting: what it is set to, and how SQLite gives that back."""
+
     name: str
     value: str | int
     reads_as: str | int
 
 
 # https://www.sqlite.org/pragma.html
-_SETTINGS = (
-    _Setting("busy_timeout", BUSY_TIMEOUT_MS, BUSY_TIMEOUT_MS),
-    _Setting("synchronous", "FULL", 2),
-    _Setting("secure_delete", "ON", 1),
-    _Setting("foreign_keys", "ON", 1),
-    _Setting("trusted_schema", "OFF", 0),
-    _Setting("temp_store", "MEMORY", 2),
+SETTINGS = (
+    Setting("busy_timeout", BUSY_TIMEOUT_MS, BUSY_TIMEOUT_MS),
+    Setting("synchronous", "FULL", 2),
+    Setting("secure_delete", "ON", 1),
+    Setting("foreign_keys", "ON", 1),
+    Setting("trusted_schema", "OFF", 0),
+    Setting("temp_store", "MEMORY", 2),
 )
-_READ_ONLY = _Setting("query_only", "ON", 1)
+_READ_ONLY = Setting("query_only", "ON", 1)
 
 
 def make_durable(path: Path) -> None:
@@ -49,22 +51,22 @@ def make_durable(path: Path) -> None:
     """
     connection = _connect(path)
     try:
-        _put(connection, _Setting("journal_mode", "WAL", "wal"))
+        _put(connection, Setting("journal_mode", "WAL", "wal"))
     finally:
         connection.close()
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
     """A connection that cannot write."""
-    return _open(path, (*_SETTINGS, _READ_ONLY))
+    return _open(path, (*SETTINGS, _READ_ONLY))
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
     """A connection that can write."""
-    return _open(path, _SETTINGS)
+    return _open(path, SETTINGS)
 
 
-def _open(path: Path, settings: tuple[_Setting, ...]) -> sqlite3.Connection:
+def _open(path: Path, settings: tuple[Setting, ...]) -> sqlite3.Connection:
     connection = _connect(path)
     try:
         _expect(connection, "journal_mode", "wal")
@@ -89,7 +91,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _put(connection: sqlite3.Connection, setting: _Setting) -> None:
+def _put(connection: sqlite3.Connection, setting: Setting) -> None:
     connection.execute(f"PRAGMA {setting.name} = {setting.value}").close()
     _expect(connection, setting.name, setting.reads_as)
 

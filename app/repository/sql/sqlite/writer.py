@@ -1,6 +1,6 @@
 """The writer: one connection of this process, used by whoever holds the writer's place."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,9 +19,11 @@ class Writer:
 
     Args:
         path: The database file.
+        before_open: Called before a connection is opened; may refuse.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, before_open: Callable[[], None]) -> None:
+        self._before_open = before_open
         self._engine = writing_engine(path)
         self._prepared = PreparedStatements(self._engine.dialect)
         self._connection: Connection | None = None
@@ -41,16 +43,19 @@ class Writer:
             finally:
                 self._end(work)
 
-    def close(self) -> None:
-        """Close the connection, unless a thread uses it."""
+    def close(self) -> bool:
+        """Close the connection unless a thread uses it; whether none does."""
         with self.place.if_free() as is_free:
             if is_free:
                 self._drop()
                 self.place.close()
+        return is_free
 
     def _begin(self) -> SqlUnitOfWork:
-        connection = self._connection or open_connection(self._engine)
-        self._connection = connection
+        if self._connection is None:
+            self._before_open()
+            self._connection = open_connection(self._engine)
+        connection = self._connection
         try:
             return SqlUnitOfWork(connection, self._prepared, attempt(connection.begin))
         except StorageUnavailable:
