@@ -26,10 +26,11 @@ VERSION = r"[1-9][0-9]{0,9}"
 
 _CIPHERTEXT = re.compile(rf"vault:v(?P<version>{VERSION}):(?P<sealed>[A-Za-z0-9+/]{{40,1024}}=?=?)")
 
+# The most specific first.
 _BY_TEXT: Mapping[str, Callable[[], KeyProviderError]] = {
+    # Vault was restored from an older snapshot; the number is what the wrapping's key_ref says too.
+    "version is too new": lambda: UnknownKey("Vault does not know this version of the key."),
     "message authentication failed": DecryptionError,
-    # Its number is not the ciphertext's alone, it stands in the key_ref too: Vault has lost it.
-    "version is too new": lambda: UnknownKey("Vault does not know this version of the key (yet)."),
     "invalid ciphertext": DecryptionError,
     "(too old)": lambda: KeyDisabled("This wrapping is older than Vault's min_decryption_version."),
     "soft-deleted": lambda: KeyDisabled("The transit key is soft-deleted."),

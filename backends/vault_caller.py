@@ -36,7 +36,7 @@ class VaultCaller:
             self._headers["X-Vault-Token"] = lease.token
 
     def get(self, url: str) -> Answer:
-        """Read something."""
+        """Send a GET."""
         return self._request("GET", url, None)
 
     def post(
@@ -45,11 +45,11 @@ class VaultCaller:
         json: Mapping[str, Any],
         wrap_ttl: None = None,  # noqa: ARG002 # hvac's
     ) -> Answer:
-        """Do something."""
+        """Send a POST."""
         return self._request("POST", url, json)
 
     def login(self, url: str, use_token: bool, json: Mapping[str, Any]) -> Answer:  # noqa: ARG002, FBT001
-        """Log in; the token is in the answer only."""
+        """Send a login; the token is in the answer only."""
         return self._request("POST", url, json)
 
     def _request(self, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
