@@ -52,8 +52,7 @@ Answer = Mapping[str, Any]
 _CONNECT_SECONDS = 1
 _READ_SECONDS = 1
 _ATTEMPTS = 2
-_USAGE = "ENCRYPT_DECRYPT"
-_SPEC = "SYMMETRIC_DEFAULT"
+_KEY_TYPE = ("ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT")
 _LARGEST_BLOB = 6144  # KMS API Reference, Decrypt, CiphertextBlob
 
 _BAD_ARN = problem(
@@ -255,8 +254,8 @@ class AwsKms(KeyProvider):
 
     def _metadata(self, kms: Kms, name: KmsArn) -> Answer:
         metadata: Answer = kms.describe_key(KeyId=str(name))["KeyMetadata"]
-        usage = metadata.get("KeyUsage", _USAGE)  # the API Reference requires neither
-        if (usage, metadata.get("KeySpec", _SPEC)) != (_USAGE, _SPEC):
+        usage, spec = _KEY_TYPE  # where KMS tells neither: the API Reference requires neither
+        if (metadata.get("KeyUsage", usage), metadata.get("KeySpec", spec)) != _KEY_TYPE:
             raise WRONG_KEY_TYPE(self._setting)
         return metadata
 

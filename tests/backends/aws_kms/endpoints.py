@@ -58,18 +58,18 @@ def hang(_connection: socket.socket, over: Event) -> None:
 
 def hang_up(connection: socket.socket, _over: Event) -> None:
     """Take the request and close."""
-    connection.recv(65536)
+    _take_request(connection)
 
 
 def cut_off(connection: socket.socket, _over: Event) -> None:
     """Close in the middle of an answer."""
-    connection.recv(65536)
+    _take_request(connection)
     connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n{"Plaintext": "AAAA')
 
 
 def babble(connection: socket.socket, _over: Event) -> None:
     """Speak no HTTP."""
-    connection.recv(65536)
+    _take_request(connection)
     connection.sendall(b"220 mail.example ESMTP\r\n")
 
 
@@ -115,6 +115,12 @@ def write_self_signed(path: Path) -> None:
     )
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     path.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+
+
+def _take_request(connection: socket.socket) -> None:
+    """Read all of it: what is closed with bytes unread is reset, and its answer may be lost."""
+    while not (connection.recv(65536) or b"}").endswith(b"}"):
+        pass
 
 
 def _serve(server: socket.socket, behaviour: Behaviour, over: Event) -> None:
