@@ -68,8 +68,8 @@ def cut_off(connection: socket.socket, _over: Event) -> None:
 
 
 def babble(connection: socket.socket, _over: Event) -> None:
-    """Speak no HTTP."""
-    _take_request(connection)
+    """Speak neither HTTP nor TLS."""
+    connection.recv(65536)
     connection.sendall(b"220 mail.example ESMTP\r\n")
 
 
