@@ -3,11 +3,12 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,6 +49,12 @@ class Strongroom:
     def api_key(self) -> str:
         """The API key of the first account."""
         return self.client_environment["RUNLOOP_API_KEY"]
+
+    def edit_database(self, statement: str, *parameters: object) -> None:
+        """Change rows behind the server's back, as somebody who can write to the database would."""
+        with closing(sqlite3.connect(self.home / "strongroom.db", timeout=30)) as connection:
+            connection.execute(statement, parameters)
+            connection.commit()
 
     def command(
         self, *arguments: str, check: bool = True, **settings: str

@@ -50,7 +50,7 @@ class Rows:
         self._connection = connection
 
     def all(self, table: str, **where: object) -> list[Row]:
-        return [dict(row) for row in self._run(f"SELECT * FROM {table}", where)]  # noqa: S608
+        return [dict(row) for row in self._run(f"SELECT * FROM {table}", where)]
 
     def one(self, table: str, **where: object) -> Row:
         (row,) = self.all(table, **where)
@@ -58,14 +58,14 @@ class Rows:
 
     def edit(self, table: str, where: Mapping[str, object], **columns: object) -> None:
         changes = ", ".join(f'"{name}" = ?' for name in columns)
-        self._run(f"UPDATE {table} SET {changes}", where, *columns.values())  # noqa: S608
+        self._run(f"UPDATE {table} SET {changes}", where, *columns.values())
 
     def remove(self, table: str, **where: object) -> None:
-        self._run(f"DELETE FROM {table}", where)  # noqa: S608
+        self._run(f"DELETE FROM {table}", where)
 
     def plant(self, table: str, row: Row) -> None:
         names, marks = ", ".join(f'"{name}"' for name in row), ", ".join("?" * len(row))
-        self._run(f"INSERT INTO {table} ({names}) VALUES ({marks})", {}, *row.values())  # noqa: S608
+        self._run(f"INSERT INTO {table} ({names}) VALUES ({marks})", {}, *row.values())
 
     def _run(self, sql: str, where: Mapping[str, object], *values: object) -> sqlite3.Cursor:
         if where:

@@ -26,7 +26,7 @@ class SqliteCase(DatabaseCase):
 
     def loosen(self, table: str) -> None:
         with closing(sqlite3.connect(self.path)) as connection, connection:
-            connection.execute(f"CREATE TABLE loose AS SELECT * FROM {table}")  # noqa: S608
+            connection.execute(f"CREATE TABLE loose AS SELECT * FROM {table}")
             connection.execute(f"DROP TABLE {table}")
             connection.execute("PRAGMA legacy_alter_table = ON")
             connection.execute(f"ALTER TABLE loose RENAME TO {table}")

@@ -105,7 +105,7 @@ def filled(database: Database) -> Database:
 
 def damage(case: DatabaseCase, table: str, column: str, value: object, which: str = "") -> None:
     case.loosen(table)
-    case.execute(f'UPDATE {table} SET "{column}" = ? {which}', value)  # noqa: S608
+    case.execute(f'UPDATE {table} SET "{column}" = ? {which}', value)
 
 
 def test_every_table_is_read() -> None:
@@ -119,13 +119,13 @@ def test_a_damaged_row_is_refused_as_tampered_or_read_as_it_is(
 ) -> None:
     case.loosen(table)
     for column in metadata.tables[table].columns:
-        case.execute(f'CREATE TABLE whole AS SELECT * FROM "{table}"')  # noqa: S608
-        case.execute(f'UPDATE "{table}" SET "{column.name}" = ?', value)  # noqa: S608
+        case.execute(f'CREATE TABLE whole AS SELECT * FROM "{table}"')
+        case.execute(f'UPDATE "{table}" SET "{column.name}" = ?', value)
         with filled.reading() as repository:
             refusals = [refusal_of(read, repository) for read in READS[table]]
         assert all(refusal is None or refusal.__context__ is None for refusal in refusals)
-        case.execute(f'DELETE FROM "{table}"')  # noqa: S608
-        case.execute(f'INSERT INTO "{table}" SELECT * FROM whole')  # noqa: S608
+        case.execute(f'DELETE FROM "{table}"')
+        case.execute(f'INSERT INTO "{table}" SELECT * FROM whole')
         case.execute("DROP TABLE whole")
 
 

@@ -29,7 +29,7 @@ def test_no_acknowledged_write_is_lost_or_half_there_when_its_writer_is_killed(
     database: Database, case: DatabaseCase, *, proving: bool
 ) -> None:
     kills, acknowledgements = (50, 10_000) if proving else (3, 60)
-    moments = random.Random(0)  # noqa: S311 - moments, not secrets
+    moments = random.Random(0)
     acknowledged: list[int] = []
     for kill in range(kills):
         at_least = acknowledgements // kills + moments.randrange(20)
