@@ -57,6 +57,7 @@ class Retire:
             StillNeeded: Something depends on it; the fence is lifted and nothing is deleted.
             UnknownKeyRef: No wrapping has this key_ref, and it is not fenced.
         """
+        self._keyring.statuses()  # until asked, a provider by an alias cannot tell what it owns
         self._fence(key_ref)
         stranded = self._stranded(key_ref)
         if stranded:
