@@ -1,8 +1,6 @@
 """Statements compiled once for a dialect, as the driver takes them.
 
-Running a statement through SQLAlchemy costs about 30 microseconds more than running its text on the
-driver, of which most is spent on cache keys and results that we do not need
-(``docs/performance.md``).
+A read takes a third of the time that it takes through SQLAlchemy (``docs/adr/0006``).
 """
 
 from collections.abc import Mapping
@@ -26,8 +24,6 @@ class InsertUnlessThere(Insert):
     in PostgreSQL.
     """
 
-    inherit_cache = True
-
 
 @compiles(InsertUnlessThere)
 def _compile(insert: InsertUnlessThere, compiler: SQLCompiler, **options: object) -> str:
@@ -36,7 +32,11 @@ def _compile(insert: InsertUnlessThere, compiler: SQLCompiler, **options: object
 
 
 class Prepared:
-    """The text of one statement, and where its parameters go."""
+    """The text of one statement, and where its parameters go.
+
+    Args:
+        dialect: One whose parameters are positional.
+    """
 
     def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
         compiled = cast("SQLCompiler", statement.compile(dialect=dialect))

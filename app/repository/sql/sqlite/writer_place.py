@@ -1,8 +1,7 @@
 """The one writer's place, among the threads of this process and the processes on this host.
 
 SQLite has one writer at a time. Those who wait in its own busy handler sleep for up to 100 ms and
-overtake each other; waiting here first, in order, keeps the longest wait short
-(``docs/performance.md``).
+overtake each other; waiting here first, in order, keeps the longest wait short (``docs/adr/0006``).
 """
 
 import time
