@@ -8,7 +8,7 @@ DEV := .venv/.dev
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
-.PHONY: run test prove check lock
+.PHONY: run test prove bench check lock
 
 run: $(RUNTIME)
 	@$(BIN)/strongroom init
@@ -21,6 +21,11 @@ test: $(DEV)
 
 prove: $(DEV)
 	@$(BIN)/python -m pytest --prove
+
+# Ratios, for docs/performance.md; needs wrk and a quiet machine.
+bench: $(DEV)
+	@$(BIN)/python -m tests.benchmarks.api
+	@$(BIN)/python -m tests.benchmarks.redemption
 
 check: $(DEV)
 	$(BIN)/ruff format --check .
