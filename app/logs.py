@@ -4,22 +4,17 @@ Nothing else of a record is written, whoever logs it: no argument of a library's
 an exception. So what a library thinks worth telling at DEBUG stays inside.
 """
 
+import json
 import logging
 import logging.config
 import sys
 import threading
 import traceback
+from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any
 
-from pythonjsonlogger.json import JsonFormatter
-
-FIELDS = (
-    "timestamp",
-    "level",
-    "logger",
-    "pid",
-    "event",
+_ALWAYS = ("timestamp", "level", "logger", "pid", "event")
+_GIVEN = (
     "route",
     "method",
     "status",
@@ -33,12 +28,14 @@ FIELDS = (
     "exception",
     "frames",
 )
+
+FIELDS = _ALWAYS + _GIVEN
 """All that a line may hold."""
 
-_RENAMED = {"levelname": "level", "name": "logger", "process": "pid", "message": "event"}
 _OURS = "strongroom"
 _SERVER = "gunicorn.error"
 
+_JSON = json.JSONEncoder(default=lambda other: type(other).__name__)
 _LOG = logging.getLogger(_OURS)
 
 
@@ -69,33 +66,32 @@ def configure(level: str) -> None:
     sys.unraisablehook = _log_unraisable
 
 
-class ListedFields(JsonFormatter):
-    """Formats the fields that are listed, and of an exception its class and frames."""
+class ListedFields(logging.Formatter):
+    """Formats the fields that are listed, and of an exception its class and frames.
 
-    def __init__(self) -> None:
-        super().__init__([*_RENAMED], rename_fields=_RENAMED, timestamp=True)
+    Every request passes here: a general JSON formatter takes twice its 10 microseconds.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
-        return super().format(_without_input(record))
-
-    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
-        """Keep what is listed."""
-        return {name: log_data[name] for name in FIELDS if log_data.get(name) is not None}
+        line: dict[str, object] = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "pid": record.process,
+            "event": _event(record),
+        }
+        held = record.__dict__
+        line.update((name, held[name]) for name in _GIVEN if held.get(name) is not None)
+        if record.exc_info and record.exc_info[0] is not None:
+            kind, _, trace = record.exc_info
+            line |= {"exception": kind.__name__, "frames": frames_of(trace)}
+        return _JSON.encode(line)
 
 
 def frames_of(trace: TracebackType | None) -> list[str]:
     """Where an exception came through, outermost first, without what it said."""
     return [f"{each.filename}:{each.lineno} {each.name}" for each in traceback.extract_tb(trace)]
-
-
-def _without_input(record: logging.LogRecord) -> logging.LogRecord:
-    attributes = record.__dict__ | {"args": None, "exc_info": None, "exc_text": None}
-    attributes |= {"msg": _event(record), "stack_info": None}
-    if record.exc_info and record.exc_info[0] is not None:
-        kind, _, trace = record.exc_info
-        attributes |= {"exception": kind.__name__, "frames": frames_of(trace)}
-    return logging.makeLogRecord(attributes)
 
 
 def _event(record: logging.LogRecord) -> str:
