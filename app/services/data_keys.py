@@ -10,7 +10,7 @@ from app.domain.ids import DATA_KEY, new_id
 from app.repository.base import Conflict, Database
 from app.services.clock import Clock
 from app.services.system_key import SystemKey, verify_data_key
-from app.services.wrappings import to_wrapped_key, to_wrapping
+from app.services.wrappings import refusing_retired_keys, to_wrapped_key, to_wrapping
 from backends.context import KeyContext
 from backends.data_key import DataKey, key_check
 from backends.data_key_cache import DataKeyCache
@@ -128,7 +128,7 @@ class DataKeys:
         return key, StoredDataKey(opened.guard(record), wrappings)
 
     def _store(self, stored: StoredDataKey, replaces: DataKeyRecord | None) -> None:
-        with self._database.writing() as work:
+        with refusing_retired_keys(), self._database.writing() as work:
             if replaces is not None:
                 work.data_keys.replace(self._retired(replaces))
             work.data_keys.add(stored.record, stored.wrappings)

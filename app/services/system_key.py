@@ -6,6 +6,7 @@ while every provider is down.
 """
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
@@ -22,7 +23,7 @@ from app.domain.ids import DATA_KEY, DEPLOYMENT, new_id
 from app.repository.base import Conflict, Database
 from app.services.clock import Clock
 from app.services.row_macs import row_bytes
-from app.services.wrappings import to_wrapped_key, to_wrapping
+from app.services.wrappings import refusing_retired_keys, to_wrapped_key, to_wrapping
 from backends.context import KeyContext
 from backends.data_key import DataKey, derive, key_check
 from backends.keyring import Keyring
@@ -155,11 +156,11 @@ class SystemKey:
         )
         wrappings = [opened.guard(to_wrapping(each, context)) for each in wrapped]
         try:
-            with self._database.writing() as work:
+            with suppress(Conflict), refusing_retired_keys(), self._database.writing() as work:
                 work.deployment.add(deployment_id)
                 work.data_keys.add(opened.guard(record), wrappings)
                 work.commit()
-        except Conflict:
+        finally:
             key.wipe()
 
 

@@ -1,7 +1,12 @@
 """Wrappings between the database's words and the providers'."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from app.domain.data_keys import Wrapping
+from app.repository.base import Fenced
 from backends.context import KeyContext
+from backends.errors import KeyProviderConfigError
 from backends.provider import WrappedKey
 
 
@@ -19,3 +24,19 @@ def to_wrapping(wrapped: WrappedKey, context: KeyContext) -> Wrapping:
         key_ref=wrapped.key_ref,
         blob=wrapped.blob,
     )
+
+
+@contextmanager
+def refusing_retired_keys() -> Iterator[None]:
+    """Around what stores new wrappings: who still wraps by a retired key is misconfigured.
+
+    Raises:
+        KeyProviderConfigError: A wrapping's key_ref was retired; names the settings.
+    """
+    try:
+        yield
+    except Fenced:
+        raise KeyProviderConfigError(
+            "STRONGROOM_KEYS or STRONGROOM_ESCROW_KEYS: a key that new wrappings are made by was "
+            "retired."
+        ) from None

@@ -64,7 +64,6 @@ def asking(request: pytest.FixtureRequest, deployment: Deployment) -> Asking:
         token = tenant.inject(name).token
         if request.param == "warm":
             return lambda: tenant.redeem(token)
-        database = tenant.services.secrets._database
-        return lambda: tenant.at(deployment.process(database=database)).redeem(token)
+        return lambda: tenant.at(deployment.process()).redeem(token)
 
     return prepare

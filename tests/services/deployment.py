@@ -1,11 +1,11 @@
 """A deployment as the tests of the services see it: processes, tenants, and rows to tamper with."""
 
 import os
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,14 @@ from app.domain.redaction import Redacted
 from app.domain.scopes import ALL_SCOPES, Scope
 from app.domain.secrets import Secret, SecretFilter, SecretValue
 from app.repository.base import Database
+from app.repository.sql import connect
+from app.repository.sql.tables import metadata
 from app.services.container import Services
 from app.services.secrets import SecretRef
 from backends.keyring import Keyring
 from config import Settings, load
 
+TABLES = tuple(metadata.tables)
 ADDRESS = "203.0.113.7"
 Row = dict[str, Any]
 
@@ -128,6 +131,7 @@ class Tenant:
         return self.values(name)[name]
 
 
+Snapshot = tuple[int, dict[str, list[Row]]]
 Ask = Callable[[], dict[str, str]]
 Asking = Callable[[Tenant, str], Ask]
 
@@ -140,15 +144,23 @@ class Deployment:
     clock: Clock
     _processes: list[Services] = field(default_factory=list)
 
+    @cached_property
+    def database(self) -> Database:
+        """What all processes share, as it holds nothing but connections."""
+        return connect(self.settings().database_url)
+
     def settings(self, **chosen: str) -> Settings:
         return load({"STRONGROOM_HOME": str(self.home), **chosen})
 
     def process(
         self, *, keyring: Keyring | None = None, database: Database | None = None, **chosen: str
     ) -> Services:
-        """A new process: nothing is opened, nothing cached."""
+        """A new process: no key is opened yet, none is cached."""
         services = bootstrap.build(
-            self.settings(**chosen), keyring=keyring, database=database, clock=self.clock
+            self.settings(**chosen),
+            keyring=keyring,
+            database=database or self.database,
+            clock=self.clock,
         )
         self._processes.append(services)
         return services
@@ -160,12 +172,19 @@ class Deployment:
             file.write(Fernet.generate_key() + b"\n")
         return f"local-fernet:{path}"
 
-    def copy(self, home: Path) -> "Deployment":
-        """Another one in the same state, with a clock of its own; this one's processes end."""
-        self.close()
-        clock = Clock()
-        clock.now_ms = self.clock.now_ms
-        return Deployment(Path(shutil.copytree(self.home, home)), clock)
+    def snapshot(self) -> Snapshot:
+        """Every row, and the time."""
+        with self.rows() as rows:
+            return self.clock.now_ms, {table: rows.all(table) for table in TABLES}
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Make everything as it was then."""
+        self.clock.now_ms, found = snapshot
+        with self.rows() as rows:
+            for table, kept in found.items():
+                rows.remove(table)
+                for row in kept:
+                    rows.plant(table, row)
 
     @contextmanager
     def rows(self) -> Iterator[Rows]:

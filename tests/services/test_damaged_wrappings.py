@@ -68,11 +68,10 @@ def test_every_change_of_the_system_keys_wrapping_is_refused(
 ) -> None:
     system = {"account_id": "_system"}
     blob = rows.one("wrappings", **system)["blob"]
-    database = tenant.services.secrets._database
     served = []
     for damaged in damages(blob)[:: 1 if proving else 9]:
         rows.edit("wrappings", system, blob=damaged)
-        cold = tenant.at(deployment.process(database=database))
+        cold = tenant.at(deployment.process())
         if not is_refused(cold.authenticate, DecryptionError, str(DecryptionError())):
             served.append(damaged)
     assert served == []

@@ -6,7 +6,6 @@ the database and of the provider is one, as are both sides of a commit.
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,6 @@ from app.domain.errors import StorageUnavailable
 from app.domain.retries import RetryKey
 from app.domain.scopes import Scope
 from app.domain.secrets import SecretValue
-from app.repository.sql import connect
 from app.services.secrets import SecretRef
 from backends.errors import KeyUnavailable
 from backends.keyring import Keyring
@@ -24,7 +22,7 @@ from tests.services.steps import Killed, Steps, stepped
 
 RETRY = RetryKey("request-1", b"POST /v1/something")
 OLD = SecretRef.by_name("OLD")
-TABLES = ("accounts", "api_keys", "secrets", "injections", "answers")
+WRITTEN = ("accounts", "api_keys", "secrets", "injections", "answers")
 
 LASTING = ("provider", "commit", "committed")
 """Steps around which something outlives the process; before any other, a kill does no more."""
@@ -84,7 +82,7 @@ CASES: dict[str, tuple[Operation, Callable[[Deployment], Tenant]]] = {
 
 
 class Run:
-    """One copy of the deployment, in a process of which every step is counted."""
+    """An attempt in a process of which every step is counted."""
 
     def __init__(self, deployment: Deployment, tenant: Tenant) -> None:
         self._deployment = deployment
@@ -92,10 +90,9 @@ class Run:
         self.steps = Steps()
         provider = Scripted(f"local-fernet:{deployment.home / 'keys'}")
         provider.before_call = lambda: self.steps.take("provider")
-        database = connect(deployment.settings().database_url)
-        self.stepped = tenant.at(
-            deployment.process(keyring=Keyring([provider]), database=stepped(database, self.steps))
-        )
+        database = stepped(deployment.database, self.steps)
+        services = deployment.process(keyring=Keyring([provider]), database=database)
+        self.stepped = tenant.at(services)
 
     def attempt(self, operation: Operation) -> bool:
         """Whether the operation ended well."""
@@ -106,15 +103,13 @@ class Run:
         return True
 
     def end(self) -> tuple[dict[str, int], dict[str, str]]:
-        """How many rows there are, and all values; the run is over."""
+        """How many rows there are, and all values."""
         counts = {table: len(found) for table, found in self.rows().items()}
-        values = self.restarted.values()
-        self._deployment.close()
-        return counts, values
+        return counts, self.restarted.values()
 
     def rows(self) -> dict[str, list[Row]]:
-        with self._deployment.rows() as rows:
-            return {table: rows.all(table) for table in TABLES}
+        _, rows = self._deployment.snapshot()
+        return {table: rows[table] for table in WRITTEN}
 
 
 def kill(_: Steps) -> None:
@@ -130,18 +125,20 @@ def fail(steps: Steps) -> None:
 @pytest.mark.parametrize("interrupt", [kill, fail])
 @pytest.mark.parametrize("case", CASES)
 def test_an_interrupted_write_has_happened_or_not_and_happens_once(
-    deployment: Deployment, case: str, interrupt: Callable[[Steps], None], tmp_path: Path
+    deployment: Deployment, case: str, interrupt: Callable[[Steps], None]
 ) -> None:
     operation, prepare = CASES[case]
     tenant = prepare(deployment)
-    whole = Run(deployment.copy(tmp_path / "whole"), tenant)
+    prepared = deployment.snapshot()
+    whole = Run(deployment, tenant)
     assert whole.attempt(operation)
     expected = whole.end()
     torn, ends = [], []
     for number, name in enumerate(whole.steps.names, start=1):
         if interrupt is kill and name not in LASTING:
             continue
-        run = Run(deployment.copy(tmp_path / str(number)), tenant)
+        deployment.restore(prepared)
+        run = Run(deployment, tenant)
         run.steps.at(number, partial(interrupt, run.steps))
         before, ended_well, after = run.rows(), run.attempt(operation), run.rows()
         operation(run.restarted)

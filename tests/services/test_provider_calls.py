@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.repository.sql import connect
 from app.services.container import Services
 from app.services.secrets import SecretRef
 from backends.keyring import Keyring
@@ -138,7 +137,7 @@ def test_no_provider_is_asked_inside_a_transaction(
     steps = Steps()
     inside: list[bool] = []
     provider.before_call = lambda: inside.append(steps.is_writing)
-    database = stepped(connect(deployment.settings().database_url), steps)
+    database = stepped(deployment.database, steps)
     services: Services = deployment.process(keyring=Keyring([provider]), database=database)
     WRITES[write](counted.at(services))
     assert inside

@@ -16,7 +16,7 @@ from app.repository.base import Database, Repository
 from app.services.keyring.held_keys import VerifiedDataKey, batches
 from app.services.keyring.progress import Pace, Progress, Report
 from app.services.system_key import OpenedSystemKey, SystemKey
-from app.services.wrappings import to_wrapped_key, to_wrapping
+from app.services.wrappings import refusing_retired_keys, to_wrapped_key, to_wrapping
 from backends.context import KeyContext
 from backends.data_key import DataKey, key_check, verify_key
 from backends.errors import DecryptionError, UnknownKey
@@ -131,7 +131,7 @@ class Recovery:
         record = key.record
         if record.account_id != SYSTEM_ACCOUNT_ID:
             record = replace(record, state=DataKeyState.RETIRED)
-        with self._database.writing() as work:
+        with refusing_retired_keys(), self._database.writing() as work:
             work.data_keys.replace(opened.guard(record))
             for each in wrapped:
                 if each.key_ref not in {old.key_ref for old in key.held.wrappings}:

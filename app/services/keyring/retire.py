@@ -7,7 +7,7 @@ it, whatever its settings say. Only then is counted, and only then deleted.
 from dataclasses import dataclass
 
 from app.domain.errors import DomainError
-from app.repository.base import Database
+from app.repository.base import Database, UnitOfWork
 from backends.keyring import Keyring
 
 BATCH = 500
@@ -54,16 +54,16 @@ class Retire:
         A retirement that was killed half-way is run again.
 
         Raises:
-            StillNeeded: Something depends on it; the fence is lifted and nothing is deleted.
+            StillNeeded: Something depends on it, which keeps its wrapping; the fence is lifted.
             UnknownKeyRef: No wrapping has this key_ref, and it is not fenced.
         """
         self._keyring.statuses()  # until asked, a provider by an alias cannot tell what it owns
         self._fence(key_ref)
-        stranded = self._stranded(key_ref)
-        if stranded:
+        try:
+            return Retired(self._delete(key_ref))
+        except StillNeeded:
             self.undo(key_ref)
-            raise StillNeeded(stranded)
-        return Retired(self._delete(key_ref))
+            raise
 
     def undo(self, key_ref: str) -> None:
         """Lift the fence, so that wrappings by ``key_ref`` can be added again."""
@@ -78,30 +78,22 @@ class Retire:
             work.wrappings.fence(key_ref)
             work.commit()
 
-    def _stranded(self, key_ref: str) -> int:
-        with self._database.reading() as repository:
-            others = [
-                ref
-                for ref in repository.wrappings.counts()
-                if ref != key_ref and self._keyring.owns(ref)
-            ]
-            return repository.wrappings.count_stranded(key_ref, others)
-
     def _delete(self, key_ref: str) -> int:
         """Delete in small units; each looks again at what it is about to delete."""
         deleted = 0
         while True:
             with self._database.writing() as work:
-                others = [
-                    ref
-                    for ref in work.wrappings.counts()
-                    if ref != key_ref and self._keyring.owns(ref)
-                ]
-                stranded = work.wrappings.count_stranded(key_ref, others)
-                if stranded:
-                    raise StillNeeded(stranded)
+                self._refuse_if_needed(work, key_ref)
                 batch = work.wrappings.remove_all(key_ref, BATCH)
                 work.commit()
             if not batch:
                 return deleted
             deleted += batch
+
+    def _refuse_if_needed(self, work: UnitOfWork, key_ref: str) -> None:
+        others = [
+            ref for ref in work.wrappings.counts() if ref != key_ref and self._keyring.owns(ref)
+        ]
+        stranded = work.wrappings.count_stranded(key_ref, others)
+        if stranded:
+            raise StillNeeded(stranded)

@@ -12,7 +12,7 @@ from app.repository.base import Conflict, Database, UnitOfWork
 from app.services.keyring.held_keys import VerifiedDataKey, batches
 from app.services.keyring.progress import Pace, Progress, Report
 from app.services.system_key import SystemKey
-from app.services.wrappings import to_wrapping
+from app.services.wrappings import refusing_retired_keys, to_wrapping
 from backends.errors import KeyUnavailable
 from backends.keyring import Keyring
 from backends.member import Member
@@ -47,7 +47,7 @@ class Rewrap:
 
         Raises:
             KeyUnavailable: The first provider or an escrow key cannot tell its current key_ref.
-            Fenced: The key_ref that new wrappings would get was retired.
+            KeyProviderConfigError: The key_ref that new wrappings would get was retired.
         """
         targets = self._targets()
         with self._database.reading() as repository:
@@ -86,7 +86,7 @@ class Rewrap:
                 else:
                     failed.add(key.record.id)
         if new:
-            with self._database.writing() as work:
+            with refusing_retired_keys(), self._database.writing() as work:
                 for each in new:
                     self._store(work, each)
                 work.commit()

@@ -1,0 +1,82 @@
+"""A sweep over the keys may be killed anywhere: run again by a new process, its end is the same.
+
+Each sweep is killed after its first commit, after its second, and so on: nothing else of it
+outlives the process.
+"""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from app.services.container import Services
+from app.services.keyring import held_keys, reencrypt, retire
+from tests.services.deployment import Tenant
+from tests.services.keyring.moving import VALUES, Move, counting, ignore, key_ref
+from tests.services.steps import Killed
+
+Sweep = Callable[[Services, Move], object]
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a handful of rows takes several transactions."""
+    monkeypatch.setattr(held_keys, "BATCH", 2)
+    monkeypatch.setattr(reencrypt, "BATCH", 1)
+    monkeypatch.setattr(retire, "BATCH", 2)
+
+
+def rewrap(services: Services, _: Move) -> object:
+    return services.rewrap.run(ignore)
+
+
+def retire_a(services: Services, move: Move) -> object:
+    return services.retire.run(key_ref(move.a))
+
+
+def reencrypt_all(services: Services, _: Move) -> object:
+    return services.reencrypt.run(ignore)
+
+
+def kill() -> None:
+    raise Killed
+
+
+def killed_everywhere(sweep: Sweep, move: Move) -> Iterator[None]:
+    """Yields after a sweep that was killed and run again by a new process, for every place."""
+    prepared = move.deployment.snapshot()
+    whole, steps = counting(move)
+    sweep(whole, move)
+    commits = [at for at, name in enumerate(steps.names, start=1) if name == "committed"]
+    assert commits
+    for number in commits:
+        move.deployment.restore(prepared)
+        services, counted = counting(move)
+        counted.at(number, kill)
+        with pytest.raises(Killed):
+            sweep(services, move)
+        sweep(move.process(move.b, move.a), move)
+        yield
+
+
+def values_by(move: Move, tenants: list[Tenant], *uris: str) -> list[dict[str, str]]:
+    services = move.process(*uris)
+    return [tenant.at(services).values() for tenant in tenants]
+
+
+def test_a_killed_rewrap_goes_on_to_the_same_end(move: Move, tenants: list[Tenant]) -> None:
+    for _ in killed_everywhere(rewrap, move):
+        assert move.refs() == [{"a", "b"}] * 5
+        assert values_by(move, tenants, move.b) == [VALUES, VALUES]
+
+
+def test_a_killed_retirement_goes_on_to_the_same_end(move: Move, tenants: list[Tenant]) -> None:
+    rewrap(move.process(move.b, move.a), move)
+    for _ in killed_everywhere(retire_a, move):
+        assert move.refs() == [{"b"}] * 5
+        assert values_by(move, tenants, move.b) == [VALUES, VALUES]
+
+
+def test_a_killed_re_encryption_goes_on_to_the_same_end(move: Move, tenants: list[Tenant]) -> None:
+    for _ in killed_everywhere(reencrypt_all, move):
+        assert move.refs() == [{"a"}, {"b"}, {"b"}]
+        assert values_by(move, tenants, move.b, move.a) == [VALUES, VALUES]

@@ -1,0 +1,134 @@
+"""Retiring a key gives up its wrappings, when every data key has another that can be opened."""
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from app.services.keyring import retire
+from app.services.keyring.retire import StillNeeded, UnknownKeyRef
+from backends.errors import KeyProviderConfigError
+from tests.services.deployment import Tenant, new_tenant
+from tests.services.keyring.moving import VALUES, Move, counting, ignore, key_ref
+from tests.services.steps import BETWEEN_TRANSACTIONS
+
+DATA_KEYS = 5
+
+
+@pytest.fixture
+def moved(move: Move, tenants: list[Tenant]) -> Move:
+    """Every data key is wrapped by either file."""
+    move.process(move.b, move.a).rewrap.run(ignore)
+    return move
+
+
+def fences(move: Move) -> list[str]:
+    with move.deployment.rows() as rows:
+        return [each["key_ref"] for each in rows.all("fences")]
+
+
+def test_afterwards_nothing_is_wrapped_by_the_retired_key(moved: Move) -> None:
+    retired = moved.process(moved.b, moved.a).retire.run(key_ref(moved.a))
+    assert retired.wrappings == DATA_KEYS
+    assert moved.refs() == [{"b"}] * DATA_KEYS
+
+
+def test_every_value_still_opens_when_the_retired_file_is_gone(
+    moved: Move, tenants: list[Tenant]
+) -> None:
+    moved.process(moved.b, moved.a).retire.run(key_ref(moved.a))
+    (moved.deployment.home / "keys").unlink()
+    only_b = moved.process(moved.b)
+    assert [tenant.at(only_b).values() for tenant in tenants] == [VALUES, VALUES]
+
+
+def test_retiring_again_is_no_fault(moved: Move) -> None:
+    services = moved.process(moved.b)
+    services.retire.run(key_ref(moved.a))
+    assert services.retire.run(key_ref(moved.a)).wrappings == 0
+
+
+def test_a_key_that_data_keys_depend_on_is_not_retired(move: Move, tenants: list[Tenant]) -> None:
+    with pytest.raises(StillNeeded, match=str(DATA_KEYS)):
+        move.process(move.b, move.a).retire.run(key_ref(move.a))
+    assert (move.refs(), fences(move)) == ([{"a"}] * DATA_KEYS, [])
+
+
+def test_one_stranded_data_key_is_enough_to_refuse(moved: Move) -> None:
+    new_tenant(moved.process(moved.a)).create("A")
+    with pytest.raises(StillNeeded, match="1 data keys"):
+        moved.process(moved.b, moved.a).retire.run(key_ref(moved.a))
+
+
+def test_what_only_an_unlisted_provider_opens_is_no_reason_to_let_go(moved: Move) -> None:
+    with pytest.raises(StillNeeded):
+        moved.process(moved.a).retire.run(key_ref(moved.a))
+
+
+def test_a_key_ref_that_nothing_has_is_unknown(moved: Move) -> None:
+    with pytest.raises(UnknownKeyRef):
+        moved.process(moved.b).retire.run("local-fernet:nothing")
+    assert fences(moved) == []
+
+
+def test_a_writer_on_the_old_setting_is_told_which_setting_is_wrong(moved: Move) -> None:
+    moved.process(moved.b, moved.a).retire.run(key_ref(moved.a))
+    newcomer = new_tenant(moved.process(moved.a, moved.b))
+    with pytest.raises(KeyProviderConfigError, match="STRONGROOM_KEYS"):
+        newcomer.create("A")
+    assert len(moved.refs()) == DATA_KEYS
+
+
+def test_a_writer_on_the_old_setting_keeps_using_an_aged_data_key(
+    moved: Move, tenants: list[Tenant]
+) -> None:
+    moved.process(moved.b, moved.a).retire.run(key_ref(moved.a))
+    moved.deployment.clock.advance(days=31)
+    tenants[0].at(moved.process(moved.a, moved.b)).create("LATER", "a later value")
+    assert tenants[0].at(moved.process(moved.b)).value("LATER") == "a later value"
+
+
+def test_a_rewrap_on_the_old_setting_is_told_which_setting_is_wrong(
+    moved: Move, tenants: list[Tenant]
+) -> None:
+    moved.process(moved.b, moved.a).retire.run(key_ref(moved.a))
+    with pytest.raises(KeyProviderConfigError, match="STRONGROOM_KEYS"):
+        moved.process(moved.a, moved.b).rewrap.run(ignore)
+    assert moved.refs() == [{"b"}] * DATA_KEYS
+
+
+def test_undoing_a_retirement_lets_the_key_wrap_again(moved: Move) -> None:
+    services = moved.process(moved.b, moved.a)
+    services.retire.run(key_ref(moved.a))
+    services.retire.undo(key_ref(moved.a))
+    new_tenant(moved.process(moved.a, moved.b)).create("A")
+    assert moved.refs()[-1] == {"a"}
+
+
+def test_of_two_retirements_at_once_one_is_refused_and_leaves_no_fence(
+    moved: Move, tenants: list[Tenant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retire, "BATCH", 2)
+    prepared = moved.deployment.snapshot()
+    whole, steps = counting(moved)
+    whole.retire.run(key_ref(moved.a))
+    for number, name in enumerate(steps.names, start=1):
+        if name not in BETWEEN_TRANSACTIONS:
+            continue
+        moved.deployment.restore(prepared)
+        services, counted = counting(moved)
+        refused: list[str] = []
+        other = moved.process(moved.a, moved.b)
+        counted.at(number, partial(attempt, other.retire.run, key_ref(moved.b), refused))
+        attempt(services.retire.run, key_ref(moved.a), refused)
+        assert len(refused) == 1
+        assert set(fences(moved)) == {key_ref(moved.a), key_ref(moved.b)} - set(refused)
+        both = moved.process(moved.a, moved.b)
+        assert [tenant.at(both).values() for tenant in tenants] == [VALUES, VALUES]
+
+
+def attempt(run: Callable[[str], object], ref: str, refused: list[str]) -> None:
+    try:
+        run(ref)
+    except StillNeeded:
+        refused.append(ref)

@@ -1,0 +1,129 @@
+"""Rewrap gives every data key a current wrapping; values and data keys stay as they are."""
+
+import pytest
+from cryptography.fernet import Fernet
+
+from app.services.keyring.progress import Progress
+from backends.errors import KeyUnavailable
+from backends.keyring import Keyring
+from backends.recovery_files import public_key_text
+from backends.recovery_keys import RecoveryPrivateKey
+from tests.services.deployment import Tenant
+from tests.services.keyring.moving import VALUES, Move, ignore, key_ref
+from tests.services.providers import Scripted
+
+DATA_KEYS = 5  # the system's, and two of either tenant
+
+
+def test_afterwards_every_data_key_is_wrapped_by_the_new_first_provider(
+    move: Move, tenants: list[Tenant]
+) -> None:
+    move.process(move.b, move.a).rewrap.run(ignore)
+    assert move.refs() == [{"a", "b"}] * DATA_KEYS
+
+
+def test_every_value_opens_under_the_new_provider_alone(move: Move, tenants: list[Tenant]) -> None:
+    move.process(move.b, move.a).rewrap.run(ignore)
+    only_b = move.process(move.b)
+    assert [each.at(only_b).values() for each in tenants] == [VALUES, VALUES]
+
+
+def test_nodes_on_the_old_setting_go_on(move: Move, tenants: list[Tenant]) -> None:
+    move.process(move.b, move.a).rewrap.run(ignore)
+    only_a = move.process(move.a)
+    assert [each.at(only_a).values() for each in tenants] == [VALUES, VALUES]
+
+
+def test_secrets_and_data_keys_are_not_written(move: Move, tenants: list[Tenant]) -> None:
+    with move.deployment.rows() as rows:
+        before = rows.all("secrets"), rows.all("data_keys")
+        move.process(move.b, move.a).rewrap.run(ignore)
+        assert (rows.all("secrets"), rows.all("data_keys")) == before
+
+
+def test_running_it_again_changes_nothing(move: Move, tenants: list[Tenant]) -> None:
+    services = move.process(move.b, move.a)
+    services.rewrap.run(ignore)
+    with move.deployment.rows() as rows:
+        before = rows.all("wrappings")
+        assert services.rewrap.run(ignore).changed == 0
+        assert rows.all("wrappings") == before
+
+
+def test_a_dry_run_counts_and_writes_nothing(move: Move, tenants: list[Tenant]) -> None:
+    with move.deployment.rows() as rows:
+        before = rows.all("wrappings")
+        progress = move.process(move.b, move.a).rewrap.run(ignore, dry_run=True)
+        assert (progress.changed, progress.failed) == (DATA_KEYS, 0)
+        assert rows.all("wrappings") == before
+
+
+def test_progress_ends_with_everything_done(move: Move, tenants: list[Tenant]) -> None:
+    seen: list[Progress] = []
+    last = move.process(move.b, move.a).rewrap.run(seen.append)
+    assert (last.done, last.total, last.changed, last.failed) == (
+        DATA_KEYS,
+        DATA_KEYS,
+        DATA_KEYS,
+        0,
+    )
+    assert seen[-1].done == DATA_KEYS
+
+
+def test_a_newer_key_in_the_file_replaces_the_older(move: Move, tenants: list[Tenant]) -> None:
+    file = move.deployment.home / "keys"
+    file.write_bytes(Fernet.generate_key() + b"\n" + file.read_bytes())
+    move.process(move.a).rewrap.run(ignore)
+    with move.deployment.rows() as rows:
+        assert {each["key_ref"] for each in rows.all("wrappings")} == {key_ref(move.a)}
+    file.write_bytes(file.read_bytes().splitlines()[0] + b"\n")
+    only_newest = move.process(move.a)
+    assert [each.at(only_newest).values() for each in tenants] == [VALUES, VALUES]
+
+
+def test_an_escrow_key_that_is_added_later_gets_its_wrappings(
+    move: Move, tenants: list[Tenant]
+) -> None:
+    public = move.deployment.home / "recovery.pub"
+    public.write_text(public_key_text(RecoveryPrivateKey.generate().public_key))
+    move.process(move.a, escrow=f"recovery:{public}").rewrap.run(ignore)
+    assert move.refs() == [{"a", "recovery"}] * DATA_KEYS
+
+
+def test_a_provider_file_as_escrow_gets_its_wrappings(move: Move, tenants: list[Tenant]) -> None:
+    move.process(move.a, escrow=move.b).rewrap.run(ignore)
+    assert move.refs() == [{"a", "b"}] * DATA_KEYS
+
+
+def test_an_edited_data_key_is_left_alone_and_counted(move: Move, tenants: list[Tenant]) -> None:
+    with move.deployment.rows() as rows:
+        edited = rows.all("data_keys", account_id=tenants[0].caller.account_id)[0]
+        rows.edit("data_keys", {"id": edited["id"]}, created_at_ms=1)
+        progress = move.process(move.b, move.a).rewrap.run(ignore)
+        assert (progress.changed, progress.failed) == (DATA_KEYS - 1, 1)
+        assert len(rows.all("wrappings", data_key_id=edited["id"])) == 1
+
+
+def test_nothing_is_written_while_the_new_provider_is_down(
+    move: Move, tenants: list[Tenant]
+) -> None:
+    b, a = Scripted(move.b), Scripted(move.a)
+    b.down = KeyUnavailable("The provider is down.")
+    services = move.deployment.process(keyring=Keyring([b, a]))
+    with pytest.raises(KeyUnavailable):
+        services.rewrap.run(ignore)
+    assert move.refs() == [{"a"}] * DATA_KEYS
+
+
+def test_what_no_provider_opens_is_counted_and_done_when_run_again(
+    move: Move, tenants: list[Tenant]
+) -> None:
+    b, a = Scripted(move.b), Scripted(move.a)
+    services = move.deployment.process(keyring=Keyring([b, a]))
+    services.accounts.list()  # the system key is open
+    a.down = KeyUnavailable("The provider is down.")
+    assert services.rewrap.run(ignore).failed == DATA_KEYS
+    a.down = None
+    again = move.deployment.process(keyring=Keyring([b, a]))
+    assert again.rewrap.run(ignore).failed == 0
+    assert move.refs() == [{"a", "b"}] * DATA_KEYS
