@@ -1,0 +1,45 @@
+"""Values that are recognised wherever they turn up, in whatever form."""
+
+import base64
+import json
+from urllib.parse import quote
+
+_STEM = "Kümmel-Quitte"
+
+
+def canary(number: int) -> str:
+    """A value of its own for each number."""
+    return f"{_STEM}-{number}"
+
+
+def forms() -> dict[str, bytes]:
+    """What every canary holds, in the forms that software gives to text."""
+    plain = _STEM.encode()
+    return {
+        "raw": plain,
+        "latin-1": _STEM.encode("latin-1"),
+        "UTF-16 little-endian": _STEM.encode("utf-16-le"),
+        "UTF-16 big-endian": _STEM.encode("utf-16-be"),
+        "hex": plain.hex().encode(),
+        "upper-case hex": plain.hex().upper().encode(),
+        "URL": quote(_STEM).encode(),
+        "JSON": json.dumps(_STEM)[1:-1].encode(),
+        "Python": ascii(_STEM)[1:-1].encode(),
+        **{f"base64 at {start}": _base64_within(plain, start) for start in range(3)},
+        **{f"URL-safe base64 at {start}": _url_safe(plain, start) for start in range(3)},
+    }
+
+
+def found_in(data: bytes) -> list[str]:
+    """The forms in which a canary is in ``data``."""
+    return [name for name, form in forms().items() if form in data]
+
+
+def _base64_within(plain: bytes, start: int) -> bytes:
+    """The digits that stay the same whatever stands before and behind, ``start`` bytes in."""
+    whole = (start + len(plain)) // 3 * 4
+    return base64.b64encode(b"\0" * start + plain)[4 if start else 0 : whole]
+
+
+def _url_safe(plain: bytes, start: int) -> bytes:
+    return _base64_within(plain, start).translate(bytes.maketrans(b"+/", b"-_"))
