@@ -21,6 +21,7 @@ timeout = 60
 graceful_timeout = 30
 limit_request_line = 8190
 limit_request_fields = 64
+forwarder_headers = ""  # no header of a client becomes SCRIPT_NAME or PATH_INFO
 control_socket_disable = True
 logger_class = "app.gunicorn_log.GunicornLog"
 accesslog = None

@@ -110,6 +110,13 @@ def test_an_encoded_slash_deletes_nothing(account: Account, target: bytes) -> No
     assert account.names() == ["A"]
 
 
+@pytest.mark.parametrize("header", [b"PATH_INFO: /healthz", b"SCRIPT_NAME: /nowhere"])
+def test_no_header_changes_the_path(account: Account, header: bytes) -> None:
+    asked = b"GET /nowhere/healthz HTTP/1.1\r\n<usual>" + header + b"\r\n\r\n"
+    status, _, _ = _send(account, asked)
+    assert status in {400, 404}
+
+
 def test_an_encoded_slash_deletes_nothing_over_http_2_either(account: Account) -> None:
     account.create("A")
     assert _post_over_http_2(account, "/v1/secrets/A%2Fdelete")[":status"] == "400"

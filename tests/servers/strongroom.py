@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -114,7 +114,8 @@ class Strongroom:
         if process is None:
             return
         if number is signal.SIGKILL:
-            os.killpg(process.pid, number)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
         else:
             process.send_signal(number)
         process.wait(_STOP_SECONDS)
@@ -124,8 +125,8 @@ class Strongroom:
 def running(directory: Path, settings: Mapping[str, str] | None = None) -> Iterator[Strongroom]:
     """A server in a new directory, set up by ``strongroom init``, until the block ends."""
     server = prepared(directory, settings)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.kill()
