@@ -19,6 +19,10 @@ class Killed(BaseException):
     """The process ends here; nothing of ours may catch this."""
 
 
+def _nothing() -> None:
+    return None
+
+
 class Steps:
     """Counts steps and makes something happen before one of them.
 
@@ -30,16 +34,22 @@ class Steps:
         self.names: list[str] = []
         self._at = 0
         self._happens: Callable[[], None] | None = None
+        self._first: dict[str, Callable[[], None]] = {}
         self._writers: set[int] = set()
 
     def at(self, number: int, happens: Callable[[], None]) -> None:
         """Before the step of this number, counted from 1, let something happen once."""
         self._at, self._happens = number, happens
 
+    def before(self, name: str, happens: Callable[[], None]) -> None:
+        """Before the first step of this name, let something happen once."""
+        self._first[name] = happens
+
     def take(self, name: str) -> None:
         self.names.append(name)
         if len(self.names) == self._at and self._happens is not None:
             self._happens()
+        self._first.pop(name, _nothing)()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -53,11 +63,6 @@ class Steps:
     def is_writing(self) -> bool:
         """Whether this thread is inside a unit of work."""
         return threading.get_ident() in self._writers
-
-    @property
-    def reached(self) -> bool:
-        """Whether it happened."""
-        return len(self.names) >= self._at
 
 
 def stepped(database: Database, steps: Steps) -> Database:

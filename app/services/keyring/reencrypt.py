@@ -1,8 +1,11 @@
 """Re-encrypt: every value gets a new data key, and the old data keys go.
 
-The start of the job is kept with the deployment: a job that was killed goes on from it when run
-again, from any node, and every data key older than it is replaced.
+The start of the job is kept with the deployment: a job that was killed, or that an outage kept from
+ending, goes on from it when run again, from any node, and every data key older than it is replaced.
 """
+
+from dataclasses import dataclass, replace
+from enum import Enum, auto
 
 from app.domain.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.data_keys import DataKeyRecord
@@ -20,6 +23,22 @@ from backends.errors import DecryptionError, KeyProviderError
 BATCH = 100
 
 
+@dataclass(frozen=True, slots=True)
+class _OldKeys:
+    """The data keys to replace, and how many cannot be, because a row of theirs was edited."""
+
+    keys: list[DataKeyRecord]
+    tampered: int
+
+
+class _Outcome(Enum):
+    """What became of the values of one data key."""
+
+    DONE = auto()
+    DAMAGED = auto()
+    LATER = auto()
+
+
 class Reencrypt:
     """The sweep over all values that an old data key sealed."""
 
@@ -34,8 +53,10 @@ class Reencrypt:
     def run(self, report: Report, *, rate: float | None = None, dry_run: bool = False) -> Progress:
         """Seal anew every value that was sealed under a data key from before the job's start.
 
-        Old data keys are deleted at the very end, when no request can still be using one; a data
-        key with a value that does not open stays, with that value.
+        Old data keys are deleted at the very end. One with a value that does not open stays, with
+        that value. A request that took a key before its turn may still seal under it: either its
+        value is sealed anew in a second pass, or it comes too late for its key and is refused, to
+        be sent again.
 
         Args:
             report: Told after each data key.
@@ -43,16 +64,16 @@ class Reencrypt:
             dry_run: Only count.
         """
         old = self._old_keys(self._clock() if dry_run else self._start())
-        pace = Pace(len(old), rate, report)
-        for record in old:
-            failed = not dry_run and not self._replace(record)
-            pace.step(done=1, changed=int(not failed), failed=int(failed))
+        pace = Pace(len(old.keys) + old.tampered, rate, report)
+        pace.step(done=old.tampered, changed=0, failed=old.tampered)
+        for record in old.keys:
+            done = dry_run or self._replace(record) is _Outcome.DONE
+            pace.step(done=1, changed=int(done), failed=int(not done))
         progress = pace.progress()
-        if not dry_run:
-            self._delete_unused(old)
-            if not progress.failed:
-                self._set_start(None)
-        return progress
+        if dry_run:
+            return progress
+        failed = old.tampered + self._finish(old.keys)
+        return replace(progress, changed=progress.total - failed, failed=failed)
 
     def _start(self) -> int:
         """When the job started, or the one that it goes on with, in Unix milliseconds."""
@@ -68,24 +89,28 @@ class Reencrypt:
             work.deployment.set_reencrypt_start(started_ms)
             work.commit()
 
-    def _old_keys(self, started_ms: int) -> list[DataKeyRecord]:
-        return [
-            key.record
-            for batch in batches(self._database, self._system_key.opened())
-            for key in batch.keys
-            if key.record.account_id != SYSTEM_ACCOUNT_ID and key.record.created_at_ms <= started_ms
-        ]
+    def _old_keys(self, started_ms: int) -> _OldKeys:
+        keys: list[DataKeyRecord] = []
+        tampered = 0
+        for batch in batches(self._database, self._system_key.opened()):
+            tampered += batch.tampered
+            keys += [key.record for key in batch.keys if _is_old(key.record, started_ms)]
+        return _OldKeys(keys, tampered)
 
-    def _replace(self, record: DataKeyRecord) -> bool:
-        """Seal all values of one data key anew; whether all could be."""
+    def _replace(self, record: DataKeyRecord) -> _Outcome:
+        """Seal all values of one data key anew."""
         try:
             self._data_keys.replace_active(record)
             with self._data_keys.lend_active(record.account_id) as active:
-                return self._reseal_all(record, active)
-        except (KeyProviderError, TamperedRow):
-            return False
+                complete = self._reseal_all(record, active)
+        except (DecryptionError, TamperedRow):
+            return _Outcome.DAMAGED
+        except KeyProviderError:
+            return _Outcome.LATER
+        return _Outcome.DONE if complete else _Outcome.DAMAGED
 
     def _reseal_all(self, record: DataKeyRecord, active: LentKey) -> bool:
+        """Whether every value could be opened."""
         after: str | None = None
         complete = True
         while True:
@@ -106,11 +131,35 @@ class Reencrypt:
                 work.secrets.reseal(secret, sealed_under=record.id)
             work.commit()
 
-    def _delete_unused(self, old: list[DataKeyRecord]) -> None:
+    def _finish(self, old: list[DataKeyRecord]) -> int:
+        """Delete the old data keys, after a second pass over those that still seal something.
+
+        The job has ended unless what is left can be done when a provider is back.
+
+        Returns:
+            How many data keys are left.
+        """
+        left = self._delete_unused(old)
+        outcomes = [self._replace(record) for record in left]
+        left = self._delete_unused(left)
+        if _Outcome.LATER not in outcomes:
+            self._set_start(None)
+        return len(left)
+
+    def _delete_unused(self, old: list[DataKeyRecord]) -> list[DataKeyRecord]:
+        """Delete those that seal nothing any more; the others."""
+        left = []
         for record in old:
             with self._database.writing() as work:
                 work.data_keys.delete_unused(record.account_id, record.id)
+                if work.data_keys.get(record.account_id, record.id) is not None:
+                    left.append(record)
                 work.commit()
+        return left
+
+
+def _is_old(record: DataKeyRecord, started_ms: int) -> bool:
+    return record.account_id != SYSTEM_ACCOUNT_ID and record.created_at_ms <= started_ms
 
 
 def _reseal(old: LentKey, active: LentKey, secret: StoredSecret) -> StoredSecret | None:
