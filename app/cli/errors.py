@@ -8,6 +8,7 @@ from app.domain.errors import (
     DomainError,
     InvalidRequest,
     NotInitialised,
+    RecoveryRefused,
     StorageUnavailable,
     TamperedRow,
 )
@@ -15,7 +16,7 @@ from app.repository.base import DatabaseMisconfigured
 from backends.errors import DecryptionError, KeyProviderConfigError, KeyProviderError
 from config import SettingsError
 
-REFUSED, MISCONFIGURED, UNAVAILABLE, DAMAGED, INTERNAL = 1, 3, 4, 5, 70
+REFUSED, MISCONFIGURED, UNAVAILABLE, DAMAGED, INCOMPLETE, INTERNAL = 1, 3, 4, 5, 6, 70
 
 # The text of each of these holds no value. The class that an exception is nearest to counts.
 EXIT_CODES: dict[type[Exception], int] = {
@@ -27,6 +28,7 @@ EXIT_CODES: dict[type[Exception], int] = {
     KeyProviderError: UNAVAILABLE,
     DecryptionError: DAMAGED,
     TamperedRow: DAMAGED,
+    RecoveryRefused: DAMAGED,
     DomainError: REFUSED,
 }
 

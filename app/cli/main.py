@@ -14,6 +14,7 @@ _MODULES = {
     "db": "app.cli.db:db",
     "account": "app.cli.account:account",
     "api-key": "app.cli.api_key:api_key",
+    "keyring": "app.cli.keyring:keyring",
 }
 
 

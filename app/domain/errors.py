@@ -121,6 +121,10 @@ class TamperedRow(DomainError):
         super().__init__(f"A row of {table} is not what this server wrote.")
 
 
+class RecoveryRefused(DomainError):
+    """The database is not the one that the recovery key was made for; nothing was written."""
+
+
 class NotInitialised(DomainError):
     """The database holds no deployment yet: ``strongroom init`` makes one."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from app.domain.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.data_keys import DataKeyState
-from app.domain.errors import DomainError, NotInitialised, TamperedRow
+from app.domain.errors import NotInitialised, RecoveryRefused, TamperedRow
 from app.domain.guarded import Guardable, Guarded
 from app.repository.base import Database, Repository
 from app.services.keyring.held_keys import VerifiedDataKey, batches
@@ -24,10 +24,6 @@ from backends.keyring import Keyring
 from backends.recovery_files import PrivateKeyFile, SystemKeyFingerprint, public_key_text
 from backends.recovery_keys import RecoveryPrivateKey
 from backends.renewal import HeldKey
-
-
-class RecoveryRefused(DomainError):
-    """The database is not the one that the recovery key was made for; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)

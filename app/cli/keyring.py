@@ -1,0 +1,161 @@
+"""``strongroom keyring``: where data keys stand, and moving them from root key to root key."""
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from app.bootstrap import build
+from app.cli.errors import INCOMPLETE, say
+from app.cli.output import Row, as_json, show_json, show_rows
+from app.cli.progress import shown
+from app.cli.recovery_files import FILE, read_private_half, write_pair
+from app.services.keyring.progress import Progress
+from app.services.keyring.status import KeyringReport, ProviderLine
+from config import load
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_PROVIDER_COLUMNS = ("role", "scheme", "healthy", "data_keys_without", "key_ref", "detail")
+
+
+@click.group()
+def keyring() -> None:
+    """Root keys: where wrappings stand, rewrap, re-encrypt, retire, recover."""
+
+
+@keyring.command()
+@as_json
+@click.pass_obj
+def status(environ: Mapping[str, str], *, json: bool) -> None:
+    """Each provider's health and current key_ref, and how many wrappings each key_ref has."""
+    with closing(build(load(environ))) as services:
+        report = services.keyring_status.report()
+    if json:
+        show_json(_status_answer(report))
+    else:
+        _show_status(report)
+
+
+def _sweep(function: Function) -> Function:
+    """The options of a sweep over data keys."""
+    rate = click.FloatRange(min=0, min_open=True)
+    function = click.option("--rate", type=rate, help="Data keys a second at most.")(function)
+    dry_run = click.option("--dry-run", is_flag=True, help="Only count what would be done.")
+    return as_json(dry_run(function))
+
+
+@keyring.command()
+@_sweep
+@click.pass_context
+def rewrap(context: click.Context, *, rate: float | None, dry_run: bool, json: bool) -> None:
+    """Wrap every stale data key by the first provider and each escrow key, while serving.
+
+    Values and data keys stay as they are. If it is stopped, run it again.
+    """
+    with closing(build(load(context.obj))) as services, shown() as report:
+        progress = services.rewrap.run(report, rate=rate, dry_run=dry_run)
+    _finish(context, progress, json=json)
+
+
+@keyring.command()
+@_sweep
+@click.pass_context
+def reencrypt(context: click.Context, *, rate: float | None, dry_run: bool, json: bool) -> None:
+    """Give every value a new data key, while serving.
+
+    If it is stopped, run it again: it goes on where it was.
+    """
+    with closing(build(load(context.obj))) as services, shown() as report:
+        progress = services.reencrypt.run(report, rate=rate, dry_run=dry_run)
+    _finish(context, progress, json=json)
+
+
+@keyring.command()
+@click.argument("key_ref")
+@click.option("--undo", is_flag=True, help="Let wrappings by KEY_REF be made again.")
+@as_json
+@click.pass_obj
+def retire(environ: Mapping[str, str], key_ref: str, *, undo: bool, json: bool) -> None:
+    """Delete all wrappings by KEY_REF, unless a data key depends on one, and allow no new ones."""
+    with closing(build(load(environ))) as services:
+        if undo:
+            services.retire.undo(key_ref)
+            return
+        retired = services.retire.run(key_ref)
+    if json:
+        show_json(asdict(retired))
+    else:
+        click.echo(f"{retired.wrappings} wrappings deleted.")
+    say("backups of the database from before now still need this root key: keep it as long as them")
+
+
+@keyring.command("make-recovery-key")
+@click.option("--private", required=True, type=FILE, help="New file; keep it offline.")
+@click.option("--public", required=True, type=FILE, help="New file, for STRONGROOM_ESCROW_KEYS.")
+@click.pass_obj
+def make_recovery_key(environ: Mapping[str, str], private: Path, public: Path) -> None:
+    """Make a recovery key pair for this deployment; no file is ever overwritten."""
+    with closing(build(load(environ))) as services:
+        write_pair(services.recovery.make_key(), private=private, public=public)
+    say("add recovery:PATH of the public file to STRONGROOM_ESCROW_KEYS on every node,")
+    say("then run: strongroom keyring rewrap")
+
+
+@keyring.command()
+@click.option("--private", required=True, type=FILE, help="The private half of the pair.")
+@as_json
+@click.pass_context
+def recover(context: click.Context, private: Path, *, json: bool) -> None:
+    """Wrap every data key for the present keyring, when only the recovery key can open them."""
+    private_half = read_private_half(private)
+    with closing(build(load(context.obj))) as services, shown() as report:
+        progress = services.recovery.run(private_half, report)
+    _finish(context, progress, json=json)
+
+
+def _finish(context: click.Context, progress: Progress, *, json: bool) -> None:
+    """Print the outcome; the exit code tells whether all of it was done."""
+    if json:
+        show_json(
+            {"data_keys": progress.done, "changed": progress.changed, "failed": progress.failed}
+        )
+    else:
+        click.echo(f"{progress.changed} of {progress.done} data keys changed.")
+    if progress.failed:
+        say(f"{progress.failed} data keys failed and stay as they were.")
+        context.exit(INCOMPLETE)
+
+
+def _status_answer(report: KeyringReport) -> Row:
+    return {
+        "data_keys": report.data_keys,
+        "unreadable_data_keys": report.unreadable_data_keys,
+        "providers": [_provider_row(line) for line in report.providers],
+        "key_refs": [asdict(line) for line in report.key_refs],
+    }
+
+
+def _show_status(report: KeyringReport) -> None:
+    rows = [_provider_row(line) for line in report.providers]
+    show_rows(rows, _PROVIDER_COLUMNS, json=False)
+    click.echo()
+    refs = [asdict(line) for line in report.key_refs]
+    show_rows(refs, ("state", "wrappings", "key_ref"), json=False)
+    click.echo()
+    unreadable = report.unreadable_data_keys
+    click.echo(f"{report.data_keys} data keys, {unreadable} that no listed provider opens.")
+
+
+def _provider_row(line: ProviderLine) -> Row:
+    return {
+        "role": line.role,
+        "scheme": line.scheme,
+        "healthy": line.status.healthy,
+        "key_ref": line.status.key_ref,
+        "data_keys_without": line.data_keys_without,
+        "detail": line.status.detail or None,
+    }

@@ -1,0 +1,46 @@
+"""Progress of a sweep on standard error: a bar on a terminal, else a line now and then."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+from app.cli.errors import say
+from app.services.keyring.progress import Progress, Report
+
+_LINE_SECONDS = 5.0
+
+
+@contextmanager
+def shown() -> Iterator[Report]:
+    """What a sweep reports to, until the block ends."""
+    if not sys.stderr.isatty():
+        yield lines()
+        return
+    with click.progressbar(length=0, label="data keys", file=sys.stderr, show_pos=True) as bar:
+
+        def advance(progress: Progress) -> None:
+            bar.length = progress.total
+            bar.update(progress.done - bar.pos)
+
+        yield advance
+
+
+def lines(clock: Callable[[], float] = time.monotonic) -> Report:
+    """A report in lines for a log: the first at once, further ones at least 5 seconds apart."""
+    due = clock()
+
+    def advance(progress: Progress) -> None:
+        nonlocal due
+        if clock() >= due:
+            due = clock() + _LINE_SECONDS
+            say(_line(progress))
+
+    return advance
+
+
+def _line(progress: Progress) -> str:
+    left = "" if progress.seconds_left is None else f"; about {progress.seconds_left:.0f} s left"
+    return f"{progress.done} of {progress.total} data keys done, {progress.failed} failed{left}."

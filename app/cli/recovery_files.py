@@ -1,0 +1,54 @@
+"""The two files of a recovery key pair, as options of the command."""
+
+from pathlib import Path
+
+import click
+
+from app.cli.private_files import create
+from app.services.keyring.recovery import RecoveryKeyTexts
+from backends.errors import KeyProviderConfigError
+from backends.private_file import read_private_file
+from backends.recovery_files import MalformedKeyFile, PrivateKeyFile
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+_PRIVATE, _PUBLIC = "--private", "--public"
+
+
+def write_pair(pair: RecoveryKeyTexts, *, private: Path, public: Path) -> None:
+    """Make both files, of mode 0600, or neither.
+
+    Raises:
+        click.BadParameter: One of them exists, or cannot be made.
+    """
+    _write(_PRIVATE, private, pair.private.to_text())
+    try:
+        _write(_PUBLIC, public, pair.public)
+    except click.BadParameter:
+        private.unlink()
+        raise
+
+
+def read_private_half(path: Path) -> PrivateKeyFile:
+    """What the private file holds.
+
+    Raises:
+        KeyProviderConfigError: It cannot be read, others may read it, or it is no such file.
+    """
+    try:
+        return PrivateKeyFile.from_text(read_private_file(path, _PRIVATE))
+    except MalformedKeyFile:
+        raise KeyProviderConfigError(
+            f"{_PRIVATE}: the file must hold a recovery private key."
+        ) from None
+
+
+def _write(option: str, path: Path, text: str) -> None:
+    try:
+        made = create(path, text.encode())
+    except OSError:
+        raise click.BadParameter("the file cannot be made.", param_hint=option) from None
+    if not made:
+        raise click.BadParameter(
+            "there is a file of this name, and none is overwritten.", param_hint=option
+        )

@@ -1,0 +1,120 @@
+"""``strongroom keyring``: moving a deployment from root key to root key as an operator does."""
+
+import pytest
+from cryptography.fernet import Fernet
+
+from app.cli.errors import INCOMPLETE
+from app.services.keyring.progress import Progress
+from app.services.keyring.rewrap import Rewrap
+from tests.operator.conftest import Terminal
+
+
+@pytest.fixture
+def moving(terminal: Terminal) -> Terminal:
+    """The key file of the start is second now, after a new one."""
+    new = terminal.home / "new-keys"
+    new.write_bytes(Fernet.generate_key() + b"\n")
+    new.chmod(0o600)
+    uris = f"local-fernet:{new} local-fernet:{terminal.home / 'keys'}"
+    terminal.environ["STRONGROOM_KEYS"] = uris
+    return terminal
+
+
+def key_refs(terminal: Terminal) -> dict[str, str]:
+    """Every key_ref that has wrappings, by its state."""
+    return {
+        each["state"]: each["key_ref"] for each in terminal.json("keyring", "status")["key_refs"]
+    }
+
+
+def test_status_tells_where_the_wrappings_stand(moving: Terminal) -> None:
+    status = moving.json("keyring", "status")
+    assert status["data_keys"] == 1
+    assert status["unreadable_data_keys"] == 0
+    first, second = status["providers"]
+    assert (first["role"], first["healthy"], first["data_keys_without"]) == ("wraps", True, 1)
+    assert (second["role"], second["scheme"]) == ("unwraps", "local-fernet")
+    (line,) = status["key_refs"]
+    assert (line["key_ref"], line["state"]) == (second["key_ref"], "stale")
+
+
+def test_status_for_people_says_the_same(moving: Terminal) -> None:
+    told = moving.answer("keyring", "status")
+    assert "1 data keys, 0 that no listed provider opens." in told
+    assert key_refs(moving)["stale"] in told
+
+
+def test_a_dry_run_counts_and_changes_nothing(moving: Terminal) -> None:
+    counted = moving.json("keyring", "rewrap", "--dry-run")
+    assert counted == {"data_keys": 1, "changed": 1, "failed": 0}
+    assert set(key_refs(moving)) == {"stale"}
+
+
+def test_a_move_is_rewrap_retire_and_remove(moving: Terminal) -> None:
+    moving.answer("keyring", "rewrap", "--rate", "100")
+    moving.answer("keyring", "retire", key_refs(moving)["stale"])
+    moving.environ["STRONGROOM_KEYS"] = moving.environ["STRONGROOM_KEYS"].split()[0]
+    (moving.home / "keys").unlink()
+    assert moving.json("check")["ok"]
+
+
+def test_progress_goes_to_standard_error(moving: Terminal) -> None:
+    result = moving.run("keyring", "rewrap")
+    assert result.stdout == "1 of 1 data keys changed.\n"
+    assert result.stderr == "strongroom: 1 of 1 data keys done, 0 failed; about 0 s left.\n"
+
+
+def test_data_keys_that_failed_are_told_and_end_in_another_exit_code(
+    moving: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partly = Progress(done=5, total=5, changed=3, failed=2, seconds_left=0)
+    monkeypatch.setattr(Rewrap, "run", lambda *_, **__: partly)
+    result = moving.run("keyring", "rewrap", "--json")
+    assert result.exit_code == INCOMPLETE
+    assert '"failed": 2' in result.stdout
+    assert "2 data keys failed and stay as they were." in result.stderr
+
+
+def test_reencrypt_leaves_no_data_key_of_before(terminal: Terminal) -> None:
+    assert terminal.json("keyring", "reencrypt") == {"data_keys": 0, "changed": 0, "failed": 0}
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "fast"])
+def test_a_rate_that_is_none_is_refused(rate: str, terminal: Terminal) -> None:
+    refused = terminal.run("keyring", "rewrap", "--rate", rate)
+    assert refused.exit_code == 2
+    assert "--rate" in refused.stderr
+
+
+def test_retiring_warns_about_older_backups(moving: Terminal) -> None:
+    moving.answer("keyring", "rewrap")
+    retired = moving.run("keyring", "retire", key_refs(moving)["stale"])
+    assert retired.stdout == "1 wrappings deleted.\n"
+    assert "backups" in retired.stderr
+
+
+def test_retiring_what_data_keys_still_need_is_refused(moving: Terminal) -> None:
+    refused = moving.run("keyring", "retire", key_refs(moving)["stale"])
+    assert refused.exit_code == 1
+    assert "strongroom keyring rewrap" in refused.stderr
+    assert moving.json("keyring", "rewrap")["failed"] == 0
+
+
+def test_retiring_a_key_ref_that_is_none_is_refused(terminal: Terminal) -> None:
+    refused = terminal.run("keyring", "retire", "local-fernet:none")
+    assert refused.exit_code == 1
+    assert "strongroom keyring status" in refused.stderr
+
+
+def test_a_retirement_is_undone(moving: Terminal) -> None:
+    old = key_refs(moving)["stale"]
+    moving.answer("keyring", "rewrap")
+    moving.answer("keyring", "retire", old)
+    moving.environ["STRONGROOM_KEYS"] = " ".join(
+        reversed(moving.environ["STRONGROOM_KEYS"].split())
+    )
+    refused = moving.run("keyring", "rewrap")
+    assert refused.exit_code == 3
+    assert "STRONGROOM_KEYS" in refused.stderr
+    moving.answer("keyring", "retire", "--undo", old)
+    assert moving.json("keyring", "rewrap")["changed"] == 1

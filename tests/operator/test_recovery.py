@@ -1,0 +1,125 @@
+"""``strongroom keyring make-recovery-key`` and ``recover``."""
+
+import os
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from cryptography.fernet import Fernet
+
+from tests.operator.conftest import Terminal
+
+
+@pytest.fixture
+def offline(tmp_path: Path) -> Path:
+    """Where the private half is kept."""
+    return tmp_path / "private.json"
+
+
+@pytest.fixture
+def escrowed(terminal: Terminal, offline: Path) -> Terminal:
+    """A deployment whose data keys are all wrapped by a recovery key."""
+    public = terminal.home / "recovery.pub"
+    terminal.answer(
+        "keyring", "make-recovery-key", "--private", str(offline), "--public", str(public)
+    )
+    terminal.environ["STRONGROOM_ESCROW_KEYS"] = f"recovery:{public}"
+    assert terminal.json("keyring", "rewrap")["changed"] == 1
+    return terminal
+
+
+@pytest.fixture
+def destroyed(escrowed: Terminal) -> Terminal:
+    """Only the database is left of it, and a new key file in place of the old one."""
+    del escrowed.environ["STRONGROOM_ESCROW_KEYS"]
+    (escrowed.home / "recovery.pub").unlink()
+    (escrowed.home / "keys").write_bytes(Fernet.generate_key() + b"\n")
+    return escrowed
+
+
+def make(terminal: Terminal, private: Path, public: Path) -> Result:
+    options = ("--private", str(private), "--public", str(public))
+    return terminal.run("keyring", "make-recovery-key", *options)
+
+
+def test_the_private_half_is_for_its_owner_alone(
+    terminal: Terminal, offline: Path, tmp_path: Path
+) -> None:
+    made = make(terminal, offline, tmp_path / "public.json")
+    assert made.exit_code == 0
+    assert stat.S_IMODE(offline.stat().st_mode) == 0o600
+    assert made.stdout == ""
+
+
+@pytest.mark.parametrize("option", ["--private", "--public"])
+def test_no_file_is_overwritten_and_none_is_left(
+    option: str, terminal: Terminal, tmp_path: Path
+) -> None:
+    files = {"--private": tmp_path / "a", "--public": tmp_path / "b"}
+    files[option].write_text("kept")
+    refused = make(terminal, files["--private"], files["--public"])
+    assert refused.exit_code == 2
+    assert option in refused.stderr
+    assert {each.name: each.read_text() for each in tmp_path.iterdir() if each.is_file()} == {
+        files[option].name: "kept"
+    }
+
+
+def test_a_file_that_cannot_be_made_is_named_by_its_option(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    refused = make(terminal, tmp_path / "none" / "a", tmp_path / "b")
+    assert refused.exit_code == 2
+    assert "--private: the file cannot be made." in refused.stderr
+
+
+def test_everything_comes_back_with_the_private_half(destroyed: Terminal, offline: Path) -> None:
+    assert destroyed.run("check").exit_code == 1
+    recovered = destroyed.json("keyring", "recover", "--private", str(offline))
+    assert recovered == {"data_keys": 1, "changed": 1, "failed": 0}
+    assert destroyed.json("check")["ok"]
+
+
+def test_a_database_with_a_planted_row_is_refused_and_stays_as_it_was(
+    destroyed: Terminal, offline: Path
+) -> None:
+    path = destroyed.home / "strongroom.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("UPDATE accounts SET devbox = 1 - devbox")
+        before = list(database.iterdump())
+    refused = destroyed.run("keyring", "recover", "--private", str(offline))
+    assert refused.exit_code == 5
+    assert refused.stderr == "strongroom: A row of accounts is not what this server wrote.\n"
+    with closing(sqlite3.connect(path)) as database:
+        assert list(database.iterdump()) == before
+
+
+def test_another_deployment_s_recovery_key_is_refused(destroyed: Terminal, tmp_path: Path) -> None:
+    other = Terminal(tmp_path / "other")
+    other.answer("init")
+    private = tmp_path / "of-the-other"
+    assert make(other, private, tmp_path / "public").exit_code == 0
+    refused = destroyed.run("keyring", "recover", "--private", str(private))
+    assert refused.exit_code == 5
+    assert "another system data key" in refused.stderr
+
+
+@pytest.mark.parametrize("fault", ["missing", "readable by others", "public half", "not JSON"])
+def test_a_file_that_is_no_private_half_is_refused_without_its_text(
+    fault: str, escrowed: Terminal, offline: Path
+) -> None:
+    if fault == "missing":
+        offline.unlink()
+    elif fault == "readable by others":
+        offline.chmod(0o640)
+    elif fault == "public half":
+        offline.write_bytes((escrowed.home / "recovery.pub").read_bytes())
+    else:
+        offline.write_text(offline.read_text()[:-3])
+    refused = escrowed.run("keyring", "recover", "--private", str(offline))
+    assert refused.exit_code == 3
+    assert refused.stderr.startswith("strongroom: --private: the file ")
+    assert refused.stderr.count(os.linesep) == 1
