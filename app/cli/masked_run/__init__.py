@@ -1,0 +1,1 @@
+"""Run a command with the values replaced in what it prints."""

@@ -1,0 +1,188 @@
+"""Masking: no value comes through, whatever its form and however the output is cut."""
+
+import base64
+import json
+from itertools import pairwise
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.cli.masked_run.masker import MASK, Masker
+from app.cli.masked_run.value_forms import is_long_enough
+from app.cli.masked_run.value_search import ValueSearch
+
+VALUE = "canary+secret/v4lue?&<>=é~"
+KEY = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\nAQEFAASCBKcwggSjAgEAAoIB\n-----END KEY-----\n"
+
+
+def masked(output: bytes, *values: str) -> bytes:
+    masker = Masker(ValueSearch(values))
+    return masker.feed(output) + masker.release()
+
+
+def masked_in_pieces(pieces: list[bytes], *values: str) -> bytes:
+    masker = Masker(ValueSearch(values))
+    return b"".join(map(masker.feed, pieces)) + masker.release()
+
+
+def test_everything_else_comes_through() -> None:
+    output = bytes(range(256)) * 500 + b"\r\n\n\r" + "täxt".encode()
+    assert masked(output, VALUE, KEY) == output
+
+
+def test_a_value_is_replaced_wherever_it_stands() -> None:
+    output = f"{VALUE} and x{VALUE}y\n{VALUE}".encode()
+    assert masked(output, VALUE) == MASK + b" and x" + MASK + b"y\n" + MASK
+
+
+FORMS = {
+    "plain": VALUE,
+    "base64": base64.b64encode(VALUE.encode()).decode(),
+    "base64url": base64.urlsafe_b64encode(VALUE.encode()).decode(),
+    "URL": quote(VALUE, safe=""),
+    "URL in lower case": quote(VALUE, safe="").replace("%2B", "%2b").replace("%C3%A9", "%c3%a9")
+    .replace("%2F", "%2f").replace("%3F", "%3f").replace("%3C", "%3c").replace("%3E", "%3e")
+    .replace("%3D", "%3d"),
+    "URL path": quote(VALUE),
+    "URL query": quote_plus(VALUE),
+    "JSON": json.dumps(VALUE),
+    "JSON in UTF-8": json.dumps(VALUE, ensure_ascii=False),
+    "JSON in upper case": json.dumps(VALUE).replace("\\u00e9", "\\u00E9"),
+    "JSON by Go": json.dumps(VALUE, ensure_ascii=False)
+    .replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"),
+    "JSON by PHP": json.dumps(VALUE).replace("/", "\\/"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_every_form_of_a_value_is_replaced(form: str) -> None:
+    left = masked(f"before {form} after".encode(), VALUE)
+    assert left.replace(b'"', b"").rstrip(b"=") in {
+        b"before " + MASK + end for end in (b" after", b"= after", b"== after")
+    }
+
+
+@pytest.mark.parametrize("before", [b"", b"u", b"us", b"usr", b"user:"])
+@pytest.mark.parametrize("after", [b"", b"x", b"xy", b"xyz"])
+def test_base64_of_more_than_the_value_is_replaced(before: bytes, after: bytes) -> None:
+    """But for the edges, where a character also holds up to 4 bits of the value's neighbour."""
+    encoded = base64.b64encode(before + VALUE.encode() + after)
+    left = masked(encoded, VALUE).replace(b"=", b"")
+    head, tail = left.split(MASK)
+    assert len(head) <= -(-len(before) * 8 // 6)
+    assert len(tail) <= -(-len(after) * 8 // 6) + (1 if after else 0)
+
+
+def test_a_key_of_several_lines_is_replaced_as_a_terminal_prints_it() -> None:
+    output = b"key: " + KEY.replace("\n", "\r\n").encode() + b"done"
+    assert masked(output, KEY) == b"key: " + MASK + b"\r\ndone"
+
+
+def test_the_lines_of_a_key_are_replaced_when_a_program_indents_them() -> None:
+    output = "".join(f"  {line}\n" for line in KEY.splitlines()).encode()
+    assert masked(output, KEY) == (b"  " + MASK + b"\n") * 4
+
+
+def test_a_short_value_of_two_lines_is_replaced() -> None:
+    assert masked(b"a pass\r\nword b", "pass\nword") == b"a " + MASK + b" b"
+
+
+@pytest.mark.parametrize("width", [64, 76])
+def test_base64_wrapped_into_lines_is_replaced(width: int) -> None:
+    encoded = base64.b64encode((KEY * 3).encode()).decode()
+    lines = [encoded[i : i + width] for i in range(0, len(encoded), width)]
+    left = masked("\r\n".join(lines).encode(), KEY * 3)
+    assert left.replace(MASK, b"").strip(b"=\r\n") == b""
+
+
+def test_a_value_printed_without_its_last_line_end_is_replaced() -> None:
+    assert masked(b"[hunter22]", "hunter22\n") == b"[" + MASK + b"]"
+
+
+def test_values_that_overlap_are_both_replaced() -> None:
+    assert masked(b"<abcdXYZefgh>", "abcdXYZ", "XYZefgh") == b"<" + MASK + b">"
+
+
+def test_a_value_that_begins_another_leaves_nothing_of_it() -> None:
+    left = masked_in_pieces([b"<abcd", b"efgh>"], "abcd", "abcdefgh")
+    assert left.replace(MASK, b"") == b"<>"
+
+
+def test_digits_in_separate_lines_are_not_taken_for_a_value() -> None:
+    assert masked(b"12\n34\n", "1234") == b"12\n34\n"
+
+
+def test_values_of_less_than_4_bytes_stay() -> None:
+    assert masked(b"123 and 1234", "123", "1234") == b"123 and " + MASK
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7])
+def test_a_value_in_pieces_is_replaced(size: int) -> None:
+    output = f"<{VALUE}>{VALUE}<{KEY}>".encode()
+    pieces = [output[i : i + size] for i in range(0, len(output), size)]
+    left = masked_in_pieces(pieces, VALUE, KEY)
+    assert left.replace(MASK, b"").replace(b"\n", b"") == b"<><>"
+
+
+VALUES = st.lists(
+    st.text("ab\n", min_size=4, max_size=24).filter(is_long_enough), min_size=1, max_size=4
+)
+
+
+@given(values=VALUES, output=st.text("ab\r\n", max_size=200), data=st.data())
+def test_pieces_give_what_the_whole_gives(
+    values: list[str], output: str, data: st.DataObject
+) -> None:
+    """But that a mask may be printed twice where a longer value follows a shorter one."""
+    whole = output.encode()
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=8)))
+    pieces = [whole[start:end] for start, end in pairwise([0, *cuts, len(whole)])]
+    once = once_masked(masked_in_pieces(pieces, *values))
+    assert once == once_masked(masked(whole, *values))
+
+
+def once_masked(output: bytes) -> bytes:
+    while MASK + MASK in output:
+        output = output.replace(MASK + MASK, MASK)
+    return output
+
+
+@given(values=VALUES, output=st.lists(st.text("ab \n"), max_size=20), data=st.data())
+def test_no_value_comes_through(values: list[str], output: list[str], data: st.DataObject) -> None:
+    """Values strewn among text of the same letters, in pieces."""
+    strewn = "".join(text + data.draw(st.sampled_from(values)) for text in output).encode()
+    cut = data.draw(st.integers(0, len(strewn)))
+    left = masked_in_pieces([strewn[:cut], strewn[cut:]], *values)
+    assert not [value for value in values if value.encode() in left]
+
+
+def test_what_may_begin_a_value_is_held_back_for_a_while_only() -> None:
+    masker = Masker(ValueSearch(["hunter22"]))
+    assert masker.feed(b"say hun") == b"say "
+    assert masker.patience() == 0.05
+    assert masker.feed(b"te") == b""
+    assert masker.patience() == 1.0
+    assert masker.release() == b"hunte"
+    assert masker.patience() is None
+
+
+def test_the_rest_of_a_value_is_replaced_after_its_beginning_was_released() -> None:
+    masker = Masker(ValueSearch(["hunter22"]))
+    masker.feed(b"hunt")
+    masker.release()
+    assert masker.feed(b"er22!") == MASK + b"!"
+
+
+def test_what_was_released_is_not_printed_again_when_no_value_follows() -> None:
+    masker = Masker(ValueSearch(["hunter22"]))
+    masker.feed(b"hunt")
+    masker.release()
+    assert masker.feed(b"ing") == b"ing"
+
+
+def test_the_end_of_a_line_is_not_waited_for() -> None:
+    masker = Masker(ValueSearch(["hunter22"]))
+    masker.feed(b"with\r\n")
+    assert masker.patience() == 0.0
