@@ -15,6 +15,7 @@ _MODULES = {
     "account": "app.cli.account:account",
     "api-key": "app.cli.api_key:api_key",
     "keyring": "app.cli.keyring:keyring",
+    "run": "app.cli.run:run",
 }
 
 

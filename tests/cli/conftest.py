@@ -1,4 +1,4 @@
-"""A server with two secrets, and ``redeem.py`` run as an image would run it."""
+"""A server with two secrets; ``redeem.py`` run as an image runs it, ``strongroom run`` as users."""
 
 import os
 import shutil
@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 import app.cli.redeem
-from tests.cli.protocol_server import ProtocolServer, serving
+from tests.cli.protocol_server import API_KEY, ProtocolServer, serving
 
 Redeem = Callable[..., subprocess.CompletedProcess[str]]
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
 SECRETS = {"DATABASE_PASSWORD": "canary-p'a$s\"s`wörd\\n\n", "GREETING": "canary-hello"}
 
@@ -35,11 +36,11 @@ def image(tmp_path: Path) -> Path:
 @pytest.fixture
 def environment(server: ProtocolServer, tmp_path: Path) -> dict[str, str]:
     return {
-        "PATH": os.environ["PATH"],  # noqa: TID251 - where the tests' own tools are
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # noqa: TID251
         "LC_ALL": "C.UTF-8",
         "HOME": str(tmp_path),
         "RUNLOOP_BASE_URL": server.url,
-        "RUNLOOP_API_KEY": "ak_CanaryOfTheAccount",
+        "RUNLOOP_API_KEY": API_KEY,
     }
 
 
@@ -58,6 +59,26 @@ def redeem(image: Path, environment: dict[str, str]) -> Redeem:
             capture_output=True,
             text=True,
             timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def run(environment: dict[str, str], tmp_path: Path) -> Run:
+    """Run ``strongroom run`` without a terminal."""
+
+    def run(*arguments: str, given: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["strongroom", "run", *arguments],
+            env=environment | more,
+            cwd=tmp_path,
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            start_new_session=True,
             check=False,
         )
 

@@ -1,0 +1,125 @@
+"""What goes on between the user and a masked command: output, keys, signals, job control."""
+
+import os
+import selectors
+import signal
+from collections.abc import Sequence
+from functools import partial
+
+from app.cli.masked_run.keyboard import Keyboard
+from app.cli.masked_run.monitor import Message, Monitor, News
+from app.cli.masked_run.output_stream import OutputStream
+
+_PASSED_ON = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGTSTP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
+_WANTS_TERMINAL = (signal.SIGTTIN, signal.SIGTTOU)
+
+
+class Relay:
+    """Serves one masked command until it ends."""
+
+    def __init__(
+        self,
+        monitor: Monitor,
+        outputs: Sequence[OutputStream],
+        keyboard: Keyboard | None,
+        selector: selectors.BaseSelector,
+    ) -> None:
+        self._monitor = monitor
+        self._outputs = outputs
+        self._keyboard = keyboard
+        self._selector = selector
+        self._end: Message | None = None
+        self._continued = False
+
+    def run(self) -> Message:
+        """Serve, and tell how the command ended."""
+        self._selector.register(self._monitor, selectors.EVENT_READ, self._hear)
+        for output in self._outputs:
+            self._selector.register(
+                output.source, selectors.EVENT_READ, partial(self._pump, output)
+            )
+        self._catch_signals()
+        if self._keyboard:
+            self._keyboard.listen()
+        while self._end is None:
+            self._serve_once()
+        for output in self._outputs:
+            output.drain()
+        if self._keyboard:
+            self._keyboard.leave()
+        return self._end
+
+    def _serve_once(self) -> None:
+        waits = [output.seconds_to_release() for output in self._outputs]
+        wait = min((each for each in waits if each is not None), default=None)
+        for key, _ in self._selector.select(wait):
+            key.data()
+        for output in self._outputs:
+            if output.seconds_to_release() == 0:
+                output.release()
+
+    def _pump(self, output: OutputStream) -> None:
+        output.pump()
+        if not output.open:
+            self._selector.unregister(output.source)
+            os.close(output.source)
+
+    def _catch_signals(self) -> None:
+        for number in _PASSED_ON:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, lambda number, _: self._monitor.signal(number))
+        signal.signal(signal.SIGCONT, self._on_continue)
+        if self._keyboard:
+            keyboard = self._keyboard
+            signal.signal(signal.SIGWINCH, lambda *_: keyboard.copy_size())
+
+    def _on_continue(self, *_: object) -> None:
+        self._continued = True
+        if self._keyboard and self._keyboard.taken:
+            self._keyboard.take()
+
+    def _hear(self) -> None:
+        message = self._monitor.read()
+        if message.news is News.STOPPED:
+            self._follow_stop(message.number)
+        elif message.news is News.CONTINUED:
+            self._follow_continue()
+        else:
+            self._end = message
+
+    def _follow_stop(self, number: int) -> None:
+        """Stop as the command did, unless it only wants the keyboard and can have it."""
+        keyboard, asks = self._keyboard, number in _WANTS_TERMINAL
+        wanted = keyboard is not None and (keyboard.taken or asks)
+        if not (asks and keyboard and keyboard.can_be_taken()):
+            self._suspend(number)
+            if asks and not self._continued:  # nobody is left to give it the terminal
+                self._monitor.signal(signal.SIGHUP)
+        if keyboard and wanted and keyboard.can_be_taken():
+            keyboard.take()
+        self._monitor.resume(foreground=bool(keyboard and keyboard.taken))
+
+    def _follow_continue(self) -> None:
+        """Serve on; not before, for SIGCONT would undo a Ctrl-Z."""
+        self._catch_signals()
+        if self._keyboard:
+            self._keyboard.listen()
+
+    def _suspend(self, number: int) -> None:
+        """Stop our process group, and with it the job; returns when the job is continued."""
+        for output in self._outputs:
+            output.drain()
+        if self._keyboard:
+            self._keyboard.leave()
+        self._continued = False
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+        os.killpg(0, number)

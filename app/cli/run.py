@@ -1,0 +1,174 @@
+"""``strongroom run``: start a command with secrets in its environment."""
+
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import click
+
+from app.cli.masked_run.start import run_masked
+from app.cli.masked_run.value_forms import is_long_enough
+from app.cli.redeem import (
+    INVALID,
+    MAX_TIMEOUT_SECONDS,
+    UNAVAILABLE,
+    Allowed,
+    Client,
+    Fault,
+    Refused,
+    command_faults,
+    execute,
+    forbid_dumps,
+    inherited_environment,
+    name_faults,
+    prepare,
+    redeem,
+    server_faults,
+)
+from app.cli.selection import Selection
+
+_MAX_SECRETS = 256  # that one injection can hold
+_TOKEN_SECONDS = 60  # it is redeemed at once
+_PAGE_SECRETS = 5000
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Options:
+    entries: tuple[str, ...]
+    files: tuple[Path, ...]
+    everything: bool
+    mask: bool
+    allowed: tuple[str, ...]
+    override: bool
+    allow_http: bool
+    timeout: float
+    command: tuple[str, ...]
+
+
+class _Command(click.Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; a usage error has our exit code, for 2 may be the started command's."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.show()
+            ctx.exit(INVALID)
+
+
+_HELP = """Start a command with secrets in its environment.
+
+RUNLOOP_BASE_URL names the server; RUNLOOP_API_KEY is the account's key, which the command does
+not inherit. Without --mask the command takes over this process.
+
+\b
+The exit code is the command's own, unless nothing was started:
+  123   the server refused: trying again will not help
+  124   no usable answer from the server in time: trying again may help
+  125   refused here: options, settings, names, sizes
+  126   the command cannot be executed
+  127   the command does not exist
+"""
+_ENTRY_HELP = "A secret, and the variable that it goes into; NAME alone for both. Repeatable."
+_FILE_HELP = "A file of such entries, one a line; # begins a comment. Repeatable."
+_ALLOWED_HELP = "Permit a variable that changes what programs do. Repeatable."
+
+
+@click.command(
+    "run",
+    cls=_Command,
+    help=_HELP,
+    options_metavar="[OPTIONS] --",
+    context_settings={"allow_interspersed_args": False},
+)
+@click.option("--secret", "entries", multiple=True, metavar="ENV=NAME", help=_ENTRY_HELP)
+@click.option("--from", "files", multiple=True, type=click.Path(path_type=Path), help=_FILE_HELP)
+@click.option("--all", "everything", is_flag=True, help="Every secret, in variables of its name.")
+@click.option("--mask", is_flag=True, help="Replace the values in what the command prints.")
+@click.option("--allow-name", "allowed", multiple=True, metavar="ENV", help=_ALLOWED_HELP)
+@click.option("--override", is_flag=True, help="Replace variables that are already set.")
+@click.option("--allow-http", is_flag=True, help="Permit a server without TLS.")
+@click.option("--timeout", default=MAX_TIMEOUT_SECONDS, help="Seconds to try to reach the server.")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_context
+def run(context: click.Context, /, **options: Any) -> None:  # noqa: ANN401 - click's, see _Options
+    """Read the options, and end with the exit code."""
+    forbid_dumps()
+    try:
+        code = _run(_Options(**options), context.obj)
+    except Refused as refused:
+        click.echo(f"strongroom run: {refused.message}", err=True)
+        code = refused.code
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
+    context.exit(code)
+
+
+def _run(options: _Options, environ: Mapping[str, str]) -> int:
+    inherited = inherited_environment(environ)
+    may = Allowed(options.allowed, options.override)
+    names = _chosen_names(options, environ, inherited, may)
+    values = _values(options, environ, names)
+    environment = prepare(options.command, inherited, values, may)
+    if not options.mask:
+        execute(options.command, environment)
+    for name, value in values.items():
+        if not is_long_enough(value):
+            click.echo(f"strongroom run: {name} is too short to be masked", err=True)
+    return run_masked(options.command, environment, values.values())
+
+
+def _chosen_names(
+    options: _Options, environ: Mapping[str, str], inherited: Mapping[str, str], may: Allowed
+) -> dict[str, str]:
+    """Variable to secret, after everything was checked that can be without any value."""
+    selection = Selection()
+    for entry in options.entries:
+        selection.add_option(entry)
+    for file in options.files:
+        selection.add_file(file)
+    faults = [
+        *selection.faults,
+        *server_faults(environ.get("RUNLOOP_BASE_URL", ""), allow_http=options.allow_http),
+        *([] if environ.get("RUNLOOP_API_KEY") else [Fault("RUNLOOP_API_KEY must be set.")]),
+        *command_faults(options.command, inherited),
+    ]
+    if options.everything and not faults:
+        selection.add_all(_secret_names(_account(options, environ)))
+    faults += name_faults(selection.names, inherited, may)
+    if len(selection.names) > _MAX_SECRETS:
+        text = f"{len(selection.names)} secrets are chosen; {_MAX_SECRETS} is the most."
+        faults.append(Fault(text))
+    if not selection.names and not faults:
+        faults.append(Fault("no secret is chosen (--secret, --from or --all)."))
+    if faults:
+        raise Refused(*faults)
+    return selection.names
+
+
+def _account(options: _Options, environ: Mapping[str, str]) -> Client:
+    return Client(environ["RUNLOOP_BASE_URL"], environ["RUNLOOP_API_KEY"], options.timeout)
+
+
+def _secret_names(account: Client) -> Iterator[str]:
+    query = {"limit": str(_PAGE_SECRETS)}
+    while True:
+        page = account.call(f"/v1/secrets?{urlencode(query)}")
+        yield from (secret["name"] for secret in page["secrets"])
+        if not page["has_more"]:
+            return
+        query["starting_after"] = page["secrets"][-1]["id"]
+
+
+def _values(
+    options: _Options, environ: Mapping[str, str], names: Mapping[str, str]
+) -> dict[str, str]:
+    """The values by variable, through an injection that nobody else could redeem before us."""
+    wanted = {"secrets": names, "ttl_seconds": _TOKEN_SECONDS}
+    token = str(_account(options, environ).call("/v1/injections", wanted).get("token"))
+    values = redeem(Client(environ["RUNLOOP_BASE_URL"], token, options.timeout))
+    if values.keys() != names.keys():
+        raise Refused(Fault("the server gave other variables than it was asked for.", UNAVAILABLE))
+    return values

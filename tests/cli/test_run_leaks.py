@@ -1,0 +1,67 @@
+"""``strongroom run`` shows values to its command and to nobody else."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.protocol_server import API_KEY, ProtocolServer
+from tests.cli.terminal import wait_until
+
+CANARY = "canary-hello"
+
+
+@pytest.mark.parametrize("mask", [(), ("--mask",)], ids=["unmasked", "masked"])
+def test_only_the_command_has_the_value_in_proc(
+    environment: dict[str, str], server: ProtocolServer, tmp_path: Path, mask: tuple[str, ...]
+) -> None:
+    os.mkfifo(tmp_path / "go")
+    script = "echo $$ > id; mv id command; read x < go"
+    with subprocess.Popen(
+        ["strongroom", "run", *mask, "--secret", "GREETING", "--", "sh", "-c", script],
+        env=environment,
+        cwd=tmp_path,
+    ) as ours:
+        try:
+            wait_until((tmp_path / "command").exists)
+            command = (tmp_path / "command").read_text().strip()
+            (token,) = server.tokens
+            assert holders("environ", CANARY) == {command}
+            assert holders("environ", token) == set()
+            assert command not in holders("environ", API_KEY)
+            for secret in (CANARY, token, API_KEY):
+                assert holders("cmdline", secret) == set()
+        finally:
+            (tmp_path / "go").write_text("\n")
+        assert ours.wait() == 0
+
+
+@pytest.mark.parametrize("mask", [(), ("--mask",)], ids=["unmasked", "masked"])
+def test_no_file_is_made(
+    environment: dict[str, str], tmp_path: Path, mask: tuple[str, ...]
+) -> None:
+    before = files(tmp_path)
+    subprocess.run(
+        ["strongroom", "run", *mask, "--secret", "GREETING", "--", "true"],
+        env=environment | {"TMPDIR": str(tmp_path)},
+        cwd=tmp_path,
+        check=True,
+    )
+    assert files(tmp_path) == before
+
+
+def files(place: Path) -> set[Path]:
+    return set(place.rglob("*"))
+
+
+def holders(file: str, text: str) -> set[str]:
+    """Which processes, but this one, have it in their ``cmdline`` or ``environ``."""
+    found = set()
+    for path in Path("/proc").glob(f"[0-9]*/{file}"):
+        try:
+            if text.encode() in path.read_bytes() and int(path.parent.name) != os.getpid():
+                found.add(path.parent.name)
+        except OSError:
+            continue
+    return found

@@ -1,0 +1,114 @@
+"""``strongroom run --mask``: the output as it was, but for the values."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.cli.protocol_server import ProtocolServer
+from tests.cli.terminal import Terminal, is_running, wait_until
+
+MASKED = ("--mask", "--secret", "GREETING", "--")
+
+
+def test_output_and_errors_are_masked_apart(run: Run) -> None:
+    result = run(*MASKED, "sh", "-c", "echo out $GREETING; echo err $GREETING >&2")
+    assert result.stdout == "out [masked]\n"
+    assert result.stderr == "err [masked]\n"
+
+
+def test_output_and_errors_into_one_place_stay_in_order(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    script = "for i in 1 2 3 4 5 6 7 8 9; do echo $i; echo $i >&2; done"
+    command = ["strongroom", "run", *MASKED, "sh", "-c", script]
+    output = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True
+    ).stdout
+    assert output.split() == [str(i).encode() for i in range(1, 10) for _ in "12"]
+
+
+def test_a_value_in_two_writes_is_masked(run: Run) -> None:
+    result = run(*MASKED, "sh", "-c", "printf canary-; printf 'hello\\n'")
+    assert result.stdout == "[masked]\n"
+
+
+def test_large_output_arrives_whole(environment: dict[str, str]) -> None:
+    """Megabytes, through a pipe that is full most of the time."""
+    program = "import sys; sys.stdout.buffer.write(bytes(range(256)) * 20_000)"
+    command = ["strongroom", "run", *MASKED, sys.executable, "-c", program]
+    output = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout
+    assert output == bytes(range(256)) * 20_000
+
+
+def test_a_value_too_short_to_mask_is_told(run: Run, server: ProtocolServer) -> None:
+    server.secrets["PIN"] = "123"
+    result = run("--mask", "--secret", "PIN", "--", "sh", "-c", "echo $PIN")
+    assert result.stdout == "123\n"
+    assert "PIN" in result.stderr
+    assert "123" not in result.stderr
+
+
+def test_a_reader_that_goes_away_ends_the_command(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    script = "strongroom run --mask --secret GREETING -- yes | head -n 1"
+    shell = subprocess.run(
+        ["sh", "-c", script], env=environment, capture_output=True, timeout=60, check=True
+    )
+    assert shell.stdout == b"y\n"
+
+
+def test_a_process_left_behind_does_not_keep_us(run: Run, tmp_path: Path) -> None:
+    result = run(*MASKED, "sh", "-c", "sleep 1000 & echo $! > id; echo done")
+    os.kill(int((tmp_path / "id").read_text()), signal.SIGKILL)
+    assert result.stdout == "done\n"
+
+
+def test_killing_us_ends_the_command(environment: dict[str, str], tmp_path: Path) -> None:
+    script = f"echo $$ > {tmp_path}/id; exec sleep 1000"
+    ours = subprocess.Popen(
+        ["strongroom", "run", *MASKED, "sh", "-c", script],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    identity = tmp_path / "id"
+    wait_until(lambda: identity.exists() and identity.read_text().endswith("\n"))
+    ours.kill()
+    ours.wait()
+    wait_until(lambda: not is_running(int(identity.read_text())))
+
+
+@pytest.fixture
+def terminal(environment: dict[str, str], tmp_path: Path) -> Terminal:
+    """A shell under ``--mask``, with a key of several lines and a greeting."""
+    environment |= {"PS1": "READY> ", "TERM": "dumb"}
+    command = ["strongroom", "run", "--mask", "--secret", "KEY", "--secret", "GREETING"]
+    return Terminal([*command, "--", "sh", "-i"], environment, tmp_path)
+
+
+def test_on_a_terminal_values_are_masked_as_it_prints_them(
+    terminal: Terminal, server: ProtocolServer
+) -> None:
+    server.secrets["KEY"] = "canary first line\ncanary second line\n"
+    with terminal:
+        terminal.expect("READY> ")
+        terminal.type('echo "<$KEY>" $GREETING; echo $GREETING | base64; exit\n')
+        screen = terminal.rest()
+    assert "<[masked]\r\n> [masked]\r\n[masked]" in screen
+    assert "canary" not in screen
+
+
+def test_a_value_that_is_typed_is_masked_in_the_echo(
+    terminal: Terminal, server: ProtocolServer
+) -> None:
+    server.secrets["KEY"] = "unused"
+    with terminal:
+        terminal.expect("READY> ")
+        terminal.type("echo canary-hello\n")
+        terminal.expect(r"echo \[masked\]\r\n\[masked\]\r\n")
