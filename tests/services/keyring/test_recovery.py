@@ -1,0 +1,149 @@
+"""With the database and the offline recovery key alone, every value comes back."""
+
+from functools import partial
+
+import pytest
+
+from app.domain.errors import NotInitialised
+from app.repository.sql import connect
+from app.services.keyring.recovery import RecoveryRefused
+from backends.errors import KeyProviderError
+from backends.keyring import Keyring
+from backends.recovery_files import PrivateKeyFile
+from backends.recovery_keys import RecoveryPrivateKey
+from tests.services.deployment import Deployment, Rows, Tenant
+from tests.services.keyring.escrow import Loss
+from tests.services.keyring.moving import VALUES, Move, ignore
+from tests.services.providers import Scripted
+from tests.services.steps import Killed, Steps, stepped
+
+DATA_KEYS = 5
+
+
+@pytest.fixture
+def loss(move: Move, tenants: list[Tenant]) -> Loss:
+    return Loss.of(move)
+
+
+def values(loss: Loss, tenants: list[Tenant]) -> list[dict[str, str]]:
+    services = loss.move.process(loss.fresh)
+    return [tenant.at(services).values() for tenant in tenants]
+
+
+def test_before_it_nothing_opens(loss: Loss, tenants: list[Tenant]) -> None:
+    with pytest.raises(KeyProviderError):
+        values(loss, tenants)
+
+
+def test_afterwards_every_value_opens_under_the_new_keyring(
+    loss: Loss, tenants: list[Tenant]
+) -> None:
+    progress = loss.process().recovery.run(loss.private, ignore)
+    assert (progress.changed, progress.failed) == (DATA_KEYS, 0)
+    assert values(loss, tenants) == [VALUES, VALUES]
+
+
+def test_recovered_keys_no_longer_seal(loss: Loss, tenants: list[Tenant], rows: Rows) -> None:
+    recovered = {row["id"] for row in rows.all("data_keys")}
+    loss.process().recovery.run(loss.private, ignore)
+    tenants[0].at(loss.process()).create("AFTER", "a value after it")
+    assert rows.one("secrets", name="AFTER")["data_key_id"] not in recovered
+
+
+def test_the_system_key_goes_on(loss: Loss, tenants: list[Tenant], rows: Rows) -> None:
+    before = rows.one("data_keys", account_id="_system")
+    loss.process().recovery.run(loss.private, ignore)
+    assert rows.one("data_keys", account_id="_system") == before
+    assert tenants[0].at(loss.process()).authenticate() == tenants[0].caller
+
+
+def test_running_it_again_changes_no_wrapping(
+    loss: Loss, tenants: list[Tenant], rows: Rows
+) -> None:
+    loss.process().recovery.run(loss.private, ignore)
+    before = rows.all("wrappings")
+    loss.process().recovery.run(loss.private, ignore)
+    assert rows.all("wrappings") == before
+
+
+def test_a_recovery_that_is_killed_after_any_commit_is_run_again(
+    loss: Loss, tenants: list[Tenant]
+) -> None:
+    prepared = loss.move.deployment.snapshot()
+    for number in range(1, DATA_KEYS + 1):
+        loss.move.deployment.restore(prepared)
+        steps = Steps()
+        fresh = Keyring([Scripted(loss.fresh)])
+        database = stepped(loss.move.deployment.database, steps)
+        services = loss.move.deployment.process(keyring=fresh, database=database)
+        committed: list[None] = []
+        steps.before("committed", partial(kill_after, number, committed, steps))
+        with pytest.raises(Killed):
+            services.recovery.run(loss.private, ignore)
+        loss.process().recovery.run(loss.private, ignore)
+        assert values(loss, tenants) == [VALUES, VALUES]
+
+
+def kill_after(number: int, committed: list[None], steps: Steps) -> None:
+    """Kill at the commit of this number."""
+    committed.append(None)
+    if len(committed) == number:
+        raise Killed
+    steps.before("committed", partial(kill_after, number, committed, steps))
+
+
+def test_a_data_key_without_escrow_is_counted_and_the_others_come_back(
+    loss: Loss, tenants: list[Tenant], rows: Rows
+) -> None:
+    lost = rows.one("secrets", name="OLD", account_id=tenants[0].caller.account_id)["data_key_id"]
+    rows.remove("wrappings", data_key_id=lost, scheme="recovery")
+    progress = loss.process().recovery.run(loss.private, ignore)
+    assert (progress.changed, progress.failed) == (DATA_KEYS - 1, 1)
+    assert tenants[1].at(loss.process()).values() == VALUES
+
+
+def test_another_recovery_key_is_refused(loss: Loss) -> None:
+    other = PrivateKeyFile(RecoveryPrivateKey.generate(), loss.private.system_key)
+    assert is_refused(loss, other)
+
+
+def test_a_recovery_key_without_a_fingerprint_is_refused(loss: Loss) -> None:
+    assert is_refused(loss, PrivateKeyFile(loss.private.key))
+
+
+def test_the_recovery_key_of_another_deployment_is_refused(
+    loss: Loss, move: Move, rows: Rows
+) -> None:
+    rows.edit("deployment", {}, id="dep_0000000000000000000000")
+    assert is_refused(loss, loss.private)
+
+
+def is_refused(loss: Loss, private: PrivateKeyFile) -> bool:
+    """Whether it is, and nothing was written."""
+    before = loss.move.deployment.snapshot()
+    with pytest.raises(RecoveryRefused):
+        loss.process().recovery.run(private, ignore)
+    return loss.move.deployment.snapshot() == before
+
+
+def test_an_empty_database_is_not_recovered(
+    loss: Loss, deployment: Deployment, tmp_path: object
+) -> None:
+    empty = deployment.home / "empty.db"
+    database = connect(f"sqlite:///{empty}")
+    database.upgrade()
+    services = deployment.process(keyring=Keyring([Scripted(loss.fresh)]), database=database)
+    with pytest.raises(NotInitialised):
+        services.recovery.run(loss.private, ignore)
+
+
+def test_nothing_is_written_while_the_new_keyring_cannot_wrap(
+    loss: Loss, tenants: list[Tenant]
+) -> None:
+    fresh = Scripted(loss.fresh)
+    fresh.down = KeyProviderError("The provider is down.")
+    services = loss.move.deployment.process(keyring=Keyring([fresh]))
+    before = loss.move.deployment.snapshot()
+    with pytest.raises(KeyProviderError):
+        services.recovery.run(loss.private, ignore)
+    assert loss.move.deployment.snapshot() == before
