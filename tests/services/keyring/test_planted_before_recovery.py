@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from app.domain.data_keys import DataKeyRecord, DataKeyState
+from app.domain.errors import RecoveryRefused
 from app.domain.guarded import Guardable, Guarded
 from app.domain.ids import DATA_KEY, new_id
-from app.services.keyring.recovery import RecoveryRefused
 from app.services.system_key import OpenedSystemKey
 from app.services.wrappings import to_wrapping
 from backends.context import KeyContext

@@ -4,9 +4,8 @@ from functools import partial
 
 import pytest
 
-from app.domain.errors import NotInitialised
+from app.domain.errors import NotInitialised, RecoveryRefused
 from app.repository.sql import connect
-from app.services.keyring.recovery import RecoveryRefused
 from backends.errors import KeyProviderError
 from backends.keyring import Keyring
 from backends.recovery_files import PrivateKeyFile
