@@ -1,11 +1,8 @@
-"""What gunicorn imports in each worker; the server reads its environment here and nowhere else."""
+"""What gunicorn imports in each worker; the server reads its environment here."""
 
 import os
 
-from app.factory import create_app, create_refusing_app
-from config import SettingsError, load
+from app.factory import create_app
+from config import in_force
 
-try:
-    app = create_app(load(os.environ))
-except SettingsError as error:
-    app = create_refusing_app(error)
+app = create_app(in_force.load(os.environ))

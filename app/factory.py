@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -28,7 +28,7 @@ from app.repository.base import DatabaseMisconfigured
 from app.services.container import Services
 from app.services.errors import KeyProviderError
 from backends.request_deadline import request_deadline
-from config import Settings, SettingsError
+from config import Settings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -36,37 +36,20 @@ if TYPE_CHECKING:
 REQUEST_SECONDS = 8.0
 
 _BLUEPRINTS = (secrets, api_keys, injections, health, documentation)
-_FORESEEN = (SettingsError, DatabaseMisconfigured, KeyProviderError, DomainError)
+_FORESEEN = (DatabaseMisconfigured, KeyProviderError, DomainError)
 
 
 def create_app(settings: Settings) -> Flask:
     """The application of one process, whatever state its providers and database are in."""
-    app = _connect(lambda: bootstrap.build(settings))
+    connection = Connection(lambda: bootstrap.build(settings))
+    with suppress(current.NotConnected):
+        connection()
+    app = serve(connection)
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.trusted_proxies, x_proto=0, x_host=0
         )
     return app
-
-
-def create_refusing_app(error: SettingsError) -> Flask:
-    """The application of a process whose settings cannot be read: it answers 503.
-
-    A worker that does not boot would end gunicorn's master, and with it the workers that still
-    serve with the settings of before.
-    """
-
-    def refuse() -> NoReturn:
-        raise error
-
-    return _connect(refuse)
-
-
-def _connect(build: Callable[[], Services]) -> Flask:
-    connection = Connection(build)
-    with suppress(current.NotConnected):
-        connection()
-    return serve(connection)
 
 
 def serve(services: Callable[[], Services]) -> Flask:

@@ -6,9 +6,9 @@ serves everybody else. The environment is read here because the master needs it 
 
 import os
 
-from config import load
+from config import in_force
 
-_settings = load(os.environ)
+_settings = in_force.load(os.environ)
 
 bind = [f"127.0.0.1:{_settings.port}"]
 worker_class = "app.worker.Worker"
