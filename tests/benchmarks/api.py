@@ -5,8 +5,11 @@ Both run under two ``sync`` workers, which measure the application rather than t
     python -m tests.benchmarks.api
 """
 
+import sqlite3
 import tempfile
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -20,6 +23,7 @@ from tests.benchmarks.wrk import Load
 _SYNC = ("--worker-class=sync", "--threads=1")
 _ROUNDS = 9
 _LISTED = 5000
+_CREATED = "CREATE"
 
 _CREATE = """
 local run, number = os.time() .. "_" .. math.random(1e9), 0
@@ -46,7 +50,10 @@ def main() -> None:
                 return wrk.run(base_url, directory)
 
             for what, measured in _operations(directory):
-                _print(what, compare(base, measured, _ROUNDS))
+                _print(what, "bare Flask", compare(base, measured, _ROUNDS))
+                if what == _CREATED:
+                    floor = _committing(directory / "floor.db")
+                    _print(what, "bare commits", compare(floor, measured, _ROUNDS))
 
 
 def _operations(directory: Path) -> Iterator[tuple[str, Callable[[], Load]]]:
@@ -54,7 +61,7 @@ def _operations(directory: Path) -> Iterator[tuple[str, Callable[[], Load]]]:
         _fill(few, 40)
         yield "GET by name", _getting(few, "/v1/secrets/SECRET_7", directory)
         yield "LIST 20", _getting(few, "/v1/secrets", directory)
-        yield "CREATE", _creating(few, directory)
+        yield _CREATED, _creating(few, directory)
     with strongroom(directory / "many", worker=_SYNC) as many:
         _fill(many, _LISTED)
         yield "LIST 5000", _getting(many, f"/v1/secrets?limit={_LISTED}", directory)
@@ -77,9 +84,26 @@ def _creating(server: Strongroom, directory: Path) -> Callable[[], Load]:
     return lambda: wrk.run(server.url, directory, headers=[header], script=_CREATE)
 
 
-def _print(what: str, found: Comparison) -> None:
+def _committing(path: Path) -> Callable[[], Load]:
+    """How fast this disk takes commits: one process, nothing but an insert and the fsync."""
+
+    def commit() -> Load:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("CREATE TABLE IF NOT EXISTS rows (row BLOB)")
+            count, started = 0, time.perf_counter()
+            while (elapsed := time.perf_counter() - started) < 1:
+                connection.execute("INSERT INTO rows VALUES (zeroblob(1000))")
+                count += 1
+        return Load(count / elapsed, 1000 * elapsed / count, 0.0)
+
+    return commit
+
+
+def _print(what: str, base: str, found: Comparison) -> None:
     click.echo(
-        f"{what:12} {found.throughput:.3f} of bare Flask; "
+        f"{what:12} {found.throughput:.3f} of {base}; "
         f"{found.load.rate:.0f}/s beside {found.base.rate:.0f}/s, p50 {found.load.p50:.2f} ms"
     )
 
