@@ -11,6 +11,7 @@ A text field is its UTF-8 length as u32-BE and its bytes; an integer field is u6
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 _MAGIC = b"strongroom"
 _KIND_VALUE = 1
@@ -55,8 +56,7 @@ class KeyContext:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class ValueContext:
+class ValueContext(NamedTuple):
     """The row of the secret whose value an envelope holds."""
 
     deployment_id: str

@@ -36,6 +36,7 @@ _COMMITMENT_BYTES = 32
 _HEADER_BYTES = len(_PREFIX) + _SALT_BYTES + _COMMITMENT_BYTES
 _TAG_BYTES = 16
 _NONCE = bytes(12)
+_SHA512 = SHA512()
 _LENGTH = struct.Struct(">I")
 _SMALLEST_PAD = 256
 _LARGEST_PAD = 2**24
@@ -76,7 +77,7 @@ def _seal(key: DataKey, plaintext: bytes, context: bytes, salt: bytes) -> bytes:
 def _derive(key: DataKey, salt: bytes, context: bytes) -> tuple[bytes, bytes]:
     info = _LABEL + _PREFIX + context
     length = _RECORD_KEY_BYTES + _COMMITMENT_BYTES
-    derived = HKDF(SHA512(), length, salt=salt, info=info).derive(key)
+    derived = HKDF(_SHA512, length, salt=salt, info=info).derive(key)
     return derived[:_RECORD_KEY_BYTES], derived[_RECORD_KEY_BYTES:]
 
 

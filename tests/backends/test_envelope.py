@@ -1,7 +1,5 @@
 """Envelopes open under their key and context, and otherwise give one error with one text."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,13 +103,13 @@ def test_another_key_is_refused(envelope: bytes) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        replace(ROW, deployment_id="dep_2"),
-        replace(ROW, account_id="acc_2"),
-        replace(ROW, secret_id="sec_2"),
-        replace(ROW, name="NAME2"),
-        replace(ROW, name="name"),
-        replace(ROW, version=2),
-        replace(ROW, data_key_id="dk_2"),
+        ROW._replace(deployment_id="dep_2"),
+        ROW._replace(account_id="acc_2"),
+        ROW._replace(secret_id="sec_2"),
+        ROW._replace(name="NAME2"),
+        ROW._replace(name="name"),
+        ROW._replace(version=2),
+        ROW._replace(data_key_id="dk_2"),
         KeyContext("dep_1", "acc_1", "dk_1"),
         AnswerContext("dep_1", "acc_1", "sec_1", "NAME", "dk_1"),
     ],

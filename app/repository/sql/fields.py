@@ -8,6 +8,7 @@ from app.domain.errors import TamperedRow
 from app.domain.guarded import Mac
 
 T = TypeVar("T")
+Rows = TypeVar("Rows")
 Row = tuple[Any, ...]
 
 
@@ -63,14 +64,14 @@ def mac(key_id: object, digest: object) -> Mac:
     return Mac(text(key_id), blob(digest))
 
 
-def parses(table: str) -> Callable[[Callable[[Row], T]], Callable[[Row], T]]:
-    """Make a row that the decorated function cannot parse a ``TamperedRow`` of ``table``."""
+def parses(table: str) -> Callable[[Callable[[Rows], T]], Callable[[Rows], T]]:
+    """Make what the decorated function cannot parse, a row or many, a ``TamperedRow``."""
 
-    def decorate(parse: Callable[[Row], T]) -> Callable[[Row], T]:
+    def decorate(parse: Callable[[Rows], T]) -> Callable[[Rows], T]:
         @wraps(parse)
-        def parse_or_refuse(row: Row) -> T:
+        def parse_or_refuse(rows: Rows) -> T:
             try:
-                return parse(row)
+                return parse(rows)
             except (_Damaged, ValueError):
                 pass
             raise TamperedRow(table)

@@ -4,7 +4,7 @@ The columns that a list or a view shows are cast by the database: a damaged row 
 whatever its columns can be read as, so that it can always be found, replaced and deleted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -205,7 +205,7 @@ class SqlSecrets(SecretRepository):
         size = size_for(secret_ids)
         parameters = {"of_account": account_id, **list_parameters("id", secret_ids, size)}
         statement = self._statements.lockable(_versions(size))
-        return dict(map(_parse_version, self._statements.all(statement, parameters)))
+        return _parse_versions(self._statements.all(statement, parameters))
 
     def lock_version(self, account_id: str, secret_id: str) -> int:
         """The version of a secret that exists; 0 for a damaged one, so that it can be replaced."""
@@ -239,7 +239,7 @@ class SqlSecrets(SecretRepository):
             "most": limit,
             "after_id": after_id,
         }
-        return [_parse(row) for row in self._statements.all(statement, parameters)]
+        return _parse(self._statements.all(statement, parameters))
 
     def reseal(self, secret: StoredSecret, *, sealed_under: str) -> bool:
         """Write data key and envelope if version and data key are as before."""
@@ -284,26 +284,28 @@ def _parse_sealed(rows: Sequence[Row]) -> SealedSecrets:
         if row[width] is not None:
             rows_of.setdefault(row[_DATA_KEY_ID], []).append(row[width:])
     return SealedSecrets(
-        [_parse(row) for row in secret_of.values()],
+        _parse(secret_of.values()),
         [parse_data_key(rows) for rows in rows_of.values()],
     )
 
 
 @fields.parses(_TABLE)
-def _parse_version(row: Row) -> tuple[str, int]:
-    return fields.text(row[0]), fields.number(row[1])
+def _parse_versions(rows: Sequence[Row]) -> dict[str, int]:
+    return {fields.text(secret_id): fields.number(version) for secret_id, version in rows}
 
 
 @fields.parses(_TABLE)
-def _parse(row: Row) -> StoredSecret:
-    account_id, secret_id, name, version, data_key_id, envelope, created, updated = row
-    return StoredSecret(
-        account_id=fields.text(account_id),
-        id=fields.text(secret_id),
-        name=fields.text(name),
-        version=fields.number(version),
-        data_key_id=fields.text(data_key_id),
-        envelope=fields.blob(envelope),
-        create_time_ms=fields.number(created),
-        update_time_ms=fields.number(updated),
-    )
+def _parse(rows: Iterable[Row]) -> list[StoredSecret]:
+    return [
+        StoredSecret(
+            fields.text(account_id),
+            fields.text(secret_id),
+            fields.text(name),
+            fields.number(version),
+            fields.text(data_key_id),
+            fields.blob(envelope),
+            fields.number(created),
+            fields.number(updated),
+        )
+        for account_id, secret_id, name, version, data_key_id, envelope, created, updated in rows
+    ]
