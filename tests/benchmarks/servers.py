@@ -1,7 +1,6 @@
 """What is measured, as real processes on loopback: bare Flask, Strongroom as shipped, OpenBao."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from app.domain.api_keys import Caller
 from app.domain.scopes import ALL_SCOPES
 from app.services.container import Services
 from config import load
+from tests.servers.ports import free_port
 
 _ROOT = Path(__file__).parents[2]
 _START_SECONDS = 30.0
@@ -42,7 +42,7 @@ class Strongroom:
 @contextmanager
 def bare_flask(*, worker: Sequence[str]) -> Iterator[str]:
     """Bare Flask under two workers of the kind that ``worker`` says: its URL."""
-    port = _free_port()
+    port = free_port()
     arguments = [f"--bind=127.0.0.1:{port}", "--workers=2", *worker]
     with _gunicorn([*arguments, "tests.benchmarks.bare_flask:app"], {}):
         url = f"http://127.0.0.1:{port}/"
@@ -55,7 +55,7 @@ def strongroom(home: Path, *, worker: Sequence[str] = ()) -> Iterator[Strongroom
     """Strongroom on SQLite and a key file, as shipped unless ``worker`` says otherwise."""
     home.mkdir(mode=0o700)
     _write_key(home / "keys")
-    environment = {"STRONGROOM_HOME": str(home), "PORT": str(_free_port())}
+    environment = {"STRONGROOM_HOME": str(home), "PORT": str(free_port())}
     settings = load(environment)
     with closing(_Closing(bootstrap.build(settings))) as opened:
         services = opened.services
@@ -108,10 +108,3 @@ def _wait_for(url: str) -> None:
 def _write_key(path: Path) -> None:
     with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:
         file.write(Fernet.generate_key() + b"\n")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

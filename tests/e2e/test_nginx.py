@@ -13,7 +13,7 @@ import pytest
 
 from tests.programs import require
 from tests.servers.certificates import Certificate, make_certificate
-from tests.servers.openbao import free_port
+from tests.servers.ports import free_port
 from tests.servers.strongroom import Strongroom, running
 
 _CONFIGURATION = Path(__file__).parents[2] / "config" / "nginx.conf"

