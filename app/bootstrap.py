@@ -56,7 +56,9 @@ def build(
     database = database or connect(settings.database_url)
     rules = SecretRules(NamePolicy(settings.name_policy), settings.max_value_bytes)
     cache = DataKeyCache(
-        max_keys=settings.data_key_cache_size, ttl_seconds=settings.data_key_cache_seconds
+        max_keys=settings.data_key_cache_size,
+        ttl_seconds=settings.data_key_cache_seconds,
+        followers=keyring.followers,
     )
     system_key = SystemKey(database, keyring, clock)
     retries = Retries(database, system_key, clock)

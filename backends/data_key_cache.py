@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
@@ -18,7 +19,9 @@ from cryptography.hazmat.primitives import constant_time
 
 from backends.context import KeyContext
 from backends.data_key import DataKey, key_check, verify_key
-from backends.errors import DecryptionError
+from backends.errors import DecryptionError, KeyUnavailable
+from backends.request_deadline import seconds_left
+from backends.waiting import LONGEST_WAIT_SECONDS, WaitingRoom
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +57,21 @@ class DataKeyCache:
         max_keys: How many keys are kept; the least recently used goes first.
         ttl_seconds: How long a key is kept from when it was put in, however often it is used.
         clock: Seconds that never go back.
+        followers: Where threads wait for another thread's ``load``.
     """
 
     def __init__(
-        self, *, max_keys: int, ttl_seconds: float, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        max_keys: int,
+        ttl_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        followers: WaitingRoom | None = None,
     ) -> None:
         self._max_keys = max_keys
         self._ttl_seconds = ttl_seconds
         self._clock = clock
+        self._followers = followers or WaitingRoom(None)
         self._start_empty()
         _caches.add(self)
 
@@ -81,6 +91,7 @@ class DataKeyCache:
 
         Raises:
             DecryptionError: The row's check is not that of the key.
+            KeyUnavailable: Another thread's ``load`` takes too long, or too many wait for it.
             KeyProviderError: What ``load`` raised.
         """
         key = self._copy(context, check, load)
@@ -120,7 +131,8 @@ class DataKeyCache:
                 flight = self._flights.setdefault(context, own)
             if flight is own:
                 return self._load(flight, context, check, load)
-            flight.result()
+            with self._followers.place():
+                _wait_for(flight)
 
     def _load(
         self,
@@ -158,6 +170,13 @@ class DataKeyCache:
         self._lock = Lock()
         self._keys = _WipingCache(self._max_keys, self._ttl_seconds, self._clock)
         self._flights: dict[KeyContext, Future[None]] = {}
+
+
+def _wait_for(flight: Future[None]) -> None:
+    try:
+        flight.result(seconds_left(LONGEST_WAIT_SECONDS))
+    except FutureTimeout:
+        raise KeyUnavailable("The key provider did not answer in time.") from None
 
 
 def _matching_copy(entry: _Entry, check: bytes) -> DataKey:

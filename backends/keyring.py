@@ -1,14 +1,13 @@
 """The keyring: the configured providers in order. The first wraps, all may unwrap."""
 
-import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 
 from backends.context import KeyContext
 from backends.data_key import DataKey, key_check, verify_key
-from backends.errors import DecryptionError, KeyProviderError, KeyUnavailable, UnknownKey
+from backends.errors import DecryptionError, KeyProviderError, UnknownKey
 from backends.member import Member
 from backends.provider import KeyProvider, KeyWrapper, ProviderStatus, WrappedKey
+from backends.waiting import WaitingRoom
 
 
 class Keyring:
@@ -17,8 +16,11 @@ class Keyring:
     Args:
         providers: At least one, in the order of the setting.
         escrow: What also wraps every new data key.
-        concurrency: How many threads may wait for remote providers at once; any further one is
-            refused, so that what needs no provider is never starved.
+        concurrency: How many threads may wait for remote providers at once, and how many for a
+            thread that does; any further one is refused.
+
+    Attributes:
+        followers: Where those wait who need what another thread is already asking a provider for.
     """
 
     def __init__(
@@ -30,8 +32,9 @@ class Keyring:
     ) -> None:
         self._providers = tuple(Member(each, concurrency=concurrency) for each in providers)
         self._escrow = tuple(Member(each, concurrency=concurrency) for each in escrow)
-        self._remote = any(each.remote for each in (*providers, *escrow))
-        self._waiting = threading.BoundedSemaphore(concurrency)
+        remote = any(each.remote for each in (*providers, *escrow))
+        self._callers = WaitingRoom(concurrency if remote else None)
+        self.followers = WaitingRoom(concurrency if remote else None)
 
     def generate(self, context: KeyContext) -> tuple[DataKey, tuple[WrappedKey, ...]]:
         """Make a data key, wrapped by the first provider and every escrow key, each proved.
@@ -41,7 +44,7 @@ class Keyring:
             KeyProviderError: One of them could not; then there is no key.
         """
         first = self._providers[0]
-        with self._place():
+        with self._callers.place():
             key, wrapped = first.call(lambda: first.provider.generate(context))
             try:
                 _prove(first, key, wrapped, context)
@@ -57,7 +60,7 @@ class Keyring:
             DecryptionError: A wrapping does not open to the key.
             KeyProviderError: One of them could not.
         """
-        with self._place():
+        with self._callers.place():
             return tuple(_wrap(target, key, context) for target in self.targets)
 
     def unwrap(self, wrappings: Iterable[WrappedKey], context: KeyContext, check: bytes) -> DataKey:
@@ -76,7 +79,7 @@ class Keyring:
         failure: KeyProviderError = UnknownKey(
             "No listed provider owns a wrapping of this data key."
         )
-        with self._place():
+        with self._callers.place():
             for wrapped, owners in self._owned(wrappings):
                 try:
                     key = _unwrap_by_any(owners, wrapped, context)
@@ -121,19 +124,6 @@ class Keyring:
         """Let go of the connections and threads of every provider."""
         for member in (*self._providers, *self._escrow):
             member.close()
-
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        """One of the places of those that wait for remote providers."""
-        if not self._remote:
-            yield
-            return
-        if not self._waiting.acquire(blocking=False):
-            raise KeyUnavailable("Too many requests wait for key providers.", retry_after=1)
-        try:
-            yield
-        finally:
-            self._waiting.release()
 
     def _owned(
         self, wrappings: Iterable[WrappedKey]

@@ -26,7 +26,10 @@ from app.services.row_macs import row_bytes
 from app.services.wrappings import refusing_retired_keys, to_wrapped_key, to_wrapping
 from backends.context import KeyContext
 from backends.data_key import DataKey, derive, key_check
+from backends.errors import KeyUnavailable
 from backends.keyring import Keyring
+from backends.request_deadline import seconds_left
+from backends.waiting import LONGEST_WAIT_SECONDS
 
 Row = TypeVar("Row", bound=Guardable)
 
@@ -105,15 +108,13 @@ class SystemKey:
             KeyProviderError: No provider opens it now.
         """
         if self._opened is None:
-            with self._lock:
+            self._take_turn()
+            try:
                 if self._opened is None:
                     self._opened = self._open()
+            finally:
+                self._lock.release()
         return self._opened
-
-    @property
-    def is_open(self) -> bool:
-        """Whether this process has opened the key."""
-        return self._opened is not None
 
     def create(self) -> None:
         """Make the deployment id and the system data key where the database has none.
@@ -128,6 +129,14 @@ class SystemKey:
         if not exists:
             self._add(new_id(DEPLOYMENT))
         self.opened()
+
+    def _take_turn(self) -> None:
+        """Take the lock: one thread asks the providers, and a few wait for it."""
+        if self._lock.acquire(blocking=False):
+            return
+        with self._keyring.followers.place():
+            if not self._lock.acquire(timeout=seconds_left(LONGEST_WAIT_SECONDS)):
+                raise KeyUnavailable("The system data key is not open yet.")
 
     def _open(self) -> OpenedSystemKey:
         with self._database.reading() as repository:
