@@ -43,20 +43,24 @@ def configure(level: str) -> None:
     """Log to standard error from now on.
 
     Args:
-        level: Of our own loggers, by name. Libraries are heard from WARNING on, whatever it is;
-            gunicorn, which tells at INFO what its processes do, from INFO on.
+        level: Of our own loggers, by name. Libraries are heard from WARNING on at most; gunicorn,
+            which tells at INFO what its processes do, from INFO on at most.
     """
-    server_level = max(logging.getLevelNamesMapping()[level], logging.INFO)
+    number = logging.getLevelNamesMapping()[level]
     logging.config.dictConfig(
         {
             "version": 1,
             "disable_existing_loggers": False,
             "formatters": {"json": {"()": ListedFields}},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-            "root": {"level": "WARNING", "handlers": ["stderr"]},
+            "root": {"level": max(number, logging.WARNING), "handlers": ["stderr"]},
             "loggers": {
-                _OURS: {"level": level},
-                _SERVER: {"level": server_level, "propagate": True, "handlers": []},
+                _OURS: {"level": number},
+                _SERVER: {
+                    "level": max(number, logging.INFO),
+                    "propagate": True,
+                    "handlers": [],
+                },
             },
         }
     )

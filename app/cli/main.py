@@ -5,6 +5,7 @@ from importlib import import_module
 
 import click
 
+from app import logs
 from app.cli import redeem
 from app.cli.errors import report
 
@@ -63,6 +64,7 @@ def redeem_(context: click.Context) -> None:
 
 def main() -> None:
     """Run the command with this process's arguments and environment."""
+    logs.configure("CRITICAL")  # what failed is said once, by app.cli.errors
     strongroom.main(prog_name="strongroom", obj=os.environ)
 
 

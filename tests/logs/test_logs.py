@@ -129,6 +129,13 @@ def test_a_library_is_not_heard_below_warning_even_at_debug(vendor: str, log: Lo
     assert log.text == ""
 
 
+def test_nothing_is_heard_where_only_the_critical_is(log: Log) -> None:
+    configure("CRITICAL")
+    for logger in (*VENDORS, "strongroom.api", "gunicorn.error"):
+        logging.getLogger(logger).error("failed")
+    assert log.text == ""
+
+
 def test_our_own_loggers_are_heard_at_debug(log: Log) -> None:
     logging.getLogger("strongroom.worker").debug("client_gone")
     assert log.line["event"] == "client_gone"
