@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def _reading(bao: OpenBao, directory: Path) -> Callable[[], Load]:
-    bao.api("POST", "sys/mounts/kv", {"type": "kv", "options": {"version": "2"}})
+    bao.mount_kv()
     for name in _NAMES:
         bao.api("POST", f"kv/data/{name}", {"data": {"value": _VALUE}})
     header = f"X-Vault-Token: {bao.root_token}"

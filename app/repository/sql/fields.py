@@ -64,6 +64,13 @@ def mac(key_id: object, digest: object) -> Mac:
     return Mac(text(key_id), blob(digest))
 
 
+def of_types(row: Row, types: tuple[type, ...]) -> Row:
+    """A row of which each column has the type at its place."""
+    if tuple(map(type, row)) != types:
+        raise _Damaged
+    return row
+
+
 def parses(table: str) -> Callable[[Callable[[Rows], T]], Callable[[Rows], T]]:
     """Make what the decorated function cannot parse, a row or many, a ``TamperedRow``."""
 

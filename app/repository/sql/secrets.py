@@ -19,6 +19,7 @@ from sqlalchemy import (
     delete,
     func,
     literal_column,
+    null,
     select,
     union_all,
     update,
@@ -61,8 +62,9 @@ _VIEW = select(
 _VIEW_BY_NAME = _VIEW.where(_OWN, _NAMED)
 _VIEW_BY_ID = _VIEW.where(_THIS)
 _STORED_COLUMNS = tuple(secrets.c[name] for name in StoredSecret._fields)
-_SECRET_ID = StoredSecret._fields.index("id")
-_DATA_KEY_ID = StoredSecret._fields.index("data_key_id")
+_STORED_TYPES = (str, str, str, int, str, bytes, int, int)
+_ID_OF_KEY = DATA_KEY_COLUMNS.index(data_keys.c.id)
+_VERSION_TYPES = (str, int)
 _VERSIONS = select(secrets.c.id, secrets.c.version).where(_OWN)
 _ADD = InsertUnlessThere(secrets)
 _LOCK_VERSION = select(secrets.c.version).where(_THIS).with_for_update()
@@ -116,29 +118,22 @@ def _versions(size: int) -> Query:
 
 
 @cache
-def _sealed(size: int) -> Query:
-    """Each secret in a row of its own, and each data key beside the first that it sealed.
+def _sealed(size: int) -> CompoundSelect[*tuple[Any, ...]]:
+    """Each secret in a row of its own, then each of their data keys.
 
     A data key that stood beside every secret would be most of what is read.
     """
-    place = func.row_number().over(partition_by=secrets.c.data_key_id, order_by=secrets.c.id)
-    mine = (
-        select(*_STORED_COLUMNS, place.label("place"))
-        .where(_OWN, is_in(secrets.c.id, "id", size))
-        .subquery("mine")
+    these = and_(_OWN, is_in(secrets.c.id, "id", size))
+    sealed = select(*_STORED_COLUMNS, *(null() for _ in DATA_KEY_COLUMNS)).where(these)
+    their_keys = (
+        select(*(null() for _ in _STORED_COLUMNS), *DATA_KEY_COLUMNS)
+        .join_from(data_keys, wrappings, ITS_WRAPPINGS, isouter=True)
+        .where(
+            data_keys.c.account_id == bindparam("of_account"),
+            data_keys.c.id.in_(select(secrets.c.data_key_id).where(these)),
+        )
     )
-    its_key = and_(
-        mine.c.place == literal_column("1"),
-        data_keys.c.account_id == mine.c.account_id,
-        data_keys.c.id == mine.c.data_key_id,
-    )
-    return (
-        select(*(mine.c[name] for name in StoredSecret._fields), *DATA_KEY_COLUMNS)
-        .select_from(mine)
-        .outerjoin(data_keys, its_key)
-        .outerjoin(wrappings, ITS_WRAPPINGS)
-        .order_by(mine.c.id, wrappings.c.key_ref)
-    )
+    return union_all(sealed, their_keys)
 
 
 _PAGE = _VIEW.order_by(secrets.c.id.desc()).limit(bindparam("most"))
@@ -276,36 +271,23 @@ def _containing(part: str) -> str:
 
 
 def _parse_sealed(rows: Sequence[Row]) -> SealedSecrets:
-    """The secrets of all rows, and the data keys of those rows that have one."""
+    """The secrets and the data keys of rows that each have the columns of one of them."""
     width = len(_STORED_COLUMNS)
-    secret_of = {row[_SECRET_ID]: row[:width] for row in rows}
     rows_of: dict[object, list[Row]] = {}
     for row in rows:
         if row[width] is not None:
-            rows_of.setdefault(row[_DATA_KEY_ID], []).append(row[width:])
+            rows_of.setdefault(row[width + _ID_OF_KEY], []).append(row[width:])
     return SealedSecrets(
-        _parse(secret_of.values()),
+        _parse(row[:width] for row in rows if row[width] is None),
         [parse_data_key(rows) for rows in rows_of.values()],
     )
 
 
 @fields.parses(_TABLE)
 def _parse_versions(rows: Sequence[Row]) -> dict[str, int]:
-    return {fields.text(secret_id): fields.number(version) for secret_id, version in rows}
+    return dict(fields.of_types(row, _VERSION_TYPES) for row in rows)
 
 
 @fields.parses(_TABLE)
 def _parse(rows: Iterable[Row]) -> list[StoredSecret]:
-    return [
-        StoredSecret(
-            fields.text(account_id),
-            fields.text(secret_id),
-            fields.text(name),
-            fields.number(version),
-            fields.text(data_key_id),
-            fields.blob(envelope),
-            fields.number(created),
-            fields.number(updated),
-        )
-        for account_id, secret_id, name, version, data_key_id, envelope, created, updated in rows
-    ]
+    return [StoredSecret._make(fields.of_types(row, _STORED_TYPES)) for row in rows]

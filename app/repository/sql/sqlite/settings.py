@@ -1,7 +1,6 @@
 """The settings of every connection, put in force and read back."""
 
 import sqlite3
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,9 +85,13 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False
     )
-    # A damaged text is still a text, or one row would spoil a list.
-    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
+    connection.text_factory = _text
     return connection
+
+
+def _text(stored: bytes) -> str:
+    """A damaged text is still a text, or one row would spoil a list."""
+    return stored.decode("utf-8", "replace")
 
 
 def _put(connection: sqlite3.Connection, setting: Setting) -> None:
