@@ -104,7 +104,7 @@ def answer_error(error: Exception) -> Response:
     if found.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log_failure(error, request_id, foreseen=found is not _INTERNAL)
     exchange().error_code = found.code
-    message = _told(error) if found.message is None else found.message
+    message = str(error) if found.message is None else found.message
     shown = {"code": found.code, "message": message, "request_id": request_id}
     response = answer(shown, found.status)
     response.headers.update(_headers(found, error))
@@ -113,14 +113,6 @@ def answer_error(error: Exception) -> Response:
 
 def _find(error: Exception) -> ErrorAnswer:
     return next((ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS), _INTERNAL)
-
-
-def _told(error: Exception) -> str:
-    text = str(error)
-    if isinstance(error, domain.InvalidRequest) and error.fields:
-        faults = "; ".join(f"{field} {rule}" for field, rule in error.fields.items())
-        return f"{text.removesuffix('.')}: {faults}."
-    return text
 
 
 def _headers(found: ErrorAnswer, error: Exception) -> dict[str, str]:

@@ -6,7 +6,6 @@ import click
 
 from app.domain.errors import (
     DomainError,
-    InvalidRequest,
     NotInitialised,
     RecoveryRefused,
     StorageUnavailable,
@@ -46,14 +45,8 @@ def report(error: Exception) -> int:
         The exit code.
     """
     code = next((EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES), INTERNAL)
-    say(_place(error) if code == INTERNAL else _message(error))
+    say(_place(error) if code == INTERNAL else str(error))
     return code
-
-
-def _message(error: Exception) -> str:
-    if isinstance(error, InvalidRequest) and error.fields:
-        return "; ".join(f"the {field} {rule}" for field, rule in error.fields.items())
-    return str(error)
 
 
 def _place(error: Exception) -> str:

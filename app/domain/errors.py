@@ -16,8 +16,8 @@ class InvalidRequest(DomainError):
     """
 
     def __init__(self, message: str, fields: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.fields = dict(fields or {})
+        faults = "; ".join(f"{field} {rule}" for field, rule in (fields or {}).items())
+        super().__init__(f"{message.removesuffix('.')}: {faults}." if faults else message)
 
 
 class SecretNotFound(DomainError):

@@ -61,7 +61,10 @@ def test_a_revoked_api_key_is_listed_as_revoked(terminal: Terminal, account: str
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("account", "create", ""), "the name must be 1 to 255 printable characters"),
+        (
+            ("account", "create", ""),
+            "The name is not valid: name must be 1 to 255 printable characters.",
+        ),
         (("account", "set", "acct_none", "--devbox"), "Account not found."),
         (("api-key", "list", "acct_none"), "Account not found."),
         (("api-key", "create", "acct_none"), "Account not found."),

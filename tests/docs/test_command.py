@@ -1,0 +1,21 @@
+"""The page of the command lists what there is."""
+
+import re
+from pathlib import Path
+
+from app.cli.errors import EXIT_CODES, INCOMPLETE, INTERNAL
+from app.cli.main import strongroom
+
+_PAGE = (Path(__file__).parents[2] / "docs" / "command.md").read_text()
+
+
+def test_every_command_is_listed_and_no_other() -> None:
+    context = strongroom.make_context("strongroom", [], resilient_parsing=True)
+    listed = re.findall(r"^\| `([a-z-]+)` \|", _PAGE, re.MULTILINE)
+    assert listed == strongroom.list_commands(context)
+
+
+def test_every_exit_code_is_listed_and_no_other() -> None:
+    listed = re.findall(r"^\| (\d+) \|", _PAGE, re.MULTILINE)
+    clicks_own = {0, 2}
+    assert set(map(int, listed)) == clicks_own | {*EXIT_CODES.values(), INCOMPLETE, INTERNAL}
