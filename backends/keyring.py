@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from backends.context import KeyContext
-from backends.data_key import DataKey, key_check, verify_key
+from backends.data_key import DataKey, verify_key
 from backends.errors import DecryptionError, KeyProviderError, UnknownKey
 from backends.member import Member
+from backends.proof import prove_wrapping
 from backends.provider import KeyProvider, KeyWrapper, ProviderStatus, WrappedKey
 from backends.waiting import WaitingRoom
 
@@ -47,7 +48,7 @@ class Keyring:
         with self._callers.place():
             key, wrapped = first.call(lambda: first.provider.generate(context))
             try:
-                _prove(first, key, wrapped, context)
+                prove_wrapping(first, key, wrapped, context)
                 return key, (wrapped, *(_wrap(each, key, context) for each in self._escrow))
             except KeyProviderError:
                 key.wipe()
@@ -108,10 +109,6 @@ class Keyring:
         """Whether some listed provider could unwrap what ``key_ref`` names."""
         return any(each.provider.owns(key_ref) for each in self._providers)
 
-    def can_wrap(self) -> bool:
-        """Whether the first provider and every escrow key say that they would wrap."""
-        return all(each.status().healthy for each in (self._providers[0], *self._escrow))
-
     def can_unwrap(self) -> bool:
         """Whether some listed provider says that it answers."""
         return any(each.status().healthy for each in self._providers)
@@ -140,21 +137,8 @@ class Keyring:
 
 def _wrap(member: Member[KeyWrapper], key: DataKey, context: KeyContext) -> WrappedKey:
     wrapped = member.call(lambda: member.provider.wrap(key, context))
-    _prove(member, key, wrapped, context)
+    prove_wrapping(member, key, wrapped, context)
     return wrapped
-
-
-def _prove(
-    member: Member[KeyWrapper], key: DataKey, wrapped: WrappedKey, context: KeyContext
-) -> None:
-    """Open a new wrapping before anything relies on it; what only wraps is taken at its word."""
-    provider = member.provider
-    if isinstance(provider, KeyProvider):
-        opened = member.call(lambda: provider.unwrap(wrapped, context))
-        try:
-            verify_key(opened, context, key_check(key, context))
-        finally:
-            opened.wipe()
 
 
 def _unwrap_by_any(

@@ -1,0 +1,58 @@
+"""Whether a provider does what it is listed for, shown by doing it."""
+
+from backends.context import KeyContext
+from backends.data_key import DataKey, key_check, verify_key
+from backends.member import Member
+from backends.provider import KeyProvider, KeyWrapper, WrappedKey
+
+
+def prove_wrapping(
+    member: Member[KeyWrapper], key: DataKey, wrapped: WrappedKey, context: KeyContext
+) -> None:
+    """Open a new wrapping before anything relies on it; what only wraps is taken at its word.
+
+    Raises:
+        DecryptionError: It does not open to the key.
+        KeyProviderError: The provider could not open it.
+    """
+    provider = member.provider
+    if isinstance(provider, KeyProvider):
+        prove_unwrapping(member, provider, wrapped, context, key_check(key, context))
+
+
+def prove_unwrapping(
+    member: Member[KeyWrapper],
+    provider: KeyProvider,
+    wrapped: WrappedKey,
+    context: KeyContext,
+    check: bytes,
+) -> None:
+    """Have the member's provider open a wrapping, to the key that ``check`` was made from.
+
+    Raises:
+        DecryptionError: It does not open to that key.
+        KeyProviderError: The provider could not open it.
+    """
+    opened = member.call(lambda: provider.unwrap(wrapped, context))
+    try:
+        verify_key(opened, context, check)
+    finally:
+        opened.wipe()
+
+
+def prove_round_trip(member: Member[KeyWrapper], context: KeyContext) -> None:
+    """Have a provider make and open a data key that nobody will use.
+
+    Raises:
+        KeyProviderError: It could not.
+    """
+    provider = member.provider
+    if isinstance(provider, KeyProvider):
+        key, wrapped = member.call(lambda: provider.generate(context))
+    else:
+        key = DataKey.random()
+        wrapped = member.call(lambda: provider.wrap(key, context))
+    try:
+        prove_wrapping(member, key, wrapped, context)
+    finally:
+        key.wipe()
