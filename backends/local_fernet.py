@@ -86,6 +86,11 @@ def from_spec(spec: ProviderSpec) -> LocalFernet:
     return LocalFernet([base64.urlsafe_b64decode(line) for line in lines])
 
 
+def new_key_file() -> bytes:
+    """What a key file with one new key holds."""
+    return Fernet.generate_key() + b"\n"
+
+
 def _key_ref(master: bytes) -> str:
     fingerprint = _derive(master, _FINGERPRINT_LABEL, _FINGERPRINT_BYTES)
     return f"local-fernet:{fingerprint.hex()}"

@@ -8,7 +8,6 @@ from contextlib import closing
 from pathlib import Path
 
 import click
-from cryptography.fernet import Fernet
 
 from app.bootstrap import build, database_exists
 from app.cli.client_env import ClientEnv, base_url
@@ -18,11 +17,12 @@ from app.cli.private_files import create
 from app.domain.accounts import Account
 from app.domain.api_keys import IssuedApiKey
 from app.services.container import Services
+from backends.local_fernet import LocalFernet, new_key_file
+from backends.spec import parse_spec
 from config import Settings, SettingsError, load
 
 _ACCOUNT_NAME = "default"
 _KEY_NAME = "client.env"
-_LOCAL = "local-fernet:"
 
 
 @click.command()
@@ -45,15 +45,23 @@ def init(environ: Mapping[str, str]) -> None:
 
 
 def _make_key_file(settings: Settings) -> None:
-    first = settings.keys[0] if settings.keys else ""
-    if not first.startswith(_LOCAL) or database_exists(settings):
+    path = _key_file(settings)
+    if path is None or database_exists(settings):
         return
     try:
-        made = create(Path(first.removeprefix(_LOCAL)), Fernet.generate_key() + b"\n")
+        made = create(path, new_key_file())
     except OSError:
         raise SettingsError(["STRONGROOM_KEYS: the key file cannot be made."]) from None
     if made:
         say("made a key file; keep a copy of it apart from the database.")
+
+
+def _key_file(settings: Settings) -> Path | None:
+    """Where the provider that wraps has its keys, if that is a file."""
+    if not settings.keys:
+        return None
+    first = parse_spec(settings.keys[0], setting="STRONGROOM_KEYS (entry 1)", concurrency=1)
+    return Path(first.location) if first.scheme == LocalFernet.scheme else None
 
 
 def _hand_out_first_key(
