@@ -33,15 +33,15 @@ class Steps:
     def __init__(self) -> None:
         self.names: list[str] = []
         self._at = 0
-        self._happens: Callable[[], None] | None = None
-        self._first: dict[str, Callable[[], None]] = {}
+        self._happens: Callable[[], object] | None = None
+        self._first: dict[str, Callable[[], object]] = {}
         self._writers: set[int] = set()
 
-    def at(self, number: int, happens: Callable[[], None]) -> None:
+    def at(self, number: int, happens: Callable[[], object]) -> None:
         """Before the step of this number, counted from 1, let something happen once."""
         self._at, self._happens = number, happens
 
-    def before(self, name: str, happens: Callable[[], None]) -> None:
+    def before(self, name: str, happens: Callable[[], object]) -> None:
         """Before the first step of this name, let something happen once."""
         self._first[name] = happens
 
