@@ -112,9 +112,9 @@ class OpenBao:
         """Take a policy away from every token that has it."""
         self.api("DELETE", f"sys/policies/acl/{policy}")
 
-    def make_key(self, mount: str = "transit", **options: Any) -> str:
+    def make_key(self, mount: str = "transit", name: str = "", **options: Any) -> str:
         """A new derived transit key of the mount, and a policy of the key's name: its name."""
-        name = f"key-{uuid.uuid4().hex}"
+        name = name or f"key-{uuid.uuid4().hex}"
         self.api("POST", f"{mount}/keys/{name}", {"derived": True} | options)
         self.allow(name, least_privilege(mount, name))
         return name

@@ -110,6 +110,26 @@ class Strongroom:
         assert self._process is not None
         self._process.send_signal(number)
 
+    def workers(self) -> set[int]:
+        """The processes that serve."""
+        assert self._process is not None
+        listed = subprocess.run(
+            ["ps", "-A", "-o", "pid=", "-o", "ppid="], capture_output=True, text=True, check=True
+        )
+        pairs = (map(int, line.split()) for line in listed.stdout.splitlines())
+        return {pid for pid, parent in pairs if parent == self._process.pid}
+
+    def reload(self) -> None:
+        """Make it read its settings anew, and wait until no worker of before is left."""
+        before = self.workers()
+        self.send(signal.SIGHUP)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while self.workers() & before:
+            if time.monotonic() > deadline:
+                raise TimeoutError("workers of before are left")
+            time.sleep(0.05)
+        self.wait_until_ready()
+
     def _end(self, number: signal.Signals) -> None:
         process, self._process = self._process, None
         if process is None:

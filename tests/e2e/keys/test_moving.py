@@ -1,0 +1,68 @@
+"""A deployment changes its root key while it serves, and loses nothing."""
+
+from contextlib import ExitStack, closing
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from app.bootstrap import build
+from config import load
+from tests.e2e.keys.roots import KmsRoot, LocalRoot, Root, TransitRoot, list_keys
+from tests.e2e.keys.tenants import at_work, expected_values, seed, stored_values
+from tests.operator.conftest import Terminal
+from tests.servers.faulty_proxy import FaultyProxy
+from tests.servers.kms import KmsServer
+from tests.servers.openbao import OpenBao
+from tests.servers.strongroom import Strongroom, running
+
+WRITERS = 2
+
+
+@pytest.mark.timeout(3600)
+def test_a_deployment_moves_from_provider_to_provider_while_it_serves(
+    kms: KmsServer,
+    kms_proxy: FaultyProxy,
+    aws: dict[str, str],
+    openbao: OpenBao,
+    until: ExitStack,
+    terminal: Terminal,
+    tmp_path: Path,
+    *,
+    proving: bool,
+) -> None:
+    roots = (
+        LocalRoot(tmp_path / "first"),
+        KmsRoot(kms, kms_proxy, until),
+        TransitRoot(openbao, openbao.host, tmp_path),
+        LocalRoot(tmp_path / "last"),
+    )
+    list_keys(tmp_path, roots[0].uri)
+    settings = terminal.environ | aws | {"STRONGROOM_WORKERS": "2" if proving else "1"}
+    with running(tmp_path, settings) as server:
+        with closing(build(load(terminal.environ))) as services:
+            tenants = seed(services, *((2000, 50) if proving else (30, 20)))
+        for old, new in pairwise(roots):
+            with at_work(server.url, tenants[:WRITERS]) as writers:
+                move(server, terminal, old, new)
+            assert all(writer.calls > 10 for writer in writers)
+            assert stored_values(server.url, tenants) == expected_values(tenants)
+
+
+def move(server: Strongroom, terminal: Terminal, old: Root, new: Root) -> None:
+    """What the documentation tells an operator to do; then the old root key is destroyed.
+
+    The processes that serve afterwards have never seen it.
+    """
+    directory = terminal.home.parent
+    list_keys(directory, old.uri, new.uri)
+    server.reload()
+    list_keys(directory, new.uri, old.uri)
+    server.reload()
+    assert terminal.json("keyring", "rewrap")["failed"] == 0
+    for line in terminal.json("keyring", "status")["key_refs"]:
+        if line["state"] == "stale":
+            terminal.answer("keyring", "retire", line["key_ref"])
+    list_keys(directory, new.uri)
+    old.destroy()
+    server.reload()

@@ -1,0 +1,89 @@
+"""KMS over HTTP by ``moto_server``, in a process of its own; it is not KMS in all it does."""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+
+REGION = "eu-west-1"
+CREDENTIALS: Mapping[str, str] = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"}
+_START_SECONDS = 60.0
+
+
+class KmsServer:
+    """Root keys, as their administrator sees them.
+
+    Attributes:
+        host: ``127.0.0.1:PORT``.
+    """
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        self._client = boto3.client(
+            "kms",
+            REGION,
+            endpoint_url=f"http://{host}",
+            aws_access_key_id="any",
+            aws_secret_access_key="any",
+        )
+
+    def create_key(self) -> str:
+        """The ARN of a new key."""
+        return str(self._client.create_key()["KeyMetadata"]["Arn"])
+
+    def point_alias(self, name: str, arn: str) -> str:
+        """The ARN of the alias, made or moved to this key."""
+        alias = {"AliasName": f"alias/{name}", "TargetKeyId": arn}
+        if any(each["AliasName"] == f"alias/{name}" for each in self._aliases()):
+            self._client.update_alias(**alias)
+        else:
+            self._client.create_alias(**alias)
+        return f"{arn.partition(':key/')[0]}:alias/{name}"
+
+    def schedule_deletion(self, arn: str) -> None:
+        """Let the key wait for its deletion."""
+        self._client.schedule_key_deletion(KeyId=arn.rpartition("/")[2], PendingWindowInDays=7)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    def _aliases(self) -> list[dict[str, str]]:
+        aliases: list[dict[str, str]] = self._client.list_aliases()["Aliases"]
+        return aliases
+
+
+@contextmanager
+def kms_server(directory: Path) -> Iterator[KmsServer]:
+    """A server of our own, empty; its log is in ``directory``."""
+    log = directory / "kms.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).parent / "moto_server"), "-H", "127.0.0.1", "-p", "0"],
+            env={},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        server = KmsServer(_host(log))
+        yield server
+        server.close()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _host(log: Path) -> str:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        told = re.search(r"Running on http://([0-9.]+:[0-9]+)", log.read_text())
+        if told:
+            return told[1]
+        time.sleep(0.02)
+    raise TimeoutError(f"moto_server did not start: {log.read_text()}")
