@@ -26,6 +26,7 @@ prove: $(DEV)
 bench: $(DEV)
 	@$(BIN)/python -m tests.benchmarks.api
 	@$(BIN)/python -m tests.benchmarks.redemption
+	@$(BIN)/python -m tests.benchmarks.masking
 
 check: $(DEV)
 	$(BIN)/ruff format --check .

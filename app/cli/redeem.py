@@ -271,7 +271,7 @@ def _shell(values: Mapping[str, str]) -> str:
 
 
 def _dotenv(values: Mapping[str, str]) -> str:
-    """Single quotes where possible, for every reader agrees on those; else as POSIX and systemd."""
+    """Single quotes where possible, on which all readers agree; else as POSIX has it."""
     lines = []
     for name, value in values.items():
         escaped = re.sub(r'["$\\`]', r"\\\g<0>", value)

@@ -1,7 +1,9 @@
 """``docs/injection.md``: every recipe runs as it stands, against a real server."""
 
+import configparser
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,36 +19,43 @@ from tests.programs import require
 from tests.servers.strongroom import Strongroom, running
 
 _ROOT = Path(__file__).parents[2]
-_RECIPES = (_ROOT / "docs" / "injection.md").read_text().partition("## Recipes")[2]
-_BLOCK = re.compile(r"### ([^\n]+)\n|```sh\n(.*?)```", re.DOTALL)
-_PRINTED = {
-    "One command on your own machine": "started with the token\n",
-    "A mapping that can be committed": "the password the token\n",
-    "A container entrypoint": "container has the password\n",
-    "A systemd unit with LoadCredential": "service has the password\n",
-    "A Runloop-style launch": "devbox has the password\n",
-    "A make target": "migrating with the password\n",
+_REDEEM = _ROOT / "app" / "cli" / "redeem.py"
+_BLOCK = re.compile(r"### ([^\n]+)\n|```(\w+)\n(.*?)```", re.DOTALL)
+_RUN_BY_TESTS = {
+    "",  # what hands out tokens
+    "One command on your own machine",
+    "A mapping that can be committed",
+    "A container entrypoint",
+    "A systemd unit with LoadCredential",
+    "A Runloop-style launch",
+    "A make target",
+    "A CI job",
 }
-# What an orchestrator does; the recipe of a Runloop-style launch spells it out.
-_NEW_TOKEN = """
-new_token() {
-    curl --silent --fail "$RUNLOOP_BASE_URL/v1/injections" \
-        --header "Authorization: Bearer $RUNLOOP_API_KEY" \
-        --header 'Content-Type: application/json' \
-        --data '{"secrets": {"DB_PASS": "DATABASE_PASSWORD"}}' |
-        python3 -c 'import json, sys; print(json.load(sys.stdin)["token"])'
-}
+# Starts the image's entrypoint with the variables that --env names, as the real one would.
+_DOCKER = """#!{python}
+import json, os, re, sys
+image = open({dockerfile!r}).read()
+entrypoint, command = (json.loads(each) for each in re.findall("(?:ENTRYPOINT|CMD) (.*)", image))
+passed = [after for each, after in zip(sys.argv, sys.argv[1:]) if each == "--env"]
+arguments = [each.replace("/opt/redeem.py", {redeem!r}) for each in entrypoint + command]
+environment = {{name: os.environ[name] for name in ("PATH", *passed)}}
+os.execvpe(arguments[0], arguments, environment)
 """
 
 
-def _recipes() -> dict[str, list[str]]:
-    recipes: dict[str, list[str]] = {}
+def _recipes() -> dict[str, dict[str, list[str]]]:
+    """The blocks of every recipe, by language."""
+    page = (_ROOT / "docs" / "injection.md").read_text().partition("## Recipes")[2]
+    recipes: dict[str, dict[str, list[str]]] = {}
     title = ""
-    for heading, block in _BLOCK.findall(_RECIPES):
+    for heading, language, block in _BLOCK.findall(page):
         title = heading or title
-        if block:
-            recipes.setdefault(title, []).append(block)
+        if language:
+            recipes.setdefault(title, {}).setdefault(language, []).append(block)
     return recipes
+
+
+_PAGE = _recipes()
 
 
 @pytest.fixture(scope="module")
@@ -63,20 +72,26 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strongroom]:
         yield server
 
 
-def run(recipe: str, server: Strongroom, directory: Path) -> str:
+@pytest.fixture
+def environment(server: Strongroom, tmp_path: Path) -> dict[str, str]:
+    """What whoever follows the page has in the environment."""
+    return {
+        "PATH": f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}",  # noqa: TID251
+        "HOME": str(tmp_path),
+        "STRONGROOM": str(_ROOT),
+        "RUNLOOP_BASE_URL": server.url,
+        "RUNLOOP_API_KEY": server.environment["TEST_API_KEY"],
+    }
+
+
+def run(script: str, environment: dict[str, str]) -> str:
     """What a recipe prints, typed in an empty directory."""
     require("curl")
     done = subprocess.run(
-        ["sh", "-euc", _NEW_TOKEN + recipe],
+        ["sh", "-euc", "\n".join([*_PAGE[""]["sh"], script])],
         check=False,
-        cwd=directory,
-        env={
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # noqa: TID251
-            "HOME": str(directory),
-            "STRONGROOM": str(_ROOT),
-            "RUNLOOP_BASE_URL": server.url,
-            "RUNLOOP_API_KEY": server.environment["TEST_API_KEY"],
-        },
+        cwd=environment["HOME"],
+        env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -86,26 +101,82 @@ def run(recipe: str, server: Strongroom, directory: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(("title", "printed"), _PRINTED.items())
-def test_a_recipe_hands_over_the_value(
-    server: Strongroom, tmp_path: Path, title: str, printed: str
+@pytest.mark.parametrize(
+    ("title", "printed"),
+    [
+        ("One command on your own machine", "started with the token\n"),
+        ("A mapping that can be committed", "the password the token\n"),
+        ("A Runloop-style launch", "devbox has the password\n"),
+    ],
+)
+def test_a_shell_recipe_hands_over_the_value(
+    environment: dict[str, str], title: str, printed: str
 ) -> None:
-    assert run(_recipes()[title][0], server, tmp_path) == printed
+    (script,) = _PAGE[title]["sh"]
+    assert run(script, environment) == printed
 
 
-def test_credentials_are_written_as_files(server: Strongroom, tmp_path: Path) -> None:
-    recipe = _recipes()["A systemd unit with LoadCredential"][1]
+def test_a_container_starts_with_the_value(environment: dict[str, str], tmp_path: Path) -> None:
+    recipe = _PAGE["A container entrypoint"]
+    dockerfile = tmp_path / "Dockerfile"
+    dockerfile.write_text(recipe["dockerfile"][0])
+    docker = tmp_path / "docker"
+    docker.write_text(
+        _DOCKER.format(python=sys.executable, dockerfile=str(dockerfile), redeem=str(_REDEEM))
+    )
+    docker.chmod(0o755)
+    assert run(recipe["sh"][0], environment) == "container has the password\n"
 
-    assert run(recipe, server, tmp_path) == "the password"
-    assert not (tmp_path / "token").exists()
+
+def start_unit(unit: str, environment: dict[str, str], place: Path) -> str:
+    """Do what systemd does with a unit: its credential, its specifiers, its command."""
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(unit)
+    service = parser["Service"]
+    credential = place / service["LoadCredential"].partition(":")[0]
+    credential.write_text(run("new_token", environment))
+    credential.chmod(0o400)
+    (place / "my-service").mkdir()
+    program = place / "program"
+    program.write_text(
+        '#!/bin/sh\necho "${DB_PASS-}"; cat my-service/secrets/* 2>/dev/null || true'
+    )
+    program.chmod(0o755)
+    command = service["ExecStart"].replace("%d", str(place)).replace("%t", str(place))
+    command = command.replace("/opt/redeem.py", str(_REDEEM))
+    command = command.replace("/usr/bin/my-service", str(program))
+    done = subprocess.run(
+        [sys.executable, *shlex.split(command)[1:]],
+        cwd=place,
+        env={"PATH": "/usr/bin:/bin", "RUNLOOP_BASE_URL": environment["RUNLOOP_BASE_URL"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout
 
 
-def test_what_a_ci_job_prints_is_masked(server: Strongroom, tmp_path: Path) -> None:
-    printed = run(_recipes()["A CI job"][0], server, tmp_path)
+@pytest.mark.parametrize(("number", "printed"), [(0, "the password\n"), (1, "\nthe password")])
+def test_a_unit_hands_over_the_value_as_a_variable_or_as_a_file(
+    environment: dict[str, str], tmp_path: Path, number: int, printed: str
+) -> None:
+    unit = _PAGE["A systemd unit with LoadCredential"]["ini"][number]
+    assert start_unit(unit, environment, tmp_path) == printed
 
-    assert printed.startswith("deploying with ")
-    assert "the password" not in printed
+
+def test_a_make_target_has_the_value(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text(_PAGE["A make target"]["make"][0])
+    assert run("make migrate", environment) == "migrating with the password\n"
+
+
+def test_what_a_ci_job_prints_is_masked(environment: dict[str, str], tmp_path: Path) -> None:
+    mapping = _PAGE["A mapping that can be committed"]["sh"][0]
+    (job,) = re.findall(r"    - (strongroom .*)", _PAGE["A CI job"]["yaml"][0])
+    (tmp_path / "secrets.map").write_text(mapping.split("MAP")[1].lstrip("'\n"))
+    assert run(job, environment) == "deploying with [masked]\n"
 
 
 def test_every_recipe_is_run_here() -> None:
-    assert set(_recipes()) == {*_PRINTED, "A CI job"}
+    assert _PAGE.keys() == _RUN_BY_TESTS
