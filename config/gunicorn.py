@@ -5,10 +5,14 @@ serves everybody else. The environment is read here because the master needs it 
 """
 
 import os
+import resource
 
 from config import in_force
 
 _settings = in_force.load(os.environ)
+
+# No process of the server leaves its memory, with keys and values in it, in a core file.
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 bind = [f"127.0.0.1:{_settings.port}"]
 worker_class = "app.worker.Worker"

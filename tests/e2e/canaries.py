@@ -12,27 +12,27 @@ def canary(number: int) -> str:
     return f"{_STEM}-{number}"
 
 
-def forms() -> dict[str, bytes]:
-    """What every canary holds, in the forms that software gives to text."""
-    plain = _STEM.encode()
+def forms(text: str = _STEM) -> dict[str, bytes]:
+    """The text, which every canary holds, in the forms that software gives to text."""
+    plain = text.encode()
     return {
         "raw": plain,
-        "latin-1": _STEM.encode("latin-1"),
-        "UTF-16 little-endian": _STEM.encode("utf-16-le"),
-        "UTF-16 big-endian": _STEM.encode("utf-16-be"),
+        "latin-1": text.encode("latin-1"),
+        "UTF-16 little-endian": text.encode("utf-16-le"),
+        "UTF-16 big-endian": text.encode("utf-16-be"),
         "hex": plain.hex().encode(),
         "upper-case hex": plain.hex().upper().encode(),
-        "URL": quote(_STEM).encode(),
-        "JSON": json.dumps(_STEM)[1:-1].encode(),
-        "Python": ascii(_STEM)[1:-1].encode(),
+        "URL": quote(text).encode(),
+        "JSON": json.dumps(text)[1:-1].encode(),
+        "Python": ascii(text)[1:-1].encode(),
         **{f"base64 at {start}": _base64_within(plain, start) for start in range(3)},
         **{f"URL-safe base64 at {start}": _url_safe(plain, start) for start in range(3)},
     }
 
 
-def found_in(data: bytes) -> list[str]:
-    """The forms in which a canary is in ``data``."""
-    return [name for name, form in forms().items() if form in data]
+def found_in(data: bytes, text: str = _STEM) -> list[str]:
+    """The forms in which a canary, or another text, is in ``data``."""
+    return [name for name, form in forms(text).items() if form in data]
 
 
 def _base64_within(plain: bytes, start: int) -> bytes:

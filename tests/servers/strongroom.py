@@ -97,6 +97,13 @@ class Strongroom:
             time.sleep(0.05)
         raise TimeoutError(f"the server did not start: {self.log.read_text()[-2000:]}")
 
+    def processes(self) -> list[int]:
+        """Gunicorn's master and its workers, by number."""
+        assert self._process is not None
+        master = self._process.pid
+        workers = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        return [master, *map(int, workers)]
+
     def stop(self) -> None:
         """End it as a service manager does, and wait."""
         self._end(signal.SIGTERM)
