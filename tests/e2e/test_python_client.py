@@ -12,6 +12,7 @@ from runloop_api_client import (
 )
 
 from tests.e2e.account import Account
+from tests.servers.strongroom import Strongroom
 
 
 @pytest.fixture
@@ -32,6 +33,18 @@ def test_what_is_stored_is_what_a_process_gets(client: Runloop, account: Account
     value = " grüße ✓ \U0001f511\r\n\t\x01 trailing \n"
     client.secrets.create(name="FIRST", value=value)
     assert account.values("FIRST") == {"FIRST": value}
+
+
+def test_what_is_stored_starts_a_command(
+    client: Runloop, account: Account, server: Strongroom
+) -> None:
+    client.secrets.create(name="GREETING", value="hello")
+    started = server.command(
+        *("run", "--secret", "GREETING", "--", "sh", "-c", "echo $GREETING"),
+        RUNLOOP_BASE_URL=account.url,
+        RUNLOOP_API_KEY=account.token,
+    )
+    assert (started.stdout, started.stderr) == ("hello\n", "")
 
 
 def test_an_update_keeps_the_secret_and_replaces_the_value(
