@@ -58,27 +58,28 @@ def open_envelope(key: DataKey, envelope: bytes, context: bytes) -> bytearray:
         raise DecryptionError
     header = envelope[:_HEADER_BYTES]
     salt = header[len(_PREFIX) : len(_PREFIX) + _SALT_BYTES]
-    record_key, commitment = _derive(key, salt, context)
+    cipher, commitment = _derive(key, salt, context)
     if not constant_time.bytes_eq(commitment, header[-_COMMITMENT_BYTES:]):
         raise DecryptionError
     try:
-        padded = AESGCM(record_key).decrypt(_NONCE, envelope[_HEADER_BYTES:], header)
+        padded = cipher.decrypt(_NONCE, envelope[_HEADER_BYTES:], header)
     except InvalidTag:
         raise DecryptionError from None
     return _unpad(padded)
 
 
 def _seal(key: DataKey, plaintext: bytes, context: bytes, salt: bytes) -> bytes:
-    record_key, commitment = _derive(key, salt, context)
+    cipher, commitment = _derive(key, salt, context)
     header = _PREFIX + salt + commitment
-    return header + AESGCM(record_key).encrypt(_NONCE, _pad(plaintext), header)
+    return header + cipher.encrypt(_NONCE, _pad(plaintext), header)
 
 
-def _derive(key: DataKey, salt: bytes, context: bytes) -> tuple[bytes, bytes]:
+def _derive(key: DataKey, salt: bytes, context: bytes) -> tuple[AESGCM, bytes]:
+    """The record key, as a cipher that does not show it, and the commitment."""
     info = _LABEL + _PREFIX + context
     length = _RECORD_KEY_BYTES + _COMMITMENT_BYTES
     derived = HKDF(_SHA512, length, salt=salt, info=info).derive(key)
-    return derived[:_RECORD_KEY_BYTES], derived[_RECORD_KEY_BYTES:]
+    return AESGCM(derived[:_RECORD_KEY_BYTES]), derived[_RECORD_KEY_BYTES:]
 
 
 def _pad(plaintext: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """Injections: a set of secrets for one starting process, handed over once for a token."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +23,7 @@ DEFAULT_TTL_SECONDS = 300
 MAX_TTL_SECONDS = 24 * 60 * 60
 NONCE_WINDOW_MS = 30_000
 NONCE_LENGTHS = (22, 128)
+_NONCE = re.compile(f"[!-~]{{{NONCE_LENGTHS[0]},{NONCE_LENGTHS[1]}}}")
 
 
 class InjectionState(StrEnum):
@@ -162,9 +164,8 @@ def check_nonce(nonce: RedeemNonce) -> None:
     Raises:
         InvalidRequest: Names the rule, never the nonce.
     """
-    text = nonce.reveal()
-    shortest, longest = NONCE_LENGTHS
-    if not shortest <= len(text) <= longest or not all("!" <= each <= "~" for each in text):
+    if not _NONCE.fullmatch(nonce.reveal()):
+        shortest, longest = NONCE_LENGTHS
         rule = f"must be {shortest} to {longest} visible ASCII characters"
         raise _bad("redeem_nonce", rule)
 

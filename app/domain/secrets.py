@@ -132,16 +132,18 @@ class SecretRules:
         Raises:
             InvalidRequest: The rule that it breaks; never the value.
         """
-        text = value.reveal()
+        rule = self._broken_rule(value.reveal())
+        if rule is not None:
+            raise InvalidRequest("The value is not valid.", {"value": rule})
+
+    def _broken_rule(self, text: str) -> str | None:
+        """Apart, because a traceback may show the locals of every frame that an error left."""
         try:
             size = len(text.encode())
         except UnicodeEncodeError:
-            raise _bad_value("must not contain unpaired surrogates") from None
+            return "must not contain unpaired surrogates"
         if "\0" in text:
-            raise _bad_value("must not contain NUL")
+            return "must not contain NUL"
         if size > self.max_value_bytes:
-            raise _bad_value(f"must be at most {self.max_value_bytes} bytes of UTF-8")
-
-
-def _bad_value(rule: str) -> InvalidRequest:
-    return InvalidRequest("The value is not valid.", {"value": rule})
+            return f"must be at most {self.max_value_bytes} bytes of UTF-8"
+        return None

@@ -14,17 +14,24 @@ def canary(number: int) -> str:
 
 def forms(text: str = _STEM) -> dict[str, bytes]:
     """The text, which every canary holds, in the forms that software gives to text."""
-    plain = text.encode()
     return {
-        "raw": plain,
+        **forms_of_bytes(text.encode()),
         "latin-1": text.encode("latin-1"),
         "UTF-16 little-endian": text.encode("utf-16-le"),
         "UTF-16 big-endian": text.encode("utf-16-be"),
-        "hex": plain.hex().encode(),
-        "upper-case hex": plain.hex().upper().encode(),
         "URL": quote(text).encode(),
         "JSON": json.dumps(text)[1:-1].encode(),
         "Python": ascii(text)[1:-1].encode(),
+    }
+
+
+def forms_of_bytes(plain: bytes) -> dict[str, bytes]:
+    """The forms that software gives to bytes."""
+    return {
+        "raw": plain,
+        "hex": plain.hex().encode(),
+        "upper-case hex": plain.hex().upper().encode(),
+        "Python bytes": repr(plain)[2:-1].encode(),
         **{f"base64 at {start}": _base64_within(plain, start) for start in range(3)},
         **{f"URL-safe base64 at {start}": _url_safe(plain, start) for start in range(3)},
     }
