@@ -86,7 +86,7 @@ class Client:
 
     def __init__(self, base_url: str, bearer: str, timeout: float) -> None:
         self._url, self._bearer = urlsplit(base_url), bearer
-        self._timeout = min(timeout, MAX_TIMEOUT_SECONDS)
+        self._timeout = min(MAX_TIMEOUT_SECONDS, timeout)  # in this order NaN is too much, too
 
     def call(self, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
         """The JSON object that answers a GET, or a POST if there is a body; raises `Refused`."""

@@ -1,7 +1,7 @@
 """``strongroom run``: start a command with secrets in its environment."""
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,14 +152,18 @@ def _account(options: _Options, environ: Mapping[str, str]) -> Client:
     return Client(environ["RUNLOOP_BASE_URL"], environ["RUNLOOP_API_KEY"], options.timeout)
 
 
-def _secret_names(account: Client) -> Iterator[str]:
-    query = {"limit": str(_PAGE_SECRETS)}
-    while True:
-        page = account.call(f"/v1/secrets?{urlencode(query)}")
-        yield from (secret["name"] for secret in page["secrets"])
-        if not page["has_more"]:
-            return
-        query["starting_after"] = page["secrets"][-1]["id"]
+def _secret_names(account: Client) -> list[str]:
+    query, names = {"limit": str(_PAGE_SECRETS)}, []
+    try:
+        while True:
+            page = account.call(f"/v1/secrets?{urlencode(query)}")
+            names += [str(secret["name"]) for secret in page["secrets"]]
+            if not page["has_more"]:
+                return names
+            query["starting_after"] = page["secrets"][-1]["id"]
+    except (KeyError, IndexError, TypeError):
+        text = "the server answered something that is no list of secrets."
+        raise Refused(Fault(text, UNAVAILABLE)) from None
 
 
 def _values(

@@ -6,9 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.cli.conftest import Redeem
+from tests.cli.core_files import WANTED, core_files, require_core_files
 from tests.cli.protocol_server import ProtocolServer, refusal
 
 NAMES = {"HELLO": "GREETING"}
@@ -54,14 +53,7 @@ def test_while_redeeming_neither_token_nor_value_is_visible_in_proc(
 
 
 def test_a_crash_while_redeeming_leaves_no_core_file(server: ProtocolServer, image: Path) -> None:
-    prefer_core = "ulimit -c unlimited; "
-    control = subprocess.run(
-        ["sh", "-c", prefer_core + "kill -ABRT $$"], cwd=image.parent, check=False
-    )
-    if control.returncode != -signal.SIGABRT or not list(image.parent.glob("core*")):
-        pytest.skip("this machine writes no core files into the working directory")
-    for core in image.parent.glob("core*"):
-        core.unlink()
+    require_core_files(image.parent)
 
     def crash(_: object, __: object) -> None:
         own = [pid for pid, line in processes("cmdline").items() if str(image).encode() in line]
@@ -71,7 +63,7 @@ def test_a_crash_while_redeeming_leaves_no_core_file(server: ProtocolServer, ima
     server.troubles.append(crash)
     token = server.issue(NAMES)
     environment = {"RUNLOOP_BASE_URL": server.url, "STRONGROOM_INJECTION_TOKEN": token}
-    script = f"{prefer_core} exec {sys.executable} -I {image} -- true"
+    script = f"{WANTED}exec {sys.executable} -I {image} -- true"
     result = subprocess.run(["sh", "-c", script], env=environment, cwd=image.parent, check=False)
     assert result.returncode == -signal.SIGABRT
-    assert list(image.parent.glob("core*")) == []
+    assert core_files(image.parent) == []

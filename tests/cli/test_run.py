@@ -210,3 +210,13 @@ def test_no_message_holds_a_value_or_a_credential(run: Run, server: ProtocolServ
     result = run("--secret", "BIG=LARGE", "--", "true")
     assert (result.returncode, "BIG" in result.stderr) == (125, True)
     assert "anary" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "page", [{"items": []}, {"secrets": [], "has_more": True}, {"secrets": ["x"], "has_more": 1}]
+)
+def test_an_answer_that_is_no_list_starts_nothing(
+    run: Run, server: ProtocolServer, page: dict[str, object]
+) -> None:
+    server.troubles.append(lambda _, __: (200, page, {}))
+    assert run("--all", "--", "true").returncode == 124

@@ -1,11 +1,13 @@
 """``strongroom run`` shows values to its command and to nobody else."""
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.cli.core_files import WANTED, core_files, require_core_files
 from tests.cli.protocol_server import API_KEY, ProtocolServer
 from tests.cli.terminal import wait_until
 
@@ -35,6 +37,19 @@ def test_only_the_command_has_the_value_in_proc(
         finally:
             (tmp_path / "go").write_text("\n")
         assert ours.wait() == 0
+
+
+def test_a_crash_of_ours_beside_a_masked_command_leaves_no_core_file(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    require_core_files(tmp_path)
+    crash = "kill -ABRT $(cat ours)"
+    script = (
+        f"{WANTED}echo $$ > ours; exec strongroom run --mask --secret GREETING -- sh -c '{crash}'"
+    )
+    ended = subprocess.run(["sh", "-c", script], env=environment, cwd=tmp_path, check=False)
+    assert ended.returncode == -signal.SIGABRT
+    assert core_files(tmp_path) == []
 
 
 @pytest.mark.parametrize("mask", [(), ("--mask",)], ids=["unmasked", "masked"])

@@ -8,8 +8,6 @@ _KEY_BYTES = 4
 _BUCKETS = 8
 _ANY_BUCKET = bytes(1) + b"\x01" * 255
 
-MIN_NEEDLE_BYTES = _KEY_BYTES
-
 
 class Findings(NamedTuple):
     """What was found in one piece of a stream.
