@@ -9,8 +9,6 @@ from app.domain.errors import InvalidRequest
 from app.domain.ids import is_any_id
 from app.domain.redaction import Redacted
 
-NAME_LENGTH = 255
-
 
 class SecretValue(Redacted):
     """The value of a secret: a Unicode string, kept byte-exact."""
