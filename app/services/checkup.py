@@ -1,19 +1,17 @@
 """What is wrong with a deployment before it starts: all faults at once, none with a value in it."""
 
-from collections.abc import Iterator
-
 from app.domain.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.data_keys import StoredDataKey
 from app.domain.errors import DomainError, NotInitialised
 from app.repository.base import Database
+from app.services.keyring.entries import Entry, entries
 from app.services.system_key import SystemKey
 from app.services.wrappings import to_wrapped_key
 from backends.context import KeyContext
 from backends.errors import KeyProviderError, KeyUnavailable
 from backends.keyring import Keyring
-from backends.member import Member
 from backends.proof import prove_round_trip, prove_unwrapping
-from backends.provider import KeyProvider, KeyWrapper
+from backends.provider import KeyProvider
 from backends.renewal import HeldKey
 
 _NOTHING_HELD = HeldKey(KeyContext("check", "check", "check"), b"", ())
@@ -42,22 +40,15 @@ class Checkup:
         """What providers refuse; that one is out of reach only if no other one can unwrap."""
         refused, unreachable = [], []
         can_unwrap = False
-        for setting, role, member in self._entries():
+        for entry in entries(self._keyring):
             try:
-                _prove(role, member, system_key)
-                can_unwrap = can_unwrap or role != "escrow"
+                _prove(entry, system_key)
+                can_unwrap = can_unwrap or entry.role != "escrow"
             except KeyUnavailable as error:
-                unreachable.append(_named(setting, str(error)))
+                unreachable.append(entry.says(str(error)))
             except KeyProviderError as error:
-                refused.append(_named(setting, str(error)))
+                refused.append(entry.says(str(error)))
         return refused if can_unwrap else [*unreachable, *refused]
-
-    def _entries(self) -> Iterator[tuple[str, str, Member[KeyWrapper]]]:
-        places = {"STRONGROOM_KEYS": 0, "STRONGROOM_ESCROW_KEYS": 0}
-        for role, member in self._keyring.members():
-            setting = "STRONGROOM_ESCROW_KEYS" if role == "escrow" else "STRONGROOM_KEYS"
-            places[setting] += 1
-            yield f"{setting} (entry {places[setting]})", role, member
 
     def _held_system_key(self) -> HeldKey:
         """Its rows as they stand; what is wrong with them is told when it is opened."""
@@ -89,24 +80,21 @@ class Checkup:
         return [f"STRONGROOM_KEYS: no listed provider could open {orphans} data keys."]
 
 
-def _prove(role: str, member: Member[KeyWrapper], system_key: HeldKey) -> None:
+def _prove(entry: Entry, system_key: HeldKey) -> None:
     """Have a provider open its wrapping of the system key, and wrap if that is its part.
 
     One that has no wrapping of it yet makes a round trip.
     """
-    provider, context = member.provider, system_key.context
+    member, context = entry.member, system_key.context
+    provider = member.provider
     status = member.status()  # first: some know what they own only once they were asked
     own = system_key.owned_by(provider)
     if own and isinstance(provider, KeyProvider):
         prove_unwrapping(member, provider, own[0], context, system_key.check)
-    if role != "unwraps" or not own:
+    if entry.role != "unwraps" or not own:
         prove_round_trip(member, context)
     if not status.healthy:
         raise KeyProviderError(status.detail)
-
-
-def _named(setting: str, text: str) -> str:
-    return text if text.startswith(setting) else f"{setting}: {text}"
 
 
 def _held(deployment_id: str, stored: StoredDataKey) -> HeldKey:

@@ -100,6 +100,16 @@ def test_retiring_what_data_keys_still_need_is_refused(moving: Terminal) -> None
     assert moving.json("keyring", "rewrap")["failed"] == 0
 
 
+def test_retiring_what_new_wrappings_get_is_refused_with_the_order_of_steps(
+    moving: Terminal,
+) -> None:
+    moving.answer("keyring", "rewrap")
+    refused = moving.run("keyring", "retire", key_refs(moving)["current"])
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("strongroom: STRONGROOM_KEYS (entry 1): ")
+    assert "strongroom keyring rewrap" in refused.stderr
+
+
 def test_retiring_a_key_ref_that_is_none_is_refused(terminal: Terminal) -> None:
     refused = terminal.run("keyring", "retire", "local-fernet:none")
     assert refused.exit_code == 1

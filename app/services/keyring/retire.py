@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from app.domain.errors import DomainError
 from app.repository.base import Database, UnitOfWork
+from app.services.keyring.entries import Entry, wrapping_entries
 from backends.keyring import Keyring
 
 BATCH = 500
@@ -24,6 +25,23 @@ class StillNeeded(DomainError):
         super().__init__(
             f"{data_keys} data keys have no other wrapping that a listed provider opens; "
             "run: strongroom keyring rewrap"
+        )
+
+
+class StillInUse(DomainError):
+    """A listed provider gives the key_ref to new wrappings.
+
+    Args:
+        entry: The provider.
+    """
+
+    def __init__(self, entry: Entry) -> None:
+        change = "remove or replace it" if entry.role == "escrow" else "list another one before it"
+        super().__init__(
+            entry.says(
+                f"new wrappings are made by this key. On every node {change}, or rotate the root "
+                "key; then run: strongroom keyring rewrap; only then retire this key"
+            )
         )
 
 
@@ -54,10 +72,15 @@ class Retire:
         A retirement that was killed half-way is run again.
 
         Raises:
+            StillInUse: It is what new wrappings get: a fence would end all writing.
+            KeyUnavailable: The first provider or an escrow key cannot tell what they get.
             StillNeeded: Something depends on it, which keeps its wrapping; the fence is lifted.
             UnknownKeyRef: No wrapping has this key_ref, and it is not fenced.
         """
         self._keyring.statuses()  # until asked, a provider by an alias cannot tell what it owns
+        in_use = wrapping_entries(self._keyring)
+        if key_ref in in_use:
+            raise StillInUse(in_use[key_ref])
         self._fence(key_ref)
         try:
             return Retired(self._delete(key_ref))

@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.repository.base import Conflict, Database, UnitOfWork
+from app.services.keyring.entries import Entry, wrapping_entries
 from app.services.keyring.held_keys import VerifiedDataKey, batches
 from app.services.keyring.progress import Pace, Progress, Report
 from app.services.system_key import SystemKey
 from app.services.wrappings import refusing_retired_keys, to_wrapping
-from backends.errors import KeyUnavailable
 from backends.keyring import Keyring
-from backends.member import Member
-from backends.provider import KeyWrapper, WrappedKey
+from backends.provider import WrappedKey
 from backends.renewal import renew
 
 
@@ -49,7 +48,7 @@ class Rewrap:
             KeyUnavailable: The first provider or an escrow key cannot tell its current key_ref.
             KeyProviderConfigError: The key_ref that new wrappings would get was retired.
         """
-        targets = self._targets()
+        targets = wrapping_entries(self._keyring)
         with self._database.reading() as repository:
             pace = Pace(repository.data_keys.count(), rate, report)
         for batch in batches(self._database, self._system_key.opened()):
@@ -59,26 +58,16 @@ class Rewrap:
             pace.step(done=batch.size, changed=changed - failed, failed=failed + batch.tampered)
         return pace.progress()
 
-    def _targets(self) -> dict[str, Member[KeyWrapper]]:
-        """Who wraps, by the key_ref that new wrappings get."""
-        targets = {}
-        for member in self._keyring.targets:
-            status = member.status()
-            if status.key_ref is None:
-                raise KeyUnavailable("A provider cannot tell its current key: " + status.detail)
-            targets[status.key_ref] = member
-        return targets
-
     def _rewrap(
         self,
-        targets: dict[str, Member[KeyWrapper]],
+        targets: dict[str, Entry],
         stale: dict[str, list[VerifiedDataKey]],
     ) -> int:
         """Make and store what is missing; how many data keys still lack a wrapping."""
         new: list[_New] = []
         failed: set[str] = set()
         for ref, keys in stale.items():
-            target = targets[ref]
+            target = targets[ref].member
             answers = renew(self._keyring, target, [key.held for key in keys])
             for key, answer in zip(keys, answers, strict=True):
                 if isinstance(answer, WrappedKey):

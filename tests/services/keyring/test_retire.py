@@ -6,10 +6,12 @@ from functools import partial
 import pytest
 
 from app.services.keyring import retire
-from app.services.keyring.retire import StillNeeded, UnknownKeyRef
-from backends.errors import KeyProviderConfigError
+from app.services.keyring.retire import StillInUse, StillNeeded, UnknownKeyRef
+from backends.errors import KeyProviderConfigError, KeyUnavailable
+from backends.keyring import Keyring
 from tests.services.deployment import Tenant, new_tenant
 from tests.services.keyring.moving import VALUES, Move, counting, ignore, key_ref
+from tests.services.providers import Scripted
 from tests.services.steps import BETWEEN_TRANSACTIONS
 
 DATA_KEYS = 5
@@ -61,8 +63,30 @@ def test_one_stranded_data_key_is_enough_to_refuse(moved: Move) -> None:
 
 
 def test_what_only_an_unlisted_provider_opens_is_no_reason_to_let_go(moved: Move) -> None:
+    third = moved.deployment.key_file("third")
     with pytest.raises(StillNeeded):
-        moved.process(moved.a).retire.run(key_ref(moved.a))
+        moved.process(third, moved.a).retire.run(key_ref(moved.a))
+
+
+def test_a_key_that_still_makes_new_wrappings_is_not_retired(moved: Move) -> None:
+    with pytest.raises(StillInUse, match=r"^STRONGROOM_KEYS \(entry 1\): .* rewrap; .* retire"):
+        moved.process(moved.a, moved.b).retire.run(key_ref(moved.a))
+    assert (moved.refs(), fences(moved)) == ([{"a", "b"}] * DATA_KEYS, [])
+
+
+def test_a_key_that_still_makes_wrappings_for_escrow_is_not_retired(moved: Move) -> None:
+    with pytest.raises(StillInUse, match=r"^STRONGROOM_ESCROW_KEYS \(entry 1\): "):
+        moved.process(moved.b, escrow=moved.a).retire.run(key_ref(moved.a))
+    assert (moved.refs(), fences(moved)) == ([{"a", "b"}] * DATA_KEYS, [])
+
+
+def test_nothing_is_retired_while_who_wraps_cannot_tell_by_which_key(moved: Move) -> None:
+    first = Scripted(moved.b)
+    first.down = KeyUnavailable("The provider is down.")
+    services = moved.deployment.process(keyring=Keyring([first, Scripted(moved.a)]))
+    with pytest.raises(KeyUnavailable, match=r"STRONGROOM_KEYS \(entry 1\)"):
+        services.retire.run(key_ref(moved.a))
+    assert fences(moved) == []
 
 
 def test_a_key_ref_that_nothing_has_is_unknown(moved: Move) -> None:
