@@ -84,12 +84,10 @@ def retire(environ: Mapping[str, str], key_ref: str, *, undo: bool, json: bool) 
     with closing(build(load(environ))) as services:
         if undo:
             services.retire.undo(key_ref)
+            _show({"fenced": False}, "The fence is lifted.", json=json)
             return
         retired = services.retire.run(key_ref)
-    if json:
-        show_json(asdict(retired))
-    else:
-        click.echo(f"{retired.wrappings} wrappings deleted.")
+    _show(asdict(retired), f"{retired.wrappings} wrappings deleted.", json=json)
     say("backups of the database from before now still need this root key: keep it as long as them")
 
 
@@ -119,15 +117,18 @@ def recover(context: click.Context, private: Path, *, json: bool) -> None:
 
 def _finish(context: click.Context, progress: Progress, *, json: bool) -> None:
     """Print the outcome; the exit code tells whether all of it was done."""
-    if json:
-        show_json(
-            {"data_keys": progress.done, "changed": progress.changed, "failed": progress.failed}
-        )
-    else:
-        click.echo(f"{progress.changed} of {progress.done} data keys changed.")
+    answer = {"data_keys": progress.done, "changed": progress.changed, "failed": progress.failed}
+    _show(answer, f"{progress.changed} of {progress.done} data keys changed.", json=json)
     if progress.failed:
         say(f"{progress.failed} data keys failed and stay as they were.")
         context.exit(INCOMPLETE)
+
+
+def _show(answer: Row, text: str, *, json: bool) -> None:
+    if json:
+        show_json(answer)
+    else:
+        click.echo(text)
 
 
 def _status_answer(report: KeyringReport) -> Row:

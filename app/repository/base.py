@@ -189,8 +189,8 @@ class WrappingRepository(ABC):
         """Let no unit of work add another wrapping by ``key_ref``; again changes nothing."""
 
     @abstractmethod
-    def lift_fence(self, key_ref: str) -> None:
-        """Let wrappings by ``key_ref`` be added again."""
+    def lift_fence(self, key_ref: str) -> bool:
+        """Let wrappings by ``key_ref`` be added again; whether it was fenced."""
 
     @abstractmethod
     def fences(self) -> list[str]:

@@ -126,5 +126,22 @@ def test_a_retirement_is_undone(moving: Terminal) -> None:
     refused = moving.run("keyring", "rewrap")
     assert refused.exit_code == 3
     assert "STRONGROOM_KEYS" in refused.stderr
-    moving.answer("keyring", "retire", "--undo", old)
+    assert moving.answer("keyring", "retire", "--undo", old) == "The fence is lifted.\n"
     assert moving.json("keyring", "rewrap")["changed"] == 1
+
+
+def test_undoing_what_was_not_retired_is_refused(moving: Terminal) -> None:
+    refused = moving.run("keyring", "retire", "--undo", key_refs(moving)["stale"])
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr == (
+        "strongroom: This key_ref is not fenced; see: strongroom keyring status\n"
+    )
+
+
+def test_a_retired_key_stays_in_sight(moving: Terminal) -> None:
+    old = key_refs(moving)["stale"]
+    moving.answer("keyring", "rewrap")
+    moving.answer("keyring", "retire", old)
+    assert key_refs(moving)["fenced"] == old
+    assert f"fenced   0          {old}\n" in moving.answer("keyring", "status")
+    assert moving.json("keyring", "retire", "--undo", old) == {"fenced": False}

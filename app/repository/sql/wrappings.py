@@ -91,9 +91,9 @@ class SqlWrappings(WrappingRepository):
         """Let no unit of work add another wrapping by ``key_ref``; again changes nothing."""
         self._statements.write(_FENCE, {"key_ref": key_ref})
 
-    def lift_fence(self, key_ref: str) -> None:
-        """Let wrappings by ``key_ref`` be added again."""
-        self._statements.write(_LIFT_FENCE, {"of_key_ref": key_ref})
+    def lift_fence(self, key_ref: str) -> bool:
+        """Let wrappings by ``key_ref`` be added again; whether it was fenced."""
+        return self._statements.erase(_LIFT_FENCE, {"of_key_ref": key_ref}) > 0
 
     def fences(self) -> list[str]:
         """Every fenced key_ref."""

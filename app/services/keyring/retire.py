@@ -52,6 +52,13 @@ class UnknownKeyRef(DomainError):
         super().__init__("No wrapping has this key_ref; see: strongroom keyring status")
 
 
+class NotFenced(DomainError):
+    """Nobody retired this key_ref, or that was undone."""
+
+    def __init__(self) -> None:
+        super().__init__("This key_ref is not fenced; see: strongroom keyring status")
+
+
 @dataclass(frozen=True, slots=True)
 class Retired:
     """How many wrappings were deleted."""
@@ -85,14 +92,23 @@ class Retire:
         try:
             return Retired(self._delete(key_ref))
         except StillNeeded:
-            self.undo(key_ref)
+            self._lift_fence(key_ref)
             raise
 
     def undo(self, key_ref: str) -> None:
-        """Lift the fence, so that wrappings by ``key_ref`` can be added again."""
+        """Lift the fence, so that wrappings by ``key_ref`` can be added again.
+
+        Raises:
+            NotFenced: There is none.
+        """
+        if not self._lift_fence(key_ref):
+            raise NotFenced
+
+    def _lift_fence(self, key_ref: str) -> bool:
         with self._database.writing() as work:
-            work.wrappings.lift_fence(key_ref)
+            lifted = work.wrappings.lift_fence(key_ref)
             work.commit()
+        return lifted
 
     def _fence(self, key_ref: str) -> None:
         with self._database.writing() as work:

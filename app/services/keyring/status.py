@@ -25,7 +25,7 @@ class ProviderLine:
 
 @dataclass(frozen=True, slots=True)
 class KeyRefLine:
-    """All wrappings by one key_ref.
+    """All wrappings by one key_ref; a retired one has none, and its fence stands.
 
     Attributes:
         state: ``current``, ``stale``, ``orphaned`` (no listed provider owns it) or ``fenced``.
@@ -57,7 +57,7 @@ class KeyringStatus:
         """Ask every provider how it is, and count."""
         with self._database.reading() as repository:
             counts = repository.wrappings.counts()
-            fenced = set(repository.wrappings.fences())
+            fenced = repository.wrappings.fences()
             owned = [ref for ref in counts if self._keyring.owns(ref)]
             return KeyringReport(
                 data_keys=repository.data_keys.count(),
@@ -66,8 +66,8 @@ class KeyringStatus:
                     for role, member in self._keyring.members()
                 ],
                 key_refs=[
-                    KeyRefLine(ref, count, self._state(ref, fenced))
-                    for ref, count in sorted(counts.items())
+                    KeyRefLine(ref, counts.get(ref, 0), self._state(ref, fenced))
+                    for ref in sorted({*counts, *fenced})
                 ],
                 unreadable_data_keys=repository.data_keys.count_without(owned),
             )
@@ -79,7 +79,7 @@ class KeyringStatus:
                 without = repository.data_keys.count_without([status.key_ref])
         return ProviderLine(scheme, role, status, without)
 
-    def _state(self, key_ref: str, fenced: set[str]) -> str:
+    def _state(self, key_ref: str, fenced: list[str]) -> str:
         if key_ref in fenced:
             return "fenced"
         if key_ref in {target.status().key_ref for target in self._keyring.targets}:

@@ -188,6 +188,13 @@ def test_a_lifted_fence_lets_wrappings_in_again(database: Database) -> None:
         assert work.wrappings.counts()["ref:2"] == 1
 
 
+def test_lifting_a_fence_tells_whether_there_was_one(database: Database) -> None:
+    with database.writing() as work:
+        work.wrappings.fence("ref:2")
+        assert work.wrappings.lift_fence("ref:2")
+        assert not work.wrappings.lift_fence("ref:2")
+
+
 @pytest.mark.parametrize("batch", [1, 2, 3, 100])
 def test_a_sweep_meets_every_data_key_once_in_order(database: Database, batch: int) -> None:
     add_retired(database, "dk_0")

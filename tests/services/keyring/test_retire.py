@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from app.services.keyring import retire
-from app.services.keyring.retire import StillInUse, StillNeeded, UnknownKeyRef
+from app.services.keyring.retire import NotFenced, StillInUse, StillNeeded, UnknownKeyRef
 from backends.errors import KeyProviderConfigError, KeyUnavailable
 from backends.keyring import Keyring
 from tests.services.deployment import Tenant, new_tenant
@@ -127,6 +127,11 @@ def test_undoing_a_retirement_lets_the_key_wrap_again(moved: Move) -> None:
     services.retire.undo(key_ref(moved.a))
     new_tenant(moved.process(moved.a, moved.b)).create("A")
     assert moved.refs()[-1] == {"a"}
+
+
+def test_undoing_what_was_not_retired_is_refused(moved: Move) -> None:
+    with pytest.raises(NotFenced):
+        moved.process(moved.b, moved.a).retire.undo(key_ref(moved.a))
 
 
 def test_of_two_retirements_at_once_one_is_refused_and_leaves_no_fence(

@@ -67,6 +67,17 @@ def test_a_retired_key_is_fenced(move: Move, tenants: list[Tenant]) -> None:
     assert states(services.keyring_status.report())[key_ref(move.a)] == ("fenced", DATA_KEYS)
 
 
+def test_a_fence_without_wrappings_is_reported_until_it_is_lifted(
+    move: Move, tenants: list[Tenant]
+) -> None:
+    services = move.process(move.b, move.a)
+    services.rewrap.run(ignore)
+    services.retire.run(key_ref(move.a))
+    assert states(services.keyring_status.report())[key_ref(move.a)] == ("fenced", 0)
+    services.retire.undo(key_ref(move.a))
+    assert key_ref(move.a) not in states(services.keyring_status.report())
+
+
 def test_a_provider_that_is_down_is_reported_with_the_reason(
     move: Move, tenants: list[Tenant]
 ) -> None:
