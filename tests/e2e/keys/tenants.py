@@ -2,17 +2,21 @@
 
 import random
 import secrets
+import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from runloop_api_client import Runloop
+from sqlalchemy import Engine, event
 
+from app.bootstrap import build
 from app.domain.api_keys import Token
 from app.domain.secrets import SecretValue
 from app.services.container import Services
+from config import load
 from tests.e2e.account import Account
 
 _PAUSE_SECONDS = 0.05  # so that the client leaves the machine to the server
@@ -27,9 +31,31 @@ class Tenant:
     values: dict[str, str] = field(default_factory=dict)
 
 
+def seed_in_bulk(environ: Mapping[str, str], accounts: int, secrets_each: int) -> list[Tenant]:
+    """New accounts with secrets, through the services of a process of the deployment.
+
+    It alone does not wait for the disk when it commits, which takes most of the time otherwise and
+    would matter only if the machine lost its power.
+    """
+    with _no_waiting_for_the_disk(), closing(build(load(environ))) as services:
+        return seed(services, accounts, secrets_each)
+
+
 def seed(services: Services, accounts: int, secrets_each: int) -> list[Tenant]:
     """New accounts with secrets, through the services."""
     return [_tenant(services, secrets_each) for _ in range(accounts)]
+
+
+@contextmanager
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    def relax(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute("PRAGMA synchronous = OFF").close()
+
+    event.listen(Engine, "connect", relax)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", relax)
 
 
 def _tenant(services: Services, secrets_each: int) -> Tenant:
@@ -62,13 +88,14 @@ def speaker(url: str, tenant: Tenant) -> Account:
     return Account(url, tenant.account_id, "", tenant.token)
 
 
-def stored_values(url: str, tenants: Sequence[Tenant]) -> dict[str, dict[str, str]]:
-    """What processes would get that start with all their secrets, by account."""
-    values = {}
-    for tenant in tenants:
-        with speaker(url, tenant) as account:
-            values[tenant.account_id] = account.values(*tenant.values)
-    return values
+def astray(url: str, tenants: Sequence[Tenant]) -> list[str]:
+    """The accounts of which a process that starts with all their secrets gets other values."""
+    return [tenant.account_id for tenant in tenants if _served(url, tenant) != tenant.values]
+
+
+def _served(url: str, tenant: Tenant) -> dict[str, str]:
+    with speaker(url, tenant) as account:
+        return account.values(*tenant.values)
 
 
 def expected_values(tenants: Sequence[Tenant]) -> dict[str, dict[str, str]]:

@@ -13,7 +13,7 @@ import pytest
 from app.bootstrap import build
 from config import load
 from tests.e2e.keys.roots import LocalRoot, TransitRoot, list_keys
-from tests.e2e.keys.tenants import expected_values, opened_values, seed
+from tests.e2e.keys.tenants import expected_values, opened_values, seed_in_bulk
 from tests.operator.conftest import Terminal
 from tests.servers.openbao import OpenBao
 
@@ -45,8 +45,7 @@ def test_a_rewrap_that_was_killed_is_run_again_and_ends_with_the_same_result(
     new = TransitRoot(openbao, openbao.host, tmp_path)
     list_keys(tmp_path, old.uri)
     terminal.answer("init")
-    with closing(build(load(terminal.environ))) as services:
-        tenants = seed(services, ACCOUNTS, 1)
+    tenants = seed_in_bulk(terminal.environ, ACCOUNTS, 1)
     list_keys(tmp_path, new.uri, old.uri)
     before = shutil.copytree(terminal.home, tmp_path / "before")
     longest = rewrap(terminal, None)
@@ -54,7 +53,7 @@ def test_a_rewrap_that_was_killed_is_run_again_and_ends_with_the_same_result(
     assert [each["wrappings"] for each in whole["key_refs"]] == [DATA_KEYS, DATA_KEYS]
 
     chance = random.Random(20_270_117)
-    for _ in range(20 if proving else 3):
+    for _ in range(20 if proving else 2):
         shutil.rmtree(terminal.home)
         shutil.copytree(before, terminal.home)
         rewrap(terminal, chance.uniform(longest / 3, longest))
