@@ -22,3 +22,10 @@ def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
     """A real Vault server in memory; every test makes keys of its own."""
     with openbao_server(tmp_path_factory.mktemp("openbao")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def app_roles(openbao: OpenBao) -> OpenBao:
+    """The shared server, where AppRoles can log in."""
+    openbao.api("POST", "sys/auth/approle", {"type": "approle"})
+    return openbao

@@ -14,13 +14,6 @@ from tests.servers.faulty_proxy import FaultyProxy
 from tests.servers.openbao import OpenBao
 
 
-@pytest.fixture(scope="session")
-def app_roles(openbao: OpenBao) -> OpenBao:
-    """The shared server, where AppRoles can log in."""
-    openbao.api("POST", "sys/auth/approle", {"type": "approle"})
-    return openbao
-
-
 @pytest.fixture
 def vault(openbao: OpenBao, tmp_path: Path) -> Iterator[Vault]:
     vault = Vault(openbao, tmp_path)

@@ -51,11 +51,15 @@ class Vault:
         """A new provider; without a query it logs in with a token of the least privilege."""
         if not query:
             query = f"token_file={self.secret('token', self.server.token(self.key))}"
-        scheme = scheme or self.server.address.partition(":")[0]
-        address = f"{scheme}://{host or self.server.host}/{self.mount}/{self.key}"
-        uri = f"vault-transit:{address}?{query}"
+        uri = self.uri(query, host=host, scheme=scheme)
         self._providers.append(from_spec(parse_spec(uri, setting=SETTING, concurrency=8)))
         return self._providers[-1]
+
+    def uri(self, query: str, *, host: str = "", scheme: str = "") -> str:
+        """The entry of the key in a setting."""
+        scheme = scheme or self.server.address.partition(":")[0]
+        address = f"{scheme}://{host or self.server.host}/{self.mount}/{self.key}"
+        return f"vault-transit:{address}?{query}"
 
     def app_role(self, **options: object) -> str:
         """A new AppRole with the key's policy: the options of a URI that logs in by it."""

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from runloop_api_client import Runloop
+from runloop_api_client import DEFAULT_MAX_RETRIES, Runloop
 from sqlalchemy import Engine, event
 
 from app.bootstrap import build
@@ -111,18 +111,19 @@ class Writer(threading.Thread):
         failure: What ended it early.
     """
 
-    def __init__(self, url: str, tenant: Tenant, seed: int) -> None:
+    def __init__(self, url: str, tenant: Tenant, seed: int, max_retries: int) -> None:
         super().__init__(daemon=True)
         self.calls = 0
         self.failure: Exception | None = None
         self._url = url
         self._tenant = tenant
         self._chance = random.Random(seed)
+        self._max_retries = max_retries
         self._over = threading.Event()
 
     def run(self) -> None:
         try:
-            with Runloop(base_url=self._url, bearer_token=self._tenant.token) as client:
+            with self._client(self._tenant.token) as client:
                 while not self._over.wait(_PAUSE_SECONDS):
                     self._step(client)
         except Exception as error:  # noqa: BLE001 - told by the test
@@ -153,7 +154,7 @@ class Writer(threading.Thread):
 
     def _read(self, client: Runloop, name: str) -> str:
         made: Any = client.post("/v1/injections", body={"secrets": {"READ": name}}, cast_to=object)
-        with Runloop(base_url=self._url, bearer_token=made["token"]) as process:
+        with self._client(made["token"]) as process:
             redeemed: Any = process.post(
                 "/v1/injections/redeem",
                 body={"redeem_nonce": secrets.token_urlsafe(24)},
@@ -161,11 +162,16 @@ class Writer(threading.Thread):
             )
         return str(redeemed["environment"]["READ"])
 
+    def _client(self, token: str) -> Runloop:
+        return Runloop(base_url=self._url, bearer_token=token, max_retries=self._max_retries)
+
 
 @contextmanager
-def at_work(url: str, tenants: Sequence[Tenant]) -> Iterator[list[Writer]]:
+def at_work(
+    url: str, tenants: Sequence[Tenant], *, max_retries: int = DEFAULT_MAX_RETRIES
+) -> Iterator[list[Writer]]:
     """A writer for each tenant until the block ends; then none of them may have failed."""
-    writers = [Writer(url, tenant, number) for number, tenant in enumerate(tenants)]
+    writers = [Writer(url, tenant, number, max_retries) for number, tenant in enumerate(tenants)]
     for writer in writers:
         writer.start()
     try:
