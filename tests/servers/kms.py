@@ -4,15 +4,23 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import boto3
 
 REGION = "eu-west-1"
-CREDENTIALS: Mapping[str, str] = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"}
 _START_SECONDS = 60.0
+
+
+def environment_for(host: str) -> dict[str, str]:
+    """What a process needs to ask KMS at this host."""
+    return {
+        "AWS_ENDPOINT_URL_KMS": f"http://{host}",
+        "AWS_ACCESS_KEY_ID": "any",
+        "AWS_SECRET_ACCESS_KEY": "any",
+    }
 
 
 class KmsServer:

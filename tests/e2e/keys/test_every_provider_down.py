@@ -1,0 +1,41 @@
+"""Every provider is down: only what needs a data key is refused, in time."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import pytest
+import requests
+
+from tests.e2e.account import Account
+from tests.e2e.injections.calls import inject, redeem
+from tests.e2e.keys.site import Outage, Site, assert_refused_for_now
+
+
+@pytest.fixture(scope="module", autouse=True)
+def all_down(site: Site, outage: Outage) -> Iterator[None]:
+    """The worker has opened the system key before."""
+    site.server.reload()
+    with site.all_down(outage):
+        yield
+
+
+NEED_A_KEY: Mapping[str, Callable[[Account], requests.Response]] = {
+    "create": lambda account: account.create("NEVER"),
+    "update": lambda account: account.call("POST", "/v1/secrets/KEPT", {"value": "never"}),
+    "redeem": lambda account: redeem(account.url, inject(account, "KEPT")["token"]),
+}
+
+
+@pytest.mark.parametrize("call", NEED_A_KEY.values(), ids=NEED_A_KEY)
+def test_what_needs_a_data_key_is_refused_for_now(
+    account: Account, call: Callable[[Account], requests.Response]
+) -> None:
+    assert_refused_for_now(lambda: call(account))
+
+
+def test_listing_goes_on(account: Account) -> None:
+    assert account.names() == ["KEPT"]
+
+
+def test_deleting_goes_on(account: Account) -> None:
+    assert account.call("POST", "/v1/secrets/KEPT/delete").ok
+    assert account.names() == []
