@@ -11,7 +11,6 @@ What suffices is in ``docs/keys/aws-kms.md``: ``kms:GenerateDataKey``, ``kms:Enc
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from ipaddress import ip_address
 from typing import Any, ClassVar, Protocol, TypeVar, cast
@@ -28,7 +27,6 @@ from backends.errors import (
     KeyAccessDenied,
     KeyProviderConfigError,
     KeyProviderError,
-    KeyUnavailable,
     UnknownKey,
 )
 from backends.kms_answers import (
@@ -42,8 +40,9 @@ from backends.kms_answers import (
     why_unusable,
 )
 from backends.kms_arn import KmsArn, key_of, key_ref
+from backends.many import side_by_side
 from backends.per_process import PerProcess
-from backends.provider import KeyProvider, ProviderStatus, WrappedKey, or_error
+from backends.provider import KeyItems, KeyProvider, ProviderStatus, WrappedItems, WrappedKey
 from backends.spec import ProviderSpec
 
 T = TypeVar("T")
@@ -150,6 +149,10 @@ class AwsKms(KeyProvider):
         except DecryptionError:
             raise GARBLED(self._setting) from None
 
+    def wrap_many(self, items: KeyItems) -> list[WrappedKey | KeyProviderError]:
+        """Several ``wrap`` at once, for KMS takes no batches."""
+        return side_by_side(items, self._concurrency, self.wrap)
+
     def status(self) -> ProviderStatus:
         """``DescribeKey``: the key's state and its current material."""
         try:
@@ -189,34 +192,13 @@ class AwsKms(KeyProvider):
         self._require_ours(wrapped)
         return self._ask(lambda kms: self._re_encrypt(kms, wrapped, context))
 
-    def rewrap_many(
-        self, items: Sequence[tuple[WrappedKey, KeyContext]]
-    ) -> list[WrappedKey | KeyProviderError]:
-        """Several ``ReEncrypt`` at once, for KMS takes no batches."""
-        return self._many(self.rewrap, items)
+    def rewrap_many(self, items: WrappedItems) -> list[WrappedKey | KeyProviderError]:
+        """Several ``ReEncrypt`` at once."""
+        return side_by_side(items, self._concurrency, self.rewrap)
 
-    def unwrap_many(
-        self, items: Sequence[tuple[WrappedKey, KeyContext]]
-    ) -> list[DataKey | KeyProviderError]:
+    def unwrap_many(self, items: WrappedItems) -> list[DataKey | KeyProviderError]:
         """Several ``Decrypt`` at once."""
-        return self._many(self.unwrap, items)
-
-    def _many(
-        self,
-        call: Callable[[WrappedKey, KeyContext], T],
-        items: Sequence[tuple[WrappedKey, KeyContext]],
-    ) -> list[T | KeyProviderError]:
-        """Once KMS is unavailable or denies, the rest are not asked for and get the same error."""
-        hopeless: list[KeyProviderError] = []
-
-        def answer(item: tuple[WrappedKey, KeyContext]) -> T | KeyProviderError:
-            answer = hopeless[0] if hopeless else or_error(partial(call, *item))
-            if isinstance(answer, KeyUnavailable | KeyAccessDenied):
-                hopeless.append(answer)
-            return answer
-
-        with ThreadPoolExecutor(self._concurrency) as pool:
-            return list(pool.map(answer, items))
+        return side_by_side(items, self._concurrency, self.unwrap)
 
     def _ask(self, question: Callable[[Kms], T]) -> T:
         """Put calls to KMS; any failure becomes ours here.

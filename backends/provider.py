@@ -48,6 +48,12 @@ class ProviderStatus:
     detail: str = ""
 
 
+KeyItems = Sequence[tuple[DataKey, KeyContext]]
+"""Data keys to wrap, each under its own context."""
+WrappedItems = Sequence[tuple[WrappedKey, KeyContext]]
+"""Wrappings to open or to renew, each under its own context."""
+
+
 class KeyWrapper(ABC):
     """Something that can wrap data keys: enough for escrow.
 
@@ -66,6 +72,10 @@ class KeyWrapper(ABC):
         Raises:
             KeyProviderError: It could not; never a vendor's error.
         """
+
+    def wrap_many(self, items: KeyItems) -> list[WrappedKey | KeyProviderError]:
+        """Wrap each item; answers in order, with an error where one failed."""
+        return [or_error(partial(self.wrap, *item)) for item in items]
 
     @abstractmethod
     def status(self) -> ProviderStatus:
@@ -107,15 +117,11 @@ class KeyProvider(KeyWrapper):
         finally:
             key.wipe()
 
-    def rewrap_many(
-        self, items: Sequence[tuple[WrappedKey, KeyContext]]
-    ) -> list[WrappedKey | KeyProviderError]:
+    def rewrap_many(self, items: WrappedItems) -> list[WrappedKey | KeyProviderError]:
         """Rewrap each item; answers in order, with an error where one failed."""
         return [or_error(partial(self.rewrap, *item)) for item in items]
 
-    def unwrap_many(
-        self, items: Sequence[tuple[WrappedKey, KeyContext]]
-    ) -> list[DataKey | KeyProviderError]:
+    def unwrap_many(self, items: WrappedItems) -> list[DataKey | KeyProviderError]:
         """Unwrap each item; answers in order, with an error where one failed."""
         return [or_error(partial(self.unwrap, *item)) for item in items]
 

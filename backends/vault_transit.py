@@ -8,7 +8,7 @@ least that a token must be allowed is in ``docs/keys/vault-transit.md``; a test 
 import base64
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
@@ -30,8 +30,16 @@ from backends.errors import (
     KeyUnavailable,
     UnknownKey,
 )
+from backends.many import in_batches
 from backends.per_process import PerProcess
-from backends.provider import KeyProvider, ProviderStatus, WrappedKey, or_error
+from backends.provider import (
+    KeyItems,
+    KeyProvider,
+    ProviderStatus,
+    WrappedItems,
+    WrappedKey,
+    or_error,
+)
 from backends.request_deadline import seconds_left
 from backends.spec import ProviderSpec
 from backends.vault_answers import (
@@ -59,7 +67,6 @@ Request = Callable[[Transit, Mapping[str, str]], Answer]
 Inputs = list[dict[str, str]]
 BatchRequest = Callable[[Inputs, Transit, Mapping[str, str]], Answer]
 """The same with a batch."""
-Item = tuple[WrappedKey, KeyContext]
 T = TypeVar("T")
 
 
@@ -84,6 +91,10 @@ class VaultTransit(KeyProvider):
             )
         )
         return self._wrapped(data)
+
+    def wrap_many(self, items: KeyItems) -> list[WrappedKey | KeyProviderError]:
+        """Wrap ``LARGEST_BATCH`` items a call."""
+        return in_batches(items, LARGEST_BATCH, self._wrap_batch, self.wrap)
 
     def generate(self, context: KeyContext) -> tuple[DataKey, WrappedKey]:
         """Make the key and its wrapping in one call, ``datakey/plaintext``."""
@@ -130,17 +141,15 @@ class VaultTransit(KeyProvider):
         )
         return self._wrapped(data)
 
-    def rewrap_many(
-        self, items: Sequence[tuple[WrappedKey, KeyContext]]
-    ) -> list[WrappedKey | KeyProviderError]:
-        """Rewrap ``LARGEST_BATCH`` items a call; what refuses one call refuses the rest."""
-        return self._in_batches(items, _rewrap_batch, self._wrapped, self.rewrap)
+    def rewrap_many(self, items: WrappedItems) -> list[WrappedKey | KeyProviderError]:
+        """Rewrap as many a call."""
+        ask = partial(self._batch, _rewrap_batch, self._wrapped)
+        return in_batches(items, LARGEST_BATCH, ask, self.rewrap)
 
-    def unwrap_many(
-        self, items: Sequence[tuple[WrappedKey, KeyContext]]
-    ) -> list[DataKey | KeyProviderError]:
+    def unwrap_many(self, items: WrappedItems) -> list[DataKey | KeyProviderError]:
         """Unwrap as many a call."""
-        return self._in_batches(items, _decrypt_batch, plaintext_of, self.unwrap)
+        ask = partial(self._batch, _decrypt_batch, plaintext_of)
+        return in_batches(items, LARGEST_BATCH, ask, self.unwrap)
 
     def close(self) -> None:
         """Close this process's connections and stop renewing its token."""
@@ -153,27 +162,12 @@ class VaultTransit(KeyProvider):
         setting = f"{self._settings.setting}: "
         return setting + str(error).removeprefix(setting)
 
-    def _in_batches(
-        self,
-        items: Sequence[Item],
-        request: BatchRequest,
-        read: Callable[[Mapping[str, Any]], T],
-        one: Callable[[WrappedKey, KeyContext], T],
-    ) -> list[T | KeyProviderError]:
-        answers: list[T | KeyProviderError] = []
-        for start in range(0, len(items), LARGEST_BATCH):
-            batch = items[start : start + LARGEST_BATCH]
-            try:
-                answers += self._batch(batch, request, read)
-            except DecryptionError:
-                # Vault 1.8 refuses a whole batch for one item that was tampered with.
-                answers += [or_error(partial(one, *item)) for item in batch]
-            except KeyProviderError as error:
-                return answers + [error] * (len(items) - start)
-        return answers
+    def _wrap_batch(self, items: KeyItems) -> list[WrappedKey | KeyProviderError]:
+        results = self._vault.get().ask_many(partial(_encrypt_batch, items), len(items))
+        return [_read(result, self._wrapped) for result in results]
 
     def _batch(
-        self, items: Sequence[Item], request: BatchRequest, read: Callable[[Mapping[str, Any]], T]
+        self, request: BatchRequest, read: Callable[[Mapping[str, Any]], T], items: WrappedItems
     ) -> list[T | KeyProviderError]:
         texts = [or_error(partial(self._ciphertext, wrapped)) for wrapped, _ in items]
         inputs = [
@@ -210,6 +204,16 @@ def from_spec(spec: ProviderSpec) -> VaultTransit:
         KeyProviderConfigError: The URI or a file that it names is wrong; names the setting.
     """
     return VaultTransit(parse_settings(spec))
+
+
+def _encrypt_batch(items: KeyItems, transit: Transit, at: Mapping[str, str]) -> Answer:
+    # The plaintexts are put together here, in a frame that no error leaves.
+    inputs = [
+        {"plaintext": base64.b64encode(key).decode(), "context": _encoded(context)}
+        for key, context in items
+    ]
+    answer: Answer = transit.encrypt_data(batch_input=inputs, **at)
+    return answer
 
 
 def _rewrap_batch(inputs: Inputs, transit: Transit, at: Mapping[str, str]) -> Answer:

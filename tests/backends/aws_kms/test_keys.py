@@ -213,14 +213,15 @@ def test_rewrapping_many_asks_for_several_at_once(
     assert [type(answer) for answer in answers] == [WrappedKey] * 4
 
 
-@pytest.mark.parametrize("many", ["rewrap_many", "unwrap_many"])
+@pytest.mark.parametrize("many", ["wrap_many", "rewrap_many", "unwrap_many"])
 @pytest.mark.parametrize("fault", ["internal", "denied"])
 def test_an_outage_or_denial_ends_the_asking_for_many(
     kms: Kms, provider: AwsKms, context: KeyContext, fault: str, many: str
 ) -> None:
-    _, wrapped = provider.generate(context)
+    key, wrapped = provider.generate(context)
+    subject = key if many == "wrap_many" else wrapped
     error_class, kms.fault = FAULTS[fault]
     kms.asked.clear()
-    answers = getattr(provider, many)([(wrapped, context)] * 50)
+    answers = getattr(provider, many)([(subject, context)] * 50)
     assert [type(answer) for answer in answers] == [error_class] * 50
     assert len(kms.asked) <= 8  # at most two attempts of each of the four at once

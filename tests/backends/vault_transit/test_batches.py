@@ -7,16 +7,29 @@ import pytest
 
 from backends.context import KeyContext
 from backends.data_key import DataKey
-from backends.errors import DecryptionError, KeyAccessDenied, KeyUnavailable, UnknownKey
+from backends.errors import (
+    DecryptionError,
+    KeyAccessDenied,
+    KeyProviderError,
+    KeyUnavailable,
+    UnknownKey,
+)
 from backends.provider import WrappedKey
 from backends.vault_transit import LARGEST_BATCH, VaultTransit
 from tests.backends.vault_transit.vault import CONTEXT, Vault
 from tests.servers.faulty_proxy import FaultyProxy, answer
 
 Many = Callable[[VaultTransit, list[tuple[WrappedKey, KeyContext]]], list[object]]
-MANY: Mapping[str, Many] = {
+KEY = DataKey.random()
+OF_WRAPPED: Mapping[str, Many] = {
     "rewrap": lambda provider, items: list(provider.rewrap_many(items)),
     "decrypt": lambda provider, items: list(provider.unwrap_many(items)),
+}
+MANY: Mapping[str, Many] = {
+    "encrypt": lambda provider, items: list(
+        provider.wrap_many([(KEY, context) for _, context in items])
+    ),
+    **OF_WRAPPED,
 }
 GOOD = (WrappedKey, DataKey)
 
@@ -55,7 +68,7 @@ def test_many_are_rewrapped_to_the_newest_version(
     assert refs == [provider.status().key_ref] * 2
 
 
-@every_batch
+@pytest.mark.parametrize("many", OF_WRAPPED.values(), ids=OF_WRAPPED)
 def test_each_of_many_is_taken_or_refused_by_itself(
     provider: VaultTransit, wrapped: WrappedKey, many: Many
 ) -> None:
@@ -68,6 +81,17 @@ def test_each_of_many_is_taken_or_refused_by_itself(
     )
     assert type(answers[0]) in GOOD
     assert [type(each) for each in answers[1:]] == [DecryptionError, UnknownKey, UnknownKey]
+
+
+def test_each_of_many_is_wrapped_or_not_by_itself(
+    provider: VaultTransit, proxy: FaultyProxy
+) -> None:
+    good = {"ciphertext": f"vault:v1:{'A' * 80}"}
+    results = {"batch_results": [good, {"error": "no"}, {"ciphertext": "odd"}, good]}
+    with proxy.failing(answer(200, {"data": results})):
+        answers = provider.wrap_many([(KEY, CONTEXT)] * 4)
+    kinds = [type(each) for each in answers]
+    assert kinds == [WrappedKey, KeyProviderError, KeyUnavailable, WrappedKey]
 
 
 @every_batch

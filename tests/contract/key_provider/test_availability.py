@@ -50,6 +50,16 @@ def test_wrapping_fails_in_our_words(
     assert_keeps_quiet(error, key)
 
 
+@every_fault
+def test_wrapping_many_answers_each_with_the_error(
+    case: WrapperCase, fault: str, key: DataKey, context: KeyContext
+) -> None:
+    wrapper = case.wrapper()
+    with case.fault(fault):
+        answers = wrapper.wrap_many([(key, context), (key, context)])
+    assert [type(answer) for answer in answers] == [case.faults[fault]] * 2
+
+
 @every_provider_fault
 def test_unwrapping_fails_in_our_words(
     provider_case: ProviderCase, fault: str, key: DataKey, context: KeyContext

@@ -8,7 +8,7 @@ from backends.context import KeyContext
 from backends.data_key import DataKey
 from backends.errors import DecryptionError
 from backends.provider import KeyProvider, WrappedKey
-from tests.contract.key_provider.case import ProviderCase
+from tests.contract.key_provider.case import ProviderCase, WrapperCase
 
 
 def test_a_rotated_root_key_still_opens_what_it_wrapped(
@@ -104,6 +104,28 @@ def wrap_all(
     return [(provider.wrap(key, context), context) for key, context in many]
 
 
+def test_wrapping_many_keeps_order_and_each_key(
+    case: WrapperCase, many: list[tuple[DataKey, KeyContext]]
+) -> None:
+    answers, opener = case.wrapper().wrap_many(many), case.opener()
+    opened = [
+        opener(answer, context)
+        for answer, (_, context) in zip(answers, many, strict=True)
+        if isinstance(answer, WrappedKey)
+    ]
+    assert opened == [key for key, _ in many]
+
+
+def test_wrapping_many_binds_each_context(
+    provider_case: ProviderCase, many: list[tuple[DataKey, KeyContext]]
+) -> None:
+    provider = provider_case.provider()
+    first = provider.wrap_many(many)[0]
+    assert isinstance(first, WrappedKey)
+    with pytest.raises(DecryptionError):
+        provider.unwrap(first, many[1][1])
+
+
 def test_rewrapping_many_keeps_order_and_each_key(
     provider_case: ProviderCase, many: list[tuple[DataKey, KeyContext]]
 ) -> None:
@@ -145,7 +167,8 @@ def test_one_damaged_wrapping_of_many_fails_to_open_alone(
 
 def test_many_may_be_none(provider_case: ProviderCase) -> None:
     provider = provider_case.provider()
-    assert (provider.rewrap_many([]), provider.unwrap_many([])) == ([], [])
+    answers = provider.wrap_many([]), provider.rewrap_many([]), provider.unwrap_many([])
+    assert answers == ([], [], [])
 
 
 def around_damage(wrapped: WrappedKey) -> list[WrappedKey]:
