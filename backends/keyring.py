@@ -93,6 +93,12 @@ class Keyring:
                     return key
         raise failure
 
+    def first_owner(
+        self, wrappings: Iterable[WrappedKey]
+    ) -> tuple[Member[KeyProvider], WrappedKey] | None:
+        """Whom ``unwrap`` asks first, and for which wrapping; ``None`` where no one owns any."""
+        return next(((owners[0], wrapped) for wrapped, owners in self._owned(wrappings)), None)
+
     def members(self) -> Iterator[tuple[str, Member[KeyWrapper]]]:
         """Every member with its role: ``wraps`` (the first), ``unwraps`` (others), ``escrow``."""
         for place, provider in enumerate(self._providers):

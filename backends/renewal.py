@@ -4,8 +4,10 @@ A provider that wrapped a key before is asked to rewrap it: KMS and Vault then n
 Where it did not, or will not, the key is unwrapped by whoever can and wrapped anew.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from backends.context import KeyContext
@@ -13,7 +15,7 @@ from backends.data_key import DataKey, verify_key
 from backends.errors import DecryptionError, KeyProviderError, UnknownKey
 from backends.keyring import Keyring
 from backends.member import Member
-from backends.provider import KeyProvider, KeyWrapper, WrappedKey
+from backends.provider import KeyProvider, KeyWrapper, WrappedKey, or_error
 
 BATCH_SECONDS = 30.0
 
@@ -43,12 +45,15 @@ def renew(keyring: Keyring, target: Member[KeyWrapper], held: Sequence[HeldKey])
     """
     provider = target.provider
     if not isinstance(provider, KeyProvider):
-        return [_wrap_anew(keyring, target, key) for key in held]
+        return _wrap_anew(keyring, target, held)
     rewrapped = _rewrap(target, provider, held)
-    renewed = [
-        _wrap_anew(keyring, target, key) if isinstance(answer, KeyProviderError) else answer
+    others = [
+        key
         for key, answer in zip(held, rewrapped, strict=True)
+        if isinstance(answer, KeyProviderError)
     ]
+    anew = iter(_wrap_anew(keyring, target, others))
+    renewed = [answer if isinstance(answer, WrappedKey) else next(anew) for answer in rewrapped]
     return _proved(target, provider, held, renewed)
 
 
@@ -62,15 +67,67 @@ def _rewrap(
     return [next(answers) if own else foreign for own in owned]
 
 
-def _wrap_anew(keyring: Keyring, target: Member[KeyWrapper], held: HeldKey) -> Renewed:
+def _wrap_anew(
+    keyring: Keyring, target: Member[KeyWrapper], held: Sequence[HeldKey]
+) -> list[Renewed]:
+    opened = _opened(keyring, held)
+    items = [
+        (key, each.context)
+        for key, each in zip(opened, held, strict=True)
+        if isinstance(key, DataKey)
+    ]
     try:
-        key = keyring.unwrap(held.wrappings, held.context, held.check)
-        try:
-            return target.call(lambda: target.provider.wrap(key, held.context))
-        finally:
+        wrapped = iter(_batch(target, len(items), lambda: target.provider.wrap_many(items)))
+        return [next(wrapped) if isinstance(key, DataKey) else key for key in opened]
+    finally:
+        for key, _ in items:
             key.wipe()
-    except KeyProviderError as error:
-        return error
+
+
+def _opened(keyring: Keyring, held: Sequence[HeldKey]) -> list[DataKey | KeyProviderError]:
+    """Each data key, verified, or the reason why it could not be opened.
+
+    What the provider that comes first opens, in a batch, is what the keyring would have got from
+    it; all that does not go so well is left to the keyring, one by one.
+    """
+    opened = _opened_by_the_first(keyring, held)
+    return [
+        opened[place] if place in opened else or_error(partial(_open, keyring, each))
+        for place, each in enumerate(held)
+    ]
+
+
+def _open(keyring: Keyring, held: HeldKey) -> DataKey:
+    return keyring.unwrap(held.wrappings, held.context, held.check)
+
+
+def _opened_by_the_first(keyring: Keyring, held: Sequence[HeldKey]) -> dict[int, DataKey]:
+    """Those that were opened and are verified, by their place."""
+    batches: dict[Member[KeyProvider], dict[int, WrappedKey]] = defaultdict(dict)
+    for place, each in enumerate(held):
+        first = keyring.first_owner(each.wrappings)
+        if first is not None:
+            member, wrapped = first
+            batches[member][place] = wrapped
+    answers: dict[int, DataKey | KeyProviderError] = {}
+    for member, batch in batches.items():
+        items = [(wrapped, held[place].context) for place, wrapped in batch.items()]
+        unwrap = partial(member.provider.unwrap_many, items)
+        answers |= zip(batch, _batch(member, len(items), unwrap), strict=True)
+    return {
+        place: answer
+        for place, answer in answers.items()
+        if isinstance(answer, DataKey) and _is_right(answer, held[place])
+    }
+
+
+def _is_right(key: DataKey, held: HeldKey) -> bool:
+    try:
+        verify_key(key, held.context, held.check)
+    except DecryptionError:
+        key.wipe()
+        return False
+    return True
 
 
 def _proved(
@@ -104,12 +161,12 @@ def _prove(wrapped: WrappedKey, opened: DataKey | KeyProviderError, held: HeldKe
 
 
 def _batch(
-    target: Member[KeyWrapper], size: int, call: Callable[[], list[T | KeyProviderError]]
+    member: Member[KeyWrapper], size: int, call: Callable[[], list[T | KeyProviderError]]
 ) -> list[T | KeyProviderError]:
     """The answers of a batch; where the whole call failed, its error for each item."""
     if not size:
         return []
     try:
-        return target.call(call, seconds=BATCH_SECONDS)
+        return member.call(call, seconds=BATCH_SECONDS)
     except KeyProviderError as error:
         return [error] * size
