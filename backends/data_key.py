@@ -24,6 +24,7 @@ class DataKey(bytearray):
 
     def __init__(self, source: bytes | bytearray | memoryview) -> None:
         if len(source) != DATA_KEY_BYTES:
+            del source  # or this frame would show it in a traceback with locals
             raise DecryptionError
         super().__init__(source)
 

@@ -78,17 +78,25 @@ def from_spec(spec: ProviderSpec) -> LocalFernet:
     """
     if spec.options:
         raise KeyProviderConfigError(f"{spec.setting}: local-fernet takes no options.")
-    lines = read_private_file(Path(spec.location), spec.setting).split()
-    if not lines or not all(_KEY_LINE.fullmatch(line) for line in lines):
+    master_keys = _master_keys(read_private_file(Path(spec.location), spec.setting))
+    if not master_keys:
         raise KeyProviderConfigError(
             f"{spec.setting}: the key file must hold one Fernet key a line."
         )
-    return LocalFernet([base64.urlsafe_b64decode(line) for line in lines])
+    return LocalFernet(master_keys)
 
 
 def new_key_file() -> bytes:
     """What a key file with one new key holds."""
     return Fernet.generate_key() + b"\n"
+
+
+def _master_keys(content: bytes) -> list[bytes]:
+    """The keys of a file; none at all where a line holds something else."""
+    lines = content.split()
+    if not all(_KEY_LINE.fullmatch(line) for line in lines):
+        return []
+    return [base64.urlsafe_b64decode(line) for line in lines]
 
 
 def _key_ref(master: bytes) -> str:

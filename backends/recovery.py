@@ -43,10 +43,17 @@ def from_spec(spec: ProviderSpec) -> Recovery:
     """
     if spec.options:
         raise KeyProviderConfigError(f"{spec.setting}: recovery takes no options.")
-    text = read_private_file(Path(spec.location), spec.setting, others_may_read=True)
+    public_key = _public_key(
+        read_private_file(Path(spec.location), spec.setting, others_may_read=True)
+    )
+    if public_key is None:
+        raise KeyProviderConfigError(f"{spec.setting}: the file must hold a recovery public key.")
+    return Recovery(public_key)
+
+
+def _public_key(content: bytes) -> RecoveryPublicKey | None:
+    """``None`` for what is none: the private half perhaps, so no error may carry it."""
     try:
-        return Recovery(read_public_key(text))
+        return read_public_key(content)
     except MalformedKeyFile:
-        raise KeyProviderConfigError(
-            f"{spec.setting}: the file must hold a recovery public key."
-        ) from None
+        return None

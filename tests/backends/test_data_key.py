@@ -54,6 +54,17 @@ def test_a_log_record_does_not_show_the_key(key: DataKey, caplog: pytest.LogCapt
     assert not shows(caplog.text)
 
 
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+def test_a_traceback_with_locals_does_not_show_what_is_too_long_for_a_key(
+    kind: type[bytes | bytearray],
+) -> None:
+    with pytest.raises(DecryptionError) as caught:
+        DataKey(kind(RAW + b"."))
+    report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    below = [frame.locals or {} for frame in report.stack if frame.filename != __file__]
+    assert not shows("\n".join(each for frame in below for each in frame.values()))
+
+
 def test_a_traceback_with_locals_does_not_show_the_key(key: DataKey) -> None:
     with pytest.raises(DecryptionError) as caught:
         verify_key(key, CONTEXT, bytes(32))

@@ -1,5 +1,6 @@
 """The key file of ``local-fernet``: what it may hold, and which key does what."""
 
+import traceback
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,14 @@ def test_line_ends_do_not_matter(path: Path, content: bytes) -> None:
 def test_what_is_no_key_is_refused(path: Path, content: bytes) -> None:
     with pytest.raises(KeyProviderConfigError, match=r"^STRONGROOM_KEYS \(entry 1\): .*Fernet key"):
         provider(path, content)
+
+
+def test_the_error_of_a_bad_line_does_not_show_the_good_ones(path: Path) -> None:
+    with pytest.raises(KeyProviderConfigError) as caught:
+        provider(path, OLD + b"\n# my key\n")
+    report = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    below = [frame.locals for frame in report.stack if frame.filename != __file__]
+    assert "AAAA" not in str(below)
 
 
 def test_the_reference_does_not_tell_the_key(path: Path) -> None:
