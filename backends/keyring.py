@@ -41,8 +41,8 @@ class Keyring:
         """Make a data key, wrapped by the first provider and every escrow key, each proved.
 
         Raises:
-            DecryptionError: A wrapping does not open to the key.
-            KeyProviderError: One of them could not; then there is no key.
+            KeyProviderError: One of them could not, or its wrapping does not open to the key; then
+                there is no key.
         """
         first = self._providers[0]
         with self._callers.place():
@@ -58,8 +58,7 @@ class Keyring:
         """Wrap a key that exists by the first provider and every escrow key, each proved.
 
         Raises:
-            DecryptionError: A wrapping does not open to the key.
-            KeyProviderError: One of them could not.
+            KeyProviderError: One of them could not, or its wrapping does not open to the key.
         """
         with self._callers.place():
             return tuple(_wrap(target, key, context) for target in self.targets)

@@ -2,6 +2,7 @@
 
 from backends.context import KeyContext
 from backends.data_key import DataKey, key_check, verify_key
+from backends.errors import DecryptionError, KeyProviderError
 from backends.member import Member
 from backends.provider import KeyProvider, KeyWrapper, WrappedKey
 
@@ -11,13 +12,18 @@ def prove_wrapping(
 ) -> None:
     """Open a new wrapping before anything relies on it; what only wraps is taken at its word.
 
+    One that does not open is the provider's fault of the moment: nothing that is stored is damaged.
+
     Raises:
-        DecryptionError: It does not open to the key.
-        KeyProviderError: The provider could not open it.
+        KeyProviderError: It does not open to the key, or the provider could not open it.
     """
     provider = member.provider
-    if isinstance(provider, KeyProvider):
+    if not isinstance(provider, KeyProvider):
+        return
+    try:
         prove_unwrapping(member, provider, wrapped, context, key_check(key, context))
+    except DecryptionError:
+        raise KeyProviderError("A new wrapping does not open to its data key.") from None
 
 
 def prove_unwrapping(

@@ -6,7 +6,7 @@ from app.services.system_key import OpenedSystemKey
 from app.services.wrappings import to_wrapping
 from backends.context import KeyContext
 from backends.data_key import DataKey
-from backends.errors import DecryptionError
+from backends.errors import DecryptionError, KeyProviderError
 from backends.keyring import Keyring
 from backends.provider import WrappedKey
 from tests.services.deployment import Rows, Tenant, new_tenant
@@ -14,6 +14,7 @@ from tests.services.keyring.moving import VALUES, Move, ignore
 from tests.services.providers import Scripted
 
 DATA_KEYS = 5
+NOT_PROVED = "new wrapping does not open"
 
 
 class Swapping(Scripted):
@@ -37,7 +38,7 @@ def test_no_data_key_is_made_with_a_wrapping_that_does_not_open_to_it(
 ) -> None:
     keyring = Keyring([faulty(move.b), Scripted(move.a)])
     newcomer = new_tenant(move.deployment.process(keyring=keyring))
-    with pytest.raises(DecryptionError):
+    with pytest.raises(KeyProviderError, match=NOT_PROVED):
         newcomer.create("A")
     assert newcomer.names() == []
     assert len(move.refs()) == DATA_KEYS
@@ -49,7 +50,7 @@ def test_no_data_key_is_made_with_an_escrow_wrapping_that_does_not_open_to_it(
 ) -> None:
     keyring = Keyring([Scripted(move.a)], [faulty(move.b)])
     newcomer = new_tenant(move.deployment.process(keyring=keyring))
-    with pytest.raises(DecryptionError):
+    with pytest.raises(KeyProviderError, match=NOT_PROVED):
         newcomer.create("A")
     assert len(move.refs()) == DATA_KEYS
 
