@@ -12,6 +12,7 @@ from app.domain.errors import (
     TamperedRow,
 )
 from app.repository.base import DatabaseMisconfigured
+from app.services.errors import SystemKeyUnreadable
 from backends.errors import DecryptionError, KeyProviderConfigError, KeyProviderError
 from config import SettingsError
 
@@ -26,6 +27,7 @@ EXIT_CODES: dict[type[Exception], int] = {
     StorageUnavailable: UNAVAILABLE,
     KeyProviderError: UNAVAILABLE,
     DecryptionError: DAMAGED,
+    SystemKeyUnreadable: DAMAGED,
     TamperedRow: DAMAGED,
     RecoveryRefused: DAMAGED,
     DomainError: REFUSED,

@@ -22,11 +22,12 @@ from app.domain.guarded import Guardable, Guarded, Mac
 from app.domain.ids import DATA_KEY, DEPLOYMENT, new_id
 from app.repository.base import Conflict, Database
 from app.services.clock import Clock
+from app.services.errors import SystemKeyUnreadable
 from app.services.row_macs import row_bytes
 from app.services.wrappings import refusing_retired_keys, to_wrapped_key, to_wrapping
 from backends.context import KeyContext
 from backends.data_key import DataKey, derive, key_check
-from backends.errors import KeyUnavailable
+from backends.errors import DecryptionError, KeyUnavailable
 from backends.keyring import Keyring
 from backends.request_deadline import seconds_left
 from backends.waiting import LONGEST_WAIT_SECONDS
@@ -104,14 +105,14 @@ class SystemKey:
 
         Raises:
             NotInitialised: The database has none.
-            TamperedRow: Its row or a wrapping of it was edited.
+            SystemKeyUnreadable: Its row or a wrapping of it was edited, or is of other keys.
             KeyProviderError: No provider opens it now.
         """
         if self._opened is None:
             self._take_turn()
             try:
                 if self._opened is None:
-                    self._opened = self._open()
+                    self._opened = self._verified()
             finally:
                 self._lock.release()
         return self._opened
@@ -137,6 +138,12 @@ class SystemKey:
         with self._keyring.followers.place():
             if not self._lock.acquire(timeout=seconds_left(LONGEST_WAIT_SECONDS)):
                 raise KeyUnavailable("The system data key is not open yet.")
+
+    def _verified(self) -> OpenedSystemKey:
+        try:
+            return self._open()
+        except (DecryptionError, TamperedRow):
+            raise SystemKeyUnreadable from None
 
     def _open(self) -> OpenedSystemKey:
         with self._database.reading() as repository:

@@ -18,6 +18,7 @@ from app.domain import errors as domain
 from app.domain.errors import DomainError
 from app.factory import serve
 from app.services.container import Services
+from app.services.errors import SystemKeyUnreadable
 from backends import errors as backends
 from tests.api.deployment import Client, body_of, error_of
 
@@ -74,6 +75,7 @@ def test_no_answer_is_a_conflict_that_clients_would_repeat() -> None:
         (backends.KeyDisabled(CANARY), (503, "keys_unavailable")),
         (backends.UnknownKey(CANARY), (503, "keys_unavailable")),
         (backends.KeyProviderConfigError(CANARY), (503, "keys_unavailable")),
+        (SystemKeyUnreadable(), (503, "keys_unavailable")),
         (domain.StorageUnavailable(), (503, "storage_unavailable")),
         (domain.NotInitialised(), (503, "not_initialised")),
         (NotConnected(), (503, "not_connected")),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from app.domain.errors import TamperedRow
-from backends.errors import DecryptionError
+from app.services.errors import SystemKeyUnreadable
 from tests.services.deployment import Ask, Asking, Deployment, Rows, Tenant
 
 Open = Callable[[], object]
@@ -72,7 +72,7 @@ def test_every_change_of_the_system_keys_wrapping_is_refused(
     for damaged in damages(blob)[:: 1 if proving else 9]:
         rows.edit("wrappings", system, blob=damaged)
         cold = tenant.at(deployment.process())
-        if not is_refused(cold.authenticate, DecryptionError, str(DecryptionError())):
+        if not is_refused(cold.authenticate, SystemKeyUnreadable, str(SystemKeyUnreadable())):
             served.append(damaged)
     assert served == []
 
