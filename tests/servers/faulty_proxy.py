@@ -187,6 +187,15 @@ def truncate(after: int) -> Fault:
     return fault
 
 
+def substitute(pattern: bytes, change: Callable[[re.Match[bytes]], bytes]) -> Fault:
+    """Pass answers on with what matches changed to something of the same length."""
+
+    def fault(link: Link) -> None:
+        _relay(link, lambda chunk: link.client.sendall(re.sub(pattern, change, chunk)))
+
+    return fault
+
+
 def answer(status: int, body: object = None, **headers: str) -> Fault:
     """Answer every HTTP request so, without asking the server; ``body`` becomes JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()

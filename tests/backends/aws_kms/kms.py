@@ -49,12 +49,14 @@ class Kms:
         asked: Operations and their parameters, in order.
         signed_by: The access key id of each request.
         fault: What happens to every answer.
+        elsewhere: A URL that every request is really sent to instead.
     """
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.signed_by: list[str] = []
         self.fault: Fault | None = None
+        self.elsewhere: str | None = None
         self._known_materials: dict[str, list[str]] = {}
         self._made_under: dict[str, str] = {}
 
@@ -95,8 +97,13 @@ class Kms:
         """Leave the current material alone, as one may with imported materials."""
         del self._materials(_id(arn))[:-1]
 
-    def serve(self, request: AWSPreparedRequest, event_name: str, **kwargs: object) -> AWSResponse:
+    def serve(
+        self, request: AWSPreparedRequest, event_name: str, **kwargs: object
+    ) -> AWSResponse | None:
         """Botocore's ``before-send`` event: what it returns is taken for the answer."""
+        if self.elsewhere:
+            request.url = self.elsewhere
+            return None
         operation = event_name.rsplit(".", 1)[-1]
         body = json.loads(request.body)
         self.asked.append((operation, body))

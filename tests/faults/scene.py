@@ -1,0 +1,112 @@
+"""A deployment under one provider, and processes of it in this one."""
+
+from pathlib import Path
+
+from flask import Flask
+
+from app.api.current import SERVICES
+from app.factory import create_app, serve
+from app.services.container import Services
+from backends.keyring import Keyring
+from backends.registry import create_keyring
+from config import load
+from tests.api.deployment import Client
+from tests.e2e.canaries import canary
+from tests.faults.fault import Backend
+from tests.faults.watching import Providers
+from tests.operator.conftest import Terminal
+from tests.services.deployment import Clock, Deployment, Snapshot, new_tenant
+from tests.services.leaks import Watch
+
+KEPT = canary(0)
+"""The value of the secret that there is."""
+
+CONCURRENCY = 8
+
+
+class Scene:
+    """One secret of one account, another account without a data key, and stale wrappings.
+
+    Attributes:
+        backend: The provider's root key.
+        providers: What is known of its calls.
+        owner: The API key of the account that has the secret ``KEPT``.
+        newcomer: That of the account without a data key.
+        token: Of an injection of the secret, unused.
+        terminal: The operator's.
+    """
+
+    def __init__(self, home: Path, backend: Backend, providers: Providers) -> None:
+        self.backend = backend
+        self.providers = providers
+        self._deployment = Deployment(home, Clock())
+        self.terminal = Terminal(home)
+        self.terminal.environ |= {
+            "STRONGROOM_KEYS": backend.keys,
+            "STRONGROOM_ESCROW_KEYS": backend.escrow,
+        }
+        self._keyring = self._new_keyring()
+        self._populate()
+        self._base = self.rows()
+        self._served: Services | None = None
+        self._app = serve(self._current)
+        self._started: list[Flask] = []
+
+    def _populate(self) -> None:
+        services = self.process()
+        services.setup.initialise()
+        tenant, newcomer = new_tenant(services), new_tenant(services)
+        tenant.create("KEPT", KEPT)
+        self.owner = tenant.key.token.reveal()
+        self.newcomer = newcomer.key.token.reveal()
+        self.token = tenant.inject("KEPT").token.reveal()
+        self.backend.rotate()
+
+    def process(self) -> Services:
+        """A process that has opened no key yet, on connections to the provider that exist."""
+        return self._deployment.process(keyring=self._keyring)
+
+    def fresh(self) -> Services:
+        """A process that has nothing of the others."""
+        return self._deployment.process(keyring=self._new_keyring())
+
+    def serving(self) -> Flask:
+        """The application of a process that has opened the system data key and no other."""
+        self._served = self.process()
+        assert Client(self._app, self.owner).names() == ["KEPT"]
+        return self._app
+
+    def starting(self) -> Flask:
+        """The application of a process that starts now."""
+        app = create_app(load(self.terminal.environ))
+        self._started.append(app)
+        return app
+
+    def rows(self) -> Snapshot:
+        """The whole database."""
+        return self._deployment.snapshot()
+
+    def restore(self) -> None:
+        """End what has started, and make the database as it was at first."""
+        while self._started:
+            self._started.pop().extensions[SERVICES]().close()
+        self._deployment.restore(self._base)
+
+    def watch(self) -> Watch:
+        """All that nobody may see."""
+        for name, secret in self.backend.secrets().items():
+            self.providers.watch.keep_secret(name, secret)
+        for token in (self.owner, self.newcomer, self.token):
+            self.providers.watch.keep_secret("a token", token)
+        return self.providers.watch
+
+    def close(self) -> None:
+        self._deployment.close()
+
+    def _new_keyring(self) -> Keyring:
+        settings = load(self.terminal.environ)
+        return create_keyring(settings.keys, settings.escrow_keys, concurrency=CONCURRENCY)
+
+    def _current(self) -> Services:
+        assert self._served is not None
+        return self._served

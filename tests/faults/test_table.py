@@ -1,0 +1,16 @@
+"""No provider and no kind of fault is left out in silence."""
+
+import pytest
+
+from backends.registry import MODULES
+from tests.faults.fault import KINDS
+from tests.faults.providers import BACKENDS
+
+
+def test_every_provider_has_a_table() -> None:
+    assert BACKENDS.keys() == MODULES.keys()
+
+
+@pytest.mark.parametrize("scheme", BACKENDS)
+def test_every_kind_of_fault_is_tried_or_ruled_out(scheme: str) -> None:
+    assert set(KINDS) <= BACKENDS[scheme].faults.keys()

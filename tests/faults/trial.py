@@ -1,0 +1,107 @@
+"""One operation that meets one fault, once during it and once more when it is over."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from tests.faults.fault import Failure, Fault
+from tests.faults.operations import AT_START, OPERATIONS, Answer, Attempt, Operation
+from tests.faults.providers import BACKENDS
+from tests.faults.scene import Scene
+from tests.faults.watching import hearing
+from tests.services.deployment import Snapshot
+from tests.services.leaks import Watch
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A provider, a fault of its, and an operation, by their names."""
+
+    scheme: str
+    fault_name: str
+    operation_name: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}-{self.fault_name}-{self.operation_name}"
+
+    @cached_property
+    def fault(self) -> Fault:
+        found = BACKENDS[self.scheme].faults[self.fault_name]
+        assert isinstance(found, Fault)
+        return found
+
+    @cached_property
+    def operation(self) -> Operation:
+        return operations(self.fault)[self.operation_name]
+
+    @property
+    def failure(self) -> Failure:
+        """What must come of it."""
+        needs = {"making": self.fault.making, "starting": self.fault.starting}
+        return needs.get(self.operation.needs) or self.fault.opening
+
+
+def operations(fault: Fault) -> Mapping[str, Operation]:
+    """Those that meet the fault."""
+    if not fault.at_start:
+        return OPERATIONS
+    return {name: each for name, each in AT_START.items() if each.needs == "starting"}
+
+
+def cells() -> Iterator[Cell]:
+    """Each provider's faults, each met by every operation."""
+    for scheme, backend in BACKENDS.items():
+        for name, fault in backend.faults.items():
+            if isinstance(fault, Fault):
+                yield from (Cell(scheme, name, operation) for operation in operations(fault))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that a trial gave.
+
+    Attributes:
+        answer: During the fault.
+        seconds: How long that took.
+        before: The whole database before.
+        after: The whole database afterwards.
+        log: All that could be logged meanwhile, at DEBUG.
+        tracebacks: All that tracebacks show of what providers raised.
+        again: The answer to the same request when the fault was over; ``None`` for no request.
+        watch: Knows what nobody may see.
+    """
+
+    cell: Cell
+    answer: Answer
+    seconds: float
+    before: Snapshot
+    after: Snapshot
+    log: str
+    tracebacks: str
+    again: Answer | None
+    watch: Watch
+
+
+def outcome_of(cell: Cell, scene: Scene) -> Outcome:
+    """Try it, and leave the scene as it was."""
+    backend = scene.backend
+    scene.providers.begin()
+    try:
+        attempt = cell.operation.prepare(scene)
+        before = scene.rows()
+        with cell.fault.during(backend), hearing(backend.libraries) as heard:
+            started = time.monotonic()
+            answer = attempt()
+            seconds = time.monotonic() - started
+        after, tracebacks = scene.rows(), scene.providers.tracebacks()
+        again = _once_more(cell, scene, attempt) if cell.operation.is_http else None
+    finally:
+        scene.restore()
+    return Outcome(
+        cell, answer, seconds, before, after, heard.text(), tracebacks, again, scene.watch()
+    )
+
+
+def _once_more(cell: Cell, scene: Scene, attempt: Attempt) -> Answer:
+    return cell.operation.prepare(scene)() if cell.fault.restart else attempt()
