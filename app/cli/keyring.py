@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -117,10 +118,17 @@ def recover(context: click.Context, private: Path, *, json: bool) -> None:
 
 def _finish(context: click.Context, progress: Progress, *, json: bool) -> None:
     """Print the outcome; the exit code tells whether all of it was done."""
-    answer = {"data_keys": progress.done, "changed": progress.changed, "failed": progress.failed}
+    causes = sorted(progress.causes.items(), key=itemgetter(1), reverse=True)
+    answer = {
+        "data_keys": progress.done,
+        "changed": progress.changed,
+        "failed": progress.failed,
+        "causes": dict(causes),
+    }
     _show(answer, f"{progress.changed} of {progress.done} data keys changed.", json=json)
     if progress.failed:
-        say(f"{progress.failed} data keys failed and stay as they were.")
+        counts = ", ".join(f"{cause} {count}" for cause, count in causes)
+        say(f"{progress.failed} data keys failed and stay as they were: {counts}.")
         context.exit(INCOMPLETE)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from app.cli.errors import EXIT_CODES, INCOMPLETE, INTERNAL
 from app.cli.main import strongroom
+from app.services.keyring.causes import Cause
 
 _PAGE = (Path(__file__).parents[2] / "docs" / "command.md").read_text()
 
@@ -19,3 +20,7 @@ def test_every_exit_code_is_listed_and_no_other() -> None:
     listed = re.findall(r"^\| (\d+) \|", _PAGE, re.MULTILINE)
     clicks_own = {0, 2}
     assert set(map(int, listed)) == clicks_own | {*EXIT_CODES.values(), INCOMPLETE, INTERNAL}
+
+
+def test_every_cause_of_a_failed_data_key_is_listed_and_no_other() -> None:
+    assert set(re.findall(r"^\| `([a-z]+_[a-z_]+)` \|", _PAGE, re.MULTILINE)) == set(Cause)

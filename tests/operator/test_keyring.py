@@ -1,9 +1,12 @@
 """``strongroom keyring``: moving a deployment from root key to root key as an operator does."""
 
+import json
+
 import pytest
 from cryptography.fernet import Fernet
 
 from app.cli.errors import INCOMPLETE
+from app.services.keyring.causes import Cause
 from app.services.keyring.progress import Progress
 from app.services.keyring.rewrap import Rewrap
 from tests.operator.conftest import Terminal
@@ -46,7 +49,7 @@ def test_status_for_people_says_the_same(moving: Terminal) -> None:
 
 def test_a_dry_run_counts_and_changes_nothing(moving: Terminal) -> None:
     counted = moving.json("keyring", "rewrap", "--dry-run")
-    assert counted == {"data_keys": 1, "changed": 1, "failed": 0}
+    assert counted == {"data_keys": 1, "changed": 1, "failed": 0, "causes": {}}
     assert set(key_refs(moving)) == {"stale"}
 
 
@@ -67,16 +70,26 @@ def test_progress_goes_to_standard_error(moving: Terminal) -> None:
 def test_data_keys_that_failed_are_told_and_end_in_another_exit_code(
     moving: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    partly = Progress(done=5, total=5, changed=3, failed=2, seconds_left=0)
+    causes = {Cause.KEY_UNREADABLE: 1, Cause.KEY_UNAVAILABLE: 2}
+    partly = Progress(done=5, total=5, changed=2, causes=causes, seconds_left=0)
     monkeypatch.setattr(Rewrap, "run", lambda *_, **__: partly)
     result = moving.run("keyring", "rewrap", "--json")
     assert result.exit_code == INCOMPLETE
-    assert '"failed": 2' in result.stdout
-    assert "2 data keys failed and stay as they were." in result.stderr
+    answer = json.loads(result.stdout)
+    assert (answer["failed"], answer["causes"]) == (3, {"key_unreadable": 1, "key_unavailable": 2})
+    assert result.stderr == (
+        "strongroom: 3 data keys failed and stay as they were: key_unavailable 2, "
+        "key_unreadable 1.\n"
+    )
 
 
 def test_reencrypt_leaves_no_data_key_of_before(terminal: Terminal) -> None:
-    assert terminal.json("keyring", "reencrypt") == {"data_keys": 0, "changed": 0, "failed": 0}
+    assert terminal.json("keyring", "reencrypt") == {
+        "data_keys": 0,
+        "changed": 0,
+        "failed": 0,
+        "causes": {},
+    }
 
 
 @pytest.mark.parametrize("rate", ["0", "-1", "fast"])

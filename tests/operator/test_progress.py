@@ -6,11 +6,13 @@ import pty
 import pytest
 
 from app.cli import progress as shown_progress
+from app.services.keyring.causes import Cause
 from app.services.keyring.progress import Progress
 
 
 def at(done: int, seconds_left: float | None = 7.4) -> Progress:
-    return Progress(done=done, total=90, changed=done, failed=1, seconds_left=seconds_left)
+    causes = {Cause.KEY_UNAVAILABLE: 1}
+    return Progress(done=done, total=90, changed=done, causes=causes, seconds_left=seconds_left)
 
 
 def test_lines_are_five_seconds_apart(capsys: pytest.CaptureFixture[str]) -> None:

@@ -79,7 +79,7 @@ def test_a_file_that_cannot_be_made_is_named_by_its_option(
 def test_everything_comes_back_with_the_private_half(destroyed: Terminal, offline: Path) -> None:
     assert destroyed.run("check").exit_code == 1
     recovered = destroyed.json("keyring", "recover", "--private", str(offline))
-    assert recovered == {"data_keys": 1, "changed": 1, "failed": 0}
+    assert recovered == {"data_keys": 1, "changed": 1, "failed": 0, "causes": {}}
     assert destroyed.json("check")["ok"]
 
 

@@ -1,8 +1,11 @@
 """Progress of a sweep, and the pace that it keeps."""
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from app.services.keyring.causes import Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,15 +16,20 @@ class Progress:
         done: Rows looked at.
         total: Rows to look at, as counted at the start.
         changed: Rows written, or that would be in a dry run.
-        failed: Rows that could not be done; they stay as they were.
+        causes: How many rows could not be done, by why; they stay as they were.
         seconds_left: Estimated from the pace so far; ``None`` at the start.
     """
 
     done: int
     total: int
     changed: int
-    failed: int
+    causes: Mapping[Cause, int]
     seconds_left: float | None
+
+    @property
+    def failed(self) -> int:
+        """How many rows could not be done."""
+        return sum(self.causes.values())
 
 
 Report = Callable[[Progress], None]
@@ -51,13 +59,14 @@ class Pace:
         self._clock = clock
         self._sleep = sleep
         self._started = clock()
-        self._done = self._changed = self._failed = 0
+        self._done = self._changed = 0
+        self._causes: Counter[Cause] = Counter()
 
-    def step(self, *, done: int, changed: int, failed: int) -> None:
+    def step(self, *, done: int, changed: int, causes: Counter[Cause]) -> None:
         """Count a batch, report, and wait until the bound allows the next."""
         self._done += done
         self._changed += changed
-        self._failed += failed
+        self._causes += causes
         self._report(self.progress())
         if self._rate is not None:
             due = self._started + self._done / self._rate
@@ -68,4 +77,5 @@ class Pace:
         left = max(self._total - self._done, 0)
         elapsed = self._clock() - self._started
         seconds_left = left * elapsed / self._done if self._done else None
-        return Progress(self._done, self._total, self._changed, self._failed, seconds_left)
+        causes = Counter(self._causes)
+        return Progress(self._done, self._total, self._changed, causes, seconds_left)

@@ -13,13 +13,14 @@ from app.domain.data_keys import DataKeyState
 from app.domain.errors import NotInitialised, RecoveryRefused, TamperedRow
 from app.domain.guarded import Guardable, Guarded
 from app.repository.base import Database, Repository
+from app.services.keyring.causes import Cause, cause_of, counted
 from app.services.keyring.held_keys import VerifiedDataKey, batches
 from app.services.keyring.progress import Pace, Progress, Report
 from app.services.system_key import OpenedSystemKey, SystemKey
 from app.services.wrappings import refusing_retired_keys, to_wrapped_key, to_wrapping
 from backends.context import KeyContext
 from backends.data_key import DataKey, key_check, verify_key
-from backends.errors import DecryptionError, UnknownKey
+from backends.errors import DecryptionError, KeyProviderError, UnknownKey
 from backends.keyring import Keyring
 from backends.recovery_files import PrivateKeyFile, SystemKeyFingerprint, public_key_text
 from backends.recovery_keys import RecoveryPrivateKey
@@ -77,8 +78,8 @@ class Recovery:
         keys = self._verified_keys(opened)
         pace = Pace(len(keys), None, report)
         for key in keys:
-            restored = self._restore(private.key, opened, key)
-            pace.step(done=1, changed=int(restored), failed=int(not restored))
+            cause = self._restore(private.key, opened, key)
+            pace.step(done=1, changed=int(cause is None), causes=counted(cause))
         return pace.progress()
 
     def _open_system_key(self, private: PrivateKeyFile) -> OpenedSystemKey:
@@ -93,9 +94,12 @@ class Recovery:
         if filed is None or filed.context != context:
             raise RecoveryRefused("The recovery key was made for another system data key.")
         wrappings = [to_wrapped_key(each.unverified) for each in stored.wrappings]
-        key = _unwrap(private.key, HeldKey(context, filed.check, tuple(wrappings)))
-        if key is None:
-            raise RecoveryRefused("The system data key does not open with this recovery key.")
+        try:
+            key = _unwrap(private.key, HeldKey(context, filed.check, tuple(wrappings)))
+        except KeyProviderError:
+            raise RecoveryRefused(
+                "The system data key does not open with this recovery key."
+            ) from None
         return OpenedSystemKey.of(context, key)
 
     def _verified_keys(self, opened: OpenedSystemKey) -> list[VerifiedDataKey]:
@@ -115,11 +119,12 @@ class Recovery:
 
     def _restore(
         self, private: RecoveryPrivateKey, opened: OpenedSystemKey, key: VerifiedDataKey
-    ) -> bool:
-        """Give one data key its wrappings by the present keyring; whether it opened."""
-        data_key = _unwrap(private, key.held)
-        if data_key is None:
-            return False
+    ) -> Cause | None:
+        """Give one data key its wrappings by the present keyring, or say why it does not open."""
+        try:
+            data_key = _unwrap(private, key.held)
+        except KeyProviderError as error:
+            return cause_of(error)
         try:
             wrapped = self._keyring.wrap(data_key, key.held.context)
         finally:
@@ -133,7 +138,7 @@ class Recovery:
                 if each.key_ref not in {old.key_ref for old in key.held.wrappings}:
                     work.wrappings.add(opened.guard(to_wrapping(each, key.held.context)))
             work.commit()
-        return True
+        return None
 
 
 def _guarded_rows(repository: Repository) -> Iterator[Guarded[Guardable]]:
@@ -142,13 +147,22 @@ def _guarded_rows(repository: Repository) -> Iterator[Guarded[Guardable]]:
     yield from repository.injections.sweep()
 
 
-def _unwrap(private: RecoveryPrivateKey, held: HeldKey) -> DataKey | None:
-    """The data key, verified, or ``None`` when no wrapping opens to it."""
+def _unwrap(private: RecoveryPrivateKey, held: HeldKey) -> DataKey:
+    """The data key, verified.
+
+    Raises:
+        DecryptionError: What the recovery key wrapped does not open to it.
+        UnknownKey: No wrapping is by the recovery key.
+    """
+    failure: KeyProviderError = UnknownKey("No wrapping is by this recovery key.")
     for wrapped in held.wrappings:
         try:
             key = private.unwrap(wrapped, held.context)
             verify_key(key, held.context, held.check)
-        except (DecryptionError, UnknownKey):
+        except UnknownKey:
             continue
-        return key
-    return None
+        except DecryptionError as error:
+            failure = error
+        else:
+            return key
+    raise failure

@@ -4,16 +4,18 @@ The start of the job is kept with the deployment: a job that was killed, or that
 ending, goes on from it when run again, from any node, and every data key older than it is replaced.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from enum import Enum, auto
 
 from app.domain.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.data_keys import DataKeyRecord
-from app.domain.errors import TamperedRow
+from app.domain.errors import StorageUnavailable, TamperedRow
 from app.domain.secrets import StoredSecret
 from app.repository.base import Database
 from app.services.clock import Clock
 from app.services.data_keys import DataKeys, LentKey
+from app.services.keyring.causes import Cause, cause_of, counted
 from app.services.keyring.held_keys import batches
 from app.services.keyring.progress import Pace, Progress, Report
 from app.services.system_key import SystemKey
@@ -22,6 +24,9 @@ from backends.errors import DecryptionError, KeyProviderError
 
 BATCH = 100
 
+_DAMAGE = {Cause.KEY_UNREADABLE, Cause.VALUE_UNREADABLE, Cause.ROW_EDITED}
+"""What running the job again would not change."""
+
 
 @dataclass(frozen=True, slots=True)
 class _OldKeys:
@@ -29,14 +34,6 @@ class _OldKeys:
 
     keys: list[DataKeyRecord]
     tampered: int
-
-
-class _Outcome(Enum):
-    """What became of the values of one data key."""
-
-    DONE = auto()
-    DAMAGED = auto()
-    LATER = auto()
 
 
 class Reencrypt:
@@ -65,15 +62,16 @@ class Reencrypt:
         """
         old = self._old_keys(self._clock() if dry_run else self._start())
         pace = Pace(len(old.keys) + old.tampered, rate, report)
-        pace.step(done=old.tampered, changed=0, failed=old.tampered)
+        edited = Counter({Cause.ROW_EDITED: old.tampered})
+        pace.step(done=old.tampered, changed=0, causes=edited)
         for record in old.keys:
-            done = dry_run or self._replace(record) is _Outcome.DONE
-            pace.step(done=1, changed=int(done), failed=int(not done))
+            cause = None if dry_run else self._replace(record)
+            pace.step(done=1, changed=int(cause is None), causes=counted(cause))
         progress = pace.progress()
         if dry_run:
             return progress
-        failed = old.tampered + self._finish(old.keys)
-        return replace(progress, changed=progress.total - failed, failed=failed)
+        causes = edited + self._finish(old.keys)
+        return replace(progress, changed=progress.total - causes.total(), causes=causes)
 
     def _start(self) -> int:
         """When the job started, or the one that it goes on with, in Unix milliseconds."""
@@ -97,17 +95,15 @@ class Reencrypt:
             keys += [key.record for key in batch.keys if _is_old(key.record, started_ms)]
         return _OldKeys(keys, tampered)
 
-    def _replace(self, record: DataKeyRecord) -> _Outcome:
-        """Seal all values of one data key anew."""
+    def _replace(self, record: DataKeyRecord) -> Cause | None:
+        """Seal all values of one data key anew, or say why some of them were not."""
         try:
             self._data_keys.replace_active(record)
             with self._data_keys.lend_active(record.account_id) as active:
                 complete = self._reseal_all(record, active)
-        except (DecryptionError, TamperedRow):
-            return _Outcome.DAMAGED
-        except KeyProviderError:
-            return _Outcome.LATER
-        return _Outcome.DONE if complete else _Outcome.DAMAGED
+        except (KeyProviderError, TamperedRow, StorageUnavailable) as error:
+            return cause_of(error)
+        return None if complete else Cause.VALUE_UNREADABLE
 
     def _reseal_all(self, record: DataKeyRecord, active: LentKey) -> bool:
         """Whether every value could be opened."""
@@ -131,30 +127,33 @@ class Reencrypt:
                 work.secrets.reseal(secret, sealed_under=record.id)
             work.commit()
 
-    def _finish(self, old: list[DataKeyRecord]) -> int:
+    def _finish(self, old: Iterable[DataKeyRecord]) -> Counter[Cause]:
         """Delete the old data keys, after a second pass over those that still seal something.
 
-        The job has ended unless what is left can be done when a provider is back.
+        The job has ended unless what is left can be done later.
 
         Returns:
-            How many data keys are left.
+            How many data keys are left, by why.
         """
-        left = self._delete_unused(old)
-        outcomes = [self._replace(record) for record in left]
-        left = self._delete_unused(left)
-        if _Outcome.LATER not in outcomes:
+        again = {record: self._replace(record) for record in self._delete_unused(old)}
+        left = self._delete_unused(again)
+        causes = Counter(again[record] or cause for record, cause in left.items())
+        if causes.keys() <= _DAMAGE:
             self._set_start(None)
-        return len(left)
+        return causes
 
-    def _delete_unused(self, old: list[DataKeyRecord]) -> list[DataKeyRecord]:
+    def _delete_unused(self, old: Iterable[DataKeyRecord]) -> dict[DataKeyRecord, Cause]:
         """Delete those that seal nothing any more; the others."""
-        left = []
+        left = {}
         for record in old:
-            with self._database.writing() as work:
-                work.data_keys.delete_unused(record.account_id, record.id)
-                if work.data_keys.get(record.account_id, record.id) is not None:
-                    left.append(record)
-                work.commit()
+            try:
+                with self._database.writing() as work:
+                    work.data_keys.delete_unused(record.account_id, record.id)
+                    if work.data_keys.get(record.account_id, record.id) is not None:
+                        left[record] = Cause.STILL_IN_USE
+                    work.commit()
+            except StorageUnavailable as error:
+                left[record] = cause_of(error)
         return left
 
 

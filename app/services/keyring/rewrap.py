@@ -5,10 +5,13 @@ that was killed is simply run again. Providers are asked outside transactions; w
 compared with what was read.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.domain.errors import StorageUnavailable
 from app.repository.base import Conflict, Database, UnitOfWork
+from app.services.keyring.causes import Cause, cause_of
 from app.services.keyring.entries import Entry, wrapping_entries
 from app.services.keyring.held_keys import VerifiedDataKey, batches
 from app.services.keyring.progress import Pace, Progress, Report
@@ -54,18 +57,20 @@ class Rewrap:
         for batch in batches(self._database, self._system_key.opened()):
             stale = {ref: _without(batch.keys, ref) for ref in targets}
             changed = len({key.record.id for keys in stale.values() for key in keys})
-            failed = 0 if dry_run else self._rewrap(targets, stale)
-            pace.step(done=batch.size, changed=changed - failed, failed=failed + batch.tampered)
+            causes = Counter() if dry_run else self._rewrap(targets, stale)
+            changed -= causes.total()
+            causes[Cause.ROW_EDITED] += batch.tampered
+            pace.step(done=batch.size, changed=changed, causes=causes)
         return pace.progress()
 
     def _rewrap(
         self,
         targets: dict[str, Entry],
         stale: dict[str, list[VerifiedDataKey]],
-    ) -> int:
-        """Make and store what is missing; how many data keys still lack a wrapping."""
+    ) -> Counter[Cause]:
+        """Make and store what is missing; how many data keys still lack a wrapping, by why."""
         new: list[_New] = []
-        failed: set[str] = set()
+        failed: dict[str, Cause] = {}
         for ref, keys in stale.items():
             target = targets[ref].member
             answers = renew(self._keyring, target, [key.held for key in keys])
@@ -73,13 +78,20 @@ class Rewrap:
                 if isinstance(answer, WrappedKey):
                     new.append(_New(key, answer, key.held.owned_by(target.provider)))
                 else:
-                    failed.add(key.record.id)
-        if new:
-            with refusing_retired_keys(), self._database.writing() as work:
-                for each in new:
-                    self._store(work, each)
-                work.commit()
-        return len(failed)
+                    failed.setdefault(key.record.id, cause_of(answer))
+        try:
+            self._store_all(new)
+        except StorageUnavailable as error:
+            failed |= {each.key.record.id: cause_of(error) for each in new}
+        return Counter(failed.values())
+
+    def _store_all(self, new: Sequence[_New]) -> None:
+        if not new:
+            return
+        with refusing_retired_keys(), self._database.writing() as work:
+            for each in new:
+                self._store(work, each)
+            work.commit()
 
     def _store(self, work: UnitOfWork, new: _New) -> None:
         """Add the wrapping unless another node did, or the data key changed or went meanwhile."""

@@ -9,6 +9,7 @@ import pytest
 
 from app.domain.errors import StorageUnavailable
 from app.services.keyring import reencrypt
+from app.services.keyring.causes import Cause
 from backends.errors import DecryptionError, KeyUnavailable
 from backends.keyring import Keyring
 from tests.services.deployment import Rows, Tenant
@@ -109,7 +110,7 @@ def test_a_damaged_value_stays_alone_with_its_key(
     damage(rows, tenants[0], "OLD")
     before = rows.one("secrets", account_id=tenants[0].caller.account_id, name="OLD")
     progress = move.process(move.a).reencrypt.run(ignore)
-    assert (progress.changed, progress.failed) == (DATA_KEYS - 1, 1)
+    assert (progress.changed, progress.causes) == (DATA_KEYS - 1, {Cause.VALUE_UNREADABLE: 1})
     assert rows.one("secrets", id=before["id"]) == before
     assert rows.all("data_keys", id=before["data_key_id"])
 
@@ -143,7 +144,7 @@ def test_an_edited_data_key_is_counted_and_the_others_are_done(
     edited = rows.all("data_keys", account_id=tenants[0].caller.account_id)[0]
     rows.edit("data_keys", {"id": edited["id"]}, created_at_ms=edited["created_at_ms"] - 1)
     progress = move.process(move.a).reencrypt.run(ignore)
-    assert progress.failed == 1
+    assert progress.causes == {Cause.ROW_EDITED: 1}
     assert tenants[1].at(move.process(move.a)).values() == VALUES
 
 
@@ -154,6 +155,47 @@ def test_what_failed_in_an_outage_is_done_when_run_again(
     interrupt_by_outage(move)
     assert move.process(move.a).reencrypt.run(ignore).failed == 0
     assert not old & data_key_ids(rows)
+
+
+def test_a_write_that_fails_anywhere_late_ends_no_sweep(
+    move: Move, tenants: list[Tenant], rows: Rows
+) -> None:
+    prepared = move.deployment.snapshot()
+    whole, steps = counting(move)
+    whole.reencrypt.run(ignore)
+    writes = [at for at, name in enumerate(steps.names, start=1) if name == "writing"]
+    for number in writes[1:-1]:  # the first notes that the job began, the last that it ended
+        move.deployment.restore(prepared)
+        old = data_key_ids(rows)
+        services, counted = counting(move)
+        counted.at(number, unavailable)
+        causes = services.reencrypt.run(ignore).causes
+        assert causes.keys() <= {Cause.STORAGE_UNAVAILABLE}
+        again = move.process(move.b, move.a)
+        assert again.reencrypt.run(ignore).failed == 0
+        assert not old & data_key_ids(rows)
+        assert [tenant.at(again).values() for tenant in tenants] == [VALUES, VALUES]
+
+
+def test_a_database_that_stays_away_is_the_cause_that_is_told(
+    move: Move, tenants: list[Tenant], rows: Rows
+) -> None:
+    old = data_key_ids(rows)
+    services, steps = counting(move)
+
+    def always() -> None:
+        steps.before("writing", always)
+        raise StorageUnavailable
+
+    steps.before("secrets.reseal", lambda: steps.before("writing", always))
+    progress = services.reencrypt.run(ignore)
+    assert 0 < progress.failed == progress.causes[Cause.STORAGE_UNAVAILABLE]
+    assert move.process(move.b, move.a).reencrypt.run(ignore).failed == 0
+    assert not old & data_key_ids(rows)
+
+
+def unavailable() -> None:
+    raise StorageUnavailable
 
 
 def test_what_was_done_before_an_outage_is_not_done_again(
@@ -179,7 +221,8 @@ def interrupt_by_outage(move: Move) -> None:
             a.down = KeyUnavailable("The provider is down.")
 
     a.before_call = fail_later
-    assert 0 < services.reencrypt.run(ignore).failed < DATA_KEYS
+    causes = services.reencrypt.run(ignore).causes
+    assert 0 < causes[Cause.KEY_UNAVAILABLE] < DATA_KEYS
 
 
 def test_a_write_that_had_an_old_key_is_not_left_behind_wherever_it_commits(

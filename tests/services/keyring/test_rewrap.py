@@ -3,13 +3,16 @@
 import pytest
 from cryptography.fernet import Fernet
 
+from app.domain.errors import StorageUnavailable
+from app.services.keyring import held_keys
+from app.services.keyring.causes import Cause
 from app.services.keyring.progress import Progress
-from backends.errors import KeyUnavailable
+from backends.errors import KeyAccessDenied, KeyDisabled, KeyUnavailable
 from backends.keyring import Keyring
 from backends.recovery_files import public_key_text
 from backends.recovery_keys import RecoveryPrivateKey
 from tests.services.deployment import Tenant
-from tests.services.keyring.moving import VALUES, Move, ignore, key_ref
+from tests.services.keyring.moving import VALUES, Move, counting, ignore, key_ref
 from tests.services.providers import Scripted
 
 DATA_KEYS = 5  # the system's, and two of either tenant
@@ -100,7 +103,7 @@ def test_an_edited_data_key_is_left_alone_and_counted(move: Move, tenants: list[
         edited = rows.all("data_keys", account_id=tenants[0].caller.account_id)[0]
         rows.edit("data_keys", {"id": edited["id"]}, created_at_ms=1)
         progress = move.process(move.b, move.a).rewrap.run(ignore)
-        assert (progress.changed, progress.failed) == (DATA_KEYS - 1, 1)
+        assert (progress.changed, progress.causes) == (DATA_KEYS - 1, {Cause.ROW_EDITED: 1})
         assert len(rows.all("wrappings", data_key_id=edited["id"])) == 1
 
 
@@ -122,8 +125,40 @@ def test_what_no_provider_opens_is_counted_and_done_when_run_again(
     services = move.deployment.process(keyring=Keyring([b, a]))
     services.accounts.list()  # the system key is open
     a.down = KeyUnavailable("The provider is down.")
-    assert services.rewrap.run(ignore).failed == DATA_KEYS
+    assert services.rewrap.run(ignore).causes == {Cause.KEY_UNAVAILABLE: DATA_KEYS}
     a.down = None
     again = move.deployment.process(keyring=Keyring([b, a]))
     assert again.rewrap.run(ignore).failed == 0
     assert move.refs() == [{"a", "b"}] * DATA_KEYS
+
+
+def test_data_keys_that_fail_for_different_reasons_are_told_apart(
+    move: Move, tenants: list[Tenant]
+) -> None:
+    b, a = Scripted(move.b), Scripted(move.a)
+    services = move.deployment.process(keyring=Keyring([b, a]))
+    services.accounts.list()  # the system key is open
+    a.calls = 0
+
+    def fail_by_turns() -> None:
+        a.down = KeyDisabled("It is disabled.") if a.calls % 2 else KeyAccessDenied("It is denied.")
+
+    a.before_call = fail_by_turns
+    progress = services.rewrap.run(ignore)
+    assert progress.causes.keys() == {Cause.KEY_DISABLED, Cause.KEY_ACCESS_DENIED}
+    assert progress.failed == DATA_KEYS
+
+
+def test_a_write_that_fails_late_is_counted_and_the_next_batch_is_done(
+    move: Move, tenants: list[Tenant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held_keys, "BATCH", 2)
+    services, steps = counting(move)
+    steps.before("wrappings.add", unavailable)
+    progress = services.rewrap.run(ignore)
+    assert (progress.changed, progress.causes) == (3, {Cause.STORAGE_UNAVAILABLE: 2})
+    assert move.process(move.b, move.a).rewrap.run(ignore).changed == 2
+
+
+def unavailable() -> None:
+    raise StorageUnavailable

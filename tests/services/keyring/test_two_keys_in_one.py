@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.services.keyring.causes import Cause
 from app.services.system_key import OpenedSystemKey
 from app.services.wrappings import to_wrapping
 from backends.context import KeyContext
@@ -61,7 +62,7 @@ def test_rewrap_stores_no_wrapping_of_another_key(
 ) -> None:
     keyring = Keyring([faulty(move.b), Scripted(move.a)])
     progress = move.deployment.process(keyring=keyring).rewrap.run(ignore)
-    assert progress.failed == DATA_KEYS
+    assert progress.causes == {Cause.KEY_UNREADABLE: DATA_KEYS}
     assert move.refs() == [{"a"}] * DATA_KEYS
 
 
