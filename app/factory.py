@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 REQUEST_SECONDS = 8.0
+WARM_UP_SECONDS = 1.0
 
 _BLUEPRINTS = (secrets, api_keys, injections, health, documentation)
 _FORESEEN = (DatabaseMisconfigured, KeyProviderError, DomainError)
@@ -43,13 +44,28 @@ def create_app(settings: Settings) -> Flask:
     """The application of one process, whatever state its providers and database are in."""
     connection = Connection(lambda: bootstrap.build(settings))
     with suppress(current.NotConnected):
-        connection()
+        _warm_up(connection())
     app = serve(connection)
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.trusted_proxies, x_proto=0, x_host=0
         )
     return app
+
+
+def _warm_up(services: Services) -> None:
+    """Open the system key before the first requests need it, but wait for a second at most."""
+    opening = threading.Thread(target=_open_system_key, args=(services,), daemon=True)
+    opening.start()
+    opening.join(WARM_UP_SECONDS)
+
+
+def _open_system_key(services: Services) -> None:
+    """Open it, or leave it to the requests, which will try again."""
+    try:
+        services.readiness.report()
+    except Exception as error:  # noqa: BLE001 - a thread would print what it holds
+        log_failure(error, None, foreseen=False)
 
 
 def serve(services: Callable[[], Services]) -> Flask:

@@ -4,18 +4,25 @@ import importlib
 import shutil
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from cryptography.fernet import Fernet
 from flask import Flask
 
+from app import factory
 from app.factory import Connection, create_app, serve
 from app.repository.base import DatabaseMisconfigured
+from app.services.readiness import Readiness
+from backends.local_fernet import LocalFernet
 from config import load
 from tests.api.deployment import Account, Client, Deployment, error_of
+
+DEADLINE = 30
+CANARY = "canary-5eed"
 
 
 @pytest.fixture
@@ -60,6 +67,57 @@ def test_a_worker_with_another_key_answers_503_and_serves_nothing(home: Path, to
     (home / "keys").write_bytes(Fernet.generate_key())
     client = Client(create_app(load({"STRONGROOM_HOME": str(home)})), token)
     assert error_of(client.get("/v1/secrets")) == (503, "keys_unavailable")
+
+
+def test_a_worker_opens_the_system_key_before_the_first_request(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Event()
+    monkeypatch.setattr(factory, "WARM_UP_SECONDS", DEADLINE)
+    before(monkeypatch, LocalFernet, "unwrap", asked.set)
+    create_app(load({"STRONGROOM_HOME": str(home)}))
+    assert asked.is_set()
+
+
+def test_a_worker_boots_while_its_provider_hangs(
+    home: Path, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    go_on = threading.Event()
+    monkeypatch.setattr(factory, "WARM_UP_SECONDS", 0.1)
+    before(monkeypatch, LocalFernet, "unwrap", lambda: go_on.wait(DEADLINE))
+    client = Client(create_app(load({"STRONGROOM_HOME": str(home)})), token)
+    assert client.get("/healthz").status_code == 200
+    go_on.set()
+    assert client.get("/v1/secrets").status_code == 200
+
+
+def test_a_failure_at_the_start_of_a_worker_is_logged_without_what_it_says(
+    home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, token: str
+) -> None:
+    def fail() -> NoReturn:
+        raise RuntimeError(CANARY)
+
+    monkeypatch.setattr(factory, "WARM_UP_SECONDS", DEADLINE)
+    before(monkeypatch, Readiness, "report", fail)
+    client = Client(create_app(load({"STRONGROOM_HOME": str(home)})), token)
+    assert client.get("/v1/secrets").status_code == 200
+    assert [vars(each)["exception"] for each in caplog.records if each.msg == "failure"] == [
+        "RuntimeError"
+    ]
+    assert CANARY not in caplog.text
+
+
+def before(
+    monkeypatch: pytest.MonkeyPatch, owner: object, name: str, happens: Callable[[], object]
+) -> None:
+    """Let something happen before each call."""
+    real = getattr(owner, name)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        happens()
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, call)
 
 
 def test_requests_do_not_queue_behind_one_that_connects() -> None:
