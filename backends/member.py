@@ -32,7 +32,7 @@ class Member(Generic[Provider]):
 
     Args:
         provider: Whom the calls are for.
-        concurrency: How many calls of a remote provider may run at once.
+        concurrency: How many calls of a remote provider may run at once, beside its status.
         clock: Seconds that never go back.
     """
 
@@ -47,7 +47,8 @@ class Member(Generic[Provider]):
         self._clock = clock
         self._breaker = CircuitBreaker(clock)
         self._slots = threading.BoundedSemaphore(concurrency)
-        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix=provider.scheme)
+        self._status_slot = threading.BoundedSemaphore(1)
+        self._threads = ThreadPoolExecutor(concurrency + 1, thread_name_prefix=provider.scheme)
         self._status: tuple[float, ProviderStatus] | None = None
         self._status_lock = threading.Lock()
 
@@ -66,7 +67,7 @@ class Member(Generic[Provider]):
             raise KeyUnavailable("No time is left to ask the key provider.")
         self._breaker.admit()
         try:
-            answer = self._run(work, seconds)
+            answer = self._run(work, seconds, self._slots)
         except KeyUnavailable:
             self._breaker.failed()
             raise
@@ -94,22 +95,27 @@ class Member(Generic[Provider]):
 
     def _ask_status(self) -> ProviderStatus:
         try:
-            return self._run(self.provider.status, CALL_SECONDS)
+            return self._run(self.provider.status, CALL_SECONDS, self._status_slot)
         except KeyUnavailable as error:
             return ProviderStatus(healthy=False, key_ref=None, detail=str(error))
 
-    def _run(self, work: Callable[[], T], seconds: float) -> T:
+    def _run(self, work: Callable[[], T], seconds: float, slots: threading.BoundedSemaphore) -> T:
         if not self.provider.remote:
             return work()
-        future = self._submit(work)
+        future = self._submit(work, slots)
         try:
             return future.result(seconds_left(seconds))
         except FutureTimeout:
             raise KeyUnavailable("The key provider did not answer in time.") from None
 
-    def _submit(self, work: Callable[[], T]) -> Future[T]:
-        if not self._slots.acquire(blocking=False):
+    def _submit(self, work: Callable[[], T], slots: threading.BoundedSemaphore) -> Future[T]:
+        if not slots.acquire(blocking=False):
             raise KeyUnavailable("Too many calls of the key provider are under way.")
-        future = self._threads.submit(contextvars.copy_context().run, work)
-        future.add_done_callback(lambda _: self._slots.release())
-        return future
+
+        def run() -> T:
+            try:
+                return work()
+            finally:
+                slots.release()  # before the caller, who may call again, has the answer
+
+        return self._threads.submit(contextvars.copy_context().run, run)

@@ -1,7 +1,10 @@
 """A member of a keyring: bounded in time, refused at once when down, asked rarely how it is."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -108,6 +111,35 @@ def test_hanging_calls_never_take_more_threads_than_allowed(
 
     with pytest.raises(KeyUnavailable, match="under way"):
         wrap(member)
+
+
+@pytest.fixture
+def eager_threads() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("eager_threads")
+def test_a_call_that_follows_another_never_finds_its_thread_taken(wrapper: RemoteWrapper) -> None:
+    with closing(Member(wrapper, concurrency=8)) as member, ThreadPoolExecutor(8) as callers:
+
+        def wrap_often(_: int) -> int:
+            return sum(wrap(member).key_ref == "ref" for _ in range(500))
+
+        assert list(callers.map(wrap_often, range(8))) == [500] * 8
+
+
+def test_health_is_told_while_every_thread_is_busy(
+    member: Member[RemoteWrapper], hang: threading.Event
+) -> None:
+    for _ in range(2):
+        with request_deadline(0.05), pytest.raises(KeyUnavailable, match="in time"):
+            wrap(member)
+
+    assert member.status().healthy
 
 
 def test_an_outage_is_answered_at_once_without_asking_again(
