@@ -1,6 +1,8 @@
 """All collections on one connection."""
 
-from sqlalchemy import Connection, Transaction
+from typing import Protocol
+
+from sqlalchemy import Connection
 
 from app.repository.base import Repository, UnitOfWork
 from app.repository.sql.accounts import SqlAccounts
@@ -11,7 +13,7 @@ from app.repository.sql.deployment import SqlDeployment
 from app.repository.sql.injections import SqlInjections
 from app.repository.sql.prepared import PreparedStatements
 from app.repository.sql.secrets import SqlSecrets
-from app.repository.sql.statements import Statements, attempt
+from app.repository.sql.statements import Statements
 from app.repository.sql.wrappings import SqlWrappings
 
 
@@ -43,22 +45,31 @@ class SqlRepository(Repository):
         return self._statements.has_erased
 
 
+class Ending(Protocol):
+    """How a unit of work ends, once."""
+
+    def commit(self) -> None:
+        """Make its changes durable."""
+
+    def roll_back(self) -> None:
+        """Undo its changes unless they were committed."""
+
+
 class SqlUnitOfWork(SqlRepository, UnitOfWork):
     """All collections, in one write transaction."""
 
     def __init__(
-        self, connection: Connection, prepared: PreparedStatements, transaction: Transaction
+        self, connection: Connection, prepared: PreparedStatements, ending: Ending
     ) -> None:
         super().__init__(connection, prepared, locks=True)
-        self._transaction = transaction
+        self._ending = ending
 
     def commit(self) -> None:
         """Make all changes durable."""
         self._statements.end()
-        attempt(self._transaction.commit)
+        self._ending.commit()
 
     def roll_back(self) -> None:
         """Undo all changes unless they were committed."""
         self._statements.end()
-        if self._transaction.is_active:
-            attempt(self._transaction.rollback)
+        self._ending.roll_back()

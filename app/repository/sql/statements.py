@@ -36,6 +36,21 @@ def attempt(call: Callable[[], T]) -> T:
     raise StorageUnavailable
 
 
+def run_bare(connection: Connection, statement: str) -> None:
+    """Run a statement without parameters or rows: the words of a transaction.
+
+    Raises:
+        StorageUnavailable: The database refused.
+    """
+    try:
+        with closing(connection.connection.cursor()) as cursor:
+            cursor.execute(statement)
+            return
+    except connection.dialect.loaded_dbapi.Error:
+        pass
+    raise StorageUnavailable
+
+
 class Statements:
     """Runs statements on one connection and gives back plain rows.
 

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+from sqlalchemy import Connection, Engine, NullPool, create_engine
 
 from app.domain.errors import StorageUnavailable
 from app.repository.sql.sqlite import files
@@ -18,10 +18,8 @@ def reading_engine(path: Path) -> Engine:
 
 
 def writing_engine(path: Path) -> Engine:
-    """Connections whose transactions are a writer's from their start."""
-    engine = _engine(path, open_writer)
-    event.listen(engine, "begin", _begin_immediate)
-    return engine
+    """Connections that can write, in transactions that whoever holds them begins."""
+    return _engine(path, open_writer)
 
 
 def open_connection(engine: Engine) -> Connection:
@@ -43,7 +41,3 @@ def _engine(path: Path, opener: Callable[[Path], sqlite3.Connection]) -> Engine:
 
     # No pool: connections are held by those who use them.
     return create_engine("sqlite://", creator=create, poolclass=NullPool, hide_parameters=True)
-
-
-def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")

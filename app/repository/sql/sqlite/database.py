@@ -12,7 +12,7 @@ from app.repository.base import Database, DatabaseMisconfigured, Repository, Uni
 from app.repository.sql import schema
 from app.repository.sql.schema import SchemaAge
 from app.repository.sql.sqlite import files
-from app.repository.sql.sqlite.connections import open_connection, reading_engine
+from app.repository.sql.sqlite.connections import open_connection, reading_engine, writing_engine
 from app.repository.sql.sqlite.eraser import Eraser
 from app.repository.sql.sqlite.readers import Readers
 from app.repository.sql.sqlite.settings import (
@@ -88,9 +88,7 @@ class SqliteDatabase(Database):
         if age is SchemaAge.NEWER:
             raise DatabaseMisconfigured(_say(_AGES[age]))
         if age is SchemaAge.OLDER:
-            with self._writer.transaction() as work:
-                attempt(lambda: schema.upgrade(work.connection))
-                work.commit()
+            self._migrate()
 
     def close(self) -> None:
         """Close all connections."""
@@ -133,6 +131,17 @@ class SqliteDatabase(Database):
                 return bool(busy == 0)
         except (sqlite3.Error, SettingNotInForce, StorageUnavailable):
             return False
+
+    def _migrate(self) -> None:
+        engine = writing_engine(self._path)
+        with (
+            self._writer.place.hold(),
+            closing(open_connection(engine)) as connection,
+            connection.begin() as transaction,
+        ):
+            attempt(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+            attempt(lambda: schema.upgrade(connection))
+            attempt(transaction.commit)
 
     def _make(self) -> None:
         try:

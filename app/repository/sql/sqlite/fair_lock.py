@@ -21,15 +21,23 @@ class FairLock:
             turn = threading.Lock()
             turn.acquire()
             self._turns.append(turn)
-        return turn.acquire(timeout=timeout_s) or not self._give_up(turn)
+        return turn.acquire(timeout=max(timeout_s, 0)) or not self._give_up(turn)
+
+    def pass_on(self) -> bool:
+        """Pass it to who has waited longest; if nobody waits, it is kept. Whether it was passed."""
+        with self._mutex:
+            return self._pass_on()
 
     def release(self) -> None:
-        """Pass it to who has waited longest."""
+        """Pass it to who has waited longest, or free it."""
         with self._mutex:
-            if self._turns:
-                self._turns.popleft().release()
-            else:
-                self._is_held = False
+            self._is_held = self._pass_on()
+
+    def _pass_on(self) -> bool:
+        if self._turns:
+            self._turns.popleft().release()
+            return True
+        return False
 
     def _give_up(self, turn: threading.Lock) -> bool:
         """Whether the turn had not come after all, between the timeout and now."""

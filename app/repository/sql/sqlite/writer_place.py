@@ -34,15 +34,31 @@ class WriterPlace:
         Raises:
             StorageUnavailable: Others held the place for 5 s, or its file cannot be locked.
         """
-        deadline = time.monotonic() + WAIT_S
-        if not self._threads.acquire(WAIT_S):
+        self.take(time.monotonic() + WAIT_S)
+        try:
+            yield
+        finally:
+            self.leave()
+
+    def take(self, deadline: float) -> None:
+        """Be the writer until ``leave``, which any thread may call.
+
+        Raises:
+            StorageUnavailable: Others held the place until ``deadline`` (on the clock of
+                ``time.monotonic``), or its file cannot be locked.
+        """
+        if not self._threads.acquire(deadline - time.monotonic()):
             raise StorageUnavailable
         try:
             self._lock_file(deadline)
-            try:
-                yield
-            finally:
-                self._processes.release()
+        except BaseException:
+            self._threads.release()
+            raise
+
+    def leave(self) -> None:
+        """Let the next be the writer."""
+        try:
+            self._processes.release()
         finally:
             self._threads.release()
 

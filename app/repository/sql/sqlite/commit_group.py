@@ -1,0 +1,83 @@
+"""Group commit: several units of work, one after the other, made durable by one commit."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from app.domain.errors import StorageUnavailable
+
+LONGEST_S = 0.01
+"""How long others on this host may wait for a group that goes on taking in more, in seconds."""
+
+
+class CommitGroup:
+    """Units of work in one transaction, each in a savepoint of its own.
+
+    One may read what another left before it, which is not durable yet. So from the first change on
+    none returns before the commit, and all fail if that fails.
+
+    Args:
+        run: Runs one statement; raises ``StorageUnavailable``.
+
+    Attributes:
+        has_failed: Whether the connection has failed, so that it should not be used again.
+
+    Raises:
+        StorageUnavailable: No transaction could be begun.
+    """
+
+    def __init__(self, run: Callable[[str], None]) -> None:
+        run("BEGIN IMMEDIATE")
+        self._run = run
+        self._began = time.monotonic()
+        self._has_changes = False
+        self._is_lost = False
+        self._is_over = threading.Event()
+        self.has_failed = False
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether another unit of work may follow."""
+        is_young = time.monotonic() - self._began < LONGEST_S
+        return is_young and not self._is_lost and not self.has_failed
+
+    def begin_unit(self) -> None:
+        """Begin a unit of work, when no other is in progress."""
+        self._run_or_lose("SAVEPOINT unit")
+
+    def keep_unit(self) -> None:
+        """End the unit of work in progress; its changes become durable with the group."""
+        self._run_or_lose("RELEASE unit")
+        self._has_changes = True
+
+    def undo_unit(self) -> None:
+        """End the unit of work in progress, and undo its changes."""
+        self._run_or_lose("ROLLBACK TO unit")
+        self._run_or_lose("RELEASE unit")
+
+    def end(self) -> None:
+        """Make everything durable, and let go who waits for it."""
+        try:
+            self._run("COMMIT" if self._has_changes and not self._is_lost else "ROLLBACK")
+        except StorageUnavailable:
+            self._is_lost = self.has_failed = True
+        finally:
+            self._is_over.set()
+
+    def wait(self) -> None:
+        """Wait until what the caller wrote, or may have read, is durable.
+
+        Raises:
+            StorageUnavailable: It never will be.
+        """
+        if self._has_changes:
+            self._is_over.wait()
+        if self._is_lost:
+            raise StorageUnavailable
+
+    def _run_or_lose(self, statement: str) -> None:
+        try:
+            self._run(statement)
+        except StorageUnavailable:
+            self._is_lost = self.has_failed = True
+            raise
