@@ -11,7 +11,7 @@ Any method may raise ``StorageUnavailable``. No exception carries a row or a bou
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -243,8 +243,8 @@ class SecretRepository(ABC):
         """The secrets of these ids that exist, with their data keys, in one round trip."""
 
     @abstractmethod
-    def versions(self, account_id: str, secret_ids: Sequence[str]) -> dict[str, int]:
-        """The versions of those secrets that exist; in a unit of work their rows are locked."""
+    def are_at(self, account_id: str, versions: Mapping[str, int]) -> bool:
+        """Whether these secrets, version by id, exist, each at its version."""
 
     @abstractmethod
     def lock_version(self, account_id: str, secret_id: str) -> int:

@@ -184,7 +184,7 @@ class Redemption:
         with self._database.writing() as work:
             grant = _get_grant(work, request)
             injection = self._still_granted(grant, seen, request)
-            if work.secrets.versions(injection.account_id, list(versions)) != versions:
+            if not work.secrets.are_at(injection.account_id, versions):
                 return False
             if injection.state is InjectionState.PENDING:
                 redeemed = replace(

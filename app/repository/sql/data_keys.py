@@ -1,7 +1,6 @@
 """Data keys and their wrappings in SQL."""
 
 from collections.abc import Sequence
-from functools import cache
 
 from sqlalchemy import (
     and_,
@@ -22,8 +21,8 @@ from app.domain.guarded import Guarded
 from app.repository.base import DataKeyRepository, WrappingRepository
 from app.repository.sql import fields
 from app.repository.sql.fields import Row
-from app.repository.sql.lists import is_in, list_parameters, size_for
-from app.repository.sql.prepared import InsertUnlessThere, Parameters, Query
+from app.repository.sql.lists import as_list, is_in
+from app.repository.sql.prepared import InsertUnlessThere, Parameters
 from app.repository.sql.statements import Statements
 from app.repository.sql.tables import data_keys, secrets, wrappings
 from app.repository.sql.wrappings import parse_wrapping
@@ -73,14 +72,10 @@ _SWEEP_ON = _SWEEP.where(
 )
 
 
-@cache
-def _count_without(size: int) -> Query:
-    has_one = (
-        select(wrappings.c.key_ref)
-        .where(ITS_WRAPPINGS, is_in(wrappings.c.key_ref, "ref", size))
-        .exists()
-    )
-    return select(func.count()).select_from(data_keys).where(not_(has_one))
+_HAS_ONE = (
+    select(wrappings.c.key_ref).where(ITS_WRAPPINGS, is_in(wrappings.c.key_ref, "refs")).exists()
+)
+_COUNT_WITHOUT = select(func.count()).select_from(data_keys).where(not_(_HAS_ONE))
 
 
 class SqlDataKeys(DataKeyRepository):
@@ -135,9 +130,7 @@ class SqlDataKeys(DataKeyRepository):
 
     def count_without(self, key_refs: Sequence[str]) -> int:
         """How many data keys have no wrapping with one of ``key_refs``."""
-        size = size_for(key_refs)
-        parameters = list_parameters("ref", key_refs, size)
-        return self._statements.count(_count_without(size), parameters)
+        return self._statements.count(_COUNT_WITHOUT, {"refs": as_list(key_refs)})
 
 
 def parse_data_key(rows: Sequence[Row]) -> StoredDataKey:

@@ -4,7 +4,7 @@ The columns that a list or a view shows are cast by the database: a damaged row 
 whatever its columns can be read as, so that it can always be found, replaced and deleted.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -31,7 +31,7 @@ from app.repository.base import SealedSecrets, SecretRepository
 from app.repository.sql import fields
 from app.repository.sql.data_keys import DATA_KEY_COLUMNS, ITS_WRAPPINGS, parse_data_key
 from app.repository.sql.fields import Row
-from app.repository.sql.lists import is_in, list_parameters, size_for
+from app.repository.sql.lists import as_list, is_in, joined, split
 from app.repository.sql.prepared import InsertUnlessThere, Query
 from app.repository.sql.statements import Statements
 from app.repository.sql.tables import data_keys, secrets, wrappings
@@ -39,6 +39,7 @@ from app.repository.sql.tables import data_keys, secrets, wrappings
 _TABLE = "secrets"
 _ESCAPE = "\\"
 _LARGEST_VERSION = 2**63 - 2
+_AT = "@"
 
 _OWN = secrets.c.account_id == bindparam("of_account")
 _THIS = and_(_OWN, secrets.c.id == bindparam("of_id"))
@@ -64,8 +65,10 @@ _VIEW_BY_ID = _VIEW.where(_THIS)
 _STORED_COLUMNS = tuple(secrets.c[name] for name in StoredSecret._fields)
 _STORED_TYPES = (str, str, str, int, str, bytes, int, int)
 _ID_OF_KEY = DATA_KEY_COLUMNS.index(data_keys.c.id)
-_VERSION_TYPES = (str, int)
-_VERSIONS = select(secrets.c.id, secrets.c.version).where(_OWN)
+_THESE = and_(_OWN, is_in(secrets.c.id, "ids"))
+_VERSIONS = select(
+    joined(secrets.c.id + literal_column(f"'{_AT}'") + cast(secrets.c.version, Text))
+).where(_THESE)
 _ADD = InsertUnlessThere(secrets)
 _LOCK_VERSION = select(secrets.c.version).where(_THIS).with_for_update()
 _REPLACE_VALUE = (
@@ -105,37 +108,30 @@ def _filtered(statement: Query, *, by_name: bool, by_search: bool, after: bool) 
     return statement
 
 
-@cache
-def _find(size: int) -> CompoundSelect[*tuple[Any, ...]]:
-    # Two searches of an index each: of an OR, SQLite makes one of all the account's rows.
-    columns = (secrets.c.name, secrets.c.id)
-    return union_all(*(_VIEW.where(_OWN, is_in(column, "ref", size)) for column in columns))
+# Two searches of an index each: of an OR, SQLite makes one of all the account's rows.
+_FIND = union_all(
+    *(_VIEW.where(_OWN, is_in(column, "refs")) for column in (secrets.c.name, secrets.c.id))
+)
 
 
-@cache
-def _versions(size: int) -> Query:
-    return _VERSIONS.where(is_in(secrets.c.id, "id", size))
-
-
-@cache
-def _sealed(size: int) -> CompoundSelect[*tuple[Any, ...]]:
+def _sealed() -> CompoundSelect[*tuple[Any, ...]]:
     """Each secret in a row of its own, then each of their data keys.
 
     A data key that stood beside every secret would be most of what is read.
     """
-    these = and_(_OWN, is_in(secrets.c.id, "id", size))
-    sealed = select(*_STORED_COLUMNS, *(null() for _ in DATA_KEY_COLUMNS)).where(these)
+    these = select(*_STORED_COLUMNS).where(_THESE).cte("these")
     their_keys = (
         select(*(null() for _ in _STORED_COLUMNS), *DATA_KEY_COLUMNS)
         .join_from(data_keys, wrappings, ITS_WRAPPINGS, isouter=True)
         .where(
             data_keys.c.account_id == bindparam("of_account"),
-            data_keys.c.id.in_(select(secrets.c.data_key_id).where(these)),
+            data_keys.c.id.in_(select(these.c.data_key_id)),
         )
     )
-    return union_all(sealed, their_keys)
+    return union_all(select(*these.c, *(null() for _ in DATA_KEY_COLUMNS)), their_keys)
 
 
+_SEALED = _sealed()
 _PAGE = _VIEW.order_by(secrets.c.id.desc()).limit(bindparam("most"))
 _COUNT = select(func.count()).select_from(secrets)
 
@@ -185,22 +181,19 @@ class SqlSecrets(SecretRepository):
 
     def find(self, account_id: str, refs: Sequence[str]) -> list[Secret]:
         """The secrets whose name or id is among ``refs``."""
-        size = size_for(refs)
-        parameters = {"of_account": account_id, **list_parameters("ref", refs, size)}
-        return list(map(Secret._make, self._statements.all(_find(size), parameters)))
+        parameters = {"of_account": account_id, "refs": as_list(refs)}
+        return list(map(Secret._make, self._statements.all(_FIND, parameters)))
 
     def sealed(self, account_id: str, secret_ids: Sequence[str]) -> SealedSecrets:
         """The secrets of these ids that exist, with their data keys."""
-        size = size_for(secret_ids)
-        parameters = {"of_account": account_id, **list_parameters("id", secret_ids, size)}
-        return _parse_sealed(self._statements.all(_sealed(size), parameters))
+        parameters = {"of_account": account_id, "ids": as_list(secret_ids)}
+        return _parse_sealed(self._statements.all(_SEALED, parameters))
 
-    def versions(self, account_id: str, secret_ids: Sequence[str]) -> dict[str, int]:
-        """The versions of those secrets that exist."""
-        size = size_for(secret_ids)
-        parameters = {"of_account": account_id, **list_parameters("id", secret_ids, size)}
-        statement = self._statements.lockable(_versions(size))
-        return _parse_versions(self._statements.all(statement, parameters))
+    def are_at(self, account_id: str, versions: Mapping[str, int]) -> bool:
+        """Whether these secrets exist, each at its version."""
+        parameters = {"of_account": account_id, "ids": as_list(list(versions))}
+        ((found,),) = self._statements.all(_VERSIONS, parameters)
+        return set(split(found)) == {f"{each}{_AT}{version}" for each, version in versions.items()}
 
     def lock_version(self, account_id: str, secret_id: str) -> int:
         """The version of a secret that exists; 0 for a damaged one, so that it can be replaced."""
@@ -281,11 +274,6 @@ def _parse_sealed(rows: Sequence[Row]) -> SealedSecrets:
         _parse(row[:width] for row in rows if row[width] is None),
         [parse_data_key(rows) for rows in rows_of.values()],
     )
-
-
-@fields.parses(_TABLE)
-def _parse_versions(rows: Sequence[Row]) -> dict[str, int]:
-    return dict(fields.of_types(row, _VERSION_TYPES) for row in rows)
 
 
 @fields.parses(_TABLE)

@@ -1,7 +1,6 @@
 """Wrappings, and the fences of retired root keys, in SQL."""
 
 from collections.abc import Sequence
-from functools import cache
 
 from sqlalchemy import and_, bindparam, delete, exists, func, not_, select, tuple_
 
@@ -10,8 +9,8 @@ from app.domain.guarded import Guarded
 from app.repository.base import Fenced, WrappingRepository
 from app.repository.sql import fields
 from app.repository.sql.fields import Row
-from app.repository.sql.lists import is_in, list_parameters, size_for
-from app.repository.sql.prepared import InsertUnlessThere, Parameters, Query
+from app.repository.sql.lists import as_list, is_in
+from app.repository.sql.prepared import InsertUnlessThere, Parameters
 from app.repository.sql.statements import Statements
 from app.repository.sql.tables import fences, wrappings
 
@@ -27,16 +26,12 @@ _OF_KEY_REF = wrappings.c.key_ref == bindparam("of_key_ref")
 _other = wrappings.alias("other")
 
 
-@cache
-def _count_stranded(size: int) -> Query:
-    has_other = exists().where(
-        _other.c.account_id == wrappings.c.account_id,
-        _other.c.data_key_id == wrappings.c.data_key_id,
-        is_in(_other.c.key_ref, "other", size),
-    )
-    return select(func.count()).select_from(wrappings).where(_OF_KEY_REF, not_(has_other))
-
-
+_HAS_OTHER = exists().where(
+    _other.c.account_id == wrappings.c.account_id,
+    _other.c.data_key_id == wrappings.c.data_key_id,
+    is_in(_other.c.key_ref, "others"),
+)
+_COUNT_STRANDED = select(func.count()).select_from(wrappings).where(_OF_KEY_REF, not_(_HAS_OTHER))
 _ITS_KEY = (wrappings.c.account_id, wrappings.c.data_key_id)
 _REMOVE_ALL = delete(wrappings).where(
     and_(
@@ -79,9 +74,8 @@ class SqlWrappings(WrappingRepository):
 
     def count_stranded(self, key_ref: str, others: Sequence[str]) -> int:
         """How many data keys with a wrapping by ``key_ref`` have none by any of ``others``."""
-        size = size_for(others)
-        parameters = {"of_key_ref": key_ref, **list_parameters("other", others, size)}
-        return self._statements.count(_count_stranded(size), parameters)
+        parameters = {"of_key_ref": key_ref, "others": as_list(others)}
+        return self._statements.count(_COUNT_STRANDED, parameters)
 
     def remove_all(self, key_ref: str, limit: int) -> int:
         """Delete at most ``limit`` wrappings by ``key_ref``; how many it were."""
