@@ -100,7 +100,7 @@ class Recovery:
             raise RecoveryRefused(
                 "The system data key does not open with this recovery key."
             ) from None
-        return OpenedSystemKey.of(context, key)
+        return OpenedSystemKey(context, key)
 
     def _verified_keys(self, opened: OpenedSystemKey) -> list[VerifiedDataKey]:
         """All data keys, when every MAC in the database is right and none was planted."""

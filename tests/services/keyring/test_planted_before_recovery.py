@@ -40,7 +40,7 @@ class Attacker:
         self.use_system_key(rows.one("data_keys", account_id="_system")["id"])
 
     def use_system_key(self, data_key_id: str) -> None:
-        self.own = OpenedSystemKey.of(self._context("_system", data_key_id), self.key)
+        self.own = OpenedSystemKey(self._context("_system", data_key_id), self.key)
 
     def data_key(self, account_id: str, data_key_id: str, state: DataKeyState) -> Row:
         record = DataKeyRecord(
