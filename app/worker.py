@@ -5,6 +5,7 @@ Its own pages are HTML, or over HTTP/2 text, that repeats what was sent.
 
 import json
 import logging
+import select
 from dataclasses import dataclass
 from http import HTTPStatus
 from socket import socket
@@ -19,6 +20,8 @@ from app.domain.ids import new_id
 
 _LOG = logging.getLogger("strongroom.worker")
 
+_NEXT_REQUEST_MS = 2
+
 _STATUSES: dict[type[Exception], HTTPStatus] = {
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
     errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -32,6 +35,24 @@ _STATUSES: dict[type[Exception], HTTPStatus] = {
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """Threads that serve HTTP/1.1 and HTTP/2."""
+
+    def handle(self, conn: Any) -> object:  # noqa: ANN401
+        """Serve a request, and those that its client sends at once after the answer.
+
+        The way back to the thread that waits for all connections, and from there to a serving one
+        again, takes as long as reading a secret. There is a thread for each connection that stays.
+        """
+        reusable = super().handle(conn)
+        while reusable is True and self._goes_on(conn):
+            reusable = super().handle(conn)
+        return reusable
+
+    def _goes_on(self, conn: Any) -> bool:  # noqa: ANN401
+        if not self.alive or self.nr_conns > self.cfg.threads:
+            return False
+        next_request = select.poll()
+        next_request.register(conn.sock, select.POLLIN)
+        return bool(next_request.poll(_NEXT_REQUEST_MS))
 
     def handle_error(self, req: object, client: socket, addr: object, exc: Exception) -> None:  # noqa: ARG002
         """Answer what never became a request, or failed outside the application."""

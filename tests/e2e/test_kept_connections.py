@@ -1,0 +1,86 @@
+"""Connections that stay open are served in turn, however many requests they hold."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+
+from tests.servers.strongroom import Strongroom, running
+
+THREADS = 2
+ASKED = b"GET /healthz HTTP/1.1\r\nHost: strongroom\r\n\r\n"
+AHEAD = 4000
+
+
+@pytest.fixture(scope="module")
+def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strongroom]:
+    """One worker of few threads."""
+    settings = {"STRONGROOM_WORKERS": "1", "STRONGROOM_THREADS": str(THREADS)}
+    with running(tmp_path_factory.mktemp("small"), settings) as server:
+        yield server
+
+
+class Connection:
+    """A connection that asks and reads answers as it likes."""
+
+    def __init__(self, opened: socket.socket) -> None:
+        self.send = opened.sendall
+        self._answers = opened.makefile("rb")
+
+    def read_answer(self) -> None:
+        """The next answer, which must be a good one."""
+        assert self._answers.readline() == b"HTTP/1.1 200 OK\r\n"
+        length = 0
+        while (line := self._answers.readline()) != b"\r\n":
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        assert len(self._answers.read(length)) == length
+
+
+@contextmanager
+def connected(server: Strongroom) -> Iterator[Connection]:
+    address = ("127.0.0.1", int(server.environment["PORT"]))
+    with socket.create_connection(address, timeout=15) as opened:
+        yield Connection(opened)
+
+
+def test_busy_connections_do_not_keep_the_threads_from_others(small_server: Strongroom) -> None:
+    all_busy, is_answered = threading.Barrier(THREADS + 1, timeout=30), threading.Event()
+
+    def answers_before_the_other() -> int:
+        with connected(small_server) as connection:
+            connection.send(AHEAD * ASKED)
+            connection.read_answer()
+            all_busy.wait()
+            number = 1
+            while not is_answered.is_set():
+                connection.read_answer()
+                number += 1
+            return number
+
+    with ThreadPoolExecutor(THREADS) as pool, connected(small_server) as connection:
+        busy = [pool.submit(answers_before_the_other) for _ in range(THREADS)]
+        all_busy.wait()
+        connection.send(ASKED)
+        connection.read_answer()
+        is_answered.set()
+        assert all(each.result(30) < AHEAD / 4 for each in busy)
+
+
+def test_requests_that_were_sent_together_are_all_answered(small_server: Strongroom) -> None:
+    with connected(small_server) as connection:
+        connection.send(5 * ASKED)
+        for _ in range(5):
+            connection.read_answer()
+
+
+def test_a_request_that_comes_in_two_parts_is_answered(small_server: Strongroom) -> None:
+    with connected(small_server) as connection:
+        connection.send(ASKED + ASKED[:20])
+        connection.read_answer()
+        connection.send(ASKED[20:])
+        connection.read_answer()
