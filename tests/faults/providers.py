@@ -1,4 +1,4 @@
-"""The providers whose faults are tried; a row for each scheme of the registry."""
+"""The providers whose faults meet every operation."""
 
 from collections.abc import Mapping
 
