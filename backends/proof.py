@@ -46,19 +46,34 @@ def prove_unwrapping(
         opened.wipe()
 
 
-def prove_round_trip(member: Member[KeyWrapper], context: KeyContext) -> None:
-    """Have a provider make and open a data key that nobody will use.
+def prove_generating(
+    member: Member[KeyWrapper], provider: KeyProvider, context: KeyContext
+) -> None:
+    """Have the member's provider make and open a data key that nobody will use.
+
+    Raises:
+        KeyProviderError: It could not.
+    """
+    key, wrapped = member.call(lambda: provider.generate(context))
+    try:
+        prove_wrapping(member, key, wrapped, context)
+    finally:
+        key.wipe()
+
+
+def prove_rewrapping(member: Member[KeyWrapper], context: KeyContext) -> None:
+    """Have a provider wrap a data key that it did not make, and wrap it anew if it can.
 
     Raises:
         KeyProviderError: It could not.
     """
     provider = member.provider
-    if isinstance(provider, KeyProvider):
-        key, wrapped = member.call(lambda: provider.generate(context))
-    else:
-        key = DataKey.random()
-        wrapped = member.call(lambda: provider.wrap(key, context))
+    key = DataKey.random()
     try:
+        wrapped = member.call(lambda: provider.wrap(key, context))
         prove_wrapping(member, key, wrapped, context)
+        if isinstance(provider, KeyProvider):
+            anew = member.call(lambda: provider.rewrap(wrapped, context))
+            prove_wrapping(member, key, anew, context)
     finally:
         key.wipe()

@@ -10,7 +10,7 @@ from app.services.wrappings import to_wrapped_key
 from backends.context import KeyContext
 from backends.errors import KeyProviderError, KeyUnavailable
 from backends.keyring import Keyring
-from backends.proof import prove_round_trip, prove_unwrapping
+from backends.proof import prove_generating, prove_rewrapping, prove_unwrapping
 from backends.provider import KeyProvider
 from backends.renewal import HeldKey
 
@@ -81,18 +81,21 @@ class Checkup:
 
 
 def _prove(entry: Entry, system_key: HeldKey) -> None:
-    """Have a provider open its wrapping of the system key, and wrap if that is its part.
+    """Have a provider open its wrapping of the system key, and wrap in each way that is its part.
 
-    One that has no wrapping of it yet makes a round trip.
+    One that only unwraps and has no wrapping of it yet makes one of another key, to open that.
     """
     member, context = entry.member, system_key.context
     provider = member.provider
     status = member.status()  # first: some know what they own only once they were asked
     own = system_key.owned_by(provider)
-    if own and isinstance(provider, KeyProvider):
-        prove_unwrapping(member, provider, own[0], context, system_key.check)
-    if entry.role != "unwraps" or not own:
-        prove_round_trip(member, context)
+    if isinstance(provider, KeyProvider):
+        if own:
+            prove_unwrapping(member, provider, own[0], context, system_key.check)
+        if entry.role == "wraps" or (entry.role == "unwraps" and not own):
+            prove_generating(member, provider, context)
+    if entry.role != "unwraps":
+        prove_rewrapping(member, context)
     if not status.healthy:
         raise KeyProviderError(status.detail)
 

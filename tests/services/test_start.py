@@ -36,6 +36,31 @@ class OnlyWraps(Scripted):
         raise KeyAccessDenied("The provider does not let us unwrap.")
 
 
+class OnlyMakesKeys(Scripted):
+    """Lacks the permission to wrap a data key that it did not make."""
+
+    def wrap(self, key: DataKey, context: KeyContext) -> WrappedKey:
+        raise KeyAccessDenied("The provider does not let us wrap.")
+
+    def generate(self, context: KeyContext) -> tuple[DataKey, WrappedKey]:
+        key = DataKey.random()
+        return key, super().wrap(key, context)
+
+
+class NeverRewraps(Scripted):
+    """Lacks the permission to wrap anew what it wrapped."""
+
+    def rewrap(self, wrapped: WrappedKey, context: KeyContext) -> WrappedKey:
+        raise KeyAccessDenied("The provider does not let us rewrap.")
+
+
+class NeverMakesKeys(Scripted):
+    """Lacks the permission to make data keys."""
+
+    def generate(self, context: KeyContext) -> tuple[DataKey, WrappedKey]:
+        raise KeyAccessDenied("The provider does not let us make keys.")
+
+
 class TellsNothing(Scripted):
     """Lacks the permission to ask how the key is."""
 
@@ -130,7 +155,10 @@ def test_a_provider_that_refuses_is_a_fault_although_another_can_unwrap(
     assert faults(deployment, *listed) == f"STRONGROOM_KEYS (entry {place}): {error}"
 
 
-@pytest.mark.parametrize("kind", [OnlyUnwraps, OnlyWraps, TellsNothing])
+@pytest.mark.parametrize(
+    "kind",
+    [OnlyUnwraps, OnlyWraps, OnlyMakesKeys, NeverRewraps, NeverMakesKeys, TellsNothing],
+)
 def test_a_missing_permission_of_the_first_provider_is_a_fault(
     deployment: Deployment, first: Scripted, kind: type[Scripted]
 ) -> None:
@@ -138,6 +166,25 @@ def test_a_missing_permission_of_the_first_provider_is_a_fault(
     assert "STRONGROOM_KEYS (entry 1): The provider does not let us" in faults(
         deployment, limited, first
     )
+
+
+@pytest.mark.parametrize("kind", [OnlyUnwraps, OnlyWraps, OnlyMakesKeys, NeverRewraps])
+def test_a_missing_permission_of_an_escrow_key_is_a_fault(
+    deployment: Deployment, first: Scripted, kind: type[Scripted]
+) -> None:
+    limited = kind(deployment.key_file("second"))
+    assert "STRONGROOM_ESCROW_KEYS (entry 1): The provider does not let us" in faults(
+        deployment, first, escrow=limited
+    )
+
+
+def test_what_nobody_asks_of_a_provider_it_need_not_be_allowed(
+    deployment: Deployment, first: Scripted
+) -> None:
+    escrow = NeverMakesKeys(deployment.key_file("second"))
+    assert faults(deployment, first, escrow=escrow) == ""
+    former = OnlyUnwraps(f"local-fernet:{deployment.home / 'keys'}")
+    assert faults(deployment, Scripted(deployment.key_file("third")), former) == ""
 
 
 def test_an_escrow_key_that_refuses_is_a_fault(
