@@ -30,6 +30,17 @@ class Terminal:
         return json.loads(self.answer(*arguments, "--json"))
 
 
+def faults(terminal: Terminal, **environ: str) -> list[str]:
+    """What is wrong, as a person and as a script are told."""
+    result = terminal.run("check", "--json", **environ)
+    assert result.exit_code == 1
+    answer = json.loads(result.stdout)
+    assert answer["ok"] is False
+    assert result.stderr == "".join(f"strongroom: {fault}\n" for fault in answer["faults"])
+    told: list[str] = answer["faults"]
+    return told
+
+
 @pytest.fixture
 def bare(tmp_path: Path) -> Terminal:
     """A home directory that does not exist yet."""

@@ -1,22 +1,10 @@
 """``strongroom check``: what it refuses."""
 
-import json
 from pathlib import Path
 
-from tests.operator.conftest import Terminal
+from tests.operator.conftest import Terminal, faults
 
 CANARY = "canary-77ab"
-
-
-def faults(terminal: Terminal, **environ: str) -> list[str]:
-    """What is wrong, as a person and as a script are told."""
-    result = terminal.run("check", "--json", **environ)
-    assert result.exit_code == 1
-    answer = json.loads(result.stdout)
-    assert answer["ok"] is False
-    assert result.stderr == "".join(f"strongroom: {fault}\n" for fault in answer["faults"])
-    told: list[str] = answer["faults"]
-    return told
 
 
 def test_a_deployment_that_init_has_made_passes(terminal: Terminal) -> None:

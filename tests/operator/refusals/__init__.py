@@ -1,0 +1,1 @@
+"""What ``strongroom check`` refuses, asked of each provider over the network."""
