@@ -27,7 +27,8 @@ from app.services.system_key import SystemKey
 from backends.data_key_cache import DataKeyCache
 from backends.errors import KeyProviderConfigError
 from backends.keyring import Keyring
-from backends.registry import create_keyring
+from backends.misconfigured import faults_of
+from backends.registry import create_faulty_keyring, create_keyring
 from config.settings import Settings
 
 
@@ -101,11 +102,16 @@ def database_exists(settings: Settings) -> bool:
 def diagnose(settings: Settings) -> list[str]:
     """All that would keep a server with these settings from serving, one sentence a fault."""
     try:
-        services = build(settings)
+        keyring = create_faulty_keyring(
+            settings.keys, settings.escrow_keys, concurrency=settings.provider_concurrency
+        )
     except KeyProviderConfigError as error:
         return [str(error), *_database_faults(settings)]
+    try:
+        services = build(settings, keyring=keyring)
     except DatabaseMisconfigured as error:
-        return [str(error)]
+        with closing(keyring):
+            return [str(error), *faults_of(keyring)]
     with closing(services):
         return services.checkup.faults()
 

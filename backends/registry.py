@@ -5,6 +5,7 @@ from importlib import import_module
 
 from backends.errors import KeyProviderConfigError
 from backends.keyring import Keyring
+from backends.misconfigured import Misconfigured, faults_of
 from backends.provider import KeyProvider, KeyWrapper
 from backends.spec import ProviderSpec, parse_spec
 
@@ -46,27 +47,45 @@ def create_keyring(keys: Sequence[str], escrow_keys: Sequence[str], *, concurren
     Raises:
         KeyProviderConfigError: All faults in one message, each naming its setting and entry.
     """
-    faults: list[str] = []
-    members = _create_all("STRONGROOM_KEYS", keys, concurrency, faults)
-    escrow = _create_all("STRONGROOM_ESCROW_KEYS", escrow_keys, concurrency, faults)
-    providers = [member for member in members if isinstance(member, KeyProvider)]
-    if not keys:
-        faults.append("STRONGROOM_KEYS: must list at least one key provider.")
-    elif len(providers) != len(members):
-        faults.append("STRONGROOM_KEYS: holds a scheme that cannot unwrap; list it as escrow.")
+    keyring = create_faulty_keyring(keys, escrow_keys, concurrency=concurrency)
+    faults = faults_of(keyring)
     if faults:
         raise KeyProviderConfigError(" ".join(faults))
+    return keyring
+
+
+def create_faulty_keyring(
+    keys: Sequence[str], escrow_keys: Sequence[str], *, concurrency: int
+) -> Keyring:
+    """Build the same to look at it: what cannot be built is ``Misconfigured``, in its place.
+
+    Raises:
+        KeyProviderConfigError: No provider is listed.
+    """
+    if not keys:
+        raise KeyProviderConfigError("STRONGROOM_KEYS: must list at least one key provider.")
+    providers = [
+        _create_provider(f"STRONGROOM_KEYS (entry {place})", uri, concurrency)
+        for place, uri in enumerate(keys, start=1)
+    ]
+    escrow = [
+        _create_wrapper(f"STRONGROOM_ESCROW_KEYS (entry {place})", uri, concurrency)
+        for place, uri in enumerate(escrow_keys, start=1)
+    ]
     return Keyring(providers, escrow, concurrency=concurrency)
 
 
-def _create_all(
-    setting: str, uris: Sequence[str], concurrency: int, faults: list[str]
-) -> list[KeyWrapper]:
-    members = []
-    for place, uri in enumerate(uris, start=1):
-        try:
-            spec = parse_spec(uri, setting=f"{setting} (entry {place})", concurrency=concurrency)
-            members.append(create_provider(spec))
-        except KeyProviderConfigError as error:
-            faults.append(str(error))
-    return members
+def _create_provider(setting: str, uri: str, concurrency: int) -> KeyProvider:
+    wrapper = _create_wrapper(setting, uri, concurrency)
+    if isinstance(wrapper, KeyProvider):
+        return wrapper
+    return Misconfigured(
+        f"{setting}: {wrapper.scheme} cannot unwrap; list it in STRONGROOM_ESCROW_KEYS."
+    )
+
+
+def _create_wrapper(setting: str, uri: str, concurrency: int) -> KeyWrapper:
+    try:
+        return create_provider(parse_spec(uri, setting=setting, concurrency=concurrency))
+    except KeyProviderConfigError as error:
+        return Misconfigured(str(error))

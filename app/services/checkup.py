@@ -10,6 +10,7 @@ from app.services.wrappings import to_wrapped_key
 from backends.context import KeyContext
 from backends.errors import KeyProviderError, KeyUnavailable
 from backends.keyring import Keyring
+from backends.misconfigured import faults_of
 from backends.proof import prove_generating, prove_rewrapping, prove_unwrapping
 from backends.provider import KeyProvider
 from backends.renewal import HeldKey
@@ -30,11 +31,10 @@ class Checkup:
         faults = self._database.check()
         if faults:
             return [*faults, *self._provider_faults(_NOTHING_HELD)]
-        return [
-            *self._provider_faults(self._held_system_key()),
-            *self._system_key_faults(),
-            *self._orphan_faults(),
-        ]
+        faults = self._provider_faults(self._held_system_key())
+        if faults_of(self._keyring):  # which may own what the others do not
+            return faults
+        return [*faults, *self._system_key_faults(), *self._orphan_faults()]
 
     def _provider_faults(self, system_key: HeldKey) -> list[str]:
         """What providers refuse; that one is out of reach only if no other one can unwrap."""

@@ -60,7 +60,10 @@ def test_a_keyring_needs_a_provider() -> None:
 
 
 def test_what_cannot_unwrap_belongs_into_escrow(key_file: str, recovery_file: str) -> None:
-    assert "list it as escrow" in faults([key_file, recovery_file], [])
+    message = faults([key_file, recovery_file], [])
+    assert message == (
+        "STRONGROOM_KEYS (entry 2): recovery cannot unwrap; list it in STRONGROOM_ESCROW_KEYS."
+    )
 
 
 def test_a_missing_sdk_is_named_by_its_scheme(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,4 +65,4 @@ def test_a_recovery_key_among_those_that_unwrap(
     listing: Listing, halves: tuple[Path, Path]
 ) -> None:
     told = listing.first(f"recovery:{halves[1]}")
-    assert told == ["STRONGROOM_KEYS: holds a scheme that cannot unwrap; list it as escrow."]
+    assert told == [FIRST + "recovery cannot unwrap; list it in STRONGROOM_ESCROW_KEYS."]
