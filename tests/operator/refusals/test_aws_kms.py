@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.operator.conftest import Terminal, faults
 from tests.operator.refusals.conftest import ESCROW, FIRST, Listing
 from tests.servers.kms import KmsServer, environment_for, kms_server
 from tests.servers.ports import free_port
@@ -34,6 +35,7 @@ def kms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kms]:
     with kms_server(tmp_path_factory.mktemp("kms")) as server:
         arns = {
             "good": server.create_key(),
+            "other": server.create_key(),
             "disabled": server.create_key(),
             "deleted": server.create_key(),
             "asymmetric": server.create_key(KeySpec="RSA_2048"),
@@ -81,6 +83,15 @@ def test_a_key_that_cannot_serve(listing: Listing, kms: Kms, which: str, words: 
     uri = f"aws-kms:{kms.arns[which]}"
     assert listing.first(uri) == [FIRST + words]
     assert listing.escrow(uri) == [ESCROW + words]
+
+
+@pytest.mark.usefixtures("become")
+def test_a_key_that_never_wrapped_anything_here(bare: Terminal, kms: Kms) -> None:
+    bare.environ["STRONGROOM_KEYS"] = f"aws-kms:{kms.arns['other']}"
+    bare.answer("init")
+    unopened, unreadable = faults(bare, STRONGROOM_KEYS=f"aws-kms:{kms.arns['good']}")
+    assert unopened.startswith("STRONGROOM_KEYS: the system data key does not open: ")
+    assert unreadable == "STRONGROOM_KEYS: no listed provider could open 1 data keys."
 
 
 @pytest.mark.parametrize("lacking", ACTIONS)

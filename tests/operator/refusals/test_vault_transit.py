@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from backends.errors import DecryptionError
+from tests.operator.conftest import Terminal, faults
 from tests.operator.refusals.conftest import ESCROW, FIRST, Listing, badly_kept, write
 from tests.servers.certificates import Certificate, make_certificate
 from tests.servers.openbao import OpenBao, least_privilege, openbao_server
@@ -28,6 +30,12 @@ class Vault:
         path = file or write(self.directory / "token", token or self.token)
         place = f"{self.server.address}/transit/{self.key}"
         return f"vault-transit:{place}?token_file={path}{options}"
+
+    def destroy(self) -> None:
+        """Delete the key."""
+        path = f"transit/keys/{self.key}"
+        self.server.api("POST", f"{path}/config", {"deletion_allowed": True})
+        self.server.api("DELETE", path)
 
     def withdraw(self, path: str) -> None:
         """Take one permission away."""
@@ -55,12 +63,20 @@ def test_a_key_that_is_not_derived(listing: Listing, openbao: OpenBao, tmp_path:
 
 
 def test_a_key_that_is_not_there(listing: Listing, vault: Vault) -> None:
-    path = f"transit/keys/{vault.key}"
-    vault.server.api("POST", f"{path}/config", {"deletion_allowed": True})
-    vault.server.api("DELETE", path)
+    vault.destroy()
     assert listing.first(vault.uri()) == [
         FIRST + "Vault has no such transit key, mount or namespace."
     ]
+
+
+def test_another_key_of_the_same_name(bare: Terminal, vault: Vault) -> None:
+    bare.environ["STRONGROOM_KEYS"] = vault.uri()
+    bare.answer("init")
+    vault.destroy()
+    vault.server.make_key(name=vault.key)
+    told = faults(bare)
+    assert told[0] == f"{FIRST}{DecryptionError()}"
+    assert told[1].startswith("STRONGROOM_KEYS: the system data key does not open: ")
 
 
 @pytest.mark.parametrize("path", ["datakey/plaintext", "encrypt", "decrypt", "rewrap", "keys"])
