@@ -50,16 +50,6 @@ def test_wrapping_fails_in_our_words(
     assert_keeps_quiet(error, key)
 
 
-@every_fault
-def test_wrapping_many_answers_each_with_the_error(
-    case: WrapperCase, fault: str, key: DataKey, context: KeyContext
-) -> None:
-    wrapper = case.wrapper()
-    with case.fault(fault):
-        answers = wrapper.wrap_many([(key, context), (key, context)])
-    assert [type(answer) for answer in answers] == [case.faults[fault]] * 2
-
-
 @every_provider_fault
 def test_unwrapping_fails_in_our_words(
     provider_case: ProviderCase, fault: str, key: DataKey, context: KeyContext
@@ -95,25 +85,18 @@ def test_rewrapping_fails_in_our_words(
 
 
 @every_provider_fault
-def test_rewrapping_many_answers_each_with_the_error(
+def test_each_of_many_is_answered_with_the_error(
     provider_case: ProviderCase, fault: str, key: DataKey, context: KeyContext
 ) -> None:
     provider = provider_case.provider()
     wrapped = provider.wrap(key, context)
     with provider_case.fault(fault):
-        answers = provider.rewrap_many([(wrapped, context), (wrapped, context)])
-    assert [type(answer) for answer in answers] == [provider_case.faults[fault]] * 2
-
-
-@every_provider_fault
-def test_unwrapping_many_answers_each_with_the_error(
-    provider_case: ProviderCase, fault: str, key: DataKey, context: KeyContext
-) -> None:
-    provider = provider_case.provider()
-    wrapped = provider.wrap(key, context)
-    with provider_case.fault(fault):
-        answers = provider.unwrap_many([(wrapped, context), (wrapped, context)])
-    assert [type(answer) for answer in answers] == [provider_case.faults[fault]] * 2
+        answers = (
+            *provider.wrap_many([(key, context)] * 2),
+            *provider.rewrap_many([(wrapped, context)] * 2),
+            *provider.unwrap_many([(wrapped, context)] * 2),
+        )
+    assert [type(answer) for answer in answers] == [provider_case.faults[fault]] * 6
 
 
 @every_outage
