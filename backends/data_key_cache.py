@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
@@ -19,9 +18,9 @@ from cryptography.hazmat.primitives import constant_time
 
 from backends.context import KeyContext
 from backends.data_key import DataKey, key_check, verify_key
-from backends.errors import DecryptionError, KeyUnavailable
-from backends.request_deadline import seconds_left
-from backends.waiting import LONGEST_WAIT_SECONDS, WaitingRoom
+from backends.errors import DecryptionError
+from backends.single_flight import wait_for
+from backends.waiting import WaitingRoom
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +131,7 @@ class DataKeyCache:
             if flight is own:
                 return self._load(flight, context, check, load)
             with self._followers.place():
-                _wait_for(flight)
+                wait_for(flight)
 
     def _load(
         self,
@@ -170,13 +169,6 @@ class DataKeyCache:
         self._lock = Lock()
         self._keys = _WipingCache(self._max_keys, self._ttl_seconds, self._clock)
         self._flights: dict[KeyContext, Future[None]] = {}
-
-
-def _wait_for(flight: Future[None]) -> None:
-    try:
-        flight.result(seconds_left(LONGEST_WAIT_SECONDS))
-    except FutureTimeout:
-        raise KeyUnavailable("The key provider did not answer in time.") from None
 
 
 def _matching_copy(entry: _Entry, check: bytes) -> DataKey:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from app.domain.data_keys import DataKeyRecord, DataKeyState, StoredDataKey
 from app.domain.guarded import Guarded
@@ -16,6 +17,7 @@ from backends.data_key import DataKey, key_check
 from backends.data_key_cache import DataKeyCache
 from backends.errors import KeyProviderError, KeyUnavailable
 from backends.keyring import Keyring
+from backends.single_flight import SingleFlight
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class DataKeys:
         self._system_key = system_key
         self._clock = clock
         self._max_age_ms = max_age_ms
+        self._creations = SingleFlight[str, StoredDataKey](keyring.followers)
 
     @contextmanager
     def lend_active(self, account_id: str) -> Iterator[LentKey]:
@@ -93,14 +96,19 @@ class DataKeys:
         with self._database.reading() as repository:
             stored = repository.data_keys.get_active(account_id)
         if stored is None:
-            return self._create(account_id, replaces=None)
+            return self._create_once(account_id, replaces=None)
         record = self._system_key.opened().verify_often(stored.record)
         if self._clock() - record.created_at_ms < self._max_age_ms:
             return stored
         try:
-            return self._create(account_id, replaces=record)
+            return self._create_once(account_id, replaces=record)
         except KeyProviderError:
             return stored
+
+    def _create_once(self, account_id: str, replaces: DataKeyRecord | None) -> StoredDataKey:
+        """Create it for all threads that need it now."""
+        create = partial(self._create, account_id, replaces)
+        return self._creations.share(account_id, create)
 
     def _create(self, account_id: str, replaces: DataKeyRecord | None) -> StoredDataKey:
         context = self._context(account_id, new_id(DATA_KEY))

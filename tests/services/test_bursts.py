@@ -9,7 +9,7 @@ import pytest
 
 from backends import waiting
 from backends.keyring import Keyring
-from tests.services.deployment import Deployment, Tenant, new_tenant
+from tests.services.deployment import Deployment, Rows, Tenant, new_tenant
 from tests.services.providers import Remote
 
 CONCURRENCY = 2
@@ -79,3 +79,14 @@ def test_a_burst_for_the_cold_data_keys_of_many_accounts_is_served(
     tenants[0].authenticate()
     written = all_at_once(lambda each: each.create("B"), tenants)
     assert [secret.name for secret in written] == ["B"] * THREADS
+
+
+def test_a_burst_on_an_account_without_a_data_key_makes_one(
+    tenants: list[Tenant], provider: Remote, rows: Rows
+) -> None:
+    newcomer = new_tenant(tenants[0].services)
+    provider.calls = 0
+    names = [f"SECRET_{number}" for number in range(THREADS)]
+    all_at_once(lambda tenant: tenant.create(names.pop()), [newcomer] * THREADS)
+    assert len(rows.all("data_keys", account_id=newcomer.caller.account_id)) == 1
+    assert provider.calls == 2  # to make it, and to prove it
