@@ -6,6 +6,7 @@ Its own pages are HTML, or over HTTP/2 text, that repeats what was sent.
 import json
 import logging
 import select
+import time
 from dataclasses import dataclass
 from http import HTTPStatus
 from socket import socket
@@ -20,6 +21,8 @@ from app.domain.ids import new_id
 
 _LOG = logging.getLogger("strongroom.worker")
 
+_HEAD_START_S = 0.0003  # for each connection held: longer than it takes to wake up
+_LONGEST_HEAD_START_S = 0.002
 _NEXT_REQUEST_MS = 2
 
 _STATUSES: dict[type[Exception], HTTPStatus] = {
@@ -35,6 +38,15 @@ _STATUSES: dict[type[Exception], HTTPStatus] = {
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """Threads that serve HTTP/1.1 and HTTP/2."""
+
+    def accept(self, listener: socket) -> None:
+        """Accept a connection, unless a worker that holds fewer does so first.
+
+        Whoever wakes first would otherwise take most of those that stay open, and work while
+        another idles.
+        """
+        time.sleep(min(self.nr_conns * _HEAD_START_S, _LONGEST_HEAD_START_S))
+        super().accept(listener)
 
     def handle(self, conn: Any) -> object:  # noqa: ANN401
         """Serve a request, and those that its client sends at once after the answer.

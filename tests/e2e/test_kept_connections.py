@@ -1,10 +1,13 @@
 """Connections that stay open are served in turn, however many requests they hold."""
 
+import os
+import signal
 import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,7 @@ from tests.servers.strongroom import Strongroom, running
 THREADS = 2
 ASKED = b"GET /healthz HTTP/1.1\r\nHost: strongroom\r\n\r\n"
 AHEAD = 4000
+TOGETHER = 12
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +24,13 @@ def small_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strongroo
     """One worker of few threads."""
     settings = {"STRONGROOM_WORKERS": "1", "STRONGROOM_THREADS": str(THREADS)}
     with running(tmp_path_factory.mktemp("small"), settings) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def large_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strongroom]:
+    """Two workers of many threads."""
+    with running(tmp_path_factory.mktemp("large"), {"STRONGROOM_WORKERS": "2"}) as server:
         yield server
 
 
@@ -69,6 +80,44 @@ def test_busy_connections_do_not_keep_the_threads_from_others(small_server: Stro
         connection.read_answer()
         is_answered.set()
         assert all(each.result(30) < AHEAD / 4 for each in busy)
+
+
+def connections_of(process: int, server: Strongroom) -> int:
+    """How many connections of the server a process of it holds."""
+    port = f":{int(server.environment['PORT']):04X} "
+    rows = Path(f"/proc/{process}/net/tcp").read_text().splitlines()
+    established = {row.split()[9] for row in rows if port in row[:20] and row.split()[3] == "01"}
+    held = {str(each.readlink()) for each in Path(f"/proc/{process}/fd").iterdir()}
+    return len(held & {f"socket:[{inode}]" for inode in established})
+
+
+@contextmanager
+def stopped(process: int) -> Iterator[None]:
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+def spread(server: Strongroom) -> list[int]:
+    """How connections that come at once are spread over the workers."""
+    with ExitStack() as stack:
+        connections = [stack.enter_context(connected(server)) for _ in range(TOGETHER)]
+        for connection in connections:
+            connection.send(ASKED)
+        for connection in connections:
+            connection.read_answer()
+        return [connections_of(worker, server) for worker in server.workers()]
+
+
+def test_connections_that_come_at_once_are_spread_over_the_workers(
+    large_server: Strongroom,
+) -> None:
+    for idle in large_server.workers():
+        with stopped(idle):
+            spread(large_server)
+    assert all(min(spread(large_server)) >= TOGETHER / 4 for _ in range(5))
 
 
 def test_requests_that_were_sent_together_are_all_answered(small_server: Strongroom) -> None:
