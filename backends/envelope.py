@@ -28,12 +28,15 @@ from backends.errors import DecryptionError
 VERSION = 1
 SUITE_HKDF_SHA512_AES256GCM = 1
 
-_LABEL = b"strongroom/v1/envelope"
 _PREFIX = bytes([VERSION, SUITE_HKDF_SHA512_AES256GCM])
+_INFO = b"strongroom/v1/envelope" + _PREFIX
 _SALT_BYTES = 32
 _RECORD_KEY_BYTES = 32
 _COMMITMENT_BYTES = 32
+_DERIVED_BYTES = _RECORD_KEY_BYTES + _COMMITMENT_BYTES
 _HEADER_BYTES = len(_PREFIX) + _SALT_BYTES + _COMMITMENT_BYTES
+_SALT = slice(len(_PREFIX), len(_PREFIX) + _SALT_BYTES)
+_COMMITMENT = slice(len(_PREFIX) + _SALT_BYTES, _HEADER_BYTES)
 _TAG_BYTES = 16
 _NONCE = bytes(12)
 _SHA512 = SHA512()
@@ -57,9 +60,8 @@ def open_envelope(key: DataKey, envelope: bytes, context: bytes) -> bytearray:
     if not _is_padded_size(padded_bytes) or envelope[: len(_PREFIX)] != _PREFIX:
         raise DecryptionError
     header = envelope[:_HEADER_BYTES]
-    salt = header[len(_PREFIX) : len(_PREFIX) + _SALT_BYTES]
-    cipher, commitment = _derive(key, salt, context)
-    if not constant_time.bytes_eq(commitment, header[-_COMMITMENT_BYTES:]):
+    cipher, commitment = _derive(key, header[_SALT], context)
+    if not constant_time.bytes_eq(commitment, header[_COMMITMENT]):
         raise DecryptionError
     try:
         padded = cipher.decrypt(_NONCE, envelope[_HEADER_BYTES:], header)
@@ -76,9 +78,7 @@ def _seal(key: DataKey, plaintext: bytes, context: bytes, salt: bytes) -> bytes:
 
 def _derive(key: DataKey, salt: bytes, context: bytes) -> tuple[AESGCM, bytes]:
     """The record key, as a cipher that does not show it, and the commitment."""
-    info = _LABEL + _PREFIX + context
-    length = _RECORD_KEY_BYTES + _COMMITMENT_BYTES
-    derived = HKDF(_SHA512, length, salt=salt, info=info).derive(key)
+    derived = HKDF(_SHA512, _DERIVED_BYTES, salt, _INFO + context).derive(key)
     return AESGCM(derived[:_RECORD_KEY_BYTES]), derived[_RECORD_KEY_BYTES:]
 
 

@@ -4,6 +4,7 @@ It listens on loopback: HTTP/2 in the clear serves the JavaScript client there, 
 serves everybody else. The environment is read here because the master needs it before any worker.
 """
 
+import gc
 import os
 import resource
 
@@ -30,3 +31,13 @@ control_socket_disable = True
 logger_class = "app.gunicorn_log.GunicornLog"
 accesslog = None
 loglevel = _settings.log_level.lower()
+
+
+def post_worker_init(worker: object) -> None:  # noqa: ARG001 - gunicorn's hook
+    """Collect garbage for the application's own objects once, and for those of requests seldom.
+
+    With Python's thresholds it took 8 % of the processor time of a redemption of 50 secrets.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
