@@ -15,9 +15,10 @@ run: $(RUNTIME)
 	@$(BIN)/strongroom check
 	@exec $(BIN)/gunicorn -c config/gunicorn.py wsgi:app
 
-# What is promised, in minutes; `prove` takes the full number of rounds, in hours.
+# What is promised, in minutes; `prove` takes the full number of rounds, in hours. The tests of one
+# module stay together, with the servers that they share.
 test: $(DEV)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadscope
 
 prove: $(DEV)
 	@$(BIN)/python -m pytest --prove

@@ -19,7 +19,11 @@ def test_a_key_file_that_is_badly_kept(listing: Listing, tmp_path: Path, how: st
     assert listing.escrow(uri) == [ESCROW + words]
 
 
-@pytest.mark.parametrize("text", ["", GARBAGE, f"{Fernet.generate_key().decode()}\n{GARBAGE}\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["", GARBAGE, f"{Fernet.generate_key().decode()}\n{GARBAGE}\n"],
+    ids=["nothing", "no key", "a key and no key"],
+)
 def test_a_key_file_that_holds_something_else(listing: Listing, tmp_path: Path, text: str) -> None:
     uri = f"local-fernet:{write(tmp_path / 'keys', text)}"
     assert listing.first(uri) == [FIRST + "the key file must hold one Fernet key a line."]
