@@ -41,6 +41,20 @@ class StoredSecret(NamedTuple):
         """What the API tells of it."""
         return Secret(self.id, self.name, self.create_time_ms, self.update_time_ms)
 
+    def sealed(self) -> "SealedValue":
+        """What opening its value takes."""
+        return SealedValue(self.id, self.name, self.data_key_id, self.envelope, self.version)
+
+
+class SealedValue(NamedTuple):
+    """What opening the value of a secret takes, besides its data key."""
+
+    id: str
+    name: str
+    data_key_id: str
+    envelope: bytes
+    version: int
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretFilter:

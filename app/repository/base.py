@@ -21,7 +21,7 @@ from app.domain.data_keys import DataKeyRecord, StoredDataKey, Wrapping
 from app.domain.guarded import Guarded
 from app.domain.injections import Injection
 from app.domain.retries import StoredAnswer
-from app.domain.secrets import Secret, SecretFilter, StoredSecret
+from app.domain.secrets import SealedValue, Secret, SecretFilter, StoredSecret
 
 
 class Conflict(Exception):
@@ -201,7 +201,7 @@ class WrappingRepository(ABC):
 class SealedSecrets:
     """Secrets with their sealed values, and the data keys that these were sealed under."""
 
-    secrets: list[StoredSecret]
+    secrets: list[SealedValue]
     data_keys: list[StoredDataKey]
 
 

@@ -28,7 +28,7 @@ from app.domain.injections import (
 )
 from app.domain.redaction import Redacted
 from app.domain.scopes import Scope
-from app.domain.secrets import SecretValue, StoredSecret
+from app.domain.secrets import SealedValue, SecretValue
 from app.repository.base import Database, InjectionGrant, Repository, SealedSecrets
 from app.services.clock import Clock
 from app.services.data_keys import DataKeys
@@ -178,7 +178,7 @@ class Redemption:
         _check_size(wanted, values)
         return values
 
-    def _mark(self, request: _Request, seen: InjectionGrant, used: Sequence[StoredSecret]) -> bool:
+    def _mark(self, request: _Request, seen: InjectionGrant, used: Sequence[SealedValue]) -> bool:
         """Mark the token used if all is as it was; whether it was."""
         versions = {secret.id: secret.version for secret in used}
         with self._database.writing() as work:

@@ -1,6 +1,6 @@
 """Values between rows and envelopes: the one place that seals a value and the one that opens it."""
 
-from app.domain.secrets import Secret, SecretValue, StoredSecret
+from app.domain.secrets import SealedValue, Secret, SecretValue, StoredSecret
 from app.services.data_keys import LentKey
 from backends.context import ValueContext
 from backends.envelope import open_envelope, seal
@@ -22,7 +22,7 @@ def seal_value(lent: LentKey, secret: Secret, version: int, value: SecretValue) 
     )
 
 
-def open_value(lent: LentKey, secret: StoredSecret) -> SecretValue:
+def open_value(lent: LentKey, secret: SealedValue | StoredSecret) -> SecretValue:
     """The value of a row, under the data key that it names, lent.
 
     Raises:

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from app.domain.errors import StorageUnavailable
-from app.domain.secrets import Secret, SecretFilter, StoredSecret
+from app.domain.secrets import SealedValue, Secret, SecretFilter, StoredSecret
 from app.repository.base import SealedSecrets, SecretRepository
 from app.repository.sql import fields
 from app.repository.sql.data_keys import DATA_KEY_COLUMNS, ITS_WRAPPINGS, parse_data_key
@@ -64,6 +64,8 @@ _VIEW_BY_NAME = _VIEW.where(_OWN, _NAMED)
 _VIEW_BY_ID = _VIEW.where(_THIS)
 _STORED_COLUMNS = tuple(secrets.c[name] for name in StoredSecret._fields)
 _STORED_TYPES = (str, str, str, int, str, bytes, int, int)
+_SEALED_COLUMNS = tuple(secrets.c[name] for name in SealedValue._fields)
+_SEALED_TYPES = (str, str, str, bytes, int)
 _ID_OF_KEY = DATA_KEY_COLUMNS.index(data_keys.c.id)
 _THESE = and_(_OWN, is_in(secrets.c.id, "ids"))
 _VERSIONS = select(
@@ -115,20 +117,22 @@ _FIND = union_all(
 
 
 def _sealed() -> CompoundSelect[*tuple[Any, ...]]:
-    """Each secret in a row of its own, then each of their data keys.
+    """Each secret in a row of its own, then each of their data keys, in the same columns.
 
-    A data key that stood beside every secret would be most of what is read.
+    A data key that stood beside every secret would be most of what is read, and so would empty
+    columns. Where a secret has no more columns, a data key has its MAC.
     """
-    these = select(*_STORED_COLUMNS).where(_THESE).cte("these")
+    these = select(*_SEALED_COLUMNS).where(_THESE).cte("these")
     their_keys = (
-        select(*(null() for _ in _STORED_COLUMNS), *DATA_KEY_COLUMNS)
+        select(*DATA_KEY_COLUMNS)
         .join_from(data_keys, wrappings, ITS_WRAPPINGS, isouter=True)
         .where(
             data_keys.c.account_id == bindparam("of_account"),
             data_keys.c.id.in_(select(these.c.data_key_id)),
         )
     )
-    return union_all(select(*these.c, *(null() for _ in DATA_KEY_COLUMNS)), their_keys)
+    missing = len(DATA_KEY_COLUMNS) - len(_SEALED_COLUMNS)
+    return union_all(select(*these.c, *(null() for _ in range(missing))), their_keys)
 
 
 _SEALED = _sealed()
@@ -264,18 +268,23 @@ def _containing(part: str) -> str:
 
 
 def _parse_sealed(rows: Sequence[Row]) -> SealedSecrets:
-    """The secrets and the data keys of rows that each have the columns of one of them."""
-    width = len(_STORED_COLUMNS)
+    """The secrets and the data keys of rows that each hold one of them."""
+    width = len(_SEALED_COLUMNS)
     rows_of: dict[object, list[Row]] = {}
     for row in rows:
         if row[width] is not None:
-            rows_of.setdefault(row[width + _ID_OF_KEY], []).append(row[width:])
+            rows_of.setdefault(row[_ID_OF_KEY], []).append(row)
     return SealedSecrets(
-        _parse(row[:width] for row in rows if row[width] is None),
+        _parse_values(row[:width] for row in rows if row[width] is None),
         [parse_data_key(rows) for rows in rows_of.values()],
     )
 
 
 @fields.parses(_TABLE)
-def _parse(rows: Iterable[Row]) -> list[StoredSecret]:
+def _parse_values(rows: Iterable[Row]) -> list[SealedValue]:
+    return [SealedValue._make(fields.of_types(row, _SEALED_TYPES)) for row in rows]
+
+
+@fields.parses(_TABLE)
+def _parse(rows: Sequence[Row]) -> list[StoredSecret]:
     return [StoredSecret._make(fields.of_types(row, _STORED_TYPES)) for row in rows]

@@ -3,8 +3,8 @@
 import pytest
 
 from app.domain.data_keys import DataKeyState
-from app.domain.secrets import Secret, SecretFilter
-from app.repository.base import Conflict, Database, SealedSecrets
+from app.domain.secrets import Secret, SecretFilter, StoredSecret
+from app.repository.base import Conflict, Database, Repository, SealedSecrets
 from tests.contract.repository import rows
 
 EVERYTHING = SecretFilter()
@@ -168,7 +168,8 @@ def test_sealed_values_come_with_each_data_key_once(database: Database) -> None:
         sealed = repository.secrets.sealed(rows.OURS, ["sec_0001", "sec_0002", "sec_0003"])
         first = repository.data_keys.get(rows.OURS, "dk_1")
         second = repository.data_keys.get(rows.OURS, "dk_2")
-    assert sealed.secrets == [rows.secret(1), rows.secret(2), rows.secret(3, data_key_id="dk_2")]
+    stored = [rows.secret(1), rows.secret(2), rows.secret(3, data_key_id="dk_2")]
+    assert sealed.secrets == [secret.sealed() for secret in stored]
     assert sealed.data_keys == [first, second]
     assert first is not None
     assert len(first.wrappings) == 2
@@ -193,6 +194,10 @@ def test_secrets_are_at_their_versions_if_all_exist_and_none_was_replaced(
         assert work.secrets.are_at(rows.OURS, versions) is are_so
 
 
+def all_of(repository: Repository, account_id: str) -> list[StoredSecret]:
+    return repository.secrets.sealed_under(account_id, rows.DATA_KEY, 9, None)
+
+
 def test_replacing_a_value_writes_it_whole_and_keeps_the_rest(database: Database) -> None:
     add(database, 1)
     replaced = rows.secret(1, version=2, envelope=b"another", update_time_ms=9)
@@ -200,7 +205,7 @@ def test_replacing_a_value_writes_it_whole_and_keeps_the_rest(database: Database
         work.secrets.replace_value(replaced._replace(name="IGNORED", create_time_ms=8))
         work.commit()
     with database.reading() as repository:
-        assert repository.secrets.sealed(rows.OURS, ["sec_0001"]).secrets == [replaced]
+        assert all_of(repository, rows.OURS) == [replaced]
 
 
 def test_replacing_a_value_touches_no_other(database: Database) -> None:
@@ -210,9 +215,8 @@ def test_replacing_a_value_touches_no_other(database: Database) -> None:
         work.secrets.replace_value(rows.secret(1, version=2))
         work.commit()
     with database.reading() as repository:
-        assert repository.secrets.sealed(rows.OURS, ["sec_0002"]).secrets == [rows.secret(2)]
-        theirs = repository.secrets.sealed(rows.THEIRS, ["sec_0001"]).secrets
-    assert theirs == [rows.secret(1, rows.THEIRS)]
+        assert all_of(repository, rows.OURS)[1:] == [rows.secret(2)]
+        assert all_of(repository, rows.THEIRS) == [rows.secret(1, rows.THEIRS)]
 
 
 def test_delete_tells_whether_there_was_one(database: Database) -> None:
