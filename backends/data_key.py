@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from backends.context import KeyContext
 from backends.errors import DecryptionError
+from backends.record_keys import RecordKeys
 
 DATA_KEY_BYTES = 32
 
@@ -18,15 +19,21 @@ _CHECK_LABEL = b"strongroom/v1/data-key-check"
 class DataKey(bytearray):
     """A data key, wiped in place when done with (best effort: Python may hold copies).
 
+    Attributes:
+        record_keys: Where those that were derived from it are kept; ``None`` for nowhere.
+
     Raises:
         DecryptionError: The bytes are not 32 long, so no provider of ours can have made them.
     """
 
-    def __init__(self, source: bytes | bytearray | memoryview) -> None:
+    def __init__(
+        self, source: bytes | bytearray | memoryview, record_keys: RecordKeys | None = None
+    ) -> None:
         if len(source) != DATA_KEY_BYTES:
             del source  # or this frame would show it in a traceback with locals
             raise DecryptionError
         super().__init__(source)
+        self.record_keys = record_keys
 
     @classmethod
     def random(cls) -> "DataKey":

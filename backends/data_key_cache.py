@@ -2,6 +2,7 @@
 
 The cache is bounded in size and in time, belongs to one process and is empty after a fork. It
 lends private copies, so that what it wipes at eviction is never in use; wiping is best effort.
+The record keys that were derived from a data key go with it.
 """
 
 import os
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives import constant_time
 from backends.context import KeyContext
 from backends.data_key import DataKey, key_check, verify_key
 from backends.errors import DecryptionError
+from backends.record_keys import RecordKeys, Room
 from backends.single_flight import wait_for
 from backends.waiting import WaitingRoom
 
@@ -27,6 +29,11 @@ from backends.waiting import WaitingRoom
 class _Entry:
     key: DataKey
     check: bytes
+    record_keys: RecordKeys
+
+    def wipe(self) -> None:
+        self.key.wipe()
+        self.record_keys.drop()
 
 
 class _WipingCache(TTLCache[KeyContext, _Entry, float]):
@@ -35,18 +42,18 @@ class _WipingCache(TTLCache[KeyContext, _Entry, float]):
     def expire(self, time: float | None = None) -> list[tuple[KeyContext, _Entry]]:
         expired = super().expire(time)
         for _, entry in expired:
-            entry.key.wipe()
+            entry.wipe()
         return expired
 
     def popitem(self) -> tuple[KeyContext, _Entry]:
         context, entry = super().popitem()
-        entry.key.wipe()
+        entry.wipe()
         return context, entry
 
     def discard(self, context: KeyContext) -> None:
         entry = self.pop(context, None)
         if entry is not None:
-            entry.key.wipe()
+            entry.wipe()
 
 
 class DataKeyCache:
@@ -163,10 +170,11 @@ class DataKeyCache:
 
     def _store(self, context: KeyContext, key: DataKey, check: bytes) -> None:
         self._keys.discard(context)
-        self._keys[context] = _Entry(DataKey(key), check)
+        self._keys[context] = _Entry(DataKey(key), check, RecordKeys(self._room))
 
     def _start_empty(self) -> None:
         self._lock = Lock()
+        self._room = Room()
         self._keys = _WipingCache(self._max_keys, self._ttl_seconds, self._clock)
         self._flights: dict[KeyContext, Future[None]] = {}
 
@@ -174,7 +182,7 @@ class DataKeyCache:
 def _matching_copy(entry: _Entry, check: bytes) -> DataKey:
     if not constant_time.bytes_eq(entry.check, check):
         raise DecryptionError
-    return DataKey(entry.key)
+    return DataKey(entry.key, entry.record_keys)
 
 
 _caches: WeakSet[DataKeyCache] = WeakSet()

@@ -60,14 +60,31 @@ def open_envelope(key: DataKey, envelope: bytes, context: bytes) -> bytearray:
     if not _is_padded_size(padded_bytes) or envelope[: len(_PREFIX)] != _PREFIX:
         raise DecryptionError
     header = envelope[:_HEADER_BYTES]
-    cipher, commitment = _derive(key, header[_SALT], context)
-    if not constant_time.bytes_eq(commitment, header[_COMMITMENT]):
-        raise DecryptionError
+    cipher = _verified_cipher(key, header, context)
     try:
         padded = cipher.decrypt(_NONCE, envelope[_HEADER_BYTES:], header)
     except InvalidTag:
         raise DecryptionError from None
     return _unpad(padded)
+
+
+def _verified_cipher(key: DataKey, header: bytes, context: bytes) -> AESGCM:
+    """The record key that the header commits to, as a cipher; derived, or kept from before."""
+    if key.record_keys is None:
+        return _derive_verified(key, header, context)
+    origin = header + context
+    cipher = key.record_keys.find(origin)
+    if cipher is None:
+        cipher = _derive_verified(key, header, context)
+        key.record_keys.keep(origin, cipher)
+    return cipher
+
+
+def _derive_verified(key: DataKey, header: bytes, context: bytes) -> AESGCM:
+    cipher, commitment = _derive(key, header[_SALT], context)
+    if not constant_time.bytes_eq(commitment, header[_COMMITMENT]):
+        raise DecryptionError
+    return cipher
 
 
 def _seal(key: DataKey, plaintext: bytes, context: bytes, salt: bytes) -> bytes:

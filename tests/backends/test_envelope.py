@@ -1,5 +1,7 @@
 """Envelopes open under their key and context, and otherwise give one error with one text."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,8 +10,10 @@ from backends.context import AnswerContext, KeyContext, ValueContext
 from backends.data_key import DataKey
 from backends.envelope import open_envelope, seal
 from backends.errors import DecryptionError
+from backends.record_keys import RecordKeys, Room
 
 KEY = DataKey(bytes(range(32)))
+KNOWING = DataKey(KEY, RecordKeys(Room()))  # has opened the envelope that tests start from
 ROW = ValueContext("dep_1", "acc_1", "sec_1", "NAME", 1, "dk_1")
 CONTEXT = ROW.to_bytes()
 OVERHEAD = 66 + 16
@@ -18,11 +22,19 @@ ONE_TEXT = str(DecryptionError())
 
 @pytest.fixture(scope="module")
 def envelope() -> bytes:
-    return seal(KEY, b"value", CONTEXT)
+    sealed = seal(KEY, b"value", CONTEXT)
+    open_envelope(KNOWING, sealed, CONTEXT)
+    return sealed
 
 
-def refused(envelope: bytes, key: DataKey = KEY, context: bytes = CONTEXT) -> bool:
-    """Whether it is refused, in the one class and text."""
+def refused(
+    envelope: bytes, keys: Sequence[DataKey] = (KEY, KNOWING), context: bytes = CONTEXT
+) -> bool:
+    """Whether it is refused under each of the keys, in the one class and text."""
+    return all(refused_under(key, envelope, context) for key in keys)
+
+
+def refused_under(key: DataKey, envelope: bytes, context: bytes) -> bool:
     try:
         open_envelope(key, envelope, context)
     except DecryptionError as error:
@@ -97,7 +109,7 @@ def test_other_bytes_behind_the_right_version_are_refused(noise: bytes) -> None:
 
 
 def test_another_key_is_refused(envelope: bytes) -> None:
-    assert refused(envelope, key=DataKey(bytes(32)))
+    assert refused(envelope, keys=[DataKey(bytes(32)), DataKey(bytes(32), RecordKeys(Room()))])
 
 
 @pytest.mark.parametrize(
