@@ -243,10 +243,6 @@ class SecretRepository(ABC):
         """The secrets of these ids that exist, with their data keys, in one round trip."""
 
     @abstractmethod
-    def are_at(self, account_id: str, versions: Mapping[str, int]) -> bool:
-        """Whether these secrets, version by id, exist, each at its version."""
-
-    @abstractmethod
     def lock_version(self, account_id: str, secret_id: str) -> int:
         """The version of a secret that exists; no other unit of work writes it before this ends."""
 
@@ -313,10 +309,7 @@ class InjectionRepository(ABC):
 
     @abstractmethod
     def get_grant(self, account_id: str, injection_id: str) -> InjectionGrant | None:
-        """The injection, the key that made it and its account, in one round trip, or ``None``.
-
-        In a unit of work the rows are locked: no other one changes them before this ends.
-        """
+        """The injection, the key that made it and its account, in one round trip, or ``None``."""
 
     @abstractmethod
     def page(self, account_id: str, limit: int, after_id: str | None) -> list[Guarded[Injection]]:
@@ -333,6 +326,20 @@ class InjectionRepository(ABC):
     @abstractmethod
     def replace(self, injection: Guarded[Injection]) -> None:
         """Write all columns of an injection that exists."""
+
+    @abstractmethod
+    def replace_if_granted(
+        self, injection: Guarded[Injection], seen: InjectionGrant, versions: Mapping[str, int]
+    ) -> bool:
+        """Write all columns of an injection if what was read still stands; whether it does.
+
+        If so, nobody changes these rows before the unit of work ends.
+
+        Args:
+            injection: What to write.
+            seen: What granted it when it was read; each of these rows must have the same MAC still.
+            versions: Those of its secrets, by id; each must exist and be at its version still.
+        """
 
 
 class Repository(ABC):

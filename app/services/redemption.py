@@ -1,8 +1,8 @@
 """Redemption: the values of an injection for its token, once.
 
-Everything is opened before anything is written. One transaction then reads the rows again, refuses
-if any of them changed what is granted, and marks the token used: a provider that is down leaves it
-unused, and of many concurrent redemptions the database lets one through.
+Everything is opened before anything is written. One statement then marks the token used if every
+row that was read still stands as it was: a provider that is down leaves the token unused, and of
+many concurrent redemptions the database lets one through. The others begin anew.
 """
 
 import logging
@@ -15,6 +15,7 @@ from app.domain.accounts import Account
 from app.domain.api_keys import ApiKey, ParsedToken
 from app.domain.data_keys import DataKeyRecord
 from app.domain.errors import InjectionRefused, InvalidRequest, StorageUnavailable, TamperedRow
+from app.domain.guarded import Guarded
 from app.domain.injections import (
     INJECTION_TOKENS,
     MAX_VALUES_BYTES,
@@ -94,7 +95,7 @@ class Redemption:
         return _Request(parsed, opened.digest(Purpose.REDEEM_NONCE, asked.encode()), address)
 
     def _attempt(self, request: _Request) -> Environment | None:
-        """One try; ``None`` when a value was replaced between opening and marking."""
+        """One try; ``None`` when a row was replaced between reading and marking."""
         with self._database.reading() as repository:
             grant = _get_grant(repository, request)
             injection = self._granted(grant, request)
@@ -113,17 +114,6 @@ class Redemption:
         if not self._is_granted(opened, request, injection, key, account):
             raise InjectionRefused
         if not self._may_take(injection, request):
-            raise InjectionRefused
-        return injection
-
-    def _still_granted(
-        self, grant: InjectionGrant, seen: InjectionGrant, request: _Request
-    ) -> Injection:
-        """The same, where rows equal to those that were verified need only be held to the clock."""
-        if grant != seen:
-            return self._granted(grant, request)
-        injection, now = grant.injection.unverified, self._clock()
-        if not grant.api_key.unverified.is_live(now) or not self._may_take(injection, request):
             raise InjectionRefused
         return injection
 
@@ -182,21 +172,29 @@ class Redemption:
         """Mark the token used if all is as it was; whether it was."""
         versions = {secret.id: secret.version for secret in used}
         with self._database.writing() as work:
-            grant = _get_grant(work, request)
-            injection = self._still_granted(grant, seen, request)
-            if not work.secrets.are_at(injection.account_id, versions):
+            redeemed = self._redeemed(request, seen)
+            if not work.injections.replace_if_granted(redeemed, seen, versions):
                 return False
-            if injection.state is InjectionState.PENDING:
-                redeemed = replace(
-                    injection,
-                    state=InjectionState.REDEEMED,
-                    redeemed_at_ms=self._clock(),
-                    redeemed_from=request.address,
-                    nonce_digest=request.nonce_digest,
-                )
-                work.injections.replace(self._system_key.opened().guard(redeemed))
+            if redeemed is not seen.injection:
                 work.commit()
             return True
+
+    def _redeemed(self, request: _Request, seen: InjectionGrant) -> Guarded[Injection]:
+        """What becomes of the injection; itself, if this try was made before."""
+        injection, now_ms = seen.injection.unverified, self._clock()
+        is_live = seen.api_key.unverified.is_live(now_ms)
+        if not is_live or not self._may_take(injection, request):
+            raise InjectionRefused
+        if injection.state is InjectionState.REDEEMED:
+            return seen.injection
+        redeemed = replace(
+            injection,
+            state=InjectionState.REDEEMED,
+            redeemed_at_ms=now_ms,
+            redeemed_from=request.address,
+            nonce_digest=request.nonce_digest,
+        )
+        return self._system_key.opened().guard(redeemed)
 
 
 def _get_grant(repository: Repository, request: _Request) -> InjectionGrant:

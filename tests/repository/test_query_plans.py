@@ -18,7 +18,7 @@ WANTED = [
     SecretFilter(search="name"),
     SecretFilter(name="NAME_1", search="name"),
 ]
-A_SCAN = re.compile(r"^SCAN (?!mine|these|listed|\(subquery|CONSTANT ROW)")
+A_SCAN = re.compile(r"^SCAN (?!mine|these|its_secrets|listed|\(subquery|CONSTANT ROW)")
 
 
 def read_everything(repository: Repository) -> None:
@@ -35,7 +35,6 @@ def read_everything(repository: Repository) -> None:
     repository.secrets.view_by_id(rows.OURS, "sec_1")
     repository.secrets.find(rows.OURS, ["NAME_1", "sec_1", "NAME_2"])
     repository.secrets.sealed(rows.OURS, ["sec_1", "sec_2"])
-    repository.secrets.are_at(rows.OURS, {"sec_1": 1, "sec_2": 1})
     repository.secrets.sealed_under(rows.OURS, rows.DATA_KEY, 10, "sec_1")
     for after_id in (None, "sec_1"):
         repository.injections.page(rows.OURS, 10, after_id)
@@ -56,6 +55,7 @@ def write_everything(work: UnitOfWork) -> None:
     work.answers.delete_expired(rows.OURS, 1)
     work.injections.add(rows.injection())
     work.injections.replace(rows.injection())
+    work.injections.replace_if_granted(rows.injection(), rows.grant(), {"sec_0001": 1})
     work.api_keys.replace(rows.api_key())
     work.accounts.replace(rows.account())
     work.data_keys.replace(rows.data_key())

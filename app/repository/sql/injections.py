@@ -1,8 +1,8 @@
 """Injections in SQL."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy import and_, bindparam, func, select, update
 
 from app.domain.guarded import Guarded
 from app.domain.injections import Injection, InjectionState
@@ -11,9 +11,10 @@ from app.repository.sql import fields
 from app.repository.sql.accounts import parse_account
 from app.repository.sql.api_keys import parse_api_key
 from app.repository.sql.fields import Row
+from app.repository.sql.lists import as_list, is_in
 from app.repository.sql.prepared import InsertUnlessThere, Parameters
 from app.repository.sql.statements import Statements
-from app.repository.sql.tables import accounts, api_keys, injections
+from app.repository.sql.tables import accounts, api_keys, injections, secrets
 
 _OWN = injections.c.account_id == bindparam("of_account")
 _THIS = and_(_OWN, injections.c.id == bindparam("of_id"))
@@ -38,6 +39,34 @@ _NEXT_PAGE = _FIRST_PAGE.where(injections.c.id < bindparam("after_id"))
 _SWEEP = select(*injections.c)
 _ADD = InsertUnlessThere(injections)
 _REPLACE = update(injections).where(_THIS)
+# Versions only grow: as many secrets whose versions have the same sum are all at their versions.
+_ITS_SECRETS = (
+    select(func.count().label("found"), func.sum(secrets.c.version).label("versions"))
+    .where(secrets.c.account_id == bindparam("of_account"), is_in(secrets.c.id, "ids"))
+    .subquery("its_secrets")
+)
+_REPLACE_IF_GRANTED = _REPLACE.where(
+    injections.c.mac == bindparam("seen_mac"),
+    select(api_keys.c.id)
+    .where(
+        api_keys.c.account_id == bindparam("of_account"),
+        api_keys.c.id == bindparam("of_key"),
+        api_keys.c.mac == bindparam("seen_key_mac"),
+    )
+    .exists(),
+    select(accounts.c.id)
+    .where(
+        accounts.c.id == bindparam("of_account"),
+        accounts.c.mac == bindparam("seen_account_mac"),
+    )
+    .exists(),
+    select(_ITS_SECRETS.c.found)
+    .where(
+        _ITS_SECRETS.c.found == bindparam("seen_secrets"),
+        _ITS_SECRETS.c.versions == bindparam("seen_versions"),
+    )
+    .exists(),
+)
 
 _KEY_FROM = len(injections.c)
 _ACCOUNT_FROM = _KEY_FROM + len(api_keys.c)
@@ -57,8 +86,7 @@ class SqlInjections(InjectionRepository):
 
     def get_grant(self, account_id: str, injection_id: str) -> InjectionGrant | None:
         """The injection, the key that made it and its account, or ``None``."""
-        statement = self._statements.lockable(_GET_GRANT)
-        row = self._statements.first(statement, _this(account_id, injection_id))
+        row = self._statements.first(_GET_GRANT, _this(account_id, injection_id))
         if row is None:
             return None
         return InjectionGrant(
@@ -85,6 +113,24 @@ class SqlInjections(InjectionRepository):
         """Write all columns of an injection that exists."""
         row = injection.unverified
         self._statements.write(_REPLACE, {**_this(row.account_id, row.id), **_values(injection)})
+
+    def replace_if_granted(
+        self, injection: Guarded[Injection], seen: InjectionGrant, versions: Mapping[str, int]
+    ) -> bool:
+        """Write all columns of an injection if what was read still stands; whether it does."""
+        row = injection.unverified
+        parameters = {
+            **_this(row.account_id, row.id),
+            **_values(injection),
+            "seen_mac": seen.injection.mac.digest,
+            "of_key": seen.api_key.unverified.id,
+            "seen_key_mac": seen.api_key.mac.digest,
+            "seen_account_mac": seen.account.mac.digest,
+            "ids": as_list(list(versions)),
+            "seen_secrets": len(versions),
+            "seen_versions": sum(versions.values()),
+        }
+        return self._statements.write(_REPLACE_IF_GRANTED, parameters) > 0
 
 
 def _this(account_id: str, injection_id: str) -> dict[str, object]:

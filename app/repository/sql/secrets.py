@@ -4,7 +4,7 @@ The columns that a list or a view shows are cast by the database: a damaged row 
 whatever its columns can be read as, so that it can always be found, replaced and deleted.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -31,7 +31,7 @@ from app.repository.base import SealedSecrets, SecretRepository
 from app.repository.sql import fields
 from app.repository.sql.data_keys import DATA_KEY_COLUMNS, ITS_WRAPPINGS, parse_data_key
 from app.repository.sql.fields import Row
-from app.repository.sql.lists import as_list, is_in, joined, split
+from app.repository.sql.lists import as_list, is_in
 from app.repository.sql.prepared import InsertUnlessThere, Query
 from app.repository.sql.statements import Statements
 from app.repository.sql.tables import data_keys, secrets, wrappings
@@ -39,7 +39,6 @@ from app.repository.sql.tables import data_keys, secrets, wrappings
 _TABLE = "secrets"
 _ESCAPE = "\\"
 _LARGEST_VERSION = 2**63 - 2
-_AT = "@"
 
 _OWN = secrets.c.account_id == bindparam("of_account")
 _THIS = and_(_OWN, secrets.c.id == bindparam("of_id"))
@@ -68,9 +67,6 @@ _SEALED_COLUMNS = tuple(secrets.c[name] for name in SealedValue._fields)
 _SEALED_TYPES = (str, str, str, bytes, int)
 _ID_OF_KEY = DATA_KEY_COLUMNS.index(data_keys.c.id)
 _THESE = and_(_OWN, is_in(secrets.c.id, "ids"))
-_VERSIONS = select(
-    joined(secrets.c.id + literal_column(f"'{_AT}'") + cast(secrets.c.version, Text))
-).where(_THESE)
 _ADD = InsertUnlessThere(secrets)
 _LOCK_VERSION = select(secrets.c.version).where(_THIS).with_for_update()
 _REPLACE_VALUE = (
@@ -192,12 +188,6 @@ class SqlSecrets(SecretRepository):
         """The secrets of these ids that exist, with their data keys."""
         parameters = {"of_account": account_id, "ids": as_list(secret_ids)}
         return _parse_sealed(self._statements.all(_SEALED, parameters))
-
-    def are_at(self, account_id: str, versions: Mapping[str, int]) -> bool:
-        """Whether these secrets exist, each at its version."""
-        parameters = {"of_account": account_id, "ids": as_list(list(versions))}
-        ((found,),) = self._statements.all(_VERSIONS, parameters)
-        return set(split(found)) == {f"{each}{_AT}{version}" for each, version in versions.items()}
 
     def lock_version(self, account_id: str, secret_id: str) -> int:
         """The version of a secret that exists; 0 for a damaged one, so that it can be replaced."""

@@ -11,6 +11,7 @@ from app.domain.injections import BoundSecret, Injection, InjectionState, bind
 from app.domain.retries import StoredAnswer
 from app.domain.scopes import ALL_SCOPES
 from app.domain.secrets import StoredSecret
+from app.repository.base import InjectionGrant
 
 OURS = "acct_ours"
 THEIRS = "acct_theirs"
@@ -106,3 +107,7 @@ def injection(number: int = 1, account_id: str = OURS, **changes: Any) -> Guarde
         expires_at_ms=1000,
     )
     return Guarded(replace(row, **changes), MAC)
+
+
+def grant() -> InjectionGrant:
+    return InjectionGrant(injection(), api_key(), account())

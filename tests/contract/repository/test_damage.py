@@ -66,7 +66,6 @@ READS: dict[str, list[Read]] = {
     "secrets": [
         lambda r: r.secrets.sealed(rows.OURS, ["sec_0001"]),
         lambda r: r.secrets.sealed_under(rows.OURS, rows.DATA_KEY, 10, None),
-        lambda r: r.secrets.are_at(rows.OURS, {"sec_0001": 1}),
         lambda r: r.secrets.find(rows.OURS, ["NAME_1"]),
         lambda r: r.secrets.view(rows.OURS, "NAME_1"),
     ],

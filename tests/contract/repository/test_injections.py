@@ -1,10 +1,14 @@
 """Injections: kept whole, listed newest first, granted by rows that belong together."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from app.domain.errors import StorageUnavailable
+from app.domain.guarded import Mac
 from app.domain.injections import BoundSecret, Injection, InjectionState, bind
-from app.repository.base import Database, InjectionGrant
+from app.repository.base import Database, UnitOfWork
 from tests.contract.repository import rows
 
 
@@ -34,7 +38,7 @@ def test_an_injection_comes_with_all_that_it_is_granted_by(database: Database) -
     add(database, 1)
     with database.reading() as repository:
         grant = repository.injections.get_grant(rows.OURS, "inj_0001")
-    assert grant == InjectionGrant(rows.injection(), rows.api_key(), rows.account())
+    assert grant == rows.grant()
 
 
 def test_another_accounts_injection_is_not_there(database: Database) -> None:
@@ -64,6 +68,61 @@ def test_a_replaced_injection_is_seen_elsewhere_at_once(
     with elsewhere.reading() as repository:
         assert repository.injections.get(rows.OURS, "inj_0001") == redeemed
         assert repository.injections.get(rows.OURS, "inj_0002") == rows.injection(2)
+
+
+REDEEMED = rows.injection(state=InjectionState.REDEEMED, redeemed_at_ms=5)
+OTHER_MAC = Mac("dk_system", b"o" * 32)
+CHANGED: dict[str, Callable[[UnitOfWork], object]] = {
+    "injection": lambda work: work.injections.replace(replace(rows.injection(), mac=OTHER_MAC)),
+    "key": lambda work: work.api_keys.replace(replace(rows.api_key(), mac=OTHER_MAC)),
+    "account": lambda work: work.accounts.replace(replace(rows.account(), mac=OTHER_MAC)),
+    "a secret is replaced": lambda work: work.secrets.replace_value(rows.secret(1, version=2)),
+    "a secret is deleted": lambda work: work.secrets.delete(rows.OURS, "sec_0001"),
+    "one replaced, one deleted": lambda work: (
+        work.secrets.replace_value(rows.secret(1, version=2)),
+        work.secrets.delete(rows.OURS, "sec_0002"),
+    ),
+}
+VERSIONS = {"sec_0001": 1, "sec_0002": 1}
+
+
+@pytest.fixture
+def granted(database: Database) -> Database:
+    add(database, 1)
+    with database.writing() as work:
+        work.secrets.add(rows.secret(1))
+        work.secrets.add(rows.secret(2))
+        work.commit()
+    return database
+
+
+def test_an_injection_whose_grant_still_stands_is_replaced(granted: Database) -> None:
+    with granted.writing() as work:
+        assert work.injections.replace_if_granted(REDEEMED, rows.grant(), VERSIONS)
+        work.commit()
+    with granted.reading() as repository:
+        assert repository.injections.get(rows.OURS, "inj_0001") == REDEEMED
+
+
+@pytest.mark.parametrize("change", CHANGED)
+def test_an_injection_is_not_replaced_once_what_granted_it_has_changed(
+    granted: Database, change: str
+) -> None:
+    with granted.writing() as work:
+        CHANGED[change](work)
+        before = work.injections.get(rows.OURS, "inj_0001")
+        assert not work.injections.replace_if_granted(REDEEMED, rows.grant(), VERSIONS)
+        assert work.injections.get(rows.OURS, "inj_0001") == before
+
+
+def test_only_the_injection_of_this_account_is_replaced(granted: Database) -> None:
+    add(granted, 1, account_id=rows.THEIRS)
+    with granted.writing() as work:
+        work.injections.replace_if_granted(REDEEMED, rows.grant(), VERSIONS)
+        work.commit()
+    with granted.reading() as repository:
+        theirs = repository.injections.get(rows.THEIRS, "inj_0001")
+    assert theirs == rows.injection(1, rows.THEIRS)
 
 
 def test_an_injection_cannot_name_an_api_key_that_does_not_exist(database: Database) -> None:

@@ -61,7 +61,6 @@ def test_another_accounts_secret_is_not_there(database: Database) -> None:
         assert work.secrets.view_by_id(rows.OURS, "sec_0001") is None
         assert work.secrets.find(rows.OURS, ["NAME_1", "sec_0001"]) == []
         assert work.secrets.sealed(rows.OURS, ["sec_0001"]) == SealedSecrets([], [])
-        assert not work.secrets.are_at(rows.OURS, {"sec_0001": 1})
         assert work.secrets.page(rows.OURS, EVERYTHING, 10, None) == []
         assert work.secrets.count(rows.OURS, EVERYTHING) == 0
         assert not work.secrets.delete(rows.OURS, "sec_0001")
@@ -173,25 +172,6 @@ def test_sealed_values_come_with_each_data_key_once(database: Database) -> None:
     assert sealed.data_keys == [first, second]
     assert first is not None
     assert len(first.wrappings) == 2
-
-
-@pytest.mark.parametrize(
-    ("versions", "are_so"),
-    [
-        ({}, True),
-        ({"sec_0001": 1}, True),
-        ({"sec_0001": 1, "sec_0002": 7}, True),
-        ({"sec_0001": 1, "sec_0002": 1}, False),
-        ({"sec_0001": 1, "sec_0003": 1}, False),
-    ],
-)
-def test_secrets_are_at_their_versions_if_all_exist_and_none_was_replaced(
-    database: Database, *, versions: dict[str, int], are_so: bool
-) -> None:
-    add(database, 1, 2)
-    with database.writing() as work:
-        work.secrets.replace_value(rows.secret(2, version=7))
-        assert work.secrets.are_at(rows.OURS, versions) is are_so
 
 
 def all_of(repository: Repository, account_id: str) -> list[StoredSecret]:
