@@ -68,13 +68,18 @@ class ValueContext(NamedTuple):
 
     def to_bytes(self) -> bytes:
         """The canonical encoding, kind 1."""
-        return (
-            _owner(_KIND_VALUE, self.deployment_id, self.account_id)
-            + _text(self.secret_id)
-            + _text(self.name)
-            + _number(self.version)
-            + _text(self.data_key_id)
-        )
+        return _of_value(self)
+
+
+@lru_cache(maxsize=8192)
+def _of_value(context: ValueContext) -> bytes:
+    return (
+        _owner(_KIND_VALUE, context.deployment_id, context.account_id)
+        + _text(context.secret_id)
+        + _text(context.name)
+        + _number(context.version)
+        + _text(context.data_key_id)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import ClassVar, NamedTuple
 
 from app.domain.api_keys import Token, TokenFormat
@@ -56,6 +57,12 @@ def bind(secrets: Iterable[BoundSecret]) -> str:
     return json.dumps(list(secrets))
 
 
+@lru_cache(maxsize=256)
+def _bound(text: str) -> tuple[BoundSecret, ...]:
+    """What ``bind`` was given; an account's injections are often for the same secrets."""
+    return tuple(map(BoundSecret._make, json.loads(text)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Injection:
     """One injection of an account; times are Unix milliseconds.
@@ -99,7 +106,7 @@ class Injection:
     @property
     def secrets(self) -> tuple[BoundSecret, ...]:
         """Its secrets; only of a row that was verified."""
-        return tuple(map(BoundSecret._make, json.loads(self.bound)))
+        return _bound(self.bound)
 
     def status(self, now_ms: int) -> InjectionStatus:
         """What the API tells at ``now_ms``."""

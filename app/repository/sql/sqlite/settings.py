@@ -1,6 +1,8 @@
 """The settings of every connection, put in force and read back."""
 
 import sqlite3
+from collections.abc import Callable
+from operator import methodcaller
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +41,9 @@ SETTINGS = (
     Setting("temp_store", "MEMORY", 2),
 )
 _READ_ONLY = Setting("query_only", "ON", 1)
+
+# A damaged text is still a text, or one row would spoil a list.
+_text: Callable[[bytes], str] = methodcaller("decode", "utf-8", "replace")
 
 
 def make_durable(path: Path) -> None:
@@ -87,11 +92,6 @@ def _connect(path: Path) -> sqlite3.Connection:
     )
     connection.text_factory = _text
     return connection
-
-
-def _text(stored: bytes) -> str:
-    """A damaged text is still a text, or one row would spoil a list."""
-    return stored.decode("utf-8", "replace")
 
 
 def _put(connection: sqlite3.Connection, setting: Setting) -> None:
