@@ -239,8 +239,14 @@ class SecretRepository(ABC):
         """The secrets whose name or id is among ``refs``, in one round trip."""
 
     @abstractmethod
-    def sealed(self, account_id: str, secret_ids: Sequence[str]) -> SealedSecrets:
-        """The secrets of these ids that exist, with their data keys, in one round trip."""
+    def sealed(
+        self, account_id: str, secret_ids: Sequence[str], most_bytes: int
+    ) -> SealedSecrets | None:
+        """The secrets of these ids that exist, with their data keys, in one round trip.
+
+        Returns:
+            ``None`` if their envelopes are over ``most_bytes`` in all; none of them is read then.
+        """
 
     @abstractmethod
     def lock_version(self, account_id: str, secret_id: str) -> int:

@@ -18,6 +18,7 @@ from app.domain.errors import InjectionRefused, InvalidRequest, StorageUnavailab
 from app.domain.guarded import Guarded
 from app.domain.injections import (
     INJECTION_TOKENS,
+    MAX_SECRETS,
     MAX_VALUES_BYTES,
     NONCE_WINDOW_MS,
     BoundSecret,
@@ -38,6 +39,8 @@ from app.services.values import open_value
 
 _LOG = logging.getLogger("strongroom.redemption")
 _ATTEMPTS = 3
+# Padding at most doubles a value, and an envelope without a value is under 512 bytes long.
+_MOST_SEALED_BYTES = 2 * MAX_VALUES_BYTES + MAX_SECRETS * 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,9 @@ class Redemption:
             injection = self._granted(grant, request)
             secrets = injection.secrets
             ids = sorted({bound.secret_id for bound in secrets})
-            sealed = repository.secrets.sealed(injection.account_id, ids)
+            sealed = repository.secrets.sealed(injection.account_id, ids, _MOST_SEALED_BYTES)
+        if sealed is None:
+            raise _too_large()
         values = self._open(secrets, sealed)
         if not self._mark(request, grant, sealed.secrets):
             return None
@@ -232,5 +237,9 @@ def _check_size(wanted: Sequence[BoundSecret], values: dict[str, SecretValue]) -
         len(bound.variable) + len(values[bound.secret_id].reveal().encode()) for bound in wanted
     )
     if total > MAX_VALUES_BYTES:
-        rule = f"names and values must be at most {MAX_VALUES_BYTES} bytes in all"
-        raise InvalidRequest("The injection is too large.", {"secrets": rule})
+        raise _too_large()
+
+
+def _too_large() -> InvalidRequest:
+    rule = f"names and values must be at most {MAX_VALUES_BYTES} bytes in all"
+    return InvalidRequest("The injection is too large.", {"secrets": rule})

@@ -77,7 +77,7 @@ def test_ciphertext_leaves_the_disk_while_the_process_is_idle(
 
 def test_readers_that_stay_open_keep_nothing_on_disk(quick: SqliteDatabase, path: Path) -> None:
     with quick.reading() as repository:
-        repository.secrets.sealed(rows.OURS, ["sec_0001"])
+        repository.secrets.sealed(rows.OURS, ["sec_0001"], rows.ANY_SIZE)
         erase(quick, ERASURES["deleted"])
         assert is_gone_within(path, 30)
 

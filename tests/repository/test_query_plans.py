@@ -34,7 +34,7 @@ def read_everything(repository: Repository) -> None:
     repository.secrets.view(rows.OURS, "NAME_1")
     repository.secrets.view_by_id(rows.OURS, "sec_1")
     repository.secrets.find(rows.OURS, ["NAME_1", "sec_1", "NAME_2"])
-    repository.secrets.sealed(rows.OURS, ["sec_1", "sec_2"])
+    repository.secrets.sealed(rows.OURS, ["sec_1", "sec_2"], rows.ANY_SIZE)
     repository.secrets.sealed_under(rows.OURS, rows.DATA_KEY, 10, "sec_1")
     for after_id in (None, "sec_1"):
         repository.injections.page(rows.OURS, 10, after_id)

@@ -4,7 +4,7 @@ The columns that a list or a view shows are cast by the database: a damaged row 
 whatever its columns can be read as, so that it can always be found, replaced and deleted.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    case,
     cast,
     delete,
     func,
@@ -31,7 +32,7 @@ from app.repository.base import SealedSecrets, SecretRepository
 from app.repository.sql import fields
 from app.repository.sql.data_keys import DATA_KEY_COLUMNS, ITS_WRAPPINGS, parse_data_key
 from app.repository.sql.fields import Row
-from app.repository.sql.lists import as_list, is_in
+from app.repository.sql.lists import as_list, as_text, decimal, hexadecimal, is_in, rows_in
 from app.repository.sql.prepared import InsertUnlessThere, Query
 from app.repository.sql.statements import Statements
 from app.repository.sql.tables import data_keys, secrets, wrappings
@@ -63,8 +64,6 @@ _VIEW_BY_NAME = _VIEW.where(_OWN, _NAMED)
 _VIEW_BY_ID = _VIEW.where(_THIS)
 _STORED_COLUMNS = tuple(secrets.c[name] for name in StoredSecret._fields)
 _STORED_TYPES = (str, str, str, int, str, bytes, int, int)
-_SEALED_COLUMNS = tuple(secrets.c[name] for name in SealedValue._fields)
-_SEALED_TYPES = (str, str, str, bytes, int)
 _ID_OF_KEY = DATA_KEY_COLUMNS.index(data_keys.c.id)
 _THESE = and_(_OWN, is_in(secrets.c.id, "ids"))
 _ADD = InsertUnlessThere(secrets)
@@ -113,12 +112,25 @@ _FIND = union_all(
 
 
 def _sealed() -> CompoundSelect[*tuple[Any, ...]]:
-    """Each secret in a row of its own, then each of their data keys, in the same columns.
+    """All secrets as one text, ``NULL`` if they do not fit, then each of their data keys.
 
-    A data key that stood beside every secret would be most of what is read, and so would empty
-    columns. Where a secret has no more columns, a data key has its MAC.
+    A data key that stood beside every secret would be most of what is read.
     """
-    these = select(*_SEALED_COLUMNS).where(_THESE).cte("these")
+    these = (
+        select(*(secrets.c[name] for name in ("id", "name", "data_key_id", "version", "envelope")))
+        .where(_THESE)
+        .cte("these")
+    )
+    size = select(func.coalesce(func.sum(func.length(these.c.envelope)), 0)).scalar_subquery()
+    fits = size <= bindparam("most_bytes")
+    text = as_text(
+        these.c.id,
+        these.c.name,
+        these.c.data_key_id,
+        decimal(these.c.version),
+        hexadecimal(these.c.envelope),
+    )
+    no_key = (null() for _ in DATA_KEY_COLUMNS[1:])
     their_keys = (
         select(*DATA_KEY_COLUMNS)
         .join_from(data_keys, wrappings, ITS_WRAPPINGS, isouter=True)
@@ -127,8 +139,7 @@ def _sealed() -> CompoundSelect[*tuple[Any, ...]]:
             data_keys.c.id.in_(select(these.c.data_key_id)),
         )
     )
-    missing = len(DATA_KEY_COLUMNS) - len(_SEALED_COLUMNS)
-    return union_all(select(*these.c, *(null() for _ in range(missing))), their_keys)
+    return union_all(select(case((fits, text)), *no_key).where(fits), their_keys)
 
 
 _SEALED = _sealed()
@@ -184,9 +195,15 @@ class SqlSecrets(SecretRepository):
         parameters = {"of_account": account_id, "refs": as_list(refs)}
         return list(map(Secret._make, self._statements.all(_FIND, parameters)))
 
-    def sealed(self, account_id: str, secret_ids: Sequence[str]) -> SealedSecrets:
-        """The secrets of these ids that exist, with their data keys."""
-        parameters = {"of_account": account_id, "ids": as_list(secret_ids)}
+    def sealed(
+        self, account_id: str, secret_ids: Sequence[str], most_bytes: int
+    ) -> SealedSecrets | None:
+        """The secrets of these ids that exist, with their data keys; ``None`` if too large."""
+        parameters = {
+            "of_account": account_id,
+            "ids": as_list(secret_ids),
+            "most_bytes": most_bytes,
+        }
         return _parse_sealed(self._statements.all(_SEALED, parameters))
 
     def lock_version(self, account_id: str, secret_id: str) -> int:
@@ -257,22 +274,26 @@ def _containing(part: str) -> str:
     return f"%{part}%"
 
 
-def _parse_sealed(rows: Sequence[Row]) -> SealedSecrets:
-    """The secrets and the data keys of rows that each hold one of them."""
-    width = len(_SEALED_COLUMNS)
+def _parse_sealed(rows: Sequence[Row]) -> SealedSecrets | None:
+    """The row of all secrets and those of their data keys; ``None`` if the secrets did not fit."""
     rows_of: dict[object, list[Row]] = {}
+    text: str | None = None
     for row in rows:
-        if row[width] is not None:
+        if row[_ID_OF_KEY] is None:
+            text = row[0]
+        else:
             rows_of.setdefault(row[_ID_OF_KEY], []).append(row)
-    return SealedSecrets(
-        _parse_values(row[:width] for row in rows if row[width] is None),
-        [parse_data_key(rows) for rows in rows_of.values()],
-    )
+    if text is None:
+        return None
+    return SealedSecrets(_parse_values(text), [parse_data_key(rows) for rows in rows_of.values()])
 
 
 @fields.parses(_TABLE)
-def _parse_values(rows: Iterable[Row]) -> list[SealedValue]:
-    return [SealedValue._make(fields.of_types(row, _SEALED_TYPES)) for row in rows]
+def _parse_values(text: str) -> list[SealedValue]:
+    return [
+        SealedValue(secret_id, name, data_key_id, bytes.fromhex(envelope), int(version))
+        for secret_id, name, data_key_id, version, envelope in rows_in(text)
+    ]
 
 
 @fields.parses(_TABLE)

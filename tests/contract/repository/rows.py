@@ -18,6 +18,7 @@ THEIRS = "acct_theirs"
 DATA_KEY = "dk_1"
 KEY_REF = "local-fernet:1"
 API_KEY = "key_1"
+ANY_SIZE = 1_000_000
 
 MAC = Mac("dk_system", b"m" * 32)
 

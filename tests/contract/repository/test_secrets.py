@@ -3,6 +3,7 @@
 import pytest
 
 from app.domain.data_keys import DataKeyState
+from app.domain.errors import TamperedRow
 from app.domain.secrets import Secret, SecretFilter, StoredSecret
 from app.repository.base import Conflict, Database, Repository, SealedSecrets
 from tests.contract.repository import rows
@@ -60,7 +61,7 @@ def test_another_accounts_secret_is_not_there(database: Database) -> None:
         assert work.secrets.view(rows.OURS, "NAME_1") is None
         assert work.secrets.view_by_id(rows.OURS, "sec_0001") is None
         assert work.secrets.find(rows.OURS, ["NAME_1", "sec_0001"]) == []
-        assert work.secrets.sealed(rows.OURS, ["sec_0001"]) == SealedSecrets([], [])
+        assert work.secrets.sealed(rows.OURS, ["sec_0001"], rows.ANY_SIZE) == SealedSecrets([], [])
         assert work.secrets.page(rows.OURS, EVERYTHING, 10, None) == []
         assert work.secrets.count(rows.OURS, EVERYTHING) == 0
         assert not work.secrets.delete(rows.OURS, "sec_0001")
@@ -164,7 +165,7 @@ def test_sealed_values_come_with_each_data_key_once(database: Database) -> None:
         work.secrets.add(rows.secret(3, data_key_id="dk_2"))
         work.commit()
     with database.reading() as repository:
-        sealed = repository.secrets.sealed(rows.OURS, ["sec_0001", "sec_0002", "sec_0003"])
+        sealed = all_sealed(repository, "sec_0001", "sec_0002", "sec_0003")
         first = repository.data_keys.get(rows.OURS, "dk_1")
         second = repository.data_keys.get(rows.OURS, "dk_2")
     stored = [rows.secret(1), rows.secret(2), rows.secret(3, data_key_id="dk_2")]
@@ -172,6 +173,12 @@ def test_sealed_values_come_with_each_data_key_once(database: Database) -> None:
     assert sealed.data_keys == [first, second]
     assert first is not None
     assert len(first.wrappings) == 2
+
+
+def all_sealed(repository: Repository, *secret_ids: str) -> SealedSecrets:
+    sealed = repository.secrets.sealed(rows.OURS, secret_ids, rows.ANY_SIZE)
+    assert sealed is not None
+    return sealed
 
 
 def all_of(repository: Repository, account_id: str) -> list[StoredSecret]:
@@ -236,14 +243,36 @@ def test_a_secret_is_resealed_only_as_it_was_read(
     resealed = rows.secret(1, version=version, envelope=b"resealed")
     with database.writing() as work:
         assert work.secrets.reseal(resealed, sealed_under=sealed_under) is is_resealed
-        envelope = work.secrets.sealed(rows.OURS, ["sec_0001"]).secrets[0].envelope
+        envelope = all_sealed(work, "sec_0001").secrets[0].envelope
     assert (envelope == b"resealed") is is_resealed
 
 
-@pytest.mark.parametrize("envelope", [b"", bytes(range(256)), bytes(1024 * 1024)])
+@pytest.mark.parametrize("envelope", [b"", bytes(range(256)), bytes(999_999)])
 def test_envelopes_are_kept_byte_for_byte(database: Database, envelope: bytes) -> None:
     with database.writing() as work:
         work.secrets.add(rows.secret(1, envelope=envelope))
         work.commit()
     with database.reading() as repository:
-        assert repository.secrets.sealed(rows.OURS, ["sec_0001"]).secrets[0].envelope == envelope
+        assert all_sealed(repository, "sec_0001").secrets[0].envelope == envelope
+
+
+@pytest.mark.parametrize(("most_bytes", "fits"), [(18, True), (17, False)])
+def test_secrets_are_read_only_if_they_are_not_too_large_together(
+    database: Database, most_bytes: int, *, fits: bool
+) -> None:
+    with database.writing() as work:
+        work.secrets.add(rows.secret(1, envelope=bytes(10)))
+        work.secrets.add(rows.secret(2, envelope=bytes(8)))
+        work.secrets.add(rows.secret(3, envelope=bytes(100)))
+        work.commit()
+    with database.reading() as repository:
+        sealed = repository.secrets.sealed(rows.OURS, ["sec_0001", "sec_0002"], most_bytes)
+    assert (sealed is not None) is fits
+
+
+@pytest.mark.parametrize("separators", [",", ";", ",;,"])
+def test_a_name_that_breaks_a_row_apart_is_damage(database: Database, separators: str) -> None:
+    with database.writing() as work:
+        work.secrets.add(rows.secret(1, name=f"NAME{separators}"))
+        with pytest.raises(TamperedRow):
+            all_sealed(work, "sec_0001")
