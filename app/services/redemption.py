@@ -175,31 +175,35 @@ class Redemption:
 
     def _mark(self, request: _Request, seen: InjectionGrant, used: Sequence[SealedValue]) -> bool:
         """Mark the token used if all is as it was; whether it was."""
+        redeemed = self._redeemed(request, seen.injection)
         versions = {secret.id: secret.version for secret in used}
         with self._database.writing() as work:
-            redeemed = self._redeemed(request, seen)
+            self._require_time_left(request, seen)
             if not work.injections.replace_if_granted(redeemed, seen, versions):
                 return False
             if redeemed is not seen.injection:
                 work.commit()
             return True
 
-    def _redeemed(self, request: _Request, seen: InjectionGrant) -> Guarded[Injection]:
-        """What becomes of the injection; itself, if this try was made before."""
-        injection, now_ms = seen.injection.unverified, self._clock()
-        is_live = seen.api_key.unverified.is_live(now_ms)
-        if not is_live or not self._may_take(injection, request):
-            raise InjectionRefused
+    def _redeemed(self, request: _Request, seen: Guarded[Injection]) -> Guarded[Injection]:
+        """What becomes of an injection; nothing, if this try was made before."""
+        injection = seen.unverified
         if injection.state is InjectionState.REDEEMED:
-            return seen.injection
+            return seen
         redeemed = replace(
             injection,
             state=InjectionState.REDEEMED,
-            redeemed_at_ms=now_ms,
+            redeemed_at_ms=self._clock(),
             redeemed_from=request.address,
             nonce_digest=request.nonce_digest,
         )
         return self._system_key.opened().guard(redeemed)
+
+    def _require_time_left(self, request: _Request, seen: InjectionGrant) -> None:
+        """Refuse what expired while others were writing."""
+        is_live = seen.api_key.unverified.is_live(self._clock())
+        if not is_live or not self._may_take(seen.injection.unverified, request):
+            raise InjectionRefused
 
 
 def _get_grant(repository: Repository, request: _Request) -> InjectionGrant:

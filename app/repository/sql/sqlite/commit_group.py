@@ -11,7 +11,9 @@ LONGEST_S = 0.01
 
 
 class CommitGroup:
-    """Units of work in one transaction, each in a savepoint of its own.
+    """Units of work in one transaction, each after the first in a savepoint of its own.
+
+    Most groups have one unit of work, which is undone by undoing the transaction.
 
     One may read what another left before it, which is not durable yet. So from the first change on
     none returns before the commit, and all fail if that fails.
@@ -30,7 +32,9 @@ class CommitGroup:
         run("BEGIN IMMEDIATE")
         self._run = run
         self._began = time.monotonic()
+        self._units = 0
         self._has_changes = False
+        self._is_undone = False
         self._is_lost = False
         self._is_over = threading.Event()
         self.has_failed = False
@@ -39,21 +43,27 @@ class CommitGroup:
     def takes_more(self) -> bool:
         """Whether another unit of work may follow."""
         is_young = time.monotonic() - self._began < LONGEST_S
-        return is_young and not self._is_lost and not self.has_failed
+        return is_young and not (self._is_undone or self._is_lost or self.has_failed)
 
     def begin_unit(self) -> None:
         """Begin a unit of work, when no other is in progress."""
-        self._run_or_lose("SAVEPOINT unit")
+        self._units += 1
+        if self._is_in_savepoint:
+            self._run_or_lose("SAVEPOINT unit")
 
     def keep_unit(self) -> None:
         """End the unit of work in progress; its changes become durable with the group."""
-        self._run_or_lose("RELEASE unit")
+        if self._is_in_savepoint:
+            self._run_or_lose("RELEASE unit")
         self._has_changes = True
 
     def undo_unit(self) -> None:
         """End the unit of work in progress, and undo its changes."""
-        self._run_or_lose("ROLLBACK TO unit")
-        self._run_or_lose("RELEASE unit")
+        if self._is_in_savepoint:
+            self._run_or_lose("ROLLBACK TO unit")
+            self._run_or_lose("RELEASE unit")
+        else:
+            self._is_undone = True
 
     def end(self) -> None:
         """Make everything durable, and let go who waits for it."""
@@ -74,6 +84,10 @@ class CommitGroup:
             self._is_over.wait()
         if self._is_lost:
             raise StorageUnavailable
+
+    @property
+    def _is_in_savepoint(self) -> bool:
+        return self._units > 1
 
     def _run_or_lose(self, statement: str) -> None:
         try:
