@@ -9,10 +9,11 @@ from typing import ClassVar
 
 from app.domain.errors import ScopeMissing
 from app.domain.guarded import GuardedField
-from app.domain.ids import ACCOUNT, ALPHABET, API_KEY, ID_DIGITS, base62
+from app.domain.ids import ACCOUNT, API_KEY, ID_DIGITS, base62
 from app.domain.redaction import Redacted
 from app.domain.scopes import Scope
 
+_SECRET_BITS = 256
 _SECRET_DIGITS = 43
 _CRC_DIGITS = 6
 _DIGIT = "[0-9A-Za-z]"
@@ -55,7 +56,7 @@ class TokenFormat:
 
     def mint(self, prefix: str, account_id: str, row_id: str) -> Token:
         """A new token of the row, with a secret from the system's random source."""
-        secret = "".join(secrets.choice(ALPHABET) for _ in range(_SECRET_DIGITS))
+        secret = base62(secrets.randbits(_SECRET_BITS), _SECRET_DIGITS)
         account, row = account_id.partition("_")[2], row_id.partition("_")[2]
         body = f"{prefix}_{account}_{row}_{secret}"
         return Token(body + _crc(body))
