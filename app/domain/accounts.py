@@ -26,5 +26,10 @@ class Account:
     created_at_ms: int
 
     def granting(self) -> Mapping[str, GuardedField]:
-        """Identity and capability."""
-        return {"id": self.id, "devbox": int(self.devbox)}
+        """Every column."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "devbox": int(self.devbox),
+            "created_at_ms": self.created_at_ms,
+        }

@@ -101,13 +101,15 @@ class ApiKey:
     revoked_at_ms: int | None
 
     def granting(self) -> Mapping[str, GuardedField]:
-        """Everything but the name and the time of creation."""
+        """Every column."""
         return {
             "account_id": self.account_id,
             "id": self.id,
+            "name": self.name,
             "restricted": int(self.restricted),
             "scopes": " ".join(sorted(self.scopes)),
             "token_digest": self.token_digest,
+            "created_at_ms": self.created_at_ms,
             "expires_at_ms": self.expires_at_ms,
             "revoked_at_ms": self.revoked_at_ms,
         }

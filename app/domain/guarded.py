@@ -1,4 +1,4 @@
-"""Rows whose granting columns a MAC covers, so that writing the database grants nothing."""
+"""Rows that a MAC covers, so that writing the database grants nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ GuardedField = str | int | bytes | None
 
 
 class Guardable(Protocol):
-    """A row that can be covered: it names its table and the columns that grant something."""
+    """A row that can be covered: it names its table and its columns."""
 
     table: ClassVar[str]
 
     def granting(self) -> Mapping[str, GuardedField]:
-        """The columns that the MAC covers, identity included, in a fixed order."""
+        """Every column, in a fixed order: what a row says beside what it grants is believed too."""
 
 
 Row = TypeVar("Row", bound=Guardable, covariant=True)  # noqa: PLC0105 - the field's own word

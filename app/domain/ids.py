@@ -4,7 +4,7 @@ import re
 
 import uuid_utils
 
-ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 ID_DIGITS = 22
 
 SECRET = "sec"  # noqa: S105 - a prefix, not a password
@@ -28,8 +28,8 @@ def base62(number: int, digits: int) -> str:
     """``number`` in exactly ``digits`` base62 digits, whose order is that of the numbers."""
     text = ""
     for _ in range(digits):
-        number, remainder = divmod(number, len(ALPHABET))
-        text = ALPHABET[remainder] + text
+        number, remainder = divmod(number, len(_ALPHABET))
+        text = _ALPHABET[remainder] + text
     return text
 
 

@@ -90,7 +90,7 @@ class Injection:
     nonce_digest: bytes | None = None
 
     def granting(self) -> Mapping[str, GuardedField]:
-        """Everything but the time of creation and where it was redeemed."""
+        """Every column."""
         return {
             "account_id": self.account_id,
             "id": self.id,
@@ -98,8 +98,10 @@ class Injection:
             "secrets": self.bound,
             "token_digest": self.token_digest,
             "state": self.state.value,
+            "created_at_ms": self.created_at_ms,
             "expires_at_ms": self.expires_at_ms,
             "redeemed_at_ms": self.redeemed_at_ms,
+            "redeemed_from": self.redeemed_from,
             "nonce_digest": self.nonce_digest,
         }
 

@@ -1,4 +1,4 @@
-"""What a row's MAC covers, as bytes: the table, and each granting column by type and length."""
+"""What a row's MAC covers, as bytes: the table, and each column by type and length."""
 
 import struct
 
@@ -6,7 +6,7 @@ from app.domain.guarded import Guardable, GuardedField
 
 
 def row_bytes(row: Guardable) -> bytes:
-    """The canonical form of a row's granting columns; no two rows share one."""
+    """The canonical form of a row's columns; no two rows share one."""
     parts = [_encode(row.table)]
     for name, value in row.granting().items():
         parts += (_encode(name), _encode(value))

@@ -58,6 +58,8 @@ EDITS: dict[str, Callable[[Rows], Row]] = {
     "missing key": lambda _: {"api_key_id": "key_0000000000000000000000"},
     "token digest": lambda _: {"token_digest": NOTHING},
     "nonce digest": lambda _: {"nonce_digest": NOTHING},
+    "created at": lambda _: {"created_at_ms": 0},
+    "redeemed from": lambda _: {"redeemed_from": "192.0.2.1"},
     "redeemed at": lambda _: {"redeemed_at_ms": 2**53},
     "mac": lambda _: {"mac": NOTHING},
     "no mac": lambda _: {"mac": b""},
@@ -155,6 +157,8 @@ def test_an_injection_moved_to_another_account_is_refused(
         ("api_keys", {"expires_at_ms": 2**53}),
         ("accounts", {"mac": NOTHING}),
         ("accounts", {"devbox": 7}),
+        ("accounts", {"name": "another name"}),
+        ("accounts", {"created_at_ms": 0}),
     ],
     ids=str,
 )
