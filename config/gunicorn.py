@@ -4,13 +4,17 @@ It listens on loopback: HTTP/2 in the clear serves the JavaScript client there, 
 serves everybody else. The environment is read here because the master needs it before any worker.
 """
 
+import ctypes
 import gc
 import os
 import resource
+import sys
 
 from config import in_force
 
 _settings = in_force.load(os.environ)
+
+_PR_SET_DUMPABLE = 4  # prctl(2)
 
 # No process of the server leaves its memory, with keys and values in it, in a core file.
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -31,6 +35,12 @@ control_socket_disable = True
 logger_class = "app.gunicorn_log.GunicornLog"
 accesslog = None
 loglevel = _settings.log_level.lower()
+
+
+def post_fork(server: object, worker: object) -> None:  # noqa: ARG001 - gunicorn's hook
+    """Leave no core to a program either: where one takes cores, the limit above is not held to."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def post_worker_init(worker: object) -> None:  # noqa: ARG001 - gunicorn's hook
