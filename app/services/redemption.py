@@ -116,34 +116,14 @@ class Redemption:
         """The injection, if all rows that grant it are ours and still do."""
         opened = self._system_key.opened()
         injection, key, account = _verified(opened, grant)
-        if not self._is_granted(opened, request, injection, key, account):
-            raise InjectionRefused
-        if not self._may_take(injection, request):
+        if not (
+            _is_token_of(opened, request.parsed, injection)
+            and self._may_take(injection, request)
+            and _is_backed(injection, key, account)
+            and key.is_live(self._clock())
+        ):
             raise InjectionRefused
         return injection
-
-    def _is_granted(
-        self,
-        opened: OpenedSystemKey,
-        request: _Request,
-        injection: Injection,
-        key: ApiKey,
-        account: Account,
-    ) -> bool:
-        parsed = request.parsed
-        is_this_row = (injection.account_id, injection.id) == (parsed.account_id, parsed.row_id)
-        is_its_key = (key.account_id, key.id) == (injection.account_id, injection.api_key_id)
-        return (
-            opened.matches(
-                Purpose.INJECTION_TOKEN, parsed.token.reveal().encode(), injection.token_digest
-            )
-            and is_this_row
-            and is_its_key
-            and account.id == injection.account_id
-            and account.devbox
-            and Scope.SECRETS_INJECT in key.scopes
-            and key.is_live(self._clock())
-        )
 
     def _may_take(self, injection: Injection, request: _Request) -> bool:
         now = self._clock()
@@ -226,6 +206,19 @@ def _verified(opened: OpenedSystemKey, grant: InjectionGrant) -> tuple[Injection
         )
     except TamperedRow:
         raise InjectionRefused from None
+
+
+def _is_token_of(opened: OpenedSystemKey, parsed: ParsedToken, injection: Injection) -> bool:
+    token = parsed.token.reveal().encode()
+    is_this_row = (injection.account_id, injection.id) == (parsed.account_id, parsed.row_id)
+    return opened.matches(Purpose.INJECTION_TOKEN, token, injection.token_digest) and is_this_row
+
+
+def _is_backed(injection: Injection, key: ApiKey, account: Account) -> bool:
+    """Whether key and account are those of the injection, and may inject."""
+    is_its_key = (key.account_id, key.id) == (injection.account_id, injection.api_key_id)
+    is_its_account = account.id == injection.account_id
+    return is_its_key and is_its_account and account.devbox and Scope.SECRETS_INJECT in key.scopes
 
 
 def _is_same_try(injection: Injection, request: _Request, now_ms: int) -> bool:

@@ -69,6 +69,16 @@ def test_a_second_use_is_an_event_in_the_log(
     assert record.__dict__["account_id"] == stocked.caller.account_id
 
 
+def test_a_second_use_is_an_event_though_the_key_was_revoked_meanwhile(
+    stocked: Tenant, token: Token, caplog: pytest.LogCaptureFixture
+) -> None:
+    stocked.redeem(token)
+    stocked.services.api_keys.revoke(stocked.caller.account_id, stocked.key.id)
+    with caplog.at_level(logging.WARNING, "strongroom.redemption"):
+        assert is_refused(stocked, token)
+    assert [record.message for record in caplog.records] == ["injection_reused"]
+
+
 def test_a_first_use_is_no_event(
     stocked: Tenant, token: Token, caplog: pytest.LogCaptureFixture
 ) -> None:
