@@ -45,6 +45,15 @@ def test_a_secret_can_be_named_by_its_id(deployment: Deployment, holder: Client)
     assert body_of(redeemed) == {"environment": {"TOKEN": "second value"}}
 
 
+@pytest.mark.parametrize(("options", "seconds"), [({}, 300), ({"ttl_seconds": 86_400}, 86_400)])
+def test_a_token_lives_for_five_minutes_or_as_long_as_was_asked_for(
+    holder: Client, options: dict[str, Any], seconds: int
+) -> None:
+    made = inject(holder, {"TOKEN": "API_TOKEN"}, **options)
+    shown = body_of(holder.get(f"/v1/injections/{made['id']}"))
+    assert made["expires_at_ms"] - shown["create_time_ms"] == 1000 * seconds
+
+
 def test_a_second_redemption_is_refused(deployment: Deployment, holder: Client) -> None:
     token = inject(holder, {"TOKEN": "API_TOKEN"})["token"]
     first = bearer(deployment, token).post("/v1/injections/redeem")

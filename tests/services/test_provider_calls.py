@@ -89,6 +89,22 @@ def test_a_redemption_costs_one_call_for_each_data_key(
     assert provider.calls == 3
 
 
+def test_a_redemption_reads_what_it_needs_in_two_round_trips(
+    deployment: Deployment, counted: Tenant
+) -> None:
+    for number in range(49):
+        counted.create(f"B{number}")
+    token = counted.inject(*counted.names()).token
+    steps = Steps()
+    tenant = counted.at(deployment.process(database=stepped(deployment.database, steps)))
+    tenant.value("A")  # opens the system key
+    steps.names.clear()
+    assert len(tenant.redeem(token)) == 50
+    grant, secrets = ["injections.get_grant"], ["secrets.sealed"]
+    marking = ["writing", "injections.replace_if_granted", "commit", "committed"]
+    assert steps.names == ["reading", *grant, *secrets, *marking]
+
+
 def test_redeeming_again_costs_no_call(provider: Scripted, cold: Callable[[], Tenant]) -> None:
     tenant = cold()
     tenant.value("A")
