@@ -49,7 +49,8 @@ class Keyring:
             key, wrapped = first.call(lambda: first.provider.generate(context))
             try:
                 prove_wrapping(first, key, wrapped, context)
-                return key, (wrapped, *(_wrap(each, key, context) for each in self._escrow))
+                escrowed = [_wrap(each, key, context) for each in self._escrow]
+                return key, _one_a_key_ref([wrapped, *escrowed])
             except KeyProviderError:
                 key.wipe()
                 raise
@@ -61,7 +62,7 @@ class Keyring:
             KeyProviderError: One of them could not, or its wrapping does not open to the key.
         """
         with self._callers.place():
-            return tuple(_wrap(target, key, context) for target in self.targets)
+            return _one_a_key_ref([_wrap(target, key, context) for target in self.targets])
 
     def unwrap(self, wrappings: Iterable[WrappedKey], context: KeyContext, check: bytes) -> DataKey:
         """Open a data key by the first wrapping that a provider opens, and verify it.
@@ -144,6 +145,14 @@ def _wrap(member: Member[KeyWrapper], key: DataKey, context: KeyContext) -> Wrap
     wrapped = member.call(lambda: member.provider.wrap(key, context))
     prove_wrapping(member, key, wrapped, context)
     return wrapped
+
+
+def _one_a_key_ref(wrappings: Sequence[WrappedKey]) -> tuple[WrappedKey, ...]:
+    """The first wrapping by each key_ref: what is listed twice wraps once."""
+    by_ref: dict[str, WrappedKey] = {}
+    for each in wrappings:
+        by_ref.setdefault(each.key_ref, each)
+    return tuple(by_ref.values())
 
 
 def _unwrap_by_any(
