@@ -55,15 +55,6 @@ class Keyring:
                 key.wipe()
                 raise
 
-    def wrap(self, key: DataKey, context: KeyContext) -> tuple[WrappedKey, ...]:
-        """Wrap a key that exists by the first provider and every escrow key, each proved.
-
-        Raises:
-            KeyProviderError: One of them could not, or its wrapping does not open to the key.
-        """
-        with self._callers.place():
-            return _one_a_key_ref([_wrap(target, key, context) for target in self.targets])
-
     def unwrap(self, wrappings: Iterable[WrappedKey], context: KeyContext, check: bytes) -> DataKey:
         """Open a data key by the first wrapping that a provider opens, and verify it.
 

@@ -130,6 +130,28 @@ def _is_right(key: DataKey, held: HeldKey) -> bool:
     return True
 
 
+def wrap_opened(
+    target: Member[KeyWrapper], opened: Sequence[tuple[DataKey, HeldKey]]
+) -> list[Renewed]:
+    """A proved wrapping by ``target`` for each data key that is open, in order, or why not."""
+    items = [(key, held.context) for key, held in opened]
+    wrapped = _batch(target, len(items), lambda: target.provider.wrap_many(items))
+    return proved(target, [held for _, held in opened], wrapped)
+
+
+def proved(
+    target: Member[KeyWrapper], held: Sequence[HeldKey], wrapped: Sequence[Renewed]
+) -> list[Renewed]:
+    """Each wrapping by ``target`` that opens to its data key; else why it does not.
+
+    What only wraps is taken at its word.
+    """
+    provider = target.provider
+    if not isinstance(provider, KeyProvider):
+        return list(wrapped)
+    return _proved(target, provider, held, wrapped)
+
+
 def _proved(
     target: Member[KeyWrapper],
     provider: KeyProvider,

@@ -6,25 +6,27 @@ any row under it, is refused before a single row is written.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from app.domain.accounts import SYSTEM_ACCOUNT_ID
-from app.domain.data_keys import DataKeyState
 from app.domain.errors import NotInitialised, RecoveryRefused, TamperedRow
 from app.domain.guarded import Guardable, Guarded
 from app.repository.base import Database, Repository
-from app.services.keyring.causes import Cause, cause_of, counted
+from app.services.keyring.entries import wrapping_entries
 from app.services.keyring.held_keys import VerifiedDataKey, batches
 from app.services.keyring.progress import Pace, Progress, Report
+from app.services.keyring.restoring import Restoring, unwrap_recovered
 from app.services.system_key import OpenedSystemKey, SystemKey
-from app.services.wrappings import refusing_retired_keys, to_wrapped_key, to_wrapping
+from app.services.wrappings import to_wrapped_key
 from backends.context import KeyContext
-from backends.data_key import DataKey, key_check, verify_key
-from backends.errors import DecryptionError, KeyProviderError, UnknownKey
+from backends.data_key import key_check
+from backends.errors import KeyProviderError
 from backends.keyring import Keyring
 from backends.recovery_files import PrivateKeyFile, SystemKeyFingerprint, public_key_text
 from backends.recovery_keys import RecoveryPrivateKey
 from backends.renewal import HeldKey
+
+BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +65,28 @@ class Recovery:
     def run(self, private: PrivateKeyFile, report: Report) -> Progress:
         """Wrap every data key for the present keyring; recovered keys open and no longer seal.
 
-        A recovery that was killed is run again.
+        What has all its wrappings already, and they open, stays as it is: a recovery that was
+        killed, or that could not do all, is run again.
 
         Args:
             private: The private half, with the fingerprint that was filed.
-            report: Told after each data key.
+            report: Told after each batch.
 
         Raises:
             RecoveryRefused: The database holds another system data key, or an edited row. Nothing
                 was written.
-            KeyProviderError: The present keyring cannot wrap.
+            KeyUnavailable: The first provider or an escrow key cannot tell its current key_ref.
+            KeyProviderConfigError: The key_ref that new wrappings would get was retired.
         """
         opened = self._open_system_key(private)
         keys = self._verified_keys(opened)
+        targets = {ref: entry.member for ref, entry in wrapping_entries(self._keyring).items()}
+        restoring = Restoring(self._database, targets, opened, private.key)
         pace = Pace(len(keys), None, report)
-        for key in keys:
-            cause = self._restore(private.key, opened, key)
-            pace.step(done=1, changed=int(cause is None), causes=counted(cause))
+        for start in range(0, len(keys), BATCH):
+            batch = keys[start : start + BATCH]
+            changed, causes = restoring.restore(batch)
+            pace.step(done=len(batch), changed=changed, causes=causes)
         return pace.progress()
 
     def _open_system_key(self, private: PrivateKeyFile) -> OpenedSystemKey:
@@ -95,7 +102,7 @@ class Recovery:
             raise RecoveryRefused("The recovery key was made for another system data key.")
         wrappings = [to_wrapped_key(each.unverified) for each in stored.wrappings]
         try:
-            key = _unwrap(private.key, HeldKey(context, filed.check, tuple(wrappings)))
+            key = unwrap_recovered(private.key, HeldKey(context, filed.check, tuple(wrappings)))
         except KeyProviderError:
             raise RecoveryRefused(
                 "The system data key does not open with this recovery key."
@@ -117,52 +124,8 @@ class Recovery:
             keys += batch.keys
         return keys
 
-    def _restore(
-        self, private: RecoveryPrivateKey, opened: OpenedSystemKey, key: VerifiedDataKey
-    ) -> Cause | None:
-        """Give one data key its wrappings by the present keyring, or say why it does not open."""
-        try:
-            data_key = _unwrap(private, key.held)
-        except KeyProviderError as error:
-            return cause_of(error)
-        try:
-            wrapped = self._keyring.wrap(data_key, key.held.context)
-        finally:
-            data_key.wipe()
-        record = key.record
-        if record.account_id != SYSTEM_ACCOUNT_ID:
-            record = replace(record, state=DataKeyState.RETIRED)
-        with refusing_retired_keys(), self._database.writing() as work:
-            work.data_keys.replace(opened.guard(record))
-            for each in wrapped:
-                if each.key_ref not in {old.key_ref for old in key.held.wrappings}:
-                    work.wrappings.add(opened.guard(to_wrapping(each, key.held.context)))
-            work.commit()
-        return None
-
 
 def _guarded_rows(repository: Repository) -> Iterator[Guarded[Guardable]]:
     yield from repository.accounts.all()
     yield from repository.api_keys.sweep()
     yield from repository.injections.sweep()
-
-
-def _unwrap(private: RecoveryPrivateKey, held: HeldKey) -> DataKey:
-    """The data key, verified.
-
-    Raises:
-        DecryptionError: What the recovery key wrapped does not open to it.
-        UnknownKey: No wrapping is by the recovery key.
-    """
-    failure: KeyProviderError = UnknownKey("No wrapping is by this recovery key.")
-    for wrapped in held.wrappings:
-        try:
-            key = private.unwrap(wrapped, held.context)
-            verify_key(key, held.context, held.check)
-        except UnknownKey:
-            continue
-        except DecryptionError as error:
-            failure = error
-        else:
-            return key
-    raise failure

@@ -1,10 +1,19 @@
 """``strongroom keyring recover`` brings a server back whose root key is gone for good."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
+from app.bootstrap import build
+from config import load
 from tests.e2e.keys.roots import LocalRoot, Root, TransitRoot, list_keys
-from tests.e2e.keys.tenants import Tenant, astray, seed_in_bulk, speaker
+from tests.e2e.keys.tenants import (
+    Tenant,
+    astray,
+    expected_values,
+    opened_values,
+    seed_in_bulk,
+    speaker,
+)
 from tests.operator.conftest import Terminal
 from tests.servers.openbao import OpenBao
 from tests.servers.strongroom import prepared
@@ -28,6 +37,22 @@ def test_a_server_whose_root_key_was_destroyed_hands_over_every_value_after_reco
     terminal.answer("keyring", "recover", "--private", str(private))
     server.start()
     assert astray(server.url, tenants) == []
+
+
+def test_a_vault_that_was_built_anew_under_the_same_name_hands_over_every_value_after_recover(
+    openbao: OpenBao, terminal: Terminal, tmp_path: Path
+) -> None:
+    root, private = TransitRoot(openbao, openbao.host, tmp_path), tmp_path / "private.json"
+    list_keys(tmp_path, root.uri)
+    terminal.answer("init")
+    escrow(terminal, root, private)
+    tenants = seed_in_bulk(terminal.environ, 4, 2)
+    root.destroy()
+    openbao.make_key(name=root.name)
+    list_keys(tmp_path, root.uri)
+    assert terminal.json("keyring", "recover", "--private", str(private))["failed"] == 0
+    with closing(build(load(terminal.environ))) as services:
+        assert opened_values(services, tenants) == expected_values(tenants)
 
 
 def escrow(terminal: Terminal, root: Root, private: Path) -> None:

@@ -6,9 +6,14 @@ import pytest
 
 from app.domain.errors import NotInitialised, RecoveryRefused
 from app.repository.sql import connect
+from app.services.keyring import recovery
 from app.services.keyring.causes import Cause
-from backends.errors import KeyProviderError
+from backends.context import KeyContext
+from backends.data_key import DataKey
+from backends.errors import KeyDisabled, KeyProviderError, KeyUnavailable
 from backends.keyring import Keyring
+from backends.provider import WrappedKey
+from backends.recovery import Recovery
 from backends.recovery_files import PrivateKeyFile
 from backends.recovery_keys import RecoveryPrivateKey
 from tests.services.deployment import Deployment, Rows, Tenant
@@ -66,11 +71,92 @@ def test_running_it_again_changes_no_wrapping(
     assert rows.all("wrappings") == before
 
 
-def test_a_recovery_that_is_killed_after_any_commit_is_run_again(
-    loss: Loss, tenants: list[Tenant]
+def test_running_it_again_asks_nobody_to_wrap(loss: Loss) -> None:
+    loss.process().recovery.run(loss.private, ignore)
+    fresh = CannotWrap(loss.fresh)
+    services = loss.move.deployment.process(keyring=Keyring([fresh]))
+    progress = services.recovery.run(loss.private, ignore)
+    assert (progress.done, progress.changed, progress.failed) == (DATA_KEYS, 0, 0)
+
+
+def test_a_data_key_that_was_made_since_goes_on_sealing(
+    loss: Loss, tenants: list[Tenant], rows: Rows
 ) -> None:
+    loss.process().recovery.run(loss.private, ignore)
+    tenants[0].at(loss.process()).create("AFTER", "a value after it")
+    before = rows.all("data_keys")
+    loss.process().recovery.run(loss.private, ignore)
+    assert rows.all("data_keys") == before
+
+
+def test_a_root_key_that_was_made_anew_under_the_same_name_gets_everything_back(
+    move: Move, tenants: list[Tenant]
+) -> None:
+    """As when a Vault that was lost is built anew, and its first version is called v1 again."""
+    lost = called_the_same(move.a)
+    recovery_key = RecoveryPrivateKey.generate()
+    escrow = Recovery(recovery_key.public_key)
+    before = move.deployment.process(keyring=Keyring([lost, Scripted(move.a)], [escrow]))
+    assert before.rewrap.run(ignore).failed == 0
+    filed = before.recovery.make_key().private.system_key
+    private = PrivateKeyFile(recovery_key, filed)
+
+    anew = move.deployment.process(keyring=Keyring([called_the_same(move.b)]))
+    progress = anew.recovery.run(private, ignore)
+    assert (progress.changed, progress.failed) == (DATA_KEYS, 0)
+    again = move.deployment.process(keyring=Keyring([called_the_same(move.b)]))
+    assert [tenant.at(again).values() for tenant in tenants] == [VALUES, VALUES]
+
+
+def called_the_same(uri: str) -> Scripted:
+    """The key of a file, under the name of another one."""
+    provider = Scripted(uri)
+    (master,) = provider._masters.values()
+    provider._masters, provider._current = {"local-fernet:same": master}, "local-fernet:same"
+    return provider
+
+
+class CannotWrap(Scripted):
+    """Opens what it wrapped before, and wraps nothing."""
+
+    def wrap(self, key: DataKey, context: KeyContext) -> WrappedKey:
+        raise KeyDisabled("It is disabled.")
+
+
+def test_data_keys_that_cannot_be_wrapped_are_counted_and_stay_as_they_were(
+    loss: Loss, rows: Rows
+) -> None:
+    before = loss.move.deployment.snapshot()
+    services = loss.move.deployment.process(keyring=Keyring([CannotWrap(loss.fresh)]))
+    progress = services.recovery.run(loss.private, ignore)
+    assert (progress.changed, progress.causes) == (0, {Cause.KEY_DISABLED: DATA_KEYS})
+    assert loss.move.deployment.snapshot() == before
+
+
+def test_what_failed_once_is_done_when_it_is_run_again(loss: Loss, tenants: list[Tenant]) -> None:
+    fresh = Scripted(loss.fresh)
+    fresh.before_call = partial(fail_the_third, fresh)
+    services = loss.move.deployment.process(keyring=Keyring([fresh]))
+    assert services.recovery.run(loss.private, ignore).failed > 0
+    fresh.before_call, fresh.down = ignore_call, None
+    assert services.recovery.run(loss.private, ignore).failed == 0
+    assert values(loss, tenants) == [VALUES, VALUES]
+
+
+def fail_the_third(provider: Scripted) -> None:
+    provider.down = KeyUnavailable("The provider is down.") if provider.calls >= 3 else None
+
+
+def ignore_call() -> None:
+    return None
+
+
+def test_a_recovery_that_is_killed_after_any_commit_is_run_again(
+    loss: Loss, tenants: list[Tenant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "BATCH", 2)
     prepared = loss.move.deployment.snapshot()
-    for number in range(1, DATA_KEYS + 1):
+    for number in range(1, 4):
         loss.move.deployment.restore(prepared)
         steps = Steps()
         fresh = Keyring([Scripted(loss.fresh)])

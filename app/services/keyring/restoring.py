@@ -1,0 +1,161 @@
+"""The part of a recovery that writes: data keys get wrappings by the present keyring."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from app.domain.accounts import SYSTEM_ACCOUNT_ID
+from app.domain.data_keys import DataKeyRecord, DataKeyState
+from app.domain.errors import StorageUnavailable
+from app.repository.base import Conflict, Database, UnitOfWork
+from app.services.keyring.causes import Cause, cause_of
+from app.services.keyring.held_keys import VerifiedDataKey
+from app.services.system_key import OpenedSystemKey
+from app.services.wrappings import refusing_retired_keys, to_wrapping
+from backends.data_key import DataKey, verify_key
+from backends.errors import DecryptionError, KeyProviderError, UnknownKey
+from backends.member import Member
+from backends.provider import KeyWrapper, WrappedKey
+from backends.recovery_keys import RecoveryPrivateKey
+from backends.renewal import HeldKey, proved, wrap_opened
+
+_New = tuple[VerifiedDataKey, WrappedKey]
+
+
+class Restoring:
+    """Opens data keys with a recovery key, and wraps them anew.
+
+    Args:
+        targets: Who wraps, by the key_ref that new wrappings get.
+        opened: The system data key, by which every row was verified.
+        private: The recovery key.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        targets: Mapping[str, Member[KeyWrapper]],
+        opened: OpenedSystemKey,
+        private: RecoveryPrivateKey,
+    ) -> None:
+        self._database = database
+        self._targets = targets
+        self._opened = opened
+        self._private = private
+
+    def restore(self, keys: Sequence[VerifiedDataKey]) -> tuple[int, Counter[Cause]]:
+        """Give data keys what they lack; those that have all of it stay as they are.
+
+        Returns:
+            How many were changed, and how many could not be, by why.
+        """
+        lacking = {ref: self._lacking(ref, keys) for ref in self._targets}
+        wanted = {key.record.id: key for each in lacking.values() for key in each}
+        new, failed = self._wrap(lacking, wanted.values())
+        try:
+            self._store_all(new)
+        except StorageUnavailable as error:
+            failed |= {key.record.id: cause_of(error) for key, _ in new}
+        return len(wanted) - len(failed), Counter(failed.values())
+
+    def _lacking(self, ref: str, keys: Sequence[VerifiedDataKey]) -> list[VerifiedDataKey]:
+        """Those without a wrapping by ``ref`` that opens.
+
+        A root key that was made anew in the place of a lost one has its key_ref.
+        """
+        having = [
+            (key, wrapped)
+            for key in keys
+            for wrapped in key.held.wrappings
+            if wrapped.key_ref == ref
+        ]
+        held = [key.held for key, _ in having]
+        answers = proved(self._targets[ref], held, [wrapped for _, wrapped in having])
+        opening = {
+            key.record.id
+            for (key, _), answer in zip(having, answers, strict=True)
+            if isinstance(answer, WrappedKey)
+        }
+        return [key for key in keys if key.record.id not in opening]
+
+    def _wrap(
+        self, lacking: Mapping[str, list[VerifiedDataKey]], wanted: Iterable[VerifiedDataKey]
+    ) -> tuple[list[_New], dict[str, Cause]]:
+        """The new wrappings, and why data keys lack one still."""
+        opened, failed = self._open_all(wanted)
+        new: list[_New] = []
+        try:
+            for ref, each in lacking.items():
+                keys = [key for key in each if key.record.id in opened]
+                items = [(opened[key.record.id], key.held) for key in keys]
+                answers = wrap_opened(self._targets[ref], items)
+                for key, answer in zip(keys, answers, strict=True):
+                    if isinstance(answer, WrappedKey):
+                        new.append((key, answer))
+                    else:
+                        failed.setdefault(key.record.id, cause_of(answer))
+        finally:
+            for data_key in opened.values():
+                data_key.wipe()
+        return new, failed
+
+    def _open_all(
+        self, keys: Iterable[VerifiedDataKey]
+    ) -> tuple[dict[str, DataKey], dict[str, Cause]]:
+        opened: dict[str, DataKey] = {}
+        failed: dict[str, Cause] = {}
+        for key in keys:
+            try:
+                opened[key.record.id] = unwrap_recovered(self._private, key.held)
+            except KeyProviderError as error:
+                failed[key.record.id] = cause_of(error)
+        return opened, failed
+
+    def _store_all(self, new: Sequence[_New]) -> None:
+        if not new:
+            return
+        with refusing_retired_keys(), self._database.writing() as work:
+            for key, wrapped in new:
+                self._store(work, key, wrapped)
+            work.commit()
+
+    def _store(self, work: UnitOfWork, key: VerifiedDataKey, wrapped: WrappedKey) -> None:
+        """Put the wrapping in the place of what was found there, unless that changed meanwhile."""
+        record, context = key.record, key.held.context
+        stored = work.data_keys.get(record.account_id, record.id)
+        if stored is None or stored.record.unverified.check != record.check:
+            return
+        work.data_keys.replace(self._opened.guard(_sealing_no_more(record)))
+        for each in key.held.wrappings:
+            if each.key_ref == wrapped.key_ref:
+                work.wrappings.remove(to_wrapping(each, context))
+        with suppress(Conflict):
+            work.wrappings.add(self._opened.guard(to_wrapping(wrapped, context)))
+
+
+def unwrap_recovered(private: RecoveryPrivateKey, held: HeldKey) -> DataKey:
+    """The data key, verified.
+
+    Raises:
+        DecryptionError: What the recovery key wrapped does not open to it.
+        UnknownKey: No wrapping is by the recovery key.
+    """
+    failure: KeyProviderError = UnknownKey("No wrapping is by this recovery key.")
+    for wrapped in held.wrappings:
+        try:
+            key = private.unwrap(wrapped, held.context)
+            verify_key(key, held.context, held.check)
+        except UnknownKey:
+            continue
+        except DecryptionError as error:
+            failure = error
+        else:
+            return key
+    raise failure
+
+
+def _sealing_no_more(record: DataKeyRecord) -> DataKeyRecord:
+    if record.account_id == SYSTEM_ACCOUNT_ID:
+        return record
+    return replace(record, state=DataKeyState.RETIRED)
