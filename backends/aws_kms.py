@@ -39,7 +39,7 @@ from backends.kms_answers import (
     problem_of,
     why_unusable,
 )
-from backends.kms_arn import KmsArn, key_of, key_ref
+from backends.kms_arn import KmsArn, key_of, key_ref, root_of
 from backends.many import side_by_side
 from backends.per_process import PerProcess
 from backends.provider import KeyItems, KeyProvider, ProviderStatus, WrappedItems, WrappedKey
@@ -177,6 +177,10 @@ class AwsKms(KeyProvider):
         if self._key is None:
             return self._name.could_name(key)
         return self._key.is_same_key(key)
+
+    def root_of(self, key_ref: str) -> str:
+        """The key, whatever its material, and whatever its Region where it has several."""
+        return root_of(key_ref)
 
     def unwrap(self, wrapped: WrappedKey, context: KeyContext) -> DataKey:
         """``Decrypt`` with this key and no other, whatever the blob says."""

@@ -106,6 +106,13 @@ class Keyring:
         """Whether some listed provider could unwrap what ``key_ref`` names."""
         return any(each.provider.owns(key_ref) for each in self._providers)
 
+    def root_of(self, key_ref: str) -> str:
+        """The name of the root key that ``key_ref`` is a version of, if a member owns it."""
+        for member in (*self._providers, *self._escrow):
+            if isinstance(member.provider, KeyProvider) and member.provider.owns(key_ref):
+                return member.provider.root_of(key_ref)
+        return key_ref
+
     def can_unwrap(self) -> bool:
         """Whether some listed provider says that it answers."""
         return any(each.status().healthy for each in self._providers)

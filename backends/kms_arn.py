@@ -38,9 +38,14 @@ class KmsArn:
         """Whether it names an alias, which may be moved from key to key."""
         return self.resource.startswith("alias/")
 
+    @property
+    def is_multi_region(self) -> bool:
+        """Whether it names a key that has replicas in other Regions, or may have."""
+        return self.resource.startswith("key/mrk-")
+
     def is_same_key(self, other: "KmsArn") -> bool:
         """Whether both name one root key: multi-Region keys are the same in every Region."""
-        if self.resource.startswith("key/mrk-"):
+        if self.is_multi_region:
             return replace(self, region=other.region) == other
         return self == other
 
@@ -72,3 +77,14 @@ def key_of(key_ref: str) -> KmsArn | None:
     if key is None or key.is_alias or (mark and not _MATERIAL.fullmatch(material)):
         return None
     return key
+
+
+def root_of(key_ref: str) -> str:
+    """The key of a ``key_ref`` and a ``#``, without the material, and the Region of several.
+
+    No ``key_ref`` ends so: a key whose material KMS does not tell is the bare ARN.
+    """
+    key = key_of(key_ref)
+    if key is None:
+        return key_ref
+    return f"{replace(key, region='') if key.is_multi_region else key}#"

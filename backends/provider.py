@@ -77,6 +77,14 @@ class KeyWrapper(ABC):
         """Wrap each item; answers in order, with an error where one failed."""
         return [or_error(partial(self.wrap, *item)) for item in items]
 
+    def root_of(self, key_ref: str) -> str:
+        """The name of the root key that ``key_ref`` is a version of; asks no network.
+
+        Equal for all versions that go on wrapping under one setting. It is no ``key_ref``, except
+        where a root key has one version only: then it is that one's, as here.
+        """
+        return key_ref
+
     @abstractmethod
     def status(self) -> ProviderStatus:
         """Ask the provider how it is. Does not raise: an error is an unhealthy status."""

@@ -121,6 +121,10 @@ class VaultTransit(KeyProvider):
         """Whether it names a version of this key in this Vault."""
         return bool(self._key_ref.fullmatch(key_ref))
 
+    def root_of(self, key_ref: str) -> str:
+        """This key without the version."""
+        return self._settings.key_name if self.owns(key_ref) else key_ref
+
     def unwrap(self, wrapped: WrappedKey, context: KeyContext) -> DataKey:
         """Open by ``decrypt``."""
         ciphertext = self._ciphertext(wrapped)

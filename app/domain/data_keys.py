@@ -45,7 +45,12 @@ class DataKeyRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wrapping:
-    """One data key wrapped by one provider."""
+    """One data key wrapped by one provider.
+
+    Attributes:
+        root: The name of the root key that ``key_ref`` is a version of; no column, and known of
+            new wrappings only.
+    """
 
     table: ClassVar[str] = "wrappings"
 
@@ -54,6 +59,7 @@ class Wrapping:
     scheme: str
     key_ref: str
     blob: bytes = field(repr=False)
+    root: str | None = field(default=None, compare=False)
 
     def granting(self) -> Mapping[str, GuardedField]:
         """Every column."""

@@ -127,7 +127,7 @@ class DataKeyRepository(ABC):
 
         Raises:
             Conflict: The account has an active data key, or one of this id.
-            Fenced: A wrapping's key_ref was retired.
+            Fenced: There is a fence of a wrapping's key_ref or root key.
         """
 
     @abstractmethod
@@ -165,7 +165,7 @@ class WrappingRepository(ABC):
 
         Raises:
             Conflict: The data key has a wrapping with this key_ref.
-            Fenced: The key_ref was retired.
+            Fenced: There is a fence of its key_ref or of its root key.
         """
 
     @abstractmethod
@@ -185,16 +185,16 @@ class WrappingRepository(ABC):
         """Delete at most ``limit`` wrappings by ``key_ref``; how many it were."""
 
     @abstractmethod
-    def fence(self, key_ref: str) -> None:
-        """Let no unit of work add another wrapping by ``key_ref``; again changes nothing."""
+    def fence(self, name: str) -> bool:
+        """Let no unit of work add a wrapping by this key_ref or root key; whether one could."""
 
     @abstractmethod
-    def lift_fence(self, key_ref: str) -> bool:
-        """Let wrappings by ``key_ref`` be added again; whether it was fenced."""
+    def lift_fence(self, name: str) -> bool:
+        """Let such wrappings be added again; whether there was a fence of this name."""
 
     @abstractmethod
     def fences(self) -> list[str]:
-        """Every fenced key_ref."""
+        """Every fenced key_ref and root key."""
 
 
 @dataclass(frozen=True, slots=True)

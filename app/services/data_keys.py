@@ -11,7 +11,7 @@ from app.domain.ids import DATA_KEY, new_id
 from app.repository.base import Conflict, Database
 from app.services.clock import Clock
 from app.services.system_key import SystemKey, verify_data_key
-from app.services.wrappings import refusing_retired_keys, to_wrapped_key, to_wrapping
+from app.services.wrappings import new_wrapping, refusing_retired_keys, to_wrapped_key
 from backends.context import KeyContext
 from backends.data_key import DataKey, key_check
 from backends.data_key_cache import DataKeyCache
@@ -132,7 +132,9 @@ class DataKeys:
             check=key_check(key, context),
             created_at_ms=self._clock(),
         )
-        wrappings = tuple(opened.guard(to_wrapping(each, context)) for each in wrapped)
+        wrappings = tuple(
+            opened.guard(new_wrapping(each, context, self._keyring)) for each in wrapped
+        )
         return key, StoredDataKey(opened.guard(record), wrappings)
 
     def _store(self, stored: StoredDataKey, replaces: DataKeyRecord | None) -> None:

@@ -24,7 +24,7 @@ from app.repository.base import Conflict, Database
 from app.services.clock import Clock
 from app.services.errors import SystemKeyUnreadable
 from app.services.row_macs import row_bytes
-from app.services.wrappings import refusing_retired_keys, to_wrapped_key, to_wrapping
+from app.services.wrappings import new_wrapping, refusing_retired_keys, to_wrapped_key
 from backends.context import KeyContext
 from backends.data_key import DataKey, derive, key_check
 from backends.errors import DecryptionError, KeyUnavailable
@@ -181,7 +181,7 @@ class SystemKey:
             check=key_check(key, context),
             created_at_ms=self._clock(),
         )
-        wrappings = [opened.guard(to_wrapping(each, context)) for each in wrapped]
+        wrappings = [opened.guard(new_wrapping(each, context, self._keyring)) for each in wrapped]
         try:
             with suppress(Conflict), refusing_retired_keys(), self._database.writing() as work:
                 work.deployment.add(deployment_id)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, bindparam, delete, exists, func, not_, select, tuple_
+from sqlalchemy import and_, bindparam, delete, exists, func, not_, or_, select, tuple_
 
 from app.domain.data_keys import Wrapping
 from app.domain.guarded import Guarded
@@ -42,7 +42,9 @@ _REMOVE_ALL = delete(wrappings).where(
 _FENCE = InsertUnlessThere(fences)
 _LIFT_FENCE = delete(fences).where(fences.c.key_ref == bindparam("of_key_ref"))
 _FENCES = select(fences.c.key_ref).order_by(fences.c.key_ref)
-_GET_FENCE = select(fences.c.key_ref).where(fences.c.key_ref == bindparam("of_key_ref"))
+_GET_FENCE = select(fences.c.key_ref).where(
+    or_(fences.c.key_ref == bindparam("of_key_ref"), fences.c.key_ref == bindparam("of_root"))
+)
 
 
 class SqlWrappings(WrappingRepository):
@@ -52,9 +54,10 @@ class SqlWrappings(WrappingRepository):
         self._statements = statements
 
     def add(self, wrapping: Guarded[Wrapping]) -> None:
-        """Add a wrapping unless its key_ref is fenced."""
-        fenced = {"of_key_ref": wrapping.unverified.key_ref}
-        if self._statements.first(_GET_FENCE, fenced) is not None:
+        """Add a wrapping unless its key_ref or root key is fenced."""
+        new = wrapping.unverified
+        names = {"of_key_ref": new.key_ref, "of_root": new.root or new.key_ref}
+        if self._statements.first(_GET_FENCE, names) is not None:
             raise Fenced
         self._statements.insert(_ADD, _values(wrapping))
 
@@ -81,16 +84,16 @@ class SqlWrappings(WrappingRepository):
         """Delete at most ``limit`` wrappings by ``key_ref``; how many it were."""
         return self._statements.erase(_REMOVE_ALL, {"of_key_ref": key_ref, "most": limit})
 
-    def fence(self, key_ref: str) -> None:
-        """Let no unit of work add another wrapping by ``key_ref``; again changes nothing."""
-        self._statements.write(_FENCE, {"key_ref": key_ref})
+    def fence(self, name: str) -> bool:
+        """Let no unit of work add a wrapping by this key_ref or root key; whether one could."""
+        return self._statements.write(_FENCE, {"key_ref": name}) > 0
 
-    def lift_fence(self, key_ref: str) -> bool:
-        """Let wrappings by ``key_ref`` be added again; whether it was fenced."""
-        return self._statements.erase(_LIFT_FENCE, {"of_key_ref": key_ref}) > 0
+    def lift_fence(self, name: str) -> bool:
+        """Let such wrappings be added again; whether there was a fence of this name."""
+        return self._statements.erase(_LIFT_FENCE, {"of_key_ref": name}) > 0
 
     def fences(self) -> list[str]:
-        """Every fenced key_ref."""
+        """Every fenced key_ref and root key."""
         return [row[0] for row in self._statements.all(_FENCES, {})]
 
 

@@ -12,7 +12,6 @@ from app.domain.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.errors import NotInitialised, RecoveryRefused, TamperedRow
 from app.domain.guarded import Guardable, Guarded
 from app.repository.base import Database, Repository
-from app.services.keyring.entries import wrapping_entries
 from app.services.keyring.held_keys import VerifiedDataKey, batches
 from app.services.keyring.progress import Pace, Progress, Report
 from app.services.keyring.restoring import Restoring, unwrap_recovered
@@ -76,12 +75,11 @@ class Recovery:
             RecoveryRefused: The database holds another system data key, or an edited row. Nothing
                 was written.
             KeyUnavailable: The first provider or an escrow key cannot tell its current key_ref.
-            KeyProviderConfigError: The key_ref that new wrappings would get was retired.
+            KeyProviderConfigError: The root key that new wrappings would be made by was retired.
         """
         opened = self._open_system_key(private)
         keys = self._verified_keys(opened)
-        targets = {ref: entry.member for ref, entry in wrapping_entries(self._keyring).items()}
-        restoring = Restoring(self._database, targets, opened, private.key)
+        restoring = Restoring(self._database, self._keyring, opened, private.key)
         pace = Pace(len(keys), None, report)
         for start in range(0, len(keys), BATCH):
             batch = keys[start : start + BATCH]

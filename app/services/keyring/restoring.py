@@ -3,44 +3,56 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from app.domain.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.data_keys import DataKeyRecord, DataKeyState
 from app.domain.errors import StorageUnavailable
 from app.repository.base import Conflict, Database, UnitOfWork
 from app.services.keyring.causes import Cause, cause_of
+from app.services.keyring.entries import wrapping_entries
 from app.services.keyring.held_keys import VerifiedDataKey
 from app.services.system_key import OpenedSystemKey
-from app.services.wrappings import refusing_retired_keys, to_wrapping
+from app.services.wrappings import new_wrapping, refusing_retired_keys, superseded, to_wrapping
 from backends.data_key import DataKey, verify_key
 from backends.errors import DecryptionError, KeyProviderError, UnknownKey
+from backends.keyring import Keyring
 from backends.member import Member
 from backends.provider import KeyWrapper, WrappedKey
 from backends.recovery_keys import RecoveryPrivateKey
 from backends.renewal import HeldKey, proved, wrap_opened
 
-_New = tuple[VerifiedDataKey, WrappedKey]
+
+@dataclass(frozen=True, slots=True)
+class _New:
+    """A new wrapping of a data key, and those that it makes needless."""
+
+    key: VerifiedDataKey
+    wrapped: WrappedKey
+    replaced: tuple[WrappedKey, ...]
 
 
 class Restoring:
     """Opens data keys with a recovery key, and wraps them anew.
 
     Args:
-        targets: Who wraps, by the key_ref that new wrappings get.
         opened: The system data key, by which every row was verified.
         private: The recovery key.
+
+    Raises:
+        KeyUnavailable: The first provider or an escrow key cannot tell its current key_ref.
     """
 
     def __init__(
         self,
         database: Database,
-        targets: Mapping[str, Member[KeyWrapper]],
+        keyring: Keyring,
         opened: OpenedSystemKey,
         private: RecoveryPrivateKey,
     ) -> None:
         self._database = database
-        self._targets = targets
+        self._keyring = keyring
+        self._targets = {ref: entry.member for ref, entry in wrapping_entries(keyring).items()}
         self._opened = opened
         self._private = private
 
@@ -56,7 +68,7 @@ class Restoring:
         try:
             self._store_all(new)
         except StorageUnavailable as error:
-            failed |= {key.record.id: cause_of(error) for key, _ in new}
+            failed |= {each.key.record.id: cause_of(error) for each in new}
         return len(wanted) - len(failed), Counter(failed.values())
 
     def _lacking(self, ref: str, keys: Sequence[VerifiedDataKey]) -> list[VerifiedDataKey]:
@@ -89,10 +101,10 @@ class Restoring:
             for ref, each in lacking.items():
                 keys = [key for key in each if key.record.id in opened]
                 items = [(opened[key.record.id], key.held) for key in keys]
-                answers = wrap_opened(self._targets[ref], items)
-                for key, answer in zip(keys, answers, strict=True):
+                target = self._targets[ref]
+                for key, answer in zip(keys, wrap_opened(target, items), strict=True):
                     if isinstance(answer, WrappedKey):
-                        new.append((key, answer))
+                        new.append(_New(key, answer, self._replaced(key.held, answer, target)))
                     else:
                         failed.setdefault(key.record.id, cause_of(answer))
         finally:
@@ -112,26 +124,33 @@ class Restoring:
                 failed[key.record.id] = cause_of(error)
         return opened, failed
 
+    def _replaced(
+        self, held: HeldKey, new: WrappedKey, target: Member[KeyWrapper]
+    ) -> tuple[WrappedKey, ...]:
+        """The dead one of the same name, and all others of what is taken for the same root key."""
+        dead = tuple(each for each in held.wrappings if each.key_ref == new.key_ref)
+        return dead + superseded(held, new, target.provider, {*self._targets, new.key_ref})
+
     def _store_all(self, new: Sequence[_New]) -> None:
         if not new:
             return
         with refusing_retired_keys(), self._database.writing() as work:
-            for key, wrapped in new:
-                self._store(work, key, wrapped)
+            for each in new:
+                self._store(work, each)
             work.commit()
 
-    def _store(self, work: UnitOfWork, key: VerifiedDataKey, wrapped: WrappedKey) -> None:
+    def _store(self, work: UnitOfWork, new: _New) -> None:
         """Put the wrapping in the place of what was found there, unless that changed meanwhile."""
-        record, context = key.record, key.held.context
+        record, context = new.key.record, new.key.held.context
         stored = work.data_keys.get(record.account_id, record.id)
         if stored is None or stored.record.unverified.check != record.check:
             return
         work.data_keys.replace(self._opened.guard(_sealing_no_more(record)))
-        for each in key.held.wrappings:
-            if each.key_ref == wrapped.key_ref:
-                work.wrappings.remove(to_wrapping(each, context))
+        for each in new.replaced:
+            work.wrappings.remove(to_wrapping(each, context))
         with suppress(Conflict):
-            work.wrappings.add(self._opened.guard(to_wrapping(wrapped, context)))
+            wrapping = new_wrapping(new.wrapped, context, self._keyring)
+            work.wrappings.add(self._opened.guard(wrapping))
 
 
 def unwrap_recovered(private: RecoveryPrivateKey, held: HeldKey) -> DataKey:

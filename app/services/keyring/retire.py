@@ -1,9 +1,12 @@
 """Retire: give up the wrappings of one root key, when nothing depends on them any more.
 
-The key_ref is fenced first, in a transaction of its own: from then on no node can add a wrapping by
-it, whatever its settings say. Only then is counted, and only then deleted.
+It is fenced first, in a transaction of its own: from then on no node can add a wrapping by it,
+whatever its settings say. Only then is counted, and only then deleted. The fence is of the root key
+as a whole, for a root key that is rotated wraps under another key_ref; only where the keyring goes
+on with a newer version of it, the fence is of the old version alone.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.domain.errors import DomainError
@@ -81,41 +84,54 @@ class Retire:
         Raises:
             StillInUse: It is what new wrappings get: a fence would end all writing.
             KeyUnavailable: The first provider or an escrow key cannot tell what they get.
-            StillNeeded: Something depends on it, which keeps its wrapping; the fence is lifted.
+            StillNeeded: Something depends on it, which keeps its wrapping; a fence of this
+                retirement's own is lifted.
             UnknownKeyRef: No wrapping has this key_ref, and it is not fenced.
         """
         self._keyring.statuses()  # until asked, a provider by an alias cannot tell what it owns
         in_use = wrapping_entries(self._keyring)
         if key_ref in in_use:
             raise StillInUse(in_use[key_ref])
-        self._fence(key_ref)
+        name = self._name_of_fence(key_ref, in_use)
+        is_new = self._fence(key_ref, name)
         try:
             return Retired(self._delete(key_ref))
         except StillNeeded:
-            self._lift_fence(key_ref)
+            if is_new:
+                self._lift_fences({name})
             raise
 
     def undo(self, key_ref: str) -> None:
         """Lift the fence, so that wrappings by ``key_ref`` can be added again.
 
+        Args:
+            key_ref: What was retired, or the name of its root key, as it is fenced.
+
         Raises:
             NotFenced: There is none.
         """
-        if not self._lift_fence(key_ref):
+        if not self._lift_fences({key_ref, self._keyring.root_of(key_ref)}):
             raise NotFenced
 
-    def _lift_fence(self, key_ref: str) -> bool:
-        with self._database.writing() as work:
-            lifted = work.wrappings.lift_fence(key_ref)
-            work.commit()
-        return lifted
+    def _name_of_fence(self, key_ref: str, in_use: Iterable[str]) -> str:
+        """The root key, unless new wrappings are made by another version of it."""
+        root = self._keyring.root_of(key_ref)
+        return key_ref if root in map(self._keyring.root_of, in_use) else root
 
-    def _fence(self, key_ref: str) -> None:
+    def _lift_fences(self, names: Iterable[str]) -> bool:
         with self._database.writing() as work:
-            if key_ref not in work.wrappings.counts() and key_ref not in work.wrappings.fences():
-                raise UnknownKeyRef
-            work.wrappings.fence(key_ref)
+            lifted = [name for name in names if work.wrappings.lift_fence(name)]
             work.commit()
+        return bool(lifted)
+
+    def _fence(self, key_ref: str, name: str) -> bool:
+        """Whether there was no such fence before."""
+        with self._database.writing() as work:
+            if key_ref not in work.wrappings.counts() and name not in work.wrappings.fences():
+                raise UnknownKeyRef
+            is_new = work.wrappings.fence(name)
+            work.commit()
+        return is_new
 
     def _delete(self, key_ref: str) -> int:
         """Delete in small units; each looks again at what it is about to delete."""

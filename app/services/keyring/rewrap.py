@@ -16,7 +16,7 @@ from app.services.keyring.entries import Entry, wrapping_entries
 from app.services.keyring.held_keys import VerifiedDataKey, batches
 from app.services.keyring.progress import Pace, Progress, Report
 from app.services.system_key import SystemKey
-from app.services.wrappings import refusing_retired_keys, to_wrapping
+from app.services.wrappings import new_wrapping, refusing_retired_keys, superseded, to_wrapping
 from backends.keyring import Keyring
 from backends.provider import WrappedKey
 from backends.renewal import renew
@@ -24,7 +24,7 @@ from backends.renewal import renew
 
 @dataclass(frozen=True, slots=True)
 class _New:
-    """A new wrapping of a data key, and those of older versions of its root key."""
+    """A new wrapping of a data key, and those that it makes needless."""
 
     key: VerifiedDataKey
     wrapped: WrappedKey
@@ -49,7 +49,7 @@ class Rewrap:
 
         Raises:
             KeyUnavailable: The first provider or an escrow key cannot tell its current key_ref.
-            KeyProviderConfigError: The key_ref that new wrappings would get was retired.
+            KeyProviderConfigError: The root key that new wrappings would be made by was retired.
         """
         targets = wrapping_entries(self._keyring)
         with self._database.reading() as repository:
@@ -76,7 +76,8 @@ class Rewrap:
             answers = renew(self._keyring, target, [key.held for key in keys])
             for key, answer in zip(keys, answers, strict=True):
                 if isinstance(answer, WrappedKey):
-                    new.append(_New(key, answer, key.held.owned_by(target.provider)))
+                    older = superseded(key.held, answer, target.provider, targets)
+                    new.append(_New(key, answer, older))
                 else:
                     failed.setdefault(key.record.id, cause_of(answer))
         try:
@@ -101,7 +102,9 @@ class Rewrap:
             return
         opened = self._system_key.opened()
         try:
-            work.wrappings.add(opened.guard(to_wrapping(new.wrapped, new.key.held.context)))
+            work.wrappings.add(
+                opened.guard(new_wrapping(new.wrapped, new.key.held.context, self._keyring))
+            )
         except Conflict:
             return
         for older in new.older:

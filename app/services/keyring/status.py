@@ -28,6 +28,7 @@ class KeyRefLine:
     """All wrappings by one key_ref; a retired one has none, and its fence stands.
 
     Attributes:
+        key_ref: Or the name of a root key, all of whose versions are fenced.
         state: ``current``, ``stale``, ``orphaned`` (no listed provider owns it) or ``fenced``.
     """
 
@@ -80,7 +81,7 @@ class KeyringStatus:
         return ProviderLine(scheme, role, status, without)
 
     def _state(self, key_ref: str, fenced: list[str]) -> str:
-        if key_ref in fenced:
+        if key_ref in fenced or self._keyring.root_of(key_ref) in fenced:
             return "fenced"
         if key_ref in {target.status().key_ref for target in self._keyring.targets}:
             return "current"

@@ -96,6 +96,17 @@ def test_a_multi_region_key_owns_its_wrappings_of_any_region() -> None:
     assert provider_of(MULTI_REGION).owns(f"{elsewhere}#{MATERIAL}")
 
 
+def test_a_key_is_one_root_key_whatever_its_material() -> None:
+    provider = provider_of(KEY)
+    assert provider.root_of(KEY) == provider.root_of(f"{KEY}#{MATERIAL}") != KEY
+
+
+def test_a_multi_region_key_is_one_root_key_in_all_regions() -> None:
+    provider = provider_of(MULTI_REGION)
+    elsewhere = MULTI_REGION.replace("eu-west-1", "ap-southeast-2")
+    assert provider.root_of(MULTI_REGION) == provider.root_of(f"{elsewhere}#{MATERIAL}")
+
+
 @pytest.mark.parametrize(
     "reference",
     [

@@ -79,9 +79,11 @@ class ProviderCase(WrapperCase):
     Attributes:
         forgotten: What unwrapping raises after ``forget_rotated``: the backend no longer knows the
             version, or it knows that the version was taken out of use.
+        rotates_in_place: Whether ``rotate`` makes a version of the same root key.
     """
 
     forgotten: ClassVar[type[KeyProviderError]] = UnknownKey
+    rotates_in_place: ClassVar[bool] = True
 
     def provider(self) -> KeyProvider:
         """A new provider on ``spec``, as a process that starts now builds it."""

@@ -14,6 +14,7 @@ from tests.contract.key_provider.case import ProviderCase
 class LocalFernetCase(ProviderCase):
     """Key files; keys that are read once and held in memory cannot fail while serving."""
 
+    rotates_in_place: ClassVar[bool] = False
     misconfigurations: ClassVar[tuple[str, ...]] = (
         "missing file",
         "directory",

@@ -35,6 +35,33 @@ def test_a_rotated_root_key_still_owns_earlier_wrappings(
     assert provider_case.provider().owns(wrapped.key_ref)
 
 
+def test_versions_have_one_root_if_a_process_goes_from_one_to_the_next_by_itself(
+    provider_case: ProviderCase, key: DataKey, context: KeyContext
+) -> None:
+    wrapped = provider_case.provider().wrap(key, context)
+    provider_case.rotate()
+    provider = provider_case.provider()
+    newer = provider.wrap(key, context).key_ref
+    same = provider.root_of(wrapped.key_ref) == provider.root_of(newer)
+    assert same is provider_case.rotates_in_place
+
+
+def test_the_name_of_a_root_key_with_versions_is_no_key_ref(
+    provider_case: ProviderCase, key: DataKey, context: KeyContext
+) -> None:
+    provider = provider_case.provider()
+    key_ref = provider.wrap(key, context).key_ref
+    assert provider.owns(provider.root_of(key_ref)) is not provider_case.rotates_in_place
+
+
+def test_another_root_key_has_another_name(
+    provider_case: ProviderCase, key: DataKey, context: KeyContext
+) -> None:
+    providers = provider_case.provider(), provider_case.unrelated_provider()
+    roots = {provider.root_of(provider.wrap(key, context).key_ref) for provider in providers}
+    assert len(roots) == 2
+
+
 def test_rewrapping_after_rotation_gives_a_current_wrapping(
     provider_case: ProviderCase, key: DataKey, context: KeyContext
 ) -> None:

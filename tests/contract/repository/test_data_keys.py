@@ -168,6 +168,20 @@ def test_a_fenced_root_key_wraps_no_more(database: Database, elsewhere: Database
             work.wrappings.add(rows.wrapping(key_ref="ref:2"))
 
 
+def test_a_fence_of_a_root_key_holds_for_all_its_versions(database: Database) -> None:
+    with database.writing() as work:
+        work.wrappings.fence("root")
+        with pytest.raises(Fenced):
+            work.wrappings.add(rows.wrapping(key_ref="ref:2", root="root"))
+        work.wrappings.add(rows.wrapping(key_ref="ref:2", root="another"))
+
+
+def test_fencing_tells_whether_there_was_no_fence(database: Database) -> None:
+    with database.writing() as work:
+        assert work.wrappings.fence("ref:2")
+        assert not work.wrappings.fence("ref:2")
+
+
 def test_a_new_data_key_under_a_fenced_root_key_is_not_left_half_there(
     database: Database,
 ) -> None:

@@ -73,15 +73,44 @@ def test_progress_ends_with_everything_done(move: Move, tenants: list[Tenant]) -
     assert seen[-1].done == DATA_KEYS
 
 
-def test_a_newer_key_in_the_file_replaces_the_older(move: Move, tenants: list[Tenant]) -> None:
+def new_line(move: Move) -> None:
+    """Put a new key on top of the file ``a``."""
     file = move.deployment.home / "keys"
     file.write_bytes(Fernet.generate_key() + b"\n" + file.read_bytes())
+
+
+def test_a_server_that_has_not_read_a_new_line_of_its_key_file_goes_on(
+    move: Move, tenants: list[Tenant]
+) -> None:
+    server = move.process(move.a)
+    new_line(move)
     move.process(move.a).rewrap.run(ignore)
-    with move.deployment.rows() as rows:
-        assert {each["key_ref"] for each in rows.all("wrappings")} == {key_ref(move.a)}
+    assert [each.at(server).values() for each in tenants] == [VALUES, VALUES]
+
+
+def test_an_older_line_of_a_key_file_is_retired_like_any_root_key(
+    move: Move, tenants: list[Tenant]
+) -> None:
+    older = key_ref(move.a)
+    new_line(move)
+    services = move.process(move.a)
+    services.rewrap.run(ignore)
+    assert services.retire.run(older).wrappings == DATA_KEYS
+    file = move.deployment.home / "keys"
     file.write_bytes(file.read_bytes().splitlines()[0] + b"\n")
     only_newest = move.process(move.a)
     assert [each.at(only_newest).values() for each in tenants] == [VALUES, VALUES]
+
+
+def test_key_files_that_share_a_line_both_keep_their_wrappings(
+    move: Move, tenants: list[Tenant]
+) -> None:
+    file, second = move.deployment.home / "keys", move.deployment.home / "second"
+    second.write_bytes(second.read_bytes() + file.read_bytes())
+    for changed in (DATA_KEYS, 0):
+        services = move.process(move.b, escrow=move.a)
+        assert services.rewrap.run(ignore).changed == changed
+    assert move.refs() == [{"a", "b"}] * DATA_KEYS
 
 
 def test_an_escrow_key_that_is_added_later_gets_its_wrappings(
