@@ -81,7 +81,7 @@ def build(
         keyring_status=KeyringStatus(database, keyring),
         rewrap=Rewrap(database, keyring, system_key),
         reencrypt=Reencrypt(database, data_keys, system_key, clock),
-        retire=Retire(database, keyring),
+        retire=Retire(database, keyring, system_key),
         recovery=Recovery(database, keyring, system_key),
         readiness=Readiness(database, keyring, system_key),
         checkup=Checkup(database, keyring, system_key),

@@ -4,14 +4,19 @@ It is fenced first, in a transaction of its own: from then on no node can add a 
 whatever its settings say. Only then is counted, and only then deleted. The fence is of the root key
 as a whole, for a root key that is rotated wraps under another key_ref; only where the keyring goes
 on with a newer version of it, the fence is of the old version alone.
+
+What counts as another wrapping is shown on the system data key: a provider that owns wrappings may
+open none, because it is down, or its root key is disabled or waits for its deletion.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.domain.errors import DomainError
-from app.repository.base import Database, UnitOfWork
+from app.repository.base import Database
 from app.services.keyring.entries import Entry, wrapping_entries
+from app.services.keyring.reliance import count_stranded, reliance
+from app.services.system_key import SystemKey
 from backends.keyring import Keyring
 
 BATCH = 500
@@ -22,13 +27,15 @@ class StillNeeded(DomainError):
 
     Args:
         data_keys: How many.
+        faults: Why wrappings by some providers do not count, one sentence each.
     """
 
-    def __init__(self, data_keys: int) -> None:
-        super().__init__(
+    def __init__(self, data_keys: int, faults: Iterable[str]) -> None:
+        refusal = (
             f"{data_keys} data keys have no other wrapping that a listed provider opens; "
             "run: strongroom keyring rewrap"
         )
+        super().__init__("\n".join([refusal, *faults]))
 
 
 class StillInUse(DomainError):
@@ -72,9 +79,10 @@ class Retired:
 class Retire:
     """Deletes the wrappings of one key_ref."""
 
-    def __init__(self, database: Database, keyring: Keyring) -> None:
+    def __init__(self, database: Database, keyring: Keyring, system_key: SystemKey) -> None:
         self._database = database
         self._keyring = keyring
+        self._system_key = system_key
 
     def run(self, key_ref: str) -> Retired:
         """Fence ``key_ref``, count what depends on it, and delete its wrappings.
@@ -87,6 +95,7 @@ class Retire:
             StillNeeded: Something depends on it, which keeps its wrapping; a fence of this
                 retirement's own is lifted.
             UnknownKeyRef: No wrapping has this key_ref, and it is not fenced.
+            KeyProviderError: The system data key, by which rows are verified, cannot be opened.
         """
         self._keyring.statuses()  # until asked, a provider by an alias cannot tell what it owns
         in_use = wrapping_entries(self._keyring)
@@ -95,7 +104,7 @@ class Retire:
         name = self._name_of_fence(key_ref, in_use)
         is_new = self._fence(key_ref, name)
         try:
-            return Retired(self._delete(key_ref))
+            return Retired(self._delete(key_ref, self._verified_others(key_ref)))
         except StillNeeded:
             if is_new:
                 self._lift_fences({name})
@@ -133,22 +142,30 @@ class Retire:
             work.commit()
         return is_new
 
-    def _delete(self, key_ref: str) -> int:
+    def _verified_others(self, key_ref: str) -> frozenset[str]:
+        """By what else every data key can be opened now.
+
+        Raises:
+            StillNeeded: There is one that cannot.
+        """
+        opened = self._system_key.opened()
+        relied_on = reliance(self._database, self._keyring, opened)
+        others = relied_on.key_refs - {key_ref}
+        stranded = count_stranded(self._database, opened, key_ref, others)
+        if stranded:
+            raise StillNeeded(stranded, relied_on.faults)
+        return others
+
+    def _delete(self, key_ref: str, others: frozenset[str]) -> int:
         """Delete in small units; each looks again at what it is about to delete."""
         deleted = 0
         while True:
             with self._database.writing() as work:
-                self._refuse_if_needed(work, key_ref)
+                stranded = work.wrappings.count_stranded(key_ref, sorted(others))
+                if stranded:
+                    raise StillNeeded(stranded, ())
                 batch = work.wrappings.remove_all(key_ref, BATCH)
                 work.commit()
             if not batch:
                 return deleted
             deleted += batch
-
-    def _refuse_if_needed(self, work: UnitOfWork, key_ref: str) -> None:
-        others = [
-            ref for ref in work.wrappings.counts() if ref != key_ref and self._keyring.owns(ref)
-        ]
-        stranded = work.wrappings.count_stranded(key_ref, others)
-        if stranded:
-            raise StillNeeded(stranded)

@@ -68,6 +68,45 @@ def test_what_only_an_unlisted_provider_opens_is_no_reason_to_let_go(moved: Move
         moved.process(third, moved.a).retire.run(key_ref(moved.a))
 
 
+def test_what_a_provider_that_is_down_would_open_is_no_reason_to_let_go(moved: Move) -> None:
+    third, second = moved.deployment.key_file("third"), Scripted(moved.b)
+    keyring = Keyring([Scripted(third), second, Scripted(moved.a)])
+    second.down = KeyUnavailable("The provider is down.")
+    services = moved.deployment.process(keyring=keyring)
+    with pytest.raises(StillNeeded, match=r"STRONGROOM_KEYS \(entry 2\): The provider is down"):
+        services.retire.run(key_ref(moved.a))
+    assert (moved.refs(), fences(moved)) == ([{"a", "b"}] * DATA_KEYS, [])
+
+
+def test_what_a_provider_does_not_open_is_no_reason_to_let_go(moved: Move) -> None:
+    """It is healthy, and holds another key under the name of the one that was lost."""
+    impostor = Scripted(moved.deployment.key_file("third"))
+    (master,) = impostor._masters.values()
+    impostor._masters, impostor._current = {key_ref(moved.b): master}, key_ref(moved.b)
+    third = Scripted(moved.deployment.key_file("fourth"))
+    keyring = Keyring([third, Scripted(moved.a), impostor])
+    services = moved.deployment.process(keyring=keyring)
+    with pytest.raises(StillNeeded):
+        services.retire.run(key_ref(moved.a))
+    assert (moved.refs(), fences(moved)) == ([{"a", "b"}] * DATA_KEYS, [])
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [("wrappings", {"blob": b"another"}), ("data_keys", {"created_at_ms": 1})],
+)
+def test_a_data_key_whose_rows_were_edited_keeps_its_wrappings(
+    moved: Move, tenants: list[Tenant], table: str, change: dict[str, object]
+) -> None:
+    account_id = tenants[0].caller.account_id
+    by = {"key_ref": key_ref(moved.b)} if table == "wrappings" else {}
+    with moved.deployment.rows() as rows:
+        rows.edit(table, {"account_id": account_id, **by}, **change)
+    with pytest.raises(StillNeeded, match="2 data keys"):
+        moved.process(moved.b, moved.a).retire.run(key_ref(moved.a))
+    assert (moved.refs(), fences(moved)) == ([{"a", "b"}] * DATA_KEYS, [])
+
+
 def test_a_key_that_still_makes_new_wrappings_is_not_retired(moved: Move) -> None:
     with pytest.raises(StillInUse, match=r"^STRONGROOM_KEYS \(entry 1\): .* rewrap; .* retire"):
         moved.process(moved.a, moved.b).retire.run(key_ref(moved.a))

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from app.services.container import Services
+from app.services.keyring.retire import StillNeeded
 from backends.errors import KeyProviderConfigError
-from tests.backends.aws_kms.kms import Kms, kms_in_process
+from tests.backends.aws_kms.kms import Kms, kms_in_process, refusal
 from tests.backends.vault_transit.vault import Vault
 from tests.services.deployment import Tenant, new_tenant
-from tests.services.keyring.moving import Move, ignore
+from tests.services.keyring.moving import Move, ignore, key_ref
 
 DATA_KEYS = 5
 
@@ -161,3 +162,27 @@ def test_a_key_and_its_replica_as_escrow_both_keep_their_wrappings(
         services = move.process(f"aws-kms:{here}", move.a, escrow=f"aws-kms:{there}")
         assert services.rewrap.run(ignore).changed == changed
     assert {ref.partition("#")[0] for ref in refs(move)} > {here, there}
+
+
+@pytest.mark.parametrize("state", ["Disabled", "PendingDeletion"])
+def test_a_kms_key_that_is_dying_is_not_relied_on(
+    move: Move, tenants: list[Tenant], kms: Kms, state: str
+) -> None:
+    arn = kms.create_key()
+    services = move.process(f"aws-kms:{arn}", move.a)
+    services.rewrap.run(ignore)
+    kms.set_state(arn, state)
+    with pytest.raises(StillNeeded):
+        move.process(f"aws-kms:{arn}", move.a).retire.run(key_ref(move.a))
+    assert fences(move) == []
+
+
+def test_an_alias_that_cannot_be_resolved_is_not_relied_on(
+    move: Move, tenants: list[Tenant], kms: Kms
+) -> None:
+    alias = f"aws-kms:{kms.point_alias('relied-on', kms.create_key())}"
+    move.process(alias, move.a).rewrap.run(ignore)
+    kms.fault = lambda *_: refusal("KMSInternalException", 500)
+    with pytest.raises(StillNeeded, match=r"STRONGROOM_KEYS \(entry 2\): "):
+        move.process(move.b, alias, move.a).retire.run(key_ref(move.a))
+    assert fences(move) == []
