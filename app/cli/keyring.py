@@ -15,6 +15,7 @@ from app.cli.output import Row, as_json, show_json, show_rows
 from app.cli.progress import shown
 from app.cli.recovery_files import FILE, read_private_half, write_pair
 from app.services.keyring.progress import Progress
+from app.services.keyring.retire import Dependence
 from app.services.keyring.status import KeyringReport, ProviderLine
 from config import load
 
@@ -78,14 +79,22 @@ def reencrypt(context: click.Context, *, rate: float | None, dry_run: bool, json
 @keyring.command()
 @click.argument("key_ref")
 @click.option("--undo", is_flag=True, help="Let wrappings by KEY_REF be made again.")
+@click.option("--dry-run", is_flag=True, help="Only count what would be done.")
 @as_json
 @click.pass_obj
-def retire(environ: Mapping[str, str], key_ref: str, *, undo: bool, json: bool) -> None:
+def retire(
+    environ: Mapping[str, str], key_ref: str, *, undo: bool, dry_run: bool, json: bool
+) -> None:
     """Delete all wrappings by KEY_REF, unless a data key depends on one, and allow no new ones."""
+    if undo and dry_run:
+        raise click.UsageError("--undo and --dry-run exclude each other.")
     with closing(build(load(environ))) as services:
         if undo:
             services.retire.undo(key_ref)
             _show({"fenced": False}, "The fence is lifted.", json=json)
+            return
+        if dry_run:
+            _show_dependence(services.retire.count(key_ref), json=json)
             return
         retired = services.retire.run(key_ref)
     _show(asdict(retired), f"{retired.wrappings} wrappings deleted.", json=json)
@@ -130,6 +139,20 @@ def _finish(context: click.Context, progress: Progress, *, json: bool) -> None:
         counts = ", ".join(f"{cause} {count}" for cause, count in causes)
         say(f"{progress.failed} data keys failed and stay as they were: {counts}.")
         context.exit(INCOMPLETE)
+
+
+def _show_dependence(found: Dependence, *, json: bool) -> None:
+    answer = {"wrappings": found.wrappings, "stranded_data_keys": found.stranded_data_keys}
+    if found.stranded_data_keys:
+        text = (
+            f"It would be refused: {found.stranded_data_keys} data keys have no other wrapping "
+            "that a listed provider opens."
+        )
+    else:
+        text = f"{found.wrappings} wrappings would be deleted."
+    _show(answer, text, json=json)
+    for fault in found.faults:
+        say(fault)
 
 
 def _show(answer: Row, text: str, *, json: bool) -> None:

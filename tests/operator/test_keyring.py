@@ -106,6 +106,41 @@ def test_retiring_warns_about_older_backups(moving: Terminal) -> None:
     assert "backups" in retired.stderr
 
 
+def test_a_dry_run_tells_what_retiring_would_delete_and_deletes_nothing(moving: Terminal) -> None:
+    moving.answer("keyring", "rewrap")
+    before = key_refs(moving)
+    told = moving.answer("keyring", "retire", before["stale"], "--dry-run")
+    assert told == "1 wrappings would be deleted.\n"
+    assert moving.json("keyring", "retire", before["stale"], "--dry-run") == {
+        "wrappings": 1,
+        "stranded_data_keys": 0,
+    }
+    assert key_refs(moving) == before
+
+
+def test_a_dry_run_tells_how_many_data_keys_retiring_would_strand(moving: Terminal) -> None:
+    old = key_refs(moving)["stale"]
+    assert moving.json("keyring", "retire", old, "--dry-run") == {
+        "wrappings": 1,
+        "stranded_data_keys": 1,
+    }
+    assert "refused: 1 data keys" in moving.answer("keyring", "retire", old, "--dry-run")
+
+
+@pytest.mark.parametrize("which", ["current", "none"])
+def test_a_dry_run_refuses_what_retiring_refuses(moving: Terminal, which: str) -> None:
+    moving.answer("keyring", "rewrap")
+    key_ref = key_refs(moving).get(which, "local-fernet:none")
+    refused = moving.run("keyring", "retire", key_ref, "--dry-run")
+    assert refused.exit_code == 1
+    assert refused.stderr == moving.run("keyring", "retire", key_ref).stderr
+
+
+def test_a_retirement_is_not_undone_in_a_dry_run(moving: Terminal) -> None:
+    old = key_refs(moving)["stale"]
+    assert moving.run("keyring", "retire", old, "--undo", "--dry-run").exit_code == 2
+
+
 def test_retiring_what_data_keys_still_need_is_refused(moving: Terminal) -> None:
     refused = moving.run("keyring", "retire", key_refs(moving)["stale"])
     assert refused.exit_code == 1

@@ -76,6 +76,21 @@ class Retired:
     wrappings: int
 
 
+@dataclass(frozen=True, slots=True)
+class Dependence:
+    """What a retirement would do, and how many data keys keep it from it.
+
+    Attributes:
+        wrappings: How many would be deleted.
+        stranded_data_keys: How many have no other wrapping that a listed provider opens.
+        faults: Why wrappings by some providers do not count, one sentence each.
+    """
+
+    wrappings: int
+    stranded_data_keys: int
+    faults: tuple[str, ...]
+
+
 class Retire:
     """Deletes the wrappings of one key_ref."""
 
@@ -97,18 +112,31 @@ class Retire:
             UnknownKeyRef: No wrapping has this key_ref, and it is not fenced.
             KeyProviderError: The system data key, by which rows are verified, cannot be opened.
         """
-        self._keyring.statuses()  # until asked, a provider by an alias cannot tell what it owns
-        in_use = wrapping_entries(self._keyring)
-        if key_ref in in_use:
-            raise StillInUse(in_use[key_ref])
-        name = self._name_of_fence(key_ref, in_use)
+        name = self._name_of_fence(key_ref, self._refuse_if_in_use(key_ref))
         is_new = self._fence(key_ref, name)
         try:
-            return Retired(self._delete(key_ref, self._verified_others(key_ref)))
+            return Retired(self._delete(key_ref, self._others(key_ref)))
         except StillNeeded:
             if is_new:
                 self._lift_fences({name})
             raise
+
+    def count(self, key_ref: str) -> Dependence:
+        """What a retirement would come to now; changes nothing.
+
+        Raises:
+            StillInUse: It is what new wrappings get.
+            KeyUnavailable: The first provider or an escrow key cannot tell what they get.
+            UnknownKeyRef: No wrapping has this key_ref.
+            KeyProviderError: The system data key, by which rows are verified, cannot be opened.
+        """
+        self._refuse_if_in_use(key_ref)
+        with self._database.reading() as repository:
+            wrappings = repository.wrappings.counts().get(key_ref)
+        if wrappings is None:
+            raise UnknownKeyRef
+        _, stranded, faults = self._dependence(key_ref)
+        return Dependence(wrappings, stranded, faults)
 
     def undo(self, key_ref: str) -> None:
         """Lift the fence, so that wrappings by ``key_ref`` can be added again.
@@ -121,6 +149,14 @@ class Retire:
         """
         if not self._lift_fences({key_ref, self._keyring.root_of(key_ref)}):
             raise NotFenced
+
+    def _refuse_if_in_use(self, key_ref: str) -> Iterable[str]:
+        """What new wrappings get, which it is not."""
+        self._keyring.statuses()  # until asked, a provider by an alias cannot tell what it owns
+        in_use = wrapping_entries(self._keyring)
+        if key_ref in in_use:
+            raise StillInUse(in_use[key_ref])
+        return in_use
 
     def _name_of_fence(self, key_ref: str, in_use: Iterable[str]) -> str:
         """The root key, unless new wrappings are made by another version of it."""
@@ -142,19 +178,24 @@ class Retire:
             work.commit()
         return is_new
 
-    def _verified_others(self, key_ref: str) -> frozenset[str]:
+    def _others(self, key_ref: str) -> frozenset[str]:
         """By what else every data key can be opened now.
 
         Raises:
             StillNeeded: There is one that cannot.
         """
+        others, stranded, faults = self._dependence(key_ref)
+        if stranded:
+            raise StillNeeded(stranded, faults)
+        return others
+
+    def _dependence(self, key_ref: str) -> tuple[frozenset[str], int, tuple[str, ...]]:
+        """What else data keys can be opened by, how many cannot, and which providers failed."""
         opened = self._system_key.opened()
         relied_on = reliance(self._database, self._keyring, opened)
         others = relied_on.key_refs - {key_ref}
         stranded = count_stranded(self._database, opened, key_ref, others)
-        if stranded:
-            raise StillNeeded(stranded, relied_on.faults)
-        return others
+        return others, stranded, relied_on.faults
 
     def _delete(self, key_ref: str, others: frozenset[str]) -> int:
         """Delete in small units; each looks again at what it is about to delete."""
