@@ -56,6 +56,7 @@ class KeyringStatus:
 
     def report(self) -> KeyringReport:
         """Ask every provider how it is, and count."""
+        self._keyring.statuses()  # until asked, a provider by an alias cannot tell what it owns
         with self._database.reading() as repository:
             counts = repository.wrappings.counts()
             fenced = repository.wrappings.fences()

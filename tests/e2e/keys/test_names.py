@@ -60,6 +60,9 @@ def test_a_moved_alias_keeps_new_processes_from_starting_until_the_old_key_is_li
     with closing(process(terminal)) as services:
         tenants = seed(services, 2, 2)
     kms.point_alias("moved", kms.create_key())
+    status = terminal.json("keyring", "status")
+    assert status["unreadable_data_keys"] == 3
+    assert [each["state"] for each in status["key_refs"]] == ["orphaned"]
     refused = terminal.run("check")
     assert refused.exit_code == 1
     assert "STRONGROOM_KEYS: no listed provider could open 3 data keys." in refused.stderr
