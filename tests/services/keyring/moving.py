@@ -58,15 +58,20 @@ def seeded(services: Services, deployment: Deployment) -> Tenant:
     return tenant
 
 
-def counting(move: Move) -> tuple[Services, Steps]:
-    """A process that lists ``b`` before ``a``, and its steps; a provider call takes a second."""
+def counting(move: Move, *uris: str) -> tuple[Services, Steps]:
+    """A process and its steps; a provider call takes a second.
+
+    Args:
+        uris: What it lists, ``b`` before ``a`` if not told.
+    """
     steps = Steps()
 
     def call() -> None:
         move.deployment.clock.advance(seconds=1)
         steps.take("provider")
 
-    b, a = Scripted(move.b), Scripted(move.a)
-    b.before_call = a.before_call = call
+    providers = [Scripted(uri) for uri in uris or (move.b, move.a)]
+    for provider in providers:
+        provider.before_call = call
     database = stepped(move.deployment.database, steps)
-    return move.deployment.process(keyring=Keyring([b, a]), database=database), steps
+    return move.deployment.process(keyring=Keyring(providers), database=database), steps

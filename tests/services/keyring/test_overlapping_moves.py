@@ -137,6 +137,79 @@ def losses(
     return found
 
 
+def create_first(services: Services, tenant: Tenant) -> dict[str, str]:
+    """Make the first data key of an account; the values that the account has then."""
+    tenant.at(services).create("FIRST", "a first value")
+    return {"FIRST": "a first value"}
+
+
+def create_later(services: Services, tenant: Tenant) -> dict[str, str]:
+    """Replace a data key that has aged."""
+    tenant.at(services).create("LATER", "a later value")
+    return VALUES | {"LATER": "a later value"}
+
+
+def rewrap_back(services: Services, tenant: Tenant) -> dict[str, str]:
+    services.rewrap.run(ignore)
+    return VALUES
+
+
+Write = Callable[[Services, Tenant], dict[str, str]]
+
+
+@pytest.mark.parametrize(
+    ("write", "goes_on"), [(create_first, False), (create_later, True), (rewrap_back, False)]
+)
+def test_a_whole_retirement_during_a_write_on_the_old_setting_loses_nothing(
+    move: Move, write: Write, goes_on: bool
+) -> None:
+    """The writer may have its wrapping by the retired key in hand already."""
+    tenant = seeded(move.process(move.a), move.deployment)
+    newcomer = new_tenant(move.process(move.a))
+    rewrap(move.process(move.b, move.a), move)
+    new_data_key_by_b_alone(move)
+    move.deployment.clock.advance(days=31)
+    prepared = move.deployment.snapshot()
+    writer = newcomer if write is create_first else tenant
+    whole, steps = counting(move, move.a, move.b)
+    write(whole, writer)
+    places = [at for at, name in enumerate(steps.names, 1) if name in BETWEEN_TRANSACTIONS]
+    outcomes = set()
+    for number in places:
+        move.deployment.restore(prepared)
+        outcomes.add(retired_during(move, number, write, writer, tenant))
+    assert (True, goes_on) in outcomes
+
+
+def new_data_key_by_b_alone(move: Move) -> None:
+    """So that there is something for a rewrap on the old setting."""
+    new_tenant(move.process(move.b)).create("A", "a value")
+
+
+def retired_during(
+    move: Move,
+    number: int,
+    write: Write,
+    writer: Tenant,
+    tenant: Tenant,
+) -> tuple[bool, bool]:
+    """Retire ``a`` before a step of the writer; whether it was, and whether the write was made."""
+    expected = {tenant.caller.account_id: (tenant, VALUES)}
+    services, steps = counting(move, move.a, move.b)
+    other = move.process(move.b, move.a)
+    retired: list[bool] = []
+    steps.at(number, lambda: retired.append(ends_well(partial(retire_a, other, move))))
+    written = False
+    with suppress(KeyProviderError):
+        expected[writer.caller.account_id] = writer, write(services, writer)
+        written = True
+    if retired == [True]:
+        assert all("a" not in refs for refs in move.refs())
+    listed = (move.b,) if retired == [True] else (move.b, move.a)
+    assert holds(move.process(*listed), list(expected.values()))
+    return retired == [True], written
+
+
 def ends_well(sweep: Callable[[], object]) -> bool:
     try:
         sweep()
