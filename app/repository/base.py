@@ -157,7 +157,13 @@ class DataKeyRepository(ABC):
 
 
 class WrappingRepository(ABC):
-    """The wrappings of data keys that exist, and the fences of retired root keys."""
+    """The wrappings of data keys that exist, and the fences of retired root keys.
+
+    In a unit of work, what ``add``, ``fence``, ``count_stranded`` and ``remove_all`` find stays so
+    until it ends: another one that comes to one of them waits. So no wrapping is added past a fence
+    or past a count, and of two retirements neither relies on what the other deletes. A database
+    whose transactions run side by side locks what all four lock, before any of them reads.
+    """
 
     @abstractmethod
     def add(self, wrapping: Guarded[Wrapping]) -> None:

@@ -2,15 +2,18 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from typing import Any
 
+from app.domain.data_keys import DataKeyState
 from app.domain.secrets import SecretFilter
-from app.repository.base import Conflict, Database, UnitOfWork
+from app.repository.base import Conflict, Database, Fenced, UnitOfWork
 from tests.contract.repository import rows
 from tests.contract.repository.case import DatabaseCase
 
 RACERS = 32
+MOMENT = 0.2  # seconds in which what does not wait would be done
 Race = Callable[[UnitOfWork, int], None]
 
 
@@ -112,3 +115,68 @@ def test_a_claim_that_was_undone_lets_the_next_one_have_it(
             assert work.answers.claim(rows.answer(), now_ms=1)
             retry = pool.submit(claim)
         assert retry.result(timeout=30)
+
+
+def test_a_fence_waits_for_a_wrapping_that_is_being_added(
+    database: Database, elsewhere: Database
+) -> None:
+    def retire() -> int:
+        with elsewhere.writing() as work:
+            work.wrappings.fence("ref:2")
+            return work.wrappings.count_stranded("ref:2", [])
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.writing() as work:
+            work.wrappings.add(rows.wrapping(key_ref="ref:2"))
+            stranded = pool.submit(retire)
+            assert is_waiting(stranded)
+            work.commit()
+        assert stranded.result(timeout=30) == 1
+
+
+def test_a_wrapping_waits_for_a_fence_that_is_being_put_up(
+    database: Database, elsewhere: Database
+) -> None:
+    def add() -> bool:
+        with elsewhere.writing() as work:
+            try:
+                work.wrappings.add(rows.wrapping(key_ref="ref:2"))
+            except Fenced:
+                return False
+            return True
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.writing() as work:
+            work.wrappings.fence("ref:2")
+            added = pool.submit(add)
+            assert is_waiting(added)
+            work.commit()
+        assert not added.result(timeout=30)
+
+
+def test_of_two_retirements_each_counts_what_the_other_left(
+    database: Database, elsewhere: Database
+) -> None:
+    with database.writing() as work:
+        retired = rows.data_key(data_key_id="dk_2", state=DataKeyState.RETIRED)
+        refs = ("ref:2", "ref:3")
+        work.data_keys.add(retired, [rows.wrapping(data_key_id="dk_2", key_ref=r) for r in refs])
+        work.commit()
+
+    def count() -> int:
+        with elsewhere.writing() as work:
+            return work.wrappings.count_stranded("ref:3", ["ref:2"])
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.writing() as work:
+            assert work.wrappings.count_stranded("ref:2", ["ref:3"]) == 0
+            stranded = pool.submit(count)
+            assert is_waiting(stranded)
+            work.wrappings.remove_all("ref:2", 9)
+            work.commit()
+        assert stranded.result(timeout=30) == 1
+
+
+def is_waiting(future: Future[Any]) -> bool:
+    """Whether it is not done in a moment."""
+    return not wait([future], timeout=MOMENT).done
