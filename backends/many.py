@@ -4,11 +4,11 @@ Every item has its own answer, in order: a result, or the error that stands for 
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
 from backends.context import KeyContext
+from backends.daemon_thread import in_daemon_thread
 from backends.data_key import DataKey
 from backends.errors import DecryptionError, KeyAccessDenied, KeyProviderError, KeyUnavailable
 from backends.provider import WrappedKey, or_error
@@ -59,5 +59,10 @@ def side_by_side(
             hopeless.append(answer)
         return answer
 
-    with ThreadPoolExecutor(concurrency) as pool:
-        return list(pool.map(answer, items))
+    def answer_all(share: Sequence[tuple[Subject, KeyContext]]) -> list[T | KeyProviderError]:
+        return [answer(item) for item in share]
+
+    shares = [partial(answer_all, items[start::concurrency]) for start in range(concurrency)]
+    threads = [in_daemon_thread(each, "side-by-side") for each in shares[: len(items)]]
+    answers = [each.result() for each in threads]
+    return [answers[place % concurrency][place // concurrency] for place in range(len(items))]

@@ -1,8 +1,8 @@
 """One provider of a keyring, so that its outage costs the keyring little.
 
-A call of a remote provider runs in a thread of the member's own and is given up after 3 seconds or
-at the request's deadline, whatever the vendor's library does; a member whose threads all hang
-refuses at once. A circuit breaker refuses at once while the provider is down. Health is asked for
+A call of a remote provider runs in a thread of its own and is given up after 3 seconds or at the
+request's deadline, whatever the vendor's library does; a member whose calls all hang refuses at
+once. A circuit breaker refuses at once while the provider is down. Health is asked for
 rarely: a good answer holds for 20 seconds and a bad one for 3, because a probe costs money.
 """
 
@@ -10,11 +10,12 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Generic, TypeVar
 
 from backends.circuit_breaker import CircuitBreaker
+from backends.daemon_thread import in_daemon_thread
 from backends.errors import KeyProviderError, KeyUnavailable
 from backends.provider import KeyWrapper, ProviderStatus
 from backends.request_deadline import seconds_left
@@ -48,7 +49,6 @@ class Member(Generic[Provider]):
         self._breaker = CircuitBreaker(clock)
         self._slots = threading.BoundedSemaphore(concurrency)
         self._status_slot = threading.BoundedSemaphore(1)
-        self._threads = ThreadPoolExecutor(concurrency + 1, thread_name_prefix=provider.scheme)
         self._status: tuple[float, ProviderStatus] | None = None
         self._status_lock = threading.Lock()
 
@@ -89,8 +89,7 @@ class Member(Generic[Provider]):
             return status
 
     def close(self) -> None:
-        """Let go of the provider and the threads; a call that hangs is not waited for."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Let go of the provider; a call that hangs is not waited for."""
         self.provider.close()
 
     def _ask_status(self) -> ProviderStatus:
@@ -118,4 +117,9 @@ class Member(Generic[Provider]):
             finally:
                 slots.release()  # before the caller, who may call again, has the answer
 
-        return self._threads.submit(contextvars.copy_context().run, run)
+        try:
+            context = contextvars.copy_context()
+            return in_daemon_thread(lambda: context.run(run), self.provider.scheme)
+        except KeyUnavailable:
+            slots.release()
+            raise
