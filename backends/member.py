@@ -7,6 +7,7 @@ rarely: a good answer holds for 20 seconds and a bad one for 3, because a probe 
 """
 
 import contextvars
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -49,7 +50,10 @@ class Member(Generic[Provider]):
         self._breaker = CircuitBreaker(clock)
         self._slots = threading.BoundedSemaphore(concurrency)
         self._status_slot = threading.BoundedSemaphore(1)
-        self._status: tuple[float, ProviderStatus] | None = None
+        self._status = ProviderStatus(
+            healthy=False, key_ref=None, detail="The key provider was not yet heard from."
+        )
+        self._status_until = -math.inf
         self._status_lock = threading.Lock()
 
     def call(self, work: Callable[[], T], *, seconds: float = CALL_SECONDS) -> T:
@@ -78,19 +82,28 @@ class Member(Generic[Provider]):
         return answer
 
     def status(self) -> ProviderStatus:
-        """The provider's own word, at most 20 seconds old, or 3 when it was not healthy."""
-        with self._status_lock:
-            now = self._clock()
-            if self._status is not None and now < self._status[0]:
-                return self._status[1]
-            status = self._ask_status()
-            held = GOOD_STATUS_SECONDS if status.healthy else BAD_STATUS_SECONDS
-            self._status = (self._clock() + held, status)
-            return status
+        """The provider's own word, at most 20 seconds old, or 3 when it was not healthy.
+
+        One thread asks a remote provider. The others are not held up meanwhile, for anybody may ask
+        a server whether it is ready: they get the answer of before, or that there is none yet.
+        """
+        if self._status_lock.acquire(blocking=not self.provider.remote):
+            try:
+                self._refresh_status()
+            finally:
+                self._status_lock.release()
+        return self._status
 
     def close(self) -> None:
         """Let go of the provider; a call that hangs is not waited for."""
         self.provider.close()
+
+    def _refresh_status(self) -> None:
+        if self._clock() < self._status_until:
+            return
+        self._status = self._ask_status()
+        held = GOOD_STATUS_SECONDS if self._status.healthy else BAD_STATUS_SECONDS
+        self._status_until = self._clock() + held
 
     def _ask_status(self) -> ProviderStatus:
         try:

@@ -4,7 +4,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, contextmanager
 
 import pytest
 
@@ -27,6 +27,7 @@ class RemoteWrapper(KeyWrapper):
         self.answer: Callable[[], None] = lambda: None
         self.healthy = True
         self.status_calls = 0
+        self.before_status: Callable[[], None] = lambda: None
 
     def wrap(self, key: DataKey, context: KeyContext) -> WrappedKey:
         self.answer()
@@ -34,6 +35,7 @@ class RemoteWrapper(KeyWrapper):
 
     def status(self) -> ProviderStatus:
         self.status_calls += 1
+        self.before_status()
         return ProviderStatus(healthy=self.healthy, key_ref="ref")
 
 
@@ -194,3 +196,47 @@ def test_health_is_remembered_for_a_while(
     clock.now += 0.1
     member.status()
     assert wrapper.status_calls == 2
+
+
+@pytest.fixture
+def asking(
+    member: Member[RemoteWrapper], wrapper: RemoteWrapper
+) -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Has another thread ask for the health, with no answer before the block ends."""
+    asked, released = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        asked.set()
+        assert released.wait(30)
+
+    @contextmanager
+    def asking() -> Iterator[None]:
+        wrapper.before_status = hang
+        thread = threading.Thread(target=member.status)
+        thread.start()
+        assert asked.wait(30)
+        yield
+        released.set()
+        thread.join()
+
+    yield asking
+    released.set()
+
+
+def test_who_asks_for_health_while_it_is_asked_for_gets_the_answer_of_before(
+    member: Member[RemoteWrapper], clock: Clock, asking: Callable[[], AbstractContextManager[None]]
+) -> None:
+    before = member.status()
+    clock.now += 20.0
+    with asking():
+        assert member.status() is before
+    assert member.status() is not before
+
+
+def test_who_asks_for_health_before_there_is_an_answer_is_told_so(
+    member: Member[RemoteWrapper], asking: Callable[[], AbstractContextManager[None]]
+) -> None:
+    with asking():
+        assert "not yet" in member.status().detail
+        assert not member.status().healthy
+    assert member.status().healthy

@@ -10,6 +10,7 @@ import pytest
 
 from backends.errors import KeyUnavailable
 from backends.keyring import Keyring
+from backends.provider import ProviderStatus
 from backends.request_deadline import request_deadline
 from tests.services.deployment import Deployment, Tenant, new_tenant
 from tests.services.providers import Remote
@@ -28,6 +29,10 @@ class Hanging(Remote):
         self.go_on.set()
         self.asked = threading.Event()
         self.before_call = self._hang
+
+    def status(self) -> ProviderStatus:
+        self._hang()
+        return super().status()
 
     def _hang(self) -> None:
         self.asked.set()
@@ -93,11 +98,24 @@ def test_most_threads_are_refused_at_once_while_few_wait_for_the_system_key(
     assert refused == {KeyUnavailable}
 
 
+def test_whoever_asks_for_readiness_takes_one_thread(tenant: Tenant, provider: Hanging) -> None:
+    with ThreadPoolExecutor(THREADS) as pool:
+        reports = [pool.submit(tenant.services.readiness.report) for _ in range(THREADS)]
+        told = told_while_hanging(reports, THREADS - 1)
+        provider.go_on.set()
+    assert {report.result().ready for report in told} == {False}
+
+
 def refused_while_hanging(futures: Sequence[Future[Any]], at_least: int) -> set[type[object]]:
     """The errors of those that ended before the provider was let go, when there are as many."""
+    return {type(future.exception()) for future in told_while_hanging(futures, at_least)}
+
+
+def told_while_hanging(futures: Sequence[Future[Any]], at_least: int) -> set[Future[Any]]:
+    """Those that ended before the provider was let go, when there are as many."""
     done: set[Future[Any]] = set()
     deadline = time.monotonic() + 2
     while len(done) < at_least and time.monotonic() < deadline:
         done, _ = wait(futures, timeout=0.05, return_when=FIRST_COMPLETED)
     assert len(done) >= at_least
-    return {type(future.exception()) for future in done}
+    return done
