@@ -8,6 +8,7 @@ by its resolver alone. No redirect is followed, nothing is taken from the enviro
 
 import io
 import json
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 1.0
 
 _LARGEST_ANSWER = 4 * 1024 * 1024
+_SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 class Failure(Enum):
@@ -50,7 +52,7 @@ class Answer:
         failure: Why there is no body.
         body: The JSON object, empty when there was none. Neither it nor an object in it shows
             its content.
-        retry_after: Whole seconds from the header of that name, where it gives seconds.
+        retry_after: Whole seconds from the header of that name, where it gives less than a billion.
     """
 
     status: int
@@ -125,7 +127,7 @@ class _Unshown(dict[str, Any]):
 
 def _parse(response: requests.Response) -> Answer:
     seconds = response.headers.get("Retry-After", "")
-    retry_after = int(seconds) if seconds.isascii() and seconds.isdigit() else None
+    retry_after = int(seconds) if _SECONDS.fullmatch(seconds) else None
     if not response.content:
         return Answer(response.status_code, retry_after=retry_after)
     try:

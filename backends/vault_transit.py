@@ -60,6 +60,7 @@ CALL_SECONDS = 2.8  # less than the keyring's 3, so that what failed is said in 
 LARGEST_BATCH = 200  # OpenBao refuses JSON of 250 items with a context as too complex
 
 _KEY_CHECK_SECONDS = 60.0
+_LONGEST_LIFE_SECONDS = 2**63 // 10**9  # Go's time.Duration, in which Vault counts, holds no more
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
 
 Request = Callable[[Transit, Mapping[str, str]], Answer]
@@ -376,7 +377,7 @@ def _token(auth: Mapping[str, Any]) -> str:
 
 def _seconds(fields: Mapping[str, Any], name: str) -> int:
     seconds = fields.get(name)
-    if not isinstance(seconds, int) or seconds < 0:
+    if not isinstance(seconds, int) or not 0 <= seconds <= _LONGEST_LIFE_SECONDS:
         raise unintelligible()
     return seconds
 

@@ -61,6 +61,16 @@ def test_an_answer_is_its_status_and_its_json(http: BoundedHttp) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "told",
+    ["", "-1", "1.5", "\u00b2", "Wed, 21 Oct 2026 07:28:00 GMT", "9" * 10, "9" * 4301],
+    ids=["nothing", "negative", "fraction", "no digit", "date", "centuries", "beyond int()"],
+)
+def test_a_time_to_come_back_that_makes_no_sense_is_none(http: BoundedHttp, told: str) -> None:
+    with server(answer(503, {}, **{"Retry-After": told})) as url:
+        assert get(http, url) == Answer(503)
+
+
 def test_an_answer_does_not_show_its_body(http: BoundedHttp) -> None:
     with server(answer(200, {"outer": {"token": "canary"}, "list": [{"token": "canary"}]})) as url:
         found = get(http, url)

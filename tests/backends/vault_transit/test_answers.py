@@ -125,6 +125,17 @@ def test_a_redirect_is_not_followed(
     assert len(asked) == 1
 
 
+@pytest.mark.parametrize("seconds", [-1, 1.5, None, "60", 10**10, pytest.param(10**400, id="huge")])
+def test_a_token_whose_life_makes_no_sense_is_not_used(
+    vault: Vault, proxy: FaultyProxy, seconds: object
+) -> None:
+    files = [vault.secret(name, "any") for name in ("role-id", "secret-id")]
+    query = "role_id_file={}&secret_id_file={}".format(*files)
+    auth = {"client_token": "any", "lease_duration": seconds, "renewable": True}
+    with proxy.failing(answer(200, {"auth": auth})), pytest.raises(KeyUnavailable, match="form"):
+        vault.provider(query, host=proxy.host).generate(CONTEXT)
+
+
 @pytest.mark.parametrize("length", [0, 16, 31, 33, 64])
 def test_a_new_data_key_of_another_length_is_refused(
     provider: VaultTransit, proxy: FaultyProxy, length: int
