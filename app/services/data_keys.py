@@ -10,6 +10,7 @@ from app.domain.guarded import Guarded
 from app.domain.ids import DATA_KEY, new_id
 from app.repository.base import Conflict, Database
 from app.services.clock import Clock
+from app.services.pauses import Pauses
 from app.services.system_key import SystemKey, verify_data_key
 from app.services.wrappings import new_wrapping, refusing_retired_keys, to_wrapped_key
 from backends.context import KeyContext
@@ -18,6 +19,8 @@ from backends.data_key_cache import DataKeyCache
 from backends.errors import KeyProviderError, KeyUnavailable
 from backends.keyring import Keyring
 from backends.single_flight import SingleFlight
+
+_PAUSE_MS = 60_000  # until an old data key that could not be replaced is tried again
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class DataKeys:
         self._clock = clock
         self._max_age_ms = max_age_ms
         self._creations = SingleFlight[str, StoredDataKey](keyring.followers)
+        self._pauses = Pauses(clock, _PAUSE_MS)
 
     @contextmanager
     def lend_active(self, account_id: str) -> Iterator[LentKey]:
@@ -96,19 +100,23 @@ class DataKeys:
         with self._database.reading() as repository:
             stored = repository.data_keys.get_active(account_id)
         if stored is None:
-            return self._create_once(account_id, replaces=None)
+            return self._creations.share(account_id, partial(self._create, account_id, None))
         record = self._system_key.opened().verify_often(stored.record)
-        if self._clock() - record.created_at_ms < self._max_age_ms:
+        if self._clock() - record.created_at_ms < self._max_age_ms or self._pauses.lasts(
+            account_id
+        ):
             return stored
         try:
-            return self._create_once(account_id, replaces=record)
+            return self._creations.share(account_id, partial(self._replace, record))
         except KeyProviderError:
             return stored
 
-    def _create_once(self, account_id: str, replaces: DataKeyRecord | None) -> StoredDataKey:
-        """Create it for all threads that need it now."""
-        create = partial(self._create, account_id, replaces)
-        return self._creations.share(account_id, create)
+    def _replace(self, record: DataKeyRecord) -> StoredDataKey:
+        try:
+            return self._create(record.account_id, record)
+        except KeyProviderError:
+            self._pauses.begin(record.account_id)
+            raise
 
     def _create(self, account_id: str, replaces: DataKeyRecord | None) -> StoredDataKey:
         context = self._context(account_id, new_id(DATA_KEY))

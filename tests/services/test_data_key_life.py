@@ -82,6 +82,7 @@ def test_an_old_data_key_stays_in_use_while_the_provider_is_down(
     tenant.create("B")
     assert states(rows, tenant) == ["active"]
     provider.down = None
+    deployment.clock.advance(seconds=60)
     tenant.create("C")
     assert states(rows, tenant) == ["retired", "active"]
 

@@ -7,6 +7,7 @@ import pytest
 
 from app.services.container import Services
 from app.services.secrets import SecretRef
+from backends.errors import KeyAccessDenied, KeyProviderError, KeyUnavailable
 from backends.keyring import Keyring
 from tests.services.deployment import Deployment, Tenant, new_tenant
 from tests.services.providers import Scripted
@@ -111,6 +112,35 @@ def test_redeeming_again_costs_no_call(provider: Scripted, cold: Callable[[], Te
     provider.calls = 0
     tenant.value("A")
     assert provider.calls == 0
+
+
+@pytest.mark.parametrize("refusal", [KeyUnavailable("down"), KeyAccessDenied("denied")])
+def test_an_old_data_key_that_cannot_be_replaced_costs_one_call_a_minute(
+    deployment: Deployment, provider: Scripted, counted: Tenant, refusal: KeyProviderError
+) -> None:
+    deployment.clock.advance(days=31)
+    counted.value("A")  # so that it is in the cache
+    provider.calls = 0
+    provider.down = refusal
+    for minute in range(3):
+        for number in range(5):
+            counted.create(f"B{minute}{number}")
+        deployment.clock.advance(seconds=60)
+    assert provider.calls == 3
+
+
+def test_an_account_whose_data_key_cannot_be_replaced_keeps_no_other_from_a_new_one(
+    deployment: Deployment, provider: Scripted, counted: Tenant
+) -> None:
+    other = new_tenant(counted.services)
+    other.create("A")
+    deployment.clock.advance(days=31)
+    provider.down = KeyAccessDenied("denied")
+    counted.create("B")
+    provider.down = None
+    provider.calls = 0
+    other.create("B")
+    assert provider.calls > 0
 
 
 def test_threads_that_need_one_data_key_at_once_share_one_call(

@@ -1,0 +1,34 @@
+"""What failed a moment ago and is not worth another try yet."""
+
+from threading import Lock
+
+from app.services.clock import Clock
+
+_MOST = 4096
+
+
+class Pauses:
+    """Pauses by name, each as long, for many threads; beyond 4096 the oldest is forgotten.
+
+    Args:
+        clock: Unix milliseconds.
+        milliseconds: How long a pause is.
+    """
+
+    def __init__(self, clock: Clock, milliseconds: int) -> None:
+        self._clock = clock
+        self._milliseconds = milliseconds
+        self._until: dict[str, int] = {}
+        self._lock = Lock()
+
+    def begin(self, name: str) -> None:
+        """Pause from now on."""
+        with self._lock:
+            self._until.pop(name, None)
+            self._until[name] = self._clock() + self._milliseconds
+            if len(self._until) > _MOST:
+                del self._until[next(iter(self._until))]
+
+    def lasts(self, name: str) -> bool:
+        """Whether its pause is not over."""
+        return self._clock() < self._until.get(name, 0)
