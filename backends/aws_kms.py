@@ -20,6 +20,7 @@ import boto3
 from botocore import exceptions as aws
 from botocore.config import Config
 
+from backends.client_keeper import ClientKeeper
 from backends.context import KeyContext
 from backends.data_key import DATA_KEY_BYTES, DataKey, key_check, verify_key
 from backends.errors import (
@@ -41,7 +42,6 @@ from backends.kms_answers import (
 )
 from backends.kms_arn import KmsArn, key_of, key_ref, root_of
 from backends.many import side_by_side
-from backends.per_process import PerProcess
 from backends.provider import KeyItems, KeyProvider, ProviderStatus, WrappedItems, WrappedKey
 from backends.spec import ProviderSpec
 
@@ -124,20 +124,24 @@ class AwsKms(KeyProvider):
         name: The ARN of the key, or of an alias. An alias is resolved on first use, once: a process
             stays with the key that it found.
         setting: What lists this provider, for messages.
-        connect: Builds a client of KMS.
+        connect: Builds a client of KMS, or tells why it cannot.
         concurrency: How many calls may run at once.
     """
 
     scheme: ClassVar[str] = "aws-kms"
 
     def __init__(
-        self, name: KmsArn, setting: str, connect: Callable[[], Kms], concurrency: int
+        self,
+        name: KmsArn,
+        setting: str,
+        connect: Callable[[], Kms | KeyProviderError],
+        concurrency: int,
     ) -> None:
         self._name = name
         self._key = None if name.is_alias else name
         self._setting = setting
         self._concurrency = concurrency
-        self._client = PerProcess(connect)
+        self._clients = ClientKeeper(connect)
 
     def wrap(self, key: DataKey, context: KeyContext) -> WrappedKey:
         """``Encrypt``, and ``Decrypt`` at once.
@@ -162,9 +166,7 @@ class AwsKms(KeyProvider):
 
     def close(self) -> None:
         """Close the connections of this process."""
-        client = self._client.forget()
-        if client is not None:
-            client.close()
+        self._clients.close()
 
     def owns(self, key_ref: str) -> bool:
         """Whether it names this key, in any Region for a multi-Region key, of whatever material.
@@ -209,20 +211,12 @@ class AwsKms(KeyProvider):
 
         It is raised by a frame that holds neither a key nor what the vendor raised.
         """
-        answer = self._answer(question)
+        answer = _in_our_words(lambda: question(self._clients.client()), self._setting)
         if isinstance(answer, KeyAccessDenied):
-            self._client.forget()  # so that the next call looks for credentials anew
+            self._clients.refused()
         if isinstance(answer, KeyProviderError):
             raise answer
         return answer
-
-    def _answer(self, question: Callable[[Kms], T]) -> T | KeyProviderError:
-        try:
-            return question(self._client.get())
-        except KeyProviderError as error:
-            return error.with_traceback(None)
-        except Exception as failure:  # noqa: BLE001  # an answer may break any part of botocore
-            return _translate(failure, self._setting)
 
     def _require_ours(self, wrapped: WrappedKey) -> None:
         if not self.owns(wrapped.key_ref):
@@ -332,7 +326,8 @@ def from_spec(spec: ProviderSpec) -> AwsKms:
     if name is None or spec.options:
         raise _BAD_ARN(spec.setting)
     connect = partial(_connect, name.region, spec.concurrency, spec.setting)
-    return AwsKms(name, spec.setting, connect, spec.concurrency)
+    keep = partial(_in_our_words, connect, spec.setting)
+    return AwsKms(name, spec.setting, keep, spec.concurrency)
 
 
 def _connect(region: str, connections: int, setting: str) -> Kms:
@@ -375,6 +370,15 @@ def _silence_vendor_logs() -> None:
     """At DEBUG botocore logs whole answers, plaintext data keys among them."""
     for name in ("boto3", "botocore", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _in_our_words(call: Callable[[], T], setting: str) -> T | KeyProviderError:
+    try:
+        return call()
+    except KeyProviderError as error:
+        return error.with_traceback(None)
+    except Exception as failure:  # noqa: BLE001  # an answer may break any part of botocore
+        return _translate(failure, setting)
 
 
 def _translate(failure: Exception, setting: str) -> KeyProviderError:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from backends import client_keeper
 from backends.aws_kms import AwsKms
 from backends.context import KeyContext
 from backends.errors import KeyAccessDenied
@@ -33,12 +34,19 @@ def write_credentials(kms: Kms, tmp_path: Path) -> Iterator[Write]:
         yield write
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong may be looked into again at once."""
+    monkeypatch.setattr(client_keeper, "_PAUSE", 0.0)
+
+
 @pytest.mark.usefixtures("write_credentials")
 def test_missing_credentials_are_a_denial(provider: AwsKms, context: KeyContext) -> None:
     with pytest.raises(KeyAccessDenied, match="no usable AWS credentials"):
         provider.generate(context)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_credentials_that_come_later_are_found(
     provider: AwsKms, context: KeyContext, write_credentials: Write
 ) -> None:
@@ -49,6 +57,7 @@ def test_credentials_that_come_later_are_found(
     assert provider.unwrap(wrapped, context) == key
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("fault", ["expired token", "unknown client", "denied"])
 def test_refused_credentials_are_looked_up_anew(
     kms: Kms, provider: AwsKms, context: KeyContext, write_credentials: Write, fault: str
@@ -61,6 +70,18 @@ def test_refused_credentials_are_looked_up_anew(
     write_credentials("NEW")
     provider.generate(context)
     assert kms.signed_by == ["OLD", "NEW"]
+
+
+def test_credentials_are_not_looked_up_for_every_call_that_is_refused(
+    kms: Kms, provider: AwsKms, context: KeyContext, write_credentials: Write
+) -> None:
+    write_credentials("OLD")
+    kms.fault = FAULTS["denied"][1]
+    for _ in range(3):
+        with pytest.raises(KeyAccessDenied):
+            provider.generate(context)
+        write_credentials("NEW")
+    assert kms.signed_by == ["OLD"] * 3
 
 
 def test_credentials_that_work_are_kept(
