@@ -256,10 +256,8 @@ class AwsKms(KeyProvider):
             EncryptionContext=dict(context.to_mapping()),
         )
         self._require_answer_of(key, answer["KeyId"])
-        if len(answer["Plaintext"]) != DATA_KEY_BYTES:
-            raise GARBLED(self._setting)
         wrapped = self._wrapped(key, answer.get("KeyMaterialId"), answer["CiphertextBlob"])
-        return DataKey(answer["Plaintext"]), wrapped
+        return self._data_key(answer), wrapped
 
     def _encrypt(self, kms: Kms, data_key: DataKey, context: KeyContext) -> WrappedKey:
         key = self._resolve(kms)
@@ -288,7 +286,7 @@ class AwsKms(KeyProvider):
             KeyId=str(key), CiphertextBlob=blob, EncryptionContext=dict(context.to_mapping())
         )
         self._require_answer_of(key, answer["KeyId"])
-        return DataKey(answer["Plaintext"]), answer.get("KeyMaterialId")
+        return self._data_key(answer), answer.get("KeyMaterialId")
 
     def _re_encrypt(self, kms: Kms, wrapped: WrappedKey, context: KeyContext) -> WrappedKey:
         key = self._resolve(kms)
@@ -305,6 +303,12 @@ class AwsKms(KeyProvider):
         self._require_answer_of(key, answer["KeyId"])
         material = answer.get("DestinationKeyMaterialId")
         return self._wrapped(key, material, answer["CiphertextBlob"])
+
+    def _data_key(self, answer: Answer) -> DataKey:
+        """KMS wraps keys of ours alone: another length is a fault of its, or on the way."""
+        if len(answer["Plaintext"]) != DATA_KEY_BYTES:
+            raise GARBLED(self._setting)
+        return DataKey(answer["Plaintext"])
 
     def _wrapped(self, key: KmsArn, material: str | None, blob: bytes) -> WrappedKey:
         if not blob:

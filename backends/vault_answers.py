@@ -142,13 +142,14 @@ def ciphertext_version(blob: bytes) -> str | None:
 def plaintext_of(data: Mapping[str, Any]) -> DataKey:
     """The data key in an answer.
 
+    Vault wraps keys of ours alone: another length is a fault of its, or of something on the way.
+
     Raises:
-        DecryptionError: It is not of 32 bytes.
-        KeyUnavailable: There is none.
+        KeyUnavailable: There is none, or it is not of 32 bytes.
     """
     try:
         return DataKey(base64.b64decode(data["plaintext"], validate=True))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, DecryptionError):
         raise unintelligible() from None
 
 

@@ -105,10 +105,7 @@ class VaultTransit(KeyProvider):
             )
         )
         wrapped = self._wrapped(answer)
-        try:
-            return plaintext_of(answer), wrapped
-        except DecryptionError:
-            raise unintelligible() from None
+        return plaintext_of(answer), wrapped
 
     def status(self) -> ProviderStatus:
         """Read the key: one call."""

@@ -49,7 +49,12 @@ def elsewhere(place: Callable[[], AbstractContextManager[str]], words: str) -> F
     return Fault(lambda backend: backend.elsewhere(place), Failure(KeyUnavailable, words))
 
 
-def plaintexts(make: Callable[[], bytes], making: Failure) -> Fault:
+def plaintexts(
+    make: Callable[[], bytes],
+    opening: Failure,
+    making: Failure | None = None,
+    starting: Failure | None = None,
+) -> Fault:
     """KMS answers as it should, with other plaintexts."""
 
     def change(_operation: str, content: dict[str, Any]) -> AWSResponse | None:
@@ -57,9 +62,7 @@ def plaintexts(make: Callable[[], bytes], making: Failure) -> Fault:
             return None
         return answer(200, {**content, "Plaintext": base64.b64encode(make()).decode()})
 
-    return Fault(
-        lambda backend: backend.answering(change), DOES_NOT_OPEN, making, SYSTEM_KEY_UNREADABLE
-    )
+    return Fault(lambda backend: backend.answering(change), opening, making, starting)
 
 
 @contextmanager
@@ -93,8 +96,8 @@ class AwsKmsBackend(Backend):
             Failure(KeyDisabled, "the KMS key is disabled."),
         ),
         "truncated": answering("cut off", KeyUnavailable, NO_SENSE),
-        "wrong-length": plaintexts(short_key, making=Failure(KeyUnavailable, NO_SENSE)),
-        "others-key": plaintexts(others_key, making=NOT_PROVED),
+        "wrong-length": plaintexts(short_key, Failure(KeyUnavailable, NO_SENSE)),
+        "others-key": plaintexts(others_key, DOES_NOT_OPEN, NOT_PROVED, SYSTEM_KEY_UNREADABLE),
     }
 
     def __init__(self, request: pytest.FixtureRequest) -> None:

@@ -53,19 +53,19 @@ def answering(status: int, **headers: str) -> faulty_proxy.Fault:
     return faulty_proxy.answer(status, {"errors": [VENDOR_TEXT]}, **headers)
 
 
-def plaintexts(make: Callable[[], bytes], making: Failure) -> Fault:
+def plaintexts(
+    make: Callable[[], bytes],
+    opening: Failure,
+    making: Failure | None = None,
+    starting: Failure | None = None,
+) -> Fault:
     """Vault answers as it should, with other plaintexts, which are as long in base64."""
 
     def change(_: Match[bytes]) -> bytes:
         return b'"plaintext":"%s"' % base64.b64encode(make())
 
     changing = faulty_proxy.substitute(rb'"plaintext":"[^"]*"', change)
-    return Fault(
-        lambda backend: backend.proxy.failing(changing),
-        DOES_NOT_OPEN,
-        making,
-        SYSTEM_KEY_UNREADABLE,
-    )
+    return Fault(lambda backend: backend.proxy.failing(changing), opening, making, starting)
 
 
 class VaultTransitBackend(Backend):
@@ -116,10 +116,9 @@ class VaultTransitBackend(Backend):
             "Vault could not be asked. The answer was cut off or is not JSON.",
         ),
         "wrong-length": plaintexts(
-            short_key,
-            making=Failure(KeyUnavailable, "Vault's answer is not of the known form."),
+            short_key, Failure(KeyUnavailable, "Vault's answer is not of the known form.")
         ),
-        "others-key": plaintexts(others_key, making=NOT_PROVED),
+        "others-key": plaintexts(others_key, DOES_NOT_OPEN, NOT_PROVED, SYSTEM_KEY_UNREADABLE),
     }
     libraries: ClassVar[tuple[str, ...]] = ("urllib3", "requests", "hvac")
 

@@ -146,11 +146,11 @@ def test_a_new_data_key_of_another_length_is_refused(
 
 
 @pytest.mark.parametrize("length", [0, 16, 31, 33, 64])
-def test_an_opened_data_key_of_another_length_is_not_ours(
+def test_an_opened_data_key_of_another_length_is_a_fault_of_vault(
     provider: VaultTransit, wrapped: WrappedKey, proxy: FaultyProxy, length: int
 ) -> None:
     data = {"plaintext": base64.b64encode(bytes(length)).decode()}
-    with proxy.failing(answer(200, {"data": data})), pytest.raises(DecryptionError):
+    with proxy.failing(answer(200, {"data": data})), pytest.raises(KeyUnavailable):
         provider.unwrap(wrapped, CONTEXT)
 
 
