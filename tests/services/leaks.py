@@ -18,18 +18,18 @@ class Watch:
     """The forms of every secret that a test has made: canaries, tokens, data keys."""
 
     def __init__(self) -> None:
-        self._forms: dict[str, bytes] = {
-            f"a value as {name}": form for name, form in forms().items()
+        self._names: dict[bytes, str] = {
+            form: f"a value as {name}" for name, form in forms().items()
         }
 
     def keep_secret(self, name: str, secret: str | bytes | bytearray) -> None:
         found = forms(secret) if isinstance(secret, str) else forms_of_bytes(bytes(secret))
-        self._forms |= {f"{name} as {form}": each for form, each in found.items()}
+        self._names |= {each: f"{name} as {form}" for form, each in found.items()}
 
     def found_in(self, data: bytes | str) -> list[str]:
         """Which secrets ``data`` shows, and in which form."""
         seen = data.encode(errors="surrogatepass") if isinstance(data, str) else data
-        return [name for name, form in self._forms.items() if form in seen]
+        return [name for form, name in self._names.items() if form in seen]
 
 
 class Watched(Scripted):
