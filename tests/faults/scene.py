@@ -23,6 +23,9 @@ KEPT = canary(0)
 
 CONCURRENCY = 8
 
+SYSTEM_TEXTS = ("Connection refused", "Connection reset", "Name or service not known", "timed out")
+"""What sockets and the resolver say, in errors that may name hosts and addresses."""
+
 
 class Scene:
     """One secret of one account, another account without a data key, and stale wrappings.
@@ -98,6 +101,8 @@ class Scene:
             self.providers.watch.keep_secret(name, secret)
         for token in (self.owner, self.newcomer, self.token):
             self.providers.watch.keep_secret("a token", token)
+        for text in SYSTEM_TEXTS:
+            self.providers.watch.keep_secret("the system's text", text)
         return self.providers.watch
 
     def close(self) -> None:
