@@ -2,33 +2,38 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 
 import pytest
 
+from tests.faults.fault import Backend
 from tests.faults.providers import BACKENDS
 from tests.faults.scene import Scene
 from tests.faults.trial import Cell, Outcome, outcome_of
 from tests.faults.watching import watching
 
-SceneOf = Callable[[str], Scene]
+SceneOf = Callable[[str, str], Scene]
+"""The scene of a scheme in a role: one for all its trials."""
 
 
 @pytest.fixture(scope="module")
 def scene_of(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SceneOf]:
-    """The scene of a scheme: one for all its trials."""
-    scenes: dict[str, Scene] = {}
     with ExitStack() as stack:
         providers = stack.enter_context(watching())
 
-        def scene_of(scheme: str) -> Scene:
-            if scheme not in scenes:
-                home = tmp_path_factory.mktemp(scheme)
-                home.chmod(0o700)
-                scenes[scheme] = Scene(home, BACKENDS[scheme](request), providers)
-                stack.callback(scenes[scheme].close)
-            return scenes[scheme]
+        @cache
+        def backend_of(scheme: str) -> Backend:
+            return BACKENDS[scheme](request)
+
+        @cache
+        def scene_of(scheme: str, role: str) -> Scene:
+            home = tmp_path_factory.mktemp(scheme)
+            home.chmod(0o700)
+            scene = Scene(home, backend_of(scheme), providers, role)
+            stack.callback(scene.close)
+            return scene
 
         yield scene_of
 
@@ -43,5 +48,5 @@ def outcomes() -> dict[Cell, Outcome]:
 def outcome(cell: Cell, scene_of: SceneOf, outcomes: dict[Cell, Outcome]) -> Outcome:
     """What came of the cell's trial."""
     if cell not in outcomes:
-        outcomes[cell] = outcome_of(cell, scene_of(cell.scheme))
+        outcomes[cell] = outcome_of(cell, scene_of(cell.scheme, cell.role))
     return outcomes[cell]

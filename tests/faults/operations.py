@@ -1,7 +1,7 @@
 """What the product is asked for while a provider fails, and how its answers read."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask import Flask
 from werkzeug.test import TestResponse
@@ -107,6 +107,16 @@ def serving(ask: Callable[[Flask, Scene], TestResponse], needs: str) -> Operatio
     return Operation(needs, prepare, "200", is_http=True)
 
 
+def aged(operation: Operation) -> Operation:
+    """The same when every data key is past its age."""
+
+    def prepare(scene: Scene) -> Attempt:
+        scene.age()
+        return operation.prepare(scene)
+
+    return replace(operation, prepare=prepare)
+
+
 def starting(ask: Callable[[Flask, Scene], TestResponse]) -> Operation:
     """Ask a process that starts only now."""
 
@@ -166,3 +176,8 @@ AT_START: Mapping[str, Operation] = {
     **{name: starting(ask) for name, (ask, _) in ASKED.items()},
 }
 """The same, asked of processes that start, where only these meet a fault."""
+BESIDE: Mapping[str, Operation] = {
+    **{name: OPERATIONS[name] for name in ("create-first", "redeem", "rewrap-under-way")},
+    "create-aged": aged(OPERATIONS["create"]),
+}
+"""What a provider is asked for that has no wrappings yet and is not the only one."""

@@ -27,8 +27,17 @@ SYSTEM_TEXTS = ("Connection refused", "Connection reset", "Name or service not k
 """What sockets and the resolver say, in errors that may name hosts and addresses."""
 
 
+ALONE = "alone"
+DESTINATION = "destination"
+ESCROW = "escrow"
+
+
 class Scene:
     """One secret of one account, another account without a data key, and stale wrappings.
+
+    Args:
+        role: How the provider is listed: ``ALONE``, or beside a key file that made all wrappings,
+            as the first, where they are to move to, or as ``ESCROW``.
 
     Attributes:
         backend: The provider's root key.
@@ -39,17 +48,19 @@ class Scene:
         terminal: The operator's.
     """
 
-    def __init__(self, home: Path, backend: Backend, providers: Providers) -> None:
+    def __init__(
+        self, home: Path, backend: Backend, providers: Providers, role: str = ALONE
+    ) -> None:
         self.backend = backend
         self.providers = providers
         self._deployment = Deployment(home, Clock())
         self.terminal = Terminal(home)
-        self.terminal.environ |= {
-            "STRONGROOM_KEYS": backend.keys,
-            "STRONGROOM_ESCROW_KEYS": backend.escrow,
-        }
-        self._keyring = self._new_keyring()
-        self._populate()
+        if role == ALONE:
+            self._list(backend.keys, backend.escrow)
+            self._populate()
+            backend.rotate()
+        else:
+            self._populate_beside(role)
         self._base = self.rows()
         self._served: Services | None = None
         self._app = serve(self._current)
@@ -63,7 +74,21 @@ class Scene:
         self.owner = tenant.key.token.reveal()
         self.newcomer = newcomer.key.token.reveal()
         self.token = tenant.inject("KEPT").token.reveal()
-        self.backend.rotate()
+
+    def _populate_beside(self, role: str) -> None:
+        key_file = self._deployment.key_file("keys")
+        self._list(key_file, "")
+        self._populate()
+        if role == DESTINATION:
+            self._list(f"{self.backend.keys} {key_file}", "")
+        else:
+            self._list(key_file, self.backend.keys)
+
+    def _list(self, keys: str, escrow: str) -> None:
+        """List these providers, for processes that start from now on."""
+        self.terminal.environ["STRONGROOM_KEYS"] = keys
+        self.terminal.environ["STRONGROOM_ESCROW_KEYS"] = escrow
+        self._keyring = self._new_keyring()
 
     def process(self) -> Services:
         """A process that has opened no key yet, on connections to the provider that exist."""
@@ -84,6 +109,10 @@ class Scene:
         app = create_app(load(self.terminal.environ))
         self._started.append(app)
         return app
+
+    def age(self) -> None:
+        """Let a month go by, after which data keys are replaced."""
+        self._deployment.clock.advance(days=31)
 
     def rows(self) -> Snapshot:
         """The whole database."""

@@ -8,6 +8,7 @@ from backends.errors import DecryptionError, KeyProviderError
 from tests.faults.conftest import SceneOf
 from tests.faults.operations import LONGEST_WAIT, OPERATIONS
 from tests.faults.providers import BACKENDS
+from tests.faults.scene import ALONE
 from tests.faults.trial import Cell, Outcome, cells
 
 CELLS = list(cells())
@@ -39,7 +40,7 @@ def expected(cell: Cell) -> str:
 @pytest.mark.parametrize("scheme", BACKENDS)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_without_a_fault_it_is_done(scene_of: SceneOf, scheme: str, operation: str) -> None:
-    scene = scene_of(scheme)
+    scene = scene_of(scheme, ALONE)
     attempt = OPERATIONS[operation].prepare(scene)
     try:
         assert attempt().verdict == OPERATIONS[operation].done

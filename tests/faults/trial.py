@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tests.faults.fault import Failure, Fault
-from tests.faults.operations import AT_START, OPERATIONS, Answer, Attempt, Operation
+from tests.faults.operations import AT_START, BESIDE, OPERATIONS, Answer, Attempt, Operation
 from tests.faults.providers import BACKENDS
-from tests.faults.scene import Scene
+from tests.faults.scene import ALONE, DESTINATION, ESCROW, Scene
 from tests.faults.watching import hearing
 from tests.services.deployment import Snapshot
 from tests.services.leaks import Watch
@@ -16,14 +16,16 @@ from tests.services.leaks import Watch
 
 @dataclass(frozen=True)
 class Cell:
-    """A provider, a fault of its, and an operation, by their names."""
+    """A provider in its role, a fault of its, and an operation, by their names."""
 
     scheme: str
     fault_name: str
     operation_name: str
+    role: str = ALONE
 
     def __str__(self) -> str:
-        return f"{self.scheme}-{self.fault_name}-{self.operation_name}"
+        role = "" if self.role == ALONE else f"-{self.role}"
+        return f"{self.scheme}{role}-{self.fault_name}-{self.operation_name}"
 
     @cached_property
     def fault(self) -> Fault:
@@ -33,6 +35,8 @@ class Cell:
 
     @cached_property
     def operation(self) -> Operation:
+        if self.role != ALONE:
+            return BESIDE[self.operation_name]
         return operations(self.fault)[self.operation_name]
 
     @property
@@ -55,6 +59,15 @@ def cells() -> Iterator[Cell]:
         for name, fault in backend.faults.items():
             if isinstance(fault, Fault):
                 yield from (Cell(scheme, name, operation) for operation in operations(fault))
+
+
+def cells_beside() -> Iterator[Cell]:
+    """The same for providers that are asked over a network, beside one that does not fail."""
+    for scheme in ("aws-kms", "vault-transit"):
+        for name, fault in BACKENDS[scheme].faults.items():
+            if isinstance(fault, Fault):
+                for role in (DESTINATION, ESCROW):
+                    yield from (Cell(scheme, name, operation, role) for operation in BESIDE)
 
 
 @dataclass(frozen=True)
