@@ -35,12 +35,18 @@ def read_private_half(path: Path) -> PrivateKeyFile:
     Raises:
         KeyProviderConfigError: It cannot be read, others may read it, or it is no such file.
     """
+    found = _private_half(read_private_file(path, _PRIVATE))
+    if found is None:
+        raise KeyProviderConfigError(f"{_PRIVATE}: the file must hold a recovery private key.")
+    return found
+
+
+def _private_half(content: bytes) -> PrivateKeyFile | None:
+    """``None`` for what is none: no error may carry it, for much of it may be right."""
     try:
-        return PrivateKeyFile.from_text(read_private_file(path, _PRIVATE))
+        return PrivateKeyFile.from_text(content)
     except MalformedKeyFile:
-        raise KeyProviderConfigError(
-            f"{_PRIVATE}: the file must hold a recovery private key."
-        ) from None
+        return None
 
 
 def _write(option: str, path: Path, text: str) -> None:

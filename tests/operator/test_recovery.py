@@ -1,5 +1,6 @@
 """``strongroom keyring make-recovery-key`` and ``recover``."""
 
+import json
 import os
 import sqlite3
 import stat
@@ -10,7 +11,10 @@ import pytest
 from click.testing import Result
 from cryptography.fernet import Fernet
 
+from app.cli.recovery_files import read_private_half
+from backends.errors import KeyProviderConfigError
 from tests.operator.conftest import Terminal
+from tests.services.leaks import shown_of
 
 
 @pytest.fixture
@@ -123,3 +127,21 @@ def test_a_file_that_is_no_private_half_is_refused_without_its_text(
     assert refused.exit_code == 3
     assert refused.stderr.startswith("strongroom: --private: the file ")
     assert refused.stderr.count(os.linesep) == 1
+
+
+@pytest.mark.parametrize("text", ["not JSON", "cut short", "of another pair"])
+def test_an_error_about_the_private_half_holds_none_of_it(
+    text: str, escrowed: Terminal, offline: Path
+) -> None:
+    whole = offline.read_text()
+    seeds = json.loads(whole)["seeds"]
+    offline.write_text(
+        {
+            "not JSON": whole[:-3],
+            "cut short": whole.replace(seeds, seeds[:-8]),
+            "of another pair": whole.replace(json.loads(whole)["key_ref"], "recovery:other"),
+        }[text]
+    )
+    with pytest.raises(KeyProviderConfigError) as caught:
+        read_private_half(offline)
+    assert seeds[:40] not in shown_of(caught.value)
