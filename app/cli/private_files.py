@@ -1,15 +1,22 @@
 """Writes files that only their owner may read, whole or not at all, whenever the process dies."""
 
+import errno
 import os
 from pathlib import Path
 
 _MODE = 0o600
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}  # Linux: EPERM on FAT
+
+
+class NoLinks(OSError):
+    """The file system has no links, and so no modes either, as FAT."""
 
 
 def create(path: Path, contents: bytes) -> bool:
     """Make the file unless there is something of this name; whether it was made.
 
     Raises:
+        NoLinks: Its file system cannot hold it as it must be held.
         OSError: It cannot be made.
     """
     draft = _draft(path, contents)
@@ -17,6 +24,10 @@ def create(path: Path, contents: bytes) -> bool:
         os.link(draft, path)
     except FileExistsError:
         return False
+    except OSError as error:
+        if error.errno in _NO_LINKS:
+            raise NoLinks from None
+        raise
     finally:
         draft.unlink()
         _sync_directory(path.parent)

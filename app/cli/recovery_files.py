@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from app.cli.private_files import create
+from app.cli.private_files import NoLinks, create
 from app.services.keyring.recovery import RecoveryKeyTexts
 from backends.errors import KeyProviderConfigError
 from backends.private_file import read_private_file
@@ -13,6 +13,10 @@ from backends.recovery_files import MalformedKeyFile, PrivateKeyFile
 FILE = click.Path(dir_okay=False, path_type=Path)
 
 _PRIVATE, _PUBLIC = "--private", "--public"
+_NO_LINKS = (
+    "this file system, as FAT on a USB stick, cannot keep a file for its owner alone: make the file"
+    " on another one, and copy it from there."
+)
 
 
 def write_pair(pair: RecoveryKeyTexts, *, private: Path, public: Path) -> None:
@@ -52,6 +56,8 @@ def _private_half(content: bytes) -> PrivateKeyFile | None:
 def _write(option: str, path: Path, text: str) -> None:
     try:
         made = create(path, text.encode())
+    except NoLinks:
+        raise click.BadParameter(_NO_LINKS, param_hint=option) from None
     except OSError:
         raise click.BadParameter("the file cannot be made.", param_hint=option) from None
     if not made:

@@ -1,5 +1,6 @@
 """``strongroom keyring make-recovery-key`` and ``recover``."""
 
+import errno
 import json
 import os
 import sqlite3
@@ -78,6 +79,19 @@ def test_a_file_that_cannot_be_made_is_named_by_its_option(
     refused = make(terminal, tmp_path / "none" / "a", tmp_path / "b")
     assert refused.exit_code == 2
     assert "--private: the file cannot be made." in refused.stderr
+
+
+def test_a_usb_stick_that_cannot_keep_the_file_is_told_of(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")  # as Linux does on FAT
+
+    monkeypatch.setattr(os, "link", refuse)
+    refused = make(terminal, tmp_path / "a", tmp_path / "b")
+    assert refused.exit_code == 2
+    assert "--private: this file system, as FAT on a USB stick," in refused.stderr
+    assert [each for each in tmp_path.iterdir() if each.is_file()] == []
 
 
 def test_everything_comes_back_with_the_private_half(destroyed: Terminal, offline: Path) -> None:
