@@ -20,6 +20,7 @@ import boto3
 from botocore import exceptions as aws
 from botocore.config import Config
 
+from backends.bounded_response import BoundedResponse
 from backends.client_keeper import ClientKeeper
 from backends.context import KeyContext
 from backends.data_key import DATA_KEY_BYTES, DataKey, key_check, verify_key
@@ -360,7 +361,16 @@ def _connect(region: str, connections: int, setting: str) -> Kms:
         if not _is_loopback(endpoint.hostname or ""):
             raise _NO_TLS(setting)
         client = build(config=config.merge(Config(proxies={})))
+    # botocore has no public way to it; this mapping is that of all its pools, a proxy's among them.
+    pools = client._endpoint.http_session._pool_classes_by_scheme  # noqa: SLF001
+    pools.update({scheme: _bounded(pool) for scheme, pool in pools.items()})
     return cast("Kms", client)
+
+
+def _bounded(pool: type[Any]) -> type[Any]:
+    """The pool of connections, with answers that end in time."""
+    connection = type("Connection", (pool.ConnectionCls,), {"response_class": BoundedResponse})
+    return type("Pool", (pool,), {"ConnectionCls": connection})
 
 
 def _is_loopback(host: str) -> bool:

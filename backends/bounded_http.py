@@ -6,16 +6,13 @@ by its resolver alone. No redirect is followed, nothing is taken from the enviro
 ``.netrc``), no cookie is kept.
 """
 
-import io
 import json
 import re
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -23,14 +20,11 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
+from backends.bounded_response import BoundedResponse
 from backends.deadline import Deadline
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 CONNECT_SECONDS = 1.0
 
-_LARGEST_ANSWER = 4 * 1024 * 1024
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
 
@@ -139,46 +133,12 @@ def _parse(response: requests.Response) -> Answer:
     return Answer(response.status_code, body=body, retry_after=retry_after)
 
 
-class _PatientReader(io.RawIOBase):
-    """A socket's bytes, read within one time limit and one size limit for all of them."""
-
-    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
-        self._sock = sock
-        self._raw = raw
-        self._deadline = Deadline(sock.gettimeout() or 0.0)
-        self._allowance = _LARGEST_ANSWER
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "WriteableBuffer") -> int | None:
-        remaining = self._deadline.remaining()
-        if not remaining:
-            raise TimeoutError
-        self._sock.settimeout(remaining)
-        count = self._raw.readinto(buffer)
-        self._allowance -= count or 0
-        if self._allowance < 0:
-            raise ConnectionAbortedError
-        return count
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _BoundedResponse(HTTPResponse):
-    def __init__(self, sock: socket.socket, debuglevel: int = 0, method: str | None = None) -> None:
-        super().__init__(sock, debuglevel, method)
-        self.fp = io.BufferedReader(_PatientReader(sock, self.fp.detach()))
-
-
 class _BoundedConnection(HTTPConnection):
-    response_class = _BoundedResponse
+    response_class = BoundedResponse
 
 
 class _BoundedTlsConnection(HTTPSConnection):
-    response_class = _BoundedResponse
+    response_class = BoundedResponse
 
 
 class _BoundedPool(HTTPConnectionPool):

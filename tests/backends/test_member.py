@@ -95,6 +95,10 @@ def test_a_call_that_hangs_is_given_up_at_the_deadline(
         wrap(member)
 
 
+def test_a_call_that_hangs_keeps_no_process_from_ending(member: Member[RemoteWrapper]) -> None:
+    assert member.call(lambda: threading.current_thread().daemon)
+
+
 def test_past_the_deadline_the_provider_is_not_asked(
     member: Member[RemoteWrapper], wrapper: RemoteWrapper
 ) -> None:

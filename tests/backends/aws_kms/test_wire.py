@@ -18,7 +18,6 @@ from backends.errors import (
     KeyProviderConfigError,
     KeyUnavailable,
 )
-from backends.keyring import Keyring
 from tests.backends.aws_kms.conftest import provider_of
 from tests.backends.aws_kms.endpoints import (
     babble,
@@ -103,6 +102,7 @@ BROKEN: Mapping[str, tuple[Callable[[], AbstractContextManager[str]], str]] = {
     "never accepts": (full_port, "in time"),
     "never answers": (partial(endpoint, hang), "in time"),
     "hangs up": (partial(endpoint, hang_up), "closed the connection"),
+    "drips": (partial(endpoint, drip), "in time"),
     "cuts off": (partial(endpoint, cut_off), "makes no sense"),
     "speaks no HTTP": (partial(endpoint, babble), "closed the connection"),
 }
@@ -118,17 +118,6 @@ def test_an_endpoint_that_fails_is_an_outage_in_time(at: At, context: KeyContext
         with pytest.raises(KeyUnavailable, match=words):
             provider.generate(context)
         assert time.monotonic() - started < 4
-
-
-def test_an_answer_that_drips_costs_a_keyring_three_seconds(at: At, context: KeyContext) -> None:
-    with endpoint(drip) as address:
-        keyring = Keyring([at(f"http://{address}")])
-        started = time.monotonic()
-        with pytest.raises(KeyUnavailable):
-            keyring.generate(context)
-        took = time.monotonic() - started
-    keyring.close()
-    assert took < 4
 
 
 def test_a_name_that_does_not_resolve_is_an_outage(at: At, context: KeyContext) -> None:
