@@ -8,6 +8,7 @@ import pytest
 from tests.operator.conftest import Terminal, faults
 
 FIRST = "STRONGROOM_KEYS (entry 1): "
+SECOND = "STRONGROOM_KEYS (entry 2): "
 ESCROW = "STRONGROOM_ESCROW_KEYS (entry 1): "
 
 
@@ -21,6 +22,10 @@ class Listing:
     def first(self, uri: str) -> list[str]:
         """What is wrong when ``uri`` is listed before the key file."""
         return faults(self.terminal, STRONGROOM_KEYS=f"{uri} {self.key_file}")
+
+    def second(self, uri: str) -> list[str]:
+        """What is wrong when ``uri`` is listed after the key file, and has wrapped nothing yet."""
+        return faults(self.terminal, STRONGROOM_KEYS=f"{self.key_file} {uri}")
 
     def escrow(self, uri: str) -> list[str]:
         """What is wrong when ``uri`` is listed as escrow."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.operator.conftest import Terminal, faults
-from tests.operator.refusals.conftest import ESCROW, FIRST, Listing
+from tests.operator.refusals.conftest import ESCROW, FIRST, SECOND, Listing
 from tests.servers.kms import KmsServer, environment_for, kms_server
 from tests.servers.ports import free_port
 
@@ -108,6 +108,22 @@ def test_credentials_of_an_escrow_key_that_lack_one_permission(
 ) -> None:
     act_as(kms, lacking, monkeypatch)
     assert listing.escrow(f"aws-kms:{kms.arns['good']}") == [ESCROW + DENIED]
+
+
+@pytest.mark.parametrize("lacking", ["GenerateDataKey", "Decrypt", "DescribeKey"])
+def test_credentials_of_a_key_that_only_unwraps_that_lack_one_permission(
+    listing: Listing, kms: Kms, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    act_as(kms, lacking, monkeypatch)
+    assert listing.second(f"aws-kms:{kms.arns['good']}") == [SECOND + DENIED]
+
+
+@pytest.mark.parametrize("lacking", ["Encrypt", "ReEncrypt"])
+def test_a_key_that_only_unwraps_needs_no_permission_to_wrap(
+    listing: Listing, kms: Kms, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    act_as(kms, lacking, monkeypatch)
+    assert listing.passes(STRONGROOM_KEYS=f"{listing.key_file} aws-kms:{kms.arns['good']}")
 
 
 @pytest.mark.usefixtures("become")
