@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict
+from math import isfinite
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
@@ -42,12 +43,19 @@ def status(environ: Mapping[str, str], *, json: bool) -> None:
         _show_status(report)
 
 
+def _finite(_: click.Context, __: click.Parameter, rate: float | None) -> float | None:
+    if rate is not None and not isfinite(rate):
+        raise click.BadParameter("it must be finite.")
+    return rate
+
+
 def _sweep(function: Function) -> Function:
     """The options of a sweep over data keys."""
-    rate = click.FloatRange(min=0, min_open=True)
-    function = click.option("--rate", type=rate, help="Data keys a second at most.")(function)
+    above_0 = click.FloatRange(min=0, min_open=True)
+    told = "Data keys to work on a second, at most."
+    rate = click.option("--rate", type=above_0, callback=_finite, help=told)
     dry_run = click.option("--dry-run", is_flag=True, help="Only count what would be done.")
-    return as_json(dry_run(function))
+    return as_json(dry_run(rate(function)))
 
 
 @keyring.command()

@@ -92,7 +92,7 @@ def test_reencrypt_leaves_no_data_key_of_before(terminal: Terminal) -> None:
     }
 
 
-@pytest.mark.parametrize("rate", ["0", "-1", "fast"])
+@pytest.mark.parametrize("rate", ["0", "-1", "fast", "nan", "inf"])
 def test_a_rate_that_is_none_is_refused(rate: str, terminal: Terminal) -> None:
     refused = terminal.run("keyring", "rewrap", "--rate", rate)
     assert refused.exit_code == 2

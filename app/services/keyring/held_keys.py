@@ -1,5 +1,6 @@
 """Data keys from rows whose MACs were verified, as the providers' side knows them."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -39,12 +40,14 @@ class Batch:
         return len(self.keys) + self.tampered
 
 
-def batches(database: Database, opened: OpenedSystemKey) -> Iterator[Batch]:
-    """All data keys, 200 at a time, in the order of account and id."""
+def batches(
+    database: Database, opened: OpenedSystemKey, *, at_most: int = sys.maxsize
+) -> Iterator[Batch]:
+    """All data keys, 200 or ``at_most`` at a time, in the order of account and id."""
     after: tuple[str, str] | None = None
     while True:
         with database.reading() as repository:
-            found = repository.data_keys.sweep(after, BATCH)
+            found = repository.data_keys.sweep(after, min(BATCH, at_most))
             batch = _read(repository, opened, found)
         if not found:
             return

@@ -1,5 +1,6 @@
 """Progress of a sweep, and the pace that it keeps."""
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -38,6 +39,9 @@ Report = Callable[[Progress], None]
 class Pace:
     """Counts a sweep's rows, reports them, and holds it to a number of rows a second.
 
+    The bound is on rows that are worked on: to look at what is done already costs no provider and
+    no writer anything.
+
     Args:
         total: Rows to look at.
         rate: Rows a second at most; ``None`` for no bound.
@@ -58,19 +62,31 @@ class Pace:
         self._report = report
         self._clock = clock
         self._sleep = sleep
-        self._started = clock()
+        self._started = self._due = clock()
         self._done = self._changed = 0
         self._causes: Counter[Cause] = Counter()
 
+    @property
+    def most(self) -> int:
+        """The largest batch that keeps to the bound: what it allows in a second, or one row."""
+        return sys.maxsize if self._rate is None else max(1, int(self._rate))
+
+    def wait(self, rows: int) -> None:
+        """Before work on a batch of so many rows: wait until the bound allows it.
+
+        Time that an earlier batch took too long is not made up for.
+        """
+        if self._rate is None or not rows:
+            return
+        self._sleep(max(self._due - self._clock(), 0.0))
+        self._due = self._clock() + rows / self._rate
+
     def step(self, *, done: int, changed: int, causes: Counter[Cause]) -> None:
-        """Count a batch, report, and wait until the bound allows the next."""
+        """Count a batch that was looked at, and report."""
         self._done += done
         self._changed += changed
         self._causes += causes
         self._report(self.progress())
-        if self._rate is not None:
-            due = self._started + self._done / self._rate
-            self._sleep(max(due - self._clock(), 0.0))
 
     def progress(self) -> Progress:
         """How far the sweep is."""

@@ -65,6 +65,8 @@ class Reencrypt:
         edited = Counter({Cause.ROW_EDITED: old.tampered})
         pace.step(done=old.tampered, changed=0, causes=edited)
         for record in old.keys:
+            if not dry_run:
+                pace.wait(1)
             cause = None if dry_run else self._replace(record)
             pace.step(done=1, changed=int(cause is None), causes=counted(cause))
         progress = pace.progress()

@@ -44,7 +44,7 @@ class Rewrap:
 
         Args:
             report: Told after each batch.
-            rate: Data keys a second at most; ``None`` for no bound.
+            rate: Data keys to rewrap a second at most; ``None`` for no bound.
             dry_run: Only count what is stale.
 
         Raises:
@@ -54,9 +54,12 @@ class Rewrap:
         targets = wrapping_entries(self._keyring)
         with self._database.reading() as repository:
             pace = Pace(repository.data_keys.count(), rate, report)
-        for batch in batches(self._database, self._system_key.opened()):
+        opened = self._system_key.opened()
+        for batch in batches(self._database, opened, at_most=pace.most):
             stale = {ref: _without(batch.keys, ref) for ref in targets}
             changed = len({key.record.id for keys in stale.values() for key in keys})
+            if not dry_run:
+                pace.wait(changed)
             causes = Counter() if dry_run else self._rewrap(targets, stale)
             changed -= causes.total()
             causes[Cause.ROW_EDITED] += batch.tampered
