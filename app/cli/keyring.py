@@ -49,17 +49,17 @@ def _finite(_: click.Context, __: click.Parameter, rate: float | None) -> float 
     return rate
 
 
-def _sweep(function: Function) -> Function:
-    """The options of a sweep over data keys."""
+def _sweep(rows: str) -> Callable[[Function], Function]:
+    """The options of a sweep that works on these rows."""
     above_0 = click.FloatRange(min=0, min_open=True)
-    told = "Data keys to work on a second, at most."
+    told = f"{rows} to work on a second, at most."
     rate = click.option("--rate", type=above_0, callback=_finite, help=told)
     dry_run = click.option("--dry-run", is_flag=True, help="Only count what would be done.")
-    return as_json(dry_run(rate(function)))
+    return lambda function: as_json(dry_run(rate(function)))
 
 
 @keyring.command()
-@_sweep
+@_sweep("Data keys")
 @click.pass_context
 def rewrap(context: click.Context, *, rate: float | None, dry_run: bool, json: bool) -> None:
     """Wrap every stale data key by the first provider and each escrow key, while serving.
@@ -72,7 +72,7 @@ def rewrap(context: click.Context, *, rate: float | None, dry_run: bool, json: b
 
 
 @keyring.command()
-@_sweep
+@_sweep("Secrets")
 @click.pass_context
 def reencrypt(context: click.Context, *, rate: float | None, dry_run: bool, json: bool) -> None:
     """Give every value a new data key, while serving.

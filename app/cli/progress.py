@@ -19,9 +19,10 @@ def shown() -> Iterator[Report]:
     if not sys.stderr.isatty():
         yield lines()
         return
-    with click.progressbar(length=0, label="data keys", file=sys.stderr, show_pos=True) as bar:
+    with click.progressbar(length=0, file=sys.stderr, show_pos=True) as bar:
 
         def advance(progress: Progress) -> None:
+            bar.label = progress.unit
             bar.length = progress.total
             bar.update(progress.done - bar.pos)
 
@@ -43,4 +44,5 @@ def lines(clock: Callable[[], float] = time.monotonic) -> Report:
 
 def _line(progress: Progress) -> str:
     left = "" if progress.seconds_left is None else f"; about {progress.seconds_left:.0f} s left"
-    return f"{progress.done} of {progress.total} data keys done, {progress.failed} failed{left}."
+    done = f"{progress.done} of {progress.total} {progress.unit} done"
+    return f"{done}, {progress.failed} data keys failed{left}."

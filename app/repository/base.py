@@ -152,6 +152,13 @@ class DataKeyRepository(ABC):
         """
 
     @abstractmethod
+    def count_secrets(self, until_ms: int) -> int:
+        """How many secrets are sealed under data keys made at ``until_ms`` or before.
+
+        An operator's sweep; rows are counted as they stand.
+        """
+
+    @abstractmethod
     def count_without(self, key_refs: Sequence[str]) -> int:
         """How many data keys have no wrapping with one of ``key_refs``: an operator's sweep."""
 

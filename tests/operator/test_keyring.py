@@ -64,7 +64,9 @@ def test_a_move_is_rewrap_retire_and_remove(moving: Terminal) -> None:
 def test_progress_goes_to_standard_error(moving: Terminal) -> None:
     result = moving.run("keyring", "rewrap")
     assert result.stdout == "1 of 1 data keys changed.\n"
-    assert result.stderr == "strongroom: 1 of 1 data keys done, 0 failed; about 0 s left.\n"
+    assert (
+        result.stderr == "strongroom: 1 of 1 data keys done, 0 data keys failed; about 0 s left.\n"
+    )
 
 
 def test_data_keys_that_failed_are_told_and_end_in_another_exit_code(

@@ -2,6 +2,7 @@
 
 import os
 import pty
+from dataclasses import replace
 
 import pytest
 
@@ -23,13 +24,19 @@ def test_lines_are_five_seconds_apart(capsys: pytest.CaptureFixture[str]) -> Non
         report(at(done))
     told = capsys.readouterr().err.splitlines()
     assert told == [
-        f"strongroom: {done} of 90 data keys done, 1 failed; about 7 s left." for done in (1, 3, 5)
+        f"strongroom: {done} of 90 data keys done, 1 data keys failed; about 7 s left."
+        for done in (1, 3, 5)
     ]
 
 
 def test_time_left_is_not_told_before_it_is_known(capsys: pytest.CaptureFixture[str]) -> None:
     shown_progress.lines()(at(0, None))
-    assert capsys.readouterr().err == "strongroom: 0 of 90 data keys done, 1 failed.\n"
+    assert capsys.readouterr().err == "strongroom: 0 of 90 data keys done, 1 data keys failed.\n"
+
+
+def test_what_is_counted_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    shown_progress.lines()(replace(at(3), unit="secrets"))
+    assert capsys.readouterr().err.startswith("strongroom: 3 of 90 secrets done, 1 data keys")
 
 
 def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:

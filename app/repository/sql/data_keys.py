@@ -65,6 +65,18 @@ _IS_USED_OR_ACTIVE = select(data_keys.c.id).where(
     ),
 )
 _COUNT = select(func.count()).select_from(data_keys)
+_COUNT_SECRETS = (
+    select(func.count())
+    .select_from(secrets)
+    .join(
+        data_keys,
+        and_(
+            data_keys.c.account_id == secrets.c.account_id,
+            data_keys.c.id == secrets.c.data_key_id,
+        ),
+    )
+    .where(data_keys.c.created_at_ms <= bindparam("until_ms"))
+)
 _IN_ORDER = (data_keys.c.account_id, data_keys.c.id)
 _SWEEP = select(*_IN_ORDER).order_by(*_IN_ORDER).limit(bindparam("most"))
 _SWEEP_ON = _SWEEP.where(
@@ -127,6 +139,10 @@ class SqlDataKeys(DataKeyRepository):
             parameters = {"most": limit, "after_account": account_id, "after_id": data_key_id}
             rows = self._statements.all(_SWEEP_ON, parameters)
         return [_parse_ids(row) for row in rows]
+
+    def count_secrets(self, until_ms: int) -> int:
+        """How many secrets are sealed under data keys made at ``until_ms`` or before."""
+        return self._statements.count(_COUNT_SECRETS, {"until_ms": until_ms})
 
     def count_without(self, key_refs: Sequence[str]) -> int:
         """How many data keys have no wrapping with one of ``key_refs``."""

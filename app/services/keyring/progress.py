@@ -17,8 +17,9 @@ class Progress:
         done: Rows looked at.
         total: Rows to look at, as counted at the start.
         changed: Rows written, or that would be in a dry run.
-        causes: How many rows could not be done, by why; they stay as they were.
+        causes: How many data keys could not be done, by why; they stay as they were.
         seconds_left: Estimated from the pace so far; ``None`` at the start.
+        unit: What the rows hold.
     """
 
     done: int
@@ -26,10 +27,11 @@ class Progress:
     changed: int
     causes: Mapping[Cause, int]
     seconds_left: float | None
+    unit: str = "data keys"
 
     @property
     def failed(self) -> int:
-        """How many rows could not be done."""
+        """How many data keys could not be done."""
         return sum(self.causes.values())
 
 
@@ -46,6 +48,7 @@ class Pace:
         total: Rows to look at.
         rate: Rows a second at most; ``None`` for no bound.
         report: Told after each batch.
+        unit: What the rows hold.
     """
 
     def __init__(
@@ -54,12 +57,14 @@ class Pace:
         rate: float | None,
         report: Report,
         *,
+        unit: str = "data keys",
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._total = total
         self._rate = rate
         self._report = report
+        self._unit = unit
         self._clock = clock
         self._sleep = sleep
         self._started = self._due = clock()
@@ -93,5 +98,11 @@ class Pace:
         left = max(self._total - self._done, 0)
         elapsed = self._clock() - self._started
         seconds_left = left * elapsed / self._done if self._done else None
-        causes = Counter(self._causes)
-        return Progress(self._done, self._total, self._changed, causes, seconds_left)
+        return Progress(
+            done=self._done,
+            total=self._total,
+            changed=self._changed,
+            causes=Counter(self._causes),
+            seconds_left=seconds_left,
+            unit=self._unit,
+        )

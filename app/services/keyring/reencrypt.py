@@ -6,7 +6,7 @@ ending, goes on from it when run again, from any node, and every data key older 
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from app.domain.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.data_keys import DataKeyRecord
@@ -56,24 +56,21 @@ class Reencrypt:
         be sent again.
 
         Args:
-            report: Told after each data key.
-            rate: Data keys a second at most; ``None`` for no bound.
+            report: Told how many secrets were sealed anew, after each batch of them.
+            rate: Secrets to seal anew a second at most, where making a data key counts as one;
+                ``None`` for no bound.
             dry_run: Only count.
+
+        Returns:
+            What became of the data keys.
         """
-        old = self._old_keys(self._clock() if dry_run else self._start())
-        pace = Pace(len(old.keys) + old.tampered, rate, report)
-        edited = Counter({Cause.ROW_EDITED: old.tampered})
-        pace.step(done=old.tampered, changed=0, causes=edited)
-        for record in old.keys:
-            if not dry_run:
-                pace.wait(1)
-            cause = None if dry_run else self._replace(record)
-            pace.step(done=1, changed=int(cause is None), causes=counted(cause))
-        progress = pace.progress()
-        if dry_run:
-            return progress
-        causes = edited + self._finish(old.keys)
-        return replace(progress, changed=progress.total - causes.total(), causes=causes)
+        started_ms = self._clock() if dry_run else self._start()
+        old = self._old_keys(started_ms)
+        causes = Counter({Cause.ROW_EDITED: old.tampered})
+        if not dry_run:
+            causes += self._replace_all(old, self._pace(started_ms, rate, report))
+        total = len(old.keys) + old.tampered
+        return Progress(total, total, total - causes.total(), causes, seconds_left=0)
 
     def _start(self) -> int:
         """When the job started, or the one that it goes on with, in Unix milliseconds."""
@@ -97,31 +94,49 @@ class Reencrypt:
             keys += [key.record for key in batch.keys if _is_old(key.record, started_ms)]
         return _OldKeys(keys, tampered)
 
-    def _replace(self, record: DataKeyRecord) -> Cause | None:
+    def _pace(self, started_ms: int, rate: float | None, report: Report) -> Pace:
+        with self._database.reading() as repository:
+            total = repository.data_keys.count_secrets(started_ms)
+        return Pace(total, rate, report, unit="secrets")
+
+    def _replace_all(self, old: _OldKeys, pace: Pace) -> Counter[Cause]:
+        """Replace the old data keys and delete them; how many are left, by why."""
+        pace.step(done=0, changed=0, causes=Counter({Cause.ROW_EDITED: old.tampered}))
+        for record in old.keys:
+            cause = self._replace(record, pace)
+            pace.step(done=0, changed=0, causes=counted(cause))
+        return self._finish(old.keys, pace)
+
+    def _replace(self, record: DataKeyRecord, pace: Pace) -> Cause | None:
         """Seal all values of one data key anew, or say why some of them were not."""
+        pace.wait(1)
         try:
             self._data_keys.replace_active(record)
             with self._data_keys.lend_active(record.account_id) as active:
-                complete = self._reseal_all(record, active)
+                complete = self._reseal_all(record, active, pace)
         except (KeyProviderError, TamperedRow, StorageUnavailable) as error:
             return cause_of(error)
         return None if complete else Cause.VALUE_UNREADABLE
 
-    def _reseal_all(self, record: DataKeyRecord, active: LentKey) -> bool:
+    def _reseal_all(self, record: DataKeyRecord, active: LentKey, pace: Pace) -> bool:
         """Whether every value could be opened."""
+        limit = min(BATCH, pace.most)
         after: str | None = None
         complete = True
         while True:
             with self._database.reading() as repository:
                 stored = repository.data_keys.get(record.account_id, record.id)
-                batch = repository.secrets.sealed_under(record.account_id, record.id, BATCH, after)
+                batch = repository.secrets.sealed_under(record.account_id, record.id, limit, after)
             if stored is None or not batch:
                 return complete
             after = batch[-1].id
+            pace.wait(len(batch))
             with self._data_keys.lend(stored) as old:
-                resealed = [_reseal(old, active, secret) for secret in batch]
-            complete = complete and None not in resealed
-            self._store(record, [secret for secret in resealed if secret is not None])
+                opened = [_reseal(old, active, secret) for secret in batch]
+            complete = complete and None not in opened
+            resealed = [secret for secret in opened if secret is not None]
+            self._store(record, resealed)
+            pace.step(done=len(resealed), changed=len(resealed), causes=Counter())
 
     def _store(self, record: DataKeyRecord, resealed: list[StoredSecret]) -> None:
         with self._database.writing() as work:
@@ -129,7 +144,7 @@ class Reencrypt:
                 work.secrets.reseal(secret, sealed_under=record.id)
             work.commit()
 
-    def _finish(self, old: Iterable[DataKeyRecord]) -> Counter[Cause]:
+    def _finish(self, old: Iterable[DataKeyRecord], pace: Pace) -> Counter[Cause]:
         """Delete the old data keys, after a second pass over those that still seal something.
 
         The job has ended unless what is left can be done later.
@@ -137,7 +152,7 @@ class Reencrypt:
         Returns:
             How many data keys are left, by why.
         """
-        again = {record: self._replace(record) for record in self._delete_unused(old)}
+        again = {record: self._replace(record, pace) for record in self._delete_unused(old)}
         left = self._delete_unused(again)
         causes = Counter(again[record] or cause for record, cause in left.items())
         if causes.keys() <= _DAMAGE:

@@ -37,6 +37,16 @@ def test_a_data_key_without_wrappings_is_found(database: Database) -> None:
     assert stored == StoredDataKey(rows.data_key(data_key_id="dk_2", state=RETIRED), ())
 
 
+def test_secrets_are_counted_by_the_age_of_their_data_key(database: Database) -> None:
+    newer = rows.data_key(data_key_id="dk_2", state=RETIRED, created_at_ms=5)
+    with database.writing() as work:
+        work.data_keys.add(newer, [])
+        work.secrets.add(rows.secret(1))
+        work.secrets.add(rows.secret(2))
+        work.secrets.add(rows.secret(3, data_key_id="dk_2"))
+        assert [work.data_keys.count_secrets(at) for at in (0, 1, 4, 5)] == [0, 2, 2, 3]
+
+
 def test_a_data_key_that_does_not_exist_is_none(database: Database) -> None:
     with database.reading() as repository:
         assert repository.data_keys.get(rows.OURS, "dk_2") is None

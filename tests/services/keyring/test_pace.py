@@ -5,10 +5,10 @@ from functools import partial
 
 import pytest
 
-from app.services.keyring import rewrap
+from app.services.keyring import reencrypt, rewrap
 from app.services.keyring.causes import Cause
 from app.services.keyring.progress import Pace, Progress
-from tests.services.deployment import Tenant
+from tests.services.deployment import Tenant, new_tenant
 from tests.services.keyring.moving import Move, ignore
 
 DATA_KEYS = 5  # the system's, and two of either tenant
@@ -104,7 +104,8 @@ def test_the_time_left_is_told_from_the_pace_so_far(time: Time) -> None:
 @pytest.fixture
 def sweep_time(time: Time, monkeypatch: pytest.MonkeyPatch) -> Time:
     """The time that sweeps go by."""
-    monkeypatch.setattr(rewrap, "Pace", partial(Pace, clock=time.clock, sleep=time.sleep))
+    for sweep in (rewrap, reencrypt):
+        monkeypatch.setattr(sweep, "Pace", partial(Pace, clock=time.clock, sleep=time.sleep))
     return time
 
 
@@ -129,3 +130,16 @@ def test_counting_in_a_dry_run_waits_for_nothing(
 ) -> None:
     move.process(move.b, move.a).rewrap.run(ignore, rate=0.001, dry_run=True)
     assert sum(sweep_time.slept) == 0
+
+
+def test_a_re_encryption_keeps_to_its_rate_within_one_data_key(
+    move: Move, sweep_time: Time
+) -> None:
+    services = move.process(move.a)
+    tenant = new_tenant(services)
+    for number in range(5):
+        tenant.create(f"NAME{number}")
+    changed: list[tuple[float, int]] = []
+    services.reencrypt.run(lambda now: changed.append((sweep_time.now, now.changed)), rate=2)
+    # half a second for the data key, then two values a second
+    assert changed == [(50.0, 0), (50.5, 2), (51.5, 4), (52.5, 5), (52.5, 5)]

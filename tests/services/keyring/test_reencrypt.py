@@ -10,9 +10,10 @@ import pytest
 from app.domain.errors import StorageUnavailable
 from app.services.keyring import reencrypt
 from app.services.keyring.causes import Cause
+from app.services.keyring.progress import Progress
 from backends.errors import DecryptionError, KeyUnavailable
 from backends.keyring import Keyring
-from tests.services.deployment import Rows, Tenant
+from tests.services.deployment import Rows, Tenant, new_tenant
 from tests.services.keyring.moving import VALUES, Move, counting, ignore
 from tests.services.providers import Scripted
 from tests.services.steps import BETWEEN_TRANSACTIONS
@@ -85,6 +86,20 @@ def test_a_dry_run_counts_and_writes_nothing(move: Move, tenants: list[Tenant]) 
     progress = move.process(move.a).reencrypt.run(ignore, dry_run=True)
     assert (progress.total, progress.changed, progress.failed) == (DATA_KEYS, DATA_KEYS, 0)
     assert move.deployment.snapshot() == before
+
+
+def test_progress_is_told_in_secrets_within_a_data_key(
+    move: Move, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reencrypt, "BATCH", 2)
+    services = move.process(move.a)
+    tenant = new_tenant(services)
+    for number in range(5):
+        tenant.create(f"NAME{number}")
+    seen: list[Progress] = []
+    services.reencrypt.run(seen.append)
+    assert {(each.total, each.unit) for each in seen} == {(5, "secrets")}
+    assert [each.done for each in seen] == [0, 2, 4, 5, 5]
 
 
 def test_a_second_run_replaces_the_keys_again(
