@@ -29,10 +29,12 @@ class KeyUnavailable(KeyProviderError):
     Args:
         message: What failed, in words that name no input.
         retry_after: Whole seconds until another try makes sense, 1 to 60.
+        throttled: It serves, and was only asked too often.
     """
 
-    def __init__(self, message: str, *, retry_after: int = 2) -> None:
+    def __init__(self, message: str, *, retry_after: int = 2, throttled: bool = False) -> None:
         super().__init__(message)
+        self.throttled = throttled
         self.retry_after = min(max(retry_after, 1), 60)
 
 

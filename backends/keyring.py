@@ -72,7 +72,7 @@ class Keyring:
             "No listed provider owns a wrapping of this data key."
         )
         with self._callers.place():
-            for wrapped, owners in self._owned(wrappings):
+            for wrapped, owners in self.owners(wrappings):
                 try:
                     key = _unwrap_by_any(owners, wrapped, context)
                 except DecryptionError:
@@ -83,12 +83,6 @@ class Keyring:
                     verify_key(key, context, check)
                     return key
         raise failure
-
-    def first_owner(
-        self, wrappings: Iterable[WrappedKey]
-    ) -> tuple[Member[KeyProvider], WrappedKey] | None:
-        """Whom ``unwrap`` asks first, and for which wrapping; ``None`` where no one owns any."""
-        return next(((owners[0], wrapped) for wrapped, owners in self._owned(wrappings)), None)
 
     def members(self) -> Iterator[tuple[str, Member[KeyWrapper]]]:
         """Every member with its role: ``wraps`` (the first), ``unwraps`` (others), ``escrow``."""
@@ -126,9 +120,10 @@ class Keyring:
         for member in (*self._providers, *self._escrow):
             member.close()
 
-    def _owned(
+    def owners(
         self, wrappings: Iterable[WrappedKey]
     ) -> Iterator[tuple[WrappedKey, tuple[Member[KeyProvider], ...]]]:
+        """Each wrapping that a provider owns, with all that do, in the order of asking them."""
         remaining = list(wrappings)
         for member in self._providers:
             for wrapped in [each for each in remaining if member.provider.owns(each.key_ref)]:

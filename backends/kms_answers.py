@@ -25,9 +25,14 @@ def problem(error: type[KeyProviderError], text: str) -> Problem:
     return lambda setting: error(f"{setting}: {text}")
 
 
-def outage(text: str, retry_after: int = 2) -> Problem:
-    """A ``KeyUnavailable`` to try again after some seconds."""
-    return lambda setting: KeyUnavailable(f"{setting}: {text}", retry_after=retry_after)
+def outage(text: str) -> Problem:
+    """A ``KeyUnavailable`` of this text."""
+    return lambda setting: KeyUnavailable(f"{setting}: {text}")
+
+
+def _throttles(setting: str) -> KeyUnavailable:
+    message = f"{setting}: KMS throttles this account."
+    return KeyUnavailable(message, retry_after=5, throttled=True)
 
 
 def _does_not_open(_setting: str) -> DecryptionError:
@@ -40,7 +45,6 @@ WRONG_KEY_TYPE = problem(
 )
 NOT_ACCEPTED = problem(KeyProviderConfigError, "KMS accepts no such request for this ARN.")
 
-_THROTTLED = outage("KMS throttles this account.", retry_after=5)
 _FAILING = outage("KMS has an internal problem.")
 _UNHEARD_OF = outage("KMS refuses for a reason that this version does not know.")
 _DENIED = problem(
@@ -55,11 +59,11 @@ _NOT_READY = problem(
 _NO_SUCH_KEY = problem(UnknownKey, "KMS has no such key.")
 
 _CODES: Mapping[str, Problem] = {
-    "ThrottlingException": _THROTTLED,
-    "Throttling": _THROTTLED,
-    "LimitExceededException": _THROTTLED,
-    "RequestLimitExceeded": _THROTTLED,
-    "TooManyRequestsException": _THROTTLED,
+    "ThrottlingException": _throttles,
+    "Throttling": _throttles,
+    "LimitExceededException": _throttles,
+    "RequestLimitExceeded": _throttles,
+    "TooManyRequestsException": _throttles,
     "DisabledException": _DISABLED,
     "KMSInvalidStateException": _NOT_READY,
     "AccessDeniedException": _DENIED,
@@ -87,7 +91,7 @@ _CODES: Mapping[str, Problem] = {
 }
 
 # Where the code is none of these, as when something on the way answered instead of KMS.
-_STATUSES: Mapping[int, Problem] = {401: _DENIED, 403: _DENIED, 407: _DENIED, 429: _THROTTLED}
+_STATUSES: Mapping[int, Problem] = {401: _DENIED, 403: _DENIED, 407: _DENIED, 429: _throttles}
 
 _UNUSABLE_STATES: Mapping[str, str] = {
     "Creating": "the KMS key is still being made.",

@@ -1,26 +1,36 @@
 """New wrappings for data keys that exist, each proved to open to the same key before it is given.
 
 A provider that wrapped a key before is asked to rewrap it: KMS and Vault then never show the key.
-Where it did not, or will not, the key is unwrapped by whoever can and wrapped anew.
+Where it did not, or cannot, the key is unwrapped by whoever can and wrapped anew.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from time import sleep
 from typing import TypeVar
 
 from backends.context import KeyContext
 from backends.data_key import DataKey, verify_key
-from backends.errors import DecryptionError, KeyProviderError, UnknownKey
+from backends.errors import (
+    DecryptionError,
+    KeyAccessDenied,
+    KeyProviderError,
+    KeyUnavailable,
+    UnknownKey,
+)
 from backends.keyring import Keyring
 from backends.member import Member
-from backends.provider import KeyProvider, KeyWrapper, WrappedKey, or_error
+from backends.provider import KeyProvider, KeyWrapper, WrappedKey
 
 BATCH_SECONDS = 120.0  # of 200: 0.6 s each where they are asked for one by one
+THROTTLED_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)  # seconds, or what the provider itself asks for
 
+Item = TypeVar("Item")
 T = TypeVar("T")
 Renewed = WrappedKey | KeyProviderError
+Opened = DataKey | KeyProviderError
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +57,34 @@ def renew(keyring: Keyring, target: Member[KeyWrapper], held: Sequence[HeldKey])
     if not isinstance(provider, KeyProvider):
         return _wrap_anew(keyring, target, held)
     rewrapped = _rewrap(target, provider, held)
-    others = [
-        key
-        for key, answer in zip(held, rewrapped, strict=True)
-        if isinstance(answer, KeyProviderError)
-    ]
+    others = [key for key, answer in zip(held, rewrapped, strict=True) if _may_wrap_anew(answer)]
     anew = iter(_wrap_anew(keyring, target, others))
-    renewed = [answer if isinstance(answer, WrappedKey) else next(anew) for answer in rewrapped]
+    renewed = [next(anew) if _may_wrap_anew(answer) else answer for answer in rewrapped]
     return _proved(target, provider, held, renewed)
+
+
+def _may_wrap_anew(answer: Renewed) -> bool:
+    """Whether opening the key to wrap it anew may help where rewrapping did not.
+
+    It does not where the provider is down, or throttles: it would be asked for three things instead
+    of one. Nor is a key shown because the right to rewrap it is missing.
+    """
+    if isinstance(answer, WrappedKey):
+        return False
+    return not isinstance(answer, KeyUnavailable | KeyAccessDenied)
+
+
+def open_many(keyring: Keyring, held: Sequence[HeldKey]) -> list[Opened]:
+    """Each data key, verified, or the error that ``Keyring.unwrap`` would raise for it.
+
+    A provider is asked at once for all that it would be asked for one by one.
+    """
+    openings = [_opening(keyring, each) for each in held]
+    steps = [next(each) for each in openings]
+    while attempts := {n: step for n, step in enumerate(steps) if isinstance(step, _Attempt)}:
+        for place, answer in _attempted(attempts, held):
+            steps[place] = openings[place].send(answer)
+    return [step for step in steps if not isinstance(step, _Attempt)]
 
 
 def _rewrap(
@@ -62,7 +92,7 @@ def _rewrap(
 ) -> list[Renewed]:
     owned = [key.owned_by(provider) for key in held]
     items = [(own[0], key.context) for own, key in zip(owned, held, strict=True) if own]
-    answers = iter(_batch(target, len(items), lambda: provider.rewrap_many(items)))
+    answers = iter(_batch(target, items, provider.rewrap_many))
     foreign = UnknownKey("The provider did not wrap this data key.")
     return [next(answers) if own else foreign for own in owned]
 
@@ -70,64 +100,65 @@ def _rewrap(
 def _wrap_anew(
     keyring: Keyring, target: Member[KeyWrapper], held: Sequence[HeldKey]
 ) -> list[Renewed]:
-    opened = _opened(keyring, held)
+    opened = open_many(keyring, held)
     items = [
         (key, each.context)
         for key, each in zip(opened, held, strict=True)
         if isinstance(key, DataKey)
     ]
     try:
-        wrapped = iter(_batch(target, len(items), lambda: target.provider.wrap_many(items)))
+        wrapped = iter(_batch(target, items, target.provider.wrap_many))
         return [next(wrapped) if isinstance(key, DataKey) else key for key in opened]
     finally:
         for key, _ in items:
             key.wipe()
 
 
-def _opened(keyring: Keyring, held: Sequence[HeldKey]) -> list[DataKey | KeyProviderError]:
-    """Each data key, verified, or the reason why it could not be opened.
-
-    What the provider that comes first opens, in a batch, is what the keyring would have got from
-    it; all that does not go so well is left to the keyring, one by one.
-    """
-    opened = _opened_by_the_first(keyring, held)
-    return [
-        opened[place] if place in opened else or_error(partial(_open, keyring, each))
-        for place, each in enumerate(held)
-    ]
-
-
-def _open(keyring: Keyring, held: HeldKey) -> DataKey:
-    return keyring.unwrap(held.wrappings, held.context, held.check)
-
-
-def _opened_by_the_first(keyring: Keyring, held: Sequence[HeldKey]) -> dict[int, DataKey]:
-    """Those that were opened and are verified, by their place."""
-    batches: dict[Member[KeyProvider], dict[int, WrappedKey]] = defaultdict(dict)
-    for place, each in enumerate(held):
-        first = keyring.first_owner(each.wrappings)
-        if first is not None:
-            member, wrapped = first
-            batches[member][place] = wrapped
-    answers: dict[int, DataKey | KeyProviderError] = {}
-    for member, batch in batches.items():
-        items = [(wrapped, held[place].context) for place, wrapped in batch.items()]
-        unwrap = partial(member.provider.unwrap_many, items)
-        answers |= zip(batch, _batch(member, len(items), unwrap), strict=True)
-    return {
-        place: answer
-        for place, answer in answers.items()
-        if isinstance(answer, DataKey) and _is_right(answer, held[place])
-    }
+def _opening(keyring: Keyring, held: HeldKey) -> Generator["_Attempt | Opened", Opened, None]:
+    """Whom to ask next, given the last answer, as long as there is someone; then the outcome."""
+    failure: KeyProviderError = UnknownKey("No listed provider owns a wrapping of this data key.")
+    for wrapped, owners in keyring.owners(held.wrappings):
+        failures: list[KeyProviderError] = []
+        for member in owners:
+            answer = yield _Attempt(member, wrapped)
+            if isinstance(answer, DataKey):
+                yield _verified(answer, held)
+                return
+            failures.append(answer)
+        others = [each for each in failures if not isinstance(each, DecryptionError)]
+        failure = (others or failures)[0]
+        if not others:  # nobody opens it: that it was tampered with is not passed over
+            break
+    yield failure
 
 
-def _is_right(key: DataKey, held: HeldKey) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """Whom to ask to open which wrapping."""
+
+    member: Member[KeyProvider]
+    wrapped: WrappedKey
+
+
+def _attempted(
+    attempts: Mapping[int, _Attempt], held: Sequence[HeldKey]
+) -> Iterator[tuple[int, Opened]]:
+    """The answers, by the place of the data key, with one batch for each provider."""
+    places: dict[Member[KeyProvider], list[int]] = defaultdict(list)
+    for place, attempt in attempts.items():
+        places[attempt.member].append(place)
+    for member, asked in places.items():
+        items = [(attempts[place].wrapped, held[place].context) for place in asked]
+        yield from zip(asked, _batch(member, items, member.provider.unwrap_many), strict=True)
+
+
+def _verified(key: DataKey, held: HeldKey) -> Opened:
     try:
         verify_key(key, held.context, held.check)
-    except DecryptionError:
+    except DecryptionError as error:
         key.wipe()
-        return False
-    return True
+        return error
+    return key
 
 
 def wrap_opened(
@@ -163,32 +194,52 @@ def _proved(
         for answer, key in zip(renewed, held, strict=True)
         if isinstance(answer, WrappedKey)
     ]
-    opened = iter(_batch(target, len(items), lambda: provider.unwrap_many(items)))
+    opened = iter(_batch(target, items, provider.unwrap_many))
     return [
         _prove(answer, next(opened), key) if isinstance(answer, WrappedKey) else answer
         for answer, key in zip(renewed, held, strict=True)
     ]
 
 
-def _prove(wrapped: WrappedKey, opened: DataKey | KeyProviderError, held: HeldKey) -> Renewed:
+def _prove(wrapped: WrappedKey, opened: Opened, held: HeldKey) -> Renewed:
     if isinstance(opened, KeyProviderError):
         return opened
-    try:
-        verify_key(opened, held.context, held.check)
-    except DecryptionError as error:
-        return error
-    finally:
-        opened.wipe()
-    return wrapped
+    verified = _verified(opened, held)
+    opened.wipe()
+    return verified if isinstance(verified, KeyProviderError) else wrapped
 
 
 def _batch(
-    member: Member[KeyWrapper], size: int, call: Callable[[], list[T | KeyProviderError]]
+    member: Member[KeyWrapper],
+    items: Sequence[Item],
+    ask: Callable[[Sequence[Item]], list[T | KeyProviderError]],
+) -> list[T | KeyProviderError]:
+    """The answers of a batch; what was throttled is asked for again, after growing pauses."""
+    answers = _ask(member, items, ask)
+    for pause in THROTTLED_PAUSES:
+        throttled = {
+            place: answer.retry_after
+            for place, answer in enumerate(answers)
+            if isinstance(answer, KeyUnavailable) and answer.throttled
+        }
+        if not throttled:
+            break
+        sleep(max(pause, *throttled.values()))
+        again = _ask(member, [items[place] for place in throttled], ask)
+        for place, answer in zip(throttled, again, strict=True):
+            answers[place] = answer
+    return answers
+
+
+def _ask(
+    member: Member[KeyWrapper],
+    items: Sequence[Item],
+    ask: Callable[[Sequence[Item]], list[T | KeyProviderError]],
 ) -> list[T | KeyProviderError]:
     """The answers of a batch; where the whole call failed, its error for each item."""
-    if not size:
+    if not items:
         return []
     try:
-        return member.call(call, seconds=BATCH_SECONDS)
+        return member.call(partial(ask, items), seconds=BATCH_SECONDS)
     except KeyProviderError as error:
-        return [error] * size
+        return [error] * len(items)

@@ -195,6 +195,7 @@ def _outage(answer: Answer) -> KeyUnavailable:
         message = "Vault answers with a redirect; those are not followed."
     else:
         message = "Vault failed."
+    throttled = answer.status == HTTPStatus.TOO_MANY_REQUESTS
     if answer.retry_after is None:
-        return KeyUnavailable(message)
-    return KeyUnavailable(message, retry_after=answer.retry_after)
+        return KeyUnavailable(message, throttled=throttled)
+    return KeyUnavailable(message, retry_after=answer.retry_after, throttled=throttled)

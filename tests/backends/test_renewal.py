@@ -3,16 +3,25 @@
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
+from backends import renewal
 from backends.context import KeyContext
 from backends.data_key import DataKey, key_check
-from backends.errors import DecryptionError, KeyProviderError, KeyUnavailable, UnknownKey
+from backends.errors import (
+    DecryptionError,
+    KeyAccessDenied,
+    KeyDisabled,
+    KeyProviderError,
+    KeyUnavailable,
+    UnknownKey,
+)
 from backends.keyring import Keyring
 from backends.local_fernet import LocalFernet
-from backends.provider import KeyItems, WrappedItems, WrappedKey
-from backends.renewal import HeldKey, Renewed, renew
+from backends.provider import KeyItems, WrappedItems, WrappedKey, or_error
+from backends.renewal import HeldKey, Renewed, open_many, renew
 
 
 class Batching(LocalFernet):
@@ -21,14 +30,22 @@ class Batching(LocalFernet):
     Attributes:
         asked: ``wrap``, ``unwrap`` and so on, each with the number of items where it takes many.
         seen: The data keys that it was given to wrap.
-        down: What every call raises, for as long as it is set.
+        down: What opening raises, for as long as it is set.
+        refusals: What the next batches to rewrap are answered with, one for each of their items;
+            once there are none left, they are rewrapped.
     """
 
-    def __init__(self) -> None:
-        super().__init__([os.urandom(32)])
+    def __init__(self, master_key: bytes | None = None) -> None:
+        super().__init__([master_key or os.urandom(32)])
         self.asked: list[tuple[str, int]] = []
         self.seen: list[DataKey] = []
         self.down: KeyProviderError | None = None
+        self.refusals: list[KeyProviderError] = []
+
+    def rewrap_many(self, items: WrappedItems) -> list[WrappedKey | KeyProviderError]:
+        self.asked.append(("rewrap", len(items)))
+        refused = [self.refusals.pop(0) for _ in items if self.refusals]
+        return [*refused, *super().rewrap_many(items[len(refused) :])]
 
     def wrap_many(self, items: KeyItems) -> list[WrappedKey | KeyProviderError]:
         self.asked.append(("wrap", len(items)))
@@ -140,3 +157,107 @@ def test_what_the_first_owner_cannot_open_now_is_opened_by_the_next(
 def test_the_data_keys_are_wiped_afterwards(old: Batching, new: Batching) -> None:
     moved([hold(number, old) for number in range(3)], new, old)
     assert new.seen == [DataKey(bytes(32))] * 3
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [KeyUnavailable("It is down."), KeyAccessDenied("It may not rewrap.")],
+    ids=["unavailable", "denied"],
+)
+def test_a_key_that_its_own_provider_may_not_rewrap_now_is_not_shown_instead(
+    old: Batching, new: Batching, refusal: KeyProviderError
+) -> None:
+    held = [hold(number, new, old) for number in range(3)]
+    new.refusals = [refusal] * 3
+    assert moved(held, new, old) == [refusal] * 3
+    assert (new.asked, old.asked) == ([("rewrap", 3)], [])
+
+
+def test_a_key_that_its_own_provider_cannot_rewrap_is_opened_and_wrapped_anew(
+    old: Batching, new: Batching
+) -> None:
+    held = [hold(number, new, old) for number in range(3)]
+    new.refusals = [KeyDisabled("That version is switched off.")]
+    answers = moved(held, new, old)
+    assert [type(each) for each in answers] == [WrappedKey] * 3
+    assert new.asked == [("rewrap", 3), ("unwrap", 1), ("wrap", 1), ("unwrap", 3)]
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long was waited, which takes no time."""
+    slept: list[float] = []
+    monkeypatch.setattr(renewal, "sleep", slept.append)
+    return slept
+
+
+def throttling(retry_after: int = 1) -> KeyUnavailable:
+    return KeyUnavailable("It is throttled.", retry_after=retry_after, throttled=True)
+
+
+def test_what_was_throttled_is_asked_for_again_after_pauses_that_grow(
+    new: Batching, pauses: list[float]
+) -> None:
+    new.refusals = [throttling()] * (3 + 3 + 2)
+    answers = moved([hold(number, new) for number in range(3)], new)
+    assert [type(each) for each in answers] == [WrappedKey] * 3
+    assert new.asked == [("rewrap", 3), ("rewrap", 3), ("rewrap", 3), ("rewrap", 2), ("unwrap", 3)]
+    assert pauses == [1, 2, 4]
+
+
+def test_a_provider_is_left_alone_for_as_long_as_it_asks_for(
+    new: Batching, pauses: list[float]
+) -> None:
+    new.refusals = [throttling(3), throttling(30)]
+    moved([hold(number, new) for number in range(2)], new)
+    assert pauses == [30]
+
+
+def test_what_stays_throttled_is_given_up(new: Batching, pauses: list[float]) -> None:
+    new.refusals = [throttling()] * 50
+    answers = moved([hold(1, new)], new)
+    assert [type(each) for each in answers] == [KeyUnavailable]
+    assert pauses == [1, 2, 4, 8, 16]
+
+
+def test_a_provider_that_is_down_is_not_waited_for(new: Batching, pauses: list[float]) -> None:
+    new.refusals = [KeyUnavailable("It is down.")]
+    moved([hold(1, new)], new)
+    assert pauses == []
+
+
+def test_who_denies_is_asked_once_for_a_whole_batch(old: Batching, older: Batching) -> None:
+    old.down = older.down = KeyAccessDenied("It is denied.")
+    opened = open_many(Keyring([old, older]), [hold(number, old, older) for number in range(9)])
+    assert [type(each) for each in opened] == [KeyAccessDenied] * 9
+    assert (old.asked, older.asked) == ([("unwrap", 9)], [("unwrap", 9)])
+
+
+DOWN = [None, KeyUnavailable("It is down."), KeyDisabled("It is disabled."), DecryptionError()]
+
+
+@pytest.mark.parametrize("first_down", DOWN)
+@pytest.mark.parametrize("second_down", DOWN)
+def test_many_are_opened_just_as_each_of_them_is(
+    older: Batching,
+    new: Batching,
+    first_down: KeyProviderError | None,
+    second_down: KeyProviderError | None,
+) -> None:
+    master_key = os.urandom(32)
+    old, shared = Batching(master_key), Batching(master_key)  # each opens what the other wrapped
+    listed = [old, shared, older]
+    owners = [(), (old,), (older,), (new,), (old, older), (older, new)]
+    held = [hold(number, *each) for number, each in enumerate(owners)]
+    held += [damaged(each) for each in held if each.wrappings]
+    held += [replace(each, check=bytes(32)) for each in held]
+    old.down, older.down = first_down, second_down
+    for shared.down in DOWN:
+        expected = [
+            or_error(partial(Keyring(listed).unwrap, each.wrappings, each.context, each.check))
+            for each in held
+        ]
+        opened = open_many(Keyring(listed), held)
+        assert [(type(each), str(each)) for each in opened] == [
+            (type(each), str(each)) for each in expected
+        ]

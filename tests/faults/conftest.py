@@ -6,6 +6,7 @@ from functools import cache
 
 import pytest
 
+from backends import renewal
 from tests.faults.fault import Backend
 from tests.faults.providers import BACKENDS
 from tests.faults.scene import Scene
@@ -45,8 +46,14 @@ def outcomes() -> dict[Cell, Outcome]:
 
 
 @pytest.fixture
-def outcome(cell: Cell, scene_of: SceneOf, outcomes: dict[Cell, Outcome]) -> Outcome:
-    """What came of the cell's trial."""
+def outcome(
+    cell: Cell,
+    scene_of: SceneOf,
+    outcomes: dict[Cell, Outcome],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Outcome:
+    """What came of the cell's trial, in which nobody waits for a provider that throttles."""
+    monkeypatch.setattr(renewal, "THROTTLED_PAUSES", ())
     if cell not in outcomes:
         outcomes[cell] = outcome_of(cell, scene_of(cell.scheme, cell.role))
     return outcomes[cell]

@@ -121,6 +121,19 @@ def test_a_throttled_caller_is_told_to_wait_longer(
     assert error.retry_after == 5
 
 
+OUTAGES = [fault for fault, (kind, _) in FAULTS.items() if kind is KeyUnavailable]
+
+
+@pytest.mark.parametrize("fault", OUTAGES)
+def test_throttling_is_told_from_an_outage(
+    kms: Kms, provider: AwsKms, made: Made, context: KeyContext, fault: str
+) -> None:
+    kms.fault = FAULTS[fault][1]
+    error = failure_of("unwrap", provider, made, context)
+    assert isinstance(error, KeyUnavailable)
+    assert error.throttled == (fault in {"throttled", "over a limit", "429 page"})
+
+
 @pytest.mark.parametrize(
     ("code", "error_class"),
     [

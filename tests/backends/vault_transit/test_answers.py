@@ -116,6 +116,15 @@ def test_vault_says_when_to_come_back(
     assert caught.value.retry_after == 17
 
 
+@pytest.mark.parametrize(("status", "throttled"), [(429, True), (503, False)])
+def test_throttling_is_told_from_an_outage(
+    provider: VaultTransit, wrapped: WrappedKey, proxy: FaultyProxy, status: int, throttled: bool
+) -> None:
+    with proxy.failing(answer(status, {"errors": []})), pytest.raises(KeyUnavailable) as caught:
+        provider.unwrap(wrapped, CONTEXT)
+    assert caught.value.throttled == throttled
+
+
 def test_a_redirect_is_not_followed(
     vault: Vault, provider: VaultTransit, wrapped: WrappedKey, proxy: FaultyProxy, asked: list[str]
 ) -> None:
