@@ -12,7 +12,7 @@ import click
 
 from app.bootstrap import build
 from app.cli.errors import INCOMPLETE, say
-from app.cli.output import Row, as_json, show_json, show_rows
+from app.cli.output import Row, as_json, moment, show_json, show_rows
 from app.cli.progress import shown
 from app.cli.recovery_files import FILE, read_private_half, write_pair
 from app.services.keyring.progress import Progress
@@ -73,14 +73,22 @@ def rewrap(context: click.Context, *, rate: float | None, dry_run: bool, json: b
 
 @keyring.command()
 @_sweep("Secrets")
+@click.option("--restart", is_flag=True, help="Do not go on with a job that was stopped.")
 @click.pass_context
-def reencrypt(context: click.Context, *, rate: float | None, dry_run: bool, json: bool) -> None:
+def reencrypt(
+    context: click.Context, *, rate: float | None, dry_run: bool, restart: bool, json: bool
+) -> None:
     """Give every value a new data key, while serving.
 
-    If it is stopped, run it again: it goes on where it was.
+    If it is stopped, run it again: it goes on where it was, and says so. The data keys that were
+    made after its start stay then; with --restart these go too.
     """
     with closing(build(load(context.obj))) as services, shown() as report:
-        progress = services.reencrypt.run(report, rate=rate, dry_run=dry_run)
+        unfinished = None if restart else services.reencrypt.unfinished()
+        if unfinished is not None:
+            say(f"goes on with the job of {moment(unfinished)}: data keys made since then stay;")
+            say("to replace them too, run: strongroom keyring reencrypt --restart")
+        progress = services.reencrypt.run(report, rate=rate, dry_run=dry_run, restart=restart)
     _finish(context, progress, json=json)
 
 

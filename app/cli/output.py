@@ -41,11 +41,16 @@ def show_rows(rows: Sequence[Row], columns: Sequence[str], *, json: bool) -> Non
         click.echo("  ".join(map(str.ljust, line, widths)).rstrip())
 
 
+def moment(unix_ms: int) -> str:
+    """Unix milliseconds as people read them, in UTC."""
+    return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def _cell(column: str, value: object) -> str:
     if value is None:
         return "-"
     if column.endswith(_MOMENT) and isinstance(value, int):
-        return datetime.fromtimestamp(value / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return moment(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)

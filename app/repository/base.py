@@ -20,6 +20,7 @@ from app.domain.api_keys import ApiKey
 from app.domain.data_keys import DataKeyRecord, StoredDataKey, Wrapping
 from app.domain.guarded import Guarded
 from app.domain.injections import Injection
+from app.domain.reencryption import Reencryption
 from app.domain.retries import StoredAnswer
 from app.domain.secrets import SealedValue, Secret, SecretFilter, StoredSecret
 
@@ -52,12 +53,16 @@ class DeploymentRepository(ABC):
         """
 
     @abstractmethod
-    def get_reencrypt_start(self) -> int | None:
-        """When the re-encryption that has not ended yet started, in Unix milliseconds."""
+    def get_reencryption(self) -> Guarded[Reencryption] | None:
+        """The re-encryption that has not ended yet, or ``None``."""
 
     @abstractmethod
-    def set_reencrypt_start(self, started_ms: int | None) -> None:
-        """File when a re-encryption started, or that it ended."""
+    def start_reencryption(self, job: Guarded[Reencryption]) -> None:
+        """File a re-encryption in place of any other."""
+
+    @abstractmethod
+    def end_reencryption(self) -> None:
+        """File that there is none under way."""
 
 
 class AccountRepository(ABC):

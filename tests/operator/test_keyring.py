@@ -1,15 +1,21 @@
 """``strongroom keyring``: moving a deployment from root key to root key as an operator does."""
 
 import json
+import re
+from contextlib import closing
+from unittest.mock import patch
 
 import pytest
 from cryptography.fernet import Fernet
 
+from app.bootstrap import build
 from app.cli.errors import INCOMPLETE
 from app.services.keyring.causes import Cause
 from app.services.keyring.progress import Progress
 from app.services.keyring.rewrap import Rewrap
+from config import load
 from tests.operator.conftest import Terminal
+from tests.services.deployment import new_tenant
 
 
 @pytest.fixture
@@ -92,6 +98,32 @@ def test_reencrypt_leaves_no_data_key_of_before(terminal: Terminal) -> None:
         "failed": 0,
         "causes": {},
     }
+
+
+@pytest.fixture
+def unfinished(terminal: Terminal) -> Terminal:
+    """A re-encryption was stopped before it replaced the one data key of an account."""
+    with closing(build(load(terminal.environ))) as services:
+        tenant = new_tenant(services)
+        tenant.create("NAME")
+        stopped = patch.object(services.reencrypt, "_replace", side_effect=KeyboardInterrupt)
+        with stopped, pytest.raises(KeyboardInterrupt):
+            services.reencrypt.run(lambda _: None)
+    return terminal
+
+
+def test_reencrypt_tells_the_job_that_it_goes_on_with(unfinished: Terminal) -> None:
+    result = unfinished.run("keyring", "reencrypt")
+    assert result.exit_code == 0
+    said = r"strongroom: goes on with the job of 20\d\d-\d\d-\d\dT[\d:]{8}Z: "
+    assert re.match(said, result.stderr)
+    assert "strongroom keyring reencrypt --restart" in result.stderr
+
+
+def test_reencrypt_begins_anew_when_told_to(unfinished: Terminal) -> None:
+    result = unfinished.run("keyring", "reencrypt", "--restart")
+    assert result.stdout == "1 of 1 data keys changed.\n"
+    assert "goes on" not in result.stderr
 
 
 @pytest.mark.parametrize("rate", ["0", "-1", "fast", "nan", "inf"])

@@ -1,7 +1,9 @@
-"""The deployment id in SQL."""
+"""The row of the deployment in SQL."""
 
 from sqlalchemy import bindparam, select, update
 
+from app.domain.guarded import Guarded
+from app.domain.reencryption import Reencryption
 from app.repository.base import DeploymentRepository
 from app.repository.sql import fields
 from app.repository.sql.fields import Row
@@ -10,13 +12,20 @@ from app.repository.sql.statements import Statements
 from app.repository.sql.tables import deployment
 
 _GET = select(deployment.c.id)
-_GET_REENCRYPT_START = select(deployment.c.reencrypt_started_ms)
-_SET_REENCRYPT_START = update(deployment).values(reencrypt_started_ms=bindparam("started_ms"))
+_REENCRYPTION = (
+    deployment.c.reencrypt_started_ms,
+    deployment.c.reencrypt_mac_key_id,
+    deployment.c.reencrypt_mac,
+)
+_GET_REENCRYPTION = select(*_REENCRYPTION)
+_SET_REENCRYPTION = update(deployment).values(
+    {column: bindparam(f"new_{column.name}") for column in _REENCRYPTION}
+)
 _ADD = InsertUnlessThere(deployment).values(only=1, id=bindparam("id"))
 
 
 class SqlDeployment(DeploymentRepository):
-    """The deployment id."""
+    """The row of the deployment."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
@@ -30,14 +39,22 @@ class SqlDeployment(DeploymentRepository):
         """File the deployment id."""
         self._statements.insert(_ADD, {"id": deployment_id})
 
-    def get_reencrypt_start(self) -> int | None:
-        """When the re-encryption that has not ended yet started."""
-        row = self._statements.first(_GET_REENCRYPT_START, {})
-        return None if row is None else _parse_start(row)
+    def get_reencryption(self) -> Guarded[Reencryption] | None:
+        """The re-encryption that has not ended yet, or ``None``."""
+        row = self._statements.first(_GET_REENCRYPTION, {})
+        return None if row is None or row[0] is None else _parse_reencryption(row)
 
-    def set_reencrypt_start(self, started_ms: int | None) -> None:
-        """File when a re-encryption started, or that it ended."""
-        self._statements.write(_SET_REENCRYPT_START, {"started_ms": started_ms})
+    def start_reencryption(self, job: Guarded[Reencryption]) -> None:
+        """File a re-encryption in place of any other."""
+        self._set_reencryption(job.unverified.started_ms, job.mac.key_id, job.mac.digest)
+
+    def end_reencryption(self) -> None:
+        """File that there is none under way."""
+        self._set_reencryption(None, None, None)
+
+    def _set_reencryption(self, *values: int | str | bytes | None) -> None:
+        names = [f"new_{column.name}" for column in _REENCRYPTION]
+        self._statements.write(_SET_REENCRYPTION, dict(zip(names, values, strict=True)))
 
 
 @fields.parses("deployment")
@@ -45,6 +62,7 @@ def _parse_id(row: Row) -> str:
     return fields.text(row[0])
 
 
-@fields.parses("deployment")
-def _parse_start(row: Row) -> int | None:
-    return fields.number_or_none(row[0])
+@fields.parses(Reencryption.table)
+def _parse_reencryption(row: Row) -> Guarded[Reencryption]:
+    started_ms, *mac = row
+    return Guarded(Reencryption(fields.number(started_ms)), fields.mac(*mac))

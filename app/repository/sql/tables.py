@@ -69,8 +69,11 @@ deployment = Table(
     _column("only", Integer()),
     _column("id", String),
     _column("reencrypt_started_ms", Number, nullable=True),
+    _column("reencrypt_mac_key_id", String, nullable=True),
+    _column("reencrypt_mac", Bytes, nullable=True),
     PrimaryKeyConstraint("only"),
     _one_of("only", "1"),
+    _digest("reencrypt_mac"),
     sqlite_strict=True,
 )
 

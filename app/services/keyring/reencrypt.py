@@ -2,6 +2,8 @@
 
 The start of the job is kept with the deployment: a job that was killed, or that an outage kept from
 ending, goes on from it when run again, from any node, and every data key older than it is replaced.
+A MAC covers it, as an earlier one would spare the data keys made since. So would that of a job
+which ended, put back: it is passed over, for no data key is left of it.
 """
 
 from collections import Counter
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 from app.domain.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.data_keys import DataKeyRecord
 from app.domain.errors import StorageUnavailable, TamperedRow
+from app.domain.reencryption import Reencryption
 from app.domain.secrets import StoredSecret
 from app.repository.base import Database
 from app.services.clock import Clock
@@ -47,7 +50,27 @@ class Reencrypt:
         self._system_key = system_key
         self._clock = clock
 
-    def run(self, report: Report, *, rate: float | None = None, dry_run: bool = False) -> Progress:
+    def unfinished(self) -> int | None:
+        """When the job started that ``run`` goes on with, in Unix milliseconds, or ``None``.
+
+        Raises:
+            TamperedRow: The job is not one that this server filed.
+        """
+        with self._database.reading() as repository:
+            job = repository.deployment.get_reencryption()
+        if job is None:
+            return None
+        started_ms = self._system_key.opened().verify(job).started_ms
+        return started_ms if self._has_old_keys(started_ms) else None
+
+    def run(
+        self,
+        report: Report,
+        *,
+        rate: float | None = None,
+        dry_run: bool = False,
+        restart: bool = False,
+    ) -> Progress:
         """Seal anew every value that was sealed under a data key from before the job's start.
 
         Old data keys are deleted at the very end. One with a value that does not open stays, with
@@ -60,11 +83,19 @@ class Reencrypt:
             rate: Secrets to seal anew a second at most, where making a data key counts as one;
                 ``None`` for no bound.
             dry_run: Only count.
+            restart: Replace the data keys from before now, whatever job has not ended.
 
         Returns:
             What became of the data keys.
+
+        Raises:
+            TamperedRow: The job to go on with is not one that this server filed.
         """
-        started_ms = self._clock() if dry_run else self._start()
+        started_ms = None if restart else self.unfinished()
+        if started_ms is None:
+            started_ms = self._clock()
+            if not dry_run:
+                self._start(started_ms)
         old = self._old_keys(started_ms)
         causes = Counter({Cause.ROW_EDITED: old.tampered})
         if not dry_run:
@@ -72,19 +103,23 @@ class Reencrypt:
         total = len(old.keys) + old.tampered
         return Progress(total, total, total - causes.total(), causes, seconds_left=0)
 
-    def _start(self) -> int:
-        """When the job started, or the one that it goes on with, in Unix milliseconds."""
-        with self._database.reading() as repository:
-            started = repository.deployment.get_reencrypt_start()
-        if started is None:
-            started = self._clock()
-            self._set_start(started)
-        return started
-
-    def _set_start(self, started_ms: int | None) -> None:
+    def _start(self, started_ms: int) -> None:
+        job = self._system_key.opened().guard(Reencryption(started_ms))
         with self._database.writing() as work:
-            work.deployment.set_reencrypt_start(started_ms)
+            work.deployment.start_reencryption(job)
             work.commit()
+
+    def _end(self) -> None:
+        with self._database.writing() as work:
+            work.deployment.end_reencryption()
+            work.commit()
+
+    def _has_old_keys(self, started_ms: int) -> bool:
+        return any(
+            _is_old(key.record, started_ms)
+            for batch in batches(self._database, self._system_key.opened())
+            for key in batch.keys
+        )
 
     def _old_keys(self, started_ms: int) -> _OldKeys:
         keys: list[DataKeyRecord] = []
@@ -156,7 +191,7 @@ class Reencrypt:
         left = self._delete_unused(again)
         causes = Counter(again[record] or cause for record, cause in left.items())
         if causes.keys() <= _DAMAGE:
-            self._set_start(None)
+            self._end()
         return causes
 
     def _delete_unused(self, old: Iterable[DataKeyRecord]) -> dict[DataKeyRecord, Cause]:

@@ -8,6 +8,7 @@ from app.domain.api_keys import ApiKey
 from app.domain.data_keys import DataKeyRecord, DataKeyState, Wrapping
 from app.domain.guarded import Guarded, Mac
 from app.domain.injections import BoundSecret, Injection, InjectionState, bind
+from app.domain.reencryption import Reencryption
 from app.domain.retries import StoredAnswer
 from app.domain.scopes import ALL_SCOPES
 from app.domain.secrets import StoredSecret
@@ -26,6 +27,10 @@ MAC = Mac("dk_system", b"m" * 32)
 def account(account_id: str = OURS, **changes: Any) -> Guarded[Account]:
     row = Account(id=account_id, name="an account", devbox=True, created_at_ms=1)
     return Guarded(replace(row, **changes), MAC)
+
+
+def reencryption(started_ms: int) -> Guarded[Reencryption]:
+    return Guarded(Reencryption(started_ms), MAC)
 
 
 def api_key(account_id: str = OURS, key_id: str = API_KEY, **changes: Any) -> Guarded[ApiKey]:

@@ -20,13 +20,21 @@ def test_a_second_deployment_is_refused(database: Database) -> None:
         work.deployment.add("dep_2")
 
 
-def test_the_start_of_a_reencryption_is_kept_until_it_ends(database: Database) -> None:
+def test_a_reencryption_is_kept_until_another_starts_or_it_ends(database: Database) -> None:
     with database.writing() as work:
-        assert work.deployment.get_reencrypt_start() is None
-        work.deployment.set_reencrypt_start(1_700_000_000_000)
-        assert work.deployment.get_reencrypt_start() == 1_700_000_000_000
-        work.deployment.set_reencrypt_start(None)
-        assert work.deployment.get_reencrypt_start() is None
+        assert work.deployment.get_reencryption() is None
+        for started_ms in (1_700_000_000_000, 1_800_000_000_000):
+            work.deployment.start_reencryption(rows.reencryption(started_ms))
+            assert work.deployment.get_reencryption() == rows.reencryption(started_ms)
+        work.deployment.end_reencryption()
+        assert work.deployment.get_reencryption() is None
+
+
+def test_a_database_without_a_deployment_has_no_reencryption(case: DatabaseCase) -> None:
+    database = case.connect()
+    database.upgrade()
+    with database.reading() as repository:
+        assert repository.deployment.get_reencryption() is None
 
 
 def test_an_account_is_kept_as_it_was_given(database: Database) -> None:

@@ -33,7 +33,7 @@ EVERYTHING = SecretFilter()
 READS: dict[str, list[Read]] = {
     "deployment": [
         lambda r: r.deployment.get_id(),
-        lambda r: r.deployment.get_reencrypt_start(),
+        lambda r: r.deployment.get_reencryption(),
     ],
     "accounts": [
         lambda r: r.accounts.get(rows.OURS),
@@ -79,7 +79,7 @@ READS: dict[str, list[Read]] = {
     ],
 }
 
-# Nobody grants anything by these, and no MAC covers them.
+# Nobody grants anything by these, and no MAC covers the whole of them.
 UNGUARDED = {"deployment", "fences", "secrets", "answers"}
 GUARDED_COLUMNS = [
     (table.name, column.name)
@@ -99,6 +99,7 @@ def filled(database: Database) -> Database:
         work.answers.claim(rows.answer(), now_ms=1)
         work.injections.add(rows.injection())
         work.wrappings.fence("ref:fenced")
+        work.deployment.start_reencryption(rows.reencryption(1))
         work.commit()
     return database
 
@@ -148,6 +149,23 @@ def test_a_guarded_column_without_its_type_is_tampered(
     damage(case, table, column, "a text" if is_blob else b"bytes")
     with filled.reading() as repository, pytest.raises(TamperedRow, match=table):
         READS[table][0](repository)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("reencrypt_started_ms", "a text"),
+        ("reencrypt_mac_key_id", None),
+        ("reencrypt_mac", None),
+        ("reencrypt_mac", "a text"),
+    ],
+)
+def test_a_reencryption_without_its_types_is_tampered(
+    filled: Database, case: DatabaseCase, column: str, value: object
+) -> None:
+    damage(case, "deployment", column, value)
+    with filled.reading() as repository, pytest.raises(TamperedRow, match="deployment"):
+        repository.deployment.get_reencryption()
 
 
 def test_two_active_data_keys_are_tampered(filled: Database, case: DatabaseCase) -> None:

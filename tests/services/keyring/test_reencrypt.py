@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from app.domain.errors import StorageUnavailable
+from app.domain.errors import StorageUnavailable, TamperedRow
 from app.services.keyring import reencrypt
 from app.services.keyring.causes import Cause
 from app.services.keyring.progress import Progress
@@ -221,6 +221,87 @@ def test_what_was_done_before_an_outage_is_not_done_again(
     move.deployment.clock.advance(seconds=1)
     move.process(move.a).reencrypt.run(ignore)
     assert done & data_key_ids(rows)
+
+
+def data_key_made_since(move: Move) -> str:
+    """The id of a new tenant's data key, a day after what there is."""
+    move.deployment.clock.advance(days=1)
+    newcomer = new_tenant(move.process(move.a))
+    newcomer.create("LATER")
+    with move.deployment.rows() as rows:
+        return str(rows.one("data_keys", account_id=newcomer.caller.account_id)["id"])
+
+
+def test_a_job_that_goes_on_tells_since_when(move: Move, tenants: list[Tenant]) -> None:
+    services = move.process(move.a)
+    assert services.reencrypt.unfinished() is None
+    began_ms = move.deployment.clock.now_ms
+    interrupt_by_outage(move)
+    assert services.reencrypt.unfinished() == began_ms
+    services.reencrypt.run(ignore)
+    assert services.reencrypt.unfinished() is None
+
+
+def test_a_job_that_goes_on_spares_what_was_made_since(
+    move: Move, tenants: list[Tenant], rows: Rows
+) -> None:
+    interrupt_by_outage(move)
+    since = data_key_made_since(move)
+    move.process(move.a).reencrypt.run(ignore)
+    assert since in data_key_ids(rows)
+
+
+def test_a_job_that_is_begun_anew_replaces_what_was_made_since_too(
+    move: Move, tenants: list[Tenant], rows: Rows
+) -> None:
+    interrupt_by_outage(move)
+    since = data_key_made_since(move)
+    move.process(move.a).reencrypt.run(ignore, restart=True)
+    assert since not in data_key_ids(rows)
+
+
+def test_a_dry_run_counts_what_the_job_would_go_on_with(move: Move, tenants: list[Tenant]) -> None:
+    interrupt_by_outage(move)
+    services = move.process(move.a)
+    left = services.reencrypt.run(ignore, dry_run=True).total
+    data_key_made_since(move)
+    assert services.reencrypt.run(ignore, dry_run=True).total == left
+    assert services.reencrypt.run(ignore, dry_run=True, restart=True).total > left
+
+
+@pytest.mark.parametrize("started_ms", [0, 1, 1_800_000_000_000, 2**62])
+def test_a_start_that_was_planted_is_refused(
+    move: Move, tenants: list[Tenant], rows: Rows, started_ms: int
+) -> None:
+    interrupt_by_outage(move)
+    rows.edit("deployment", {}, reencrypt_started_ms=started_ms)
+    before = move.deployment.snapshot()
+    with pytest.raises(TamperedRow):
+        move.process(move.a).reencrypt.run(ignore)
+    assert move.deployment.snapshot() == before
+
+
+def test_a_start_that_was_planted_is_overwritten_by_beginning_anew(
+    move: Move, tenants: list[Tenant], rows: Rows
+) -> None:
+    old = data_key_ids(rows)
+    rows.edit("deployment", {}, reencrypt_started_ms=0)
+    move.process(move.a).reencrypt.run(ignore, restart=True)
+    assert not old & data_key_ids(rows)
+
+
+def test_a_job_that_ended_and_was_put_back_spares_no_data_key(
+    move: Move, tenants: list[Tenant], rows: Rows
+) -> None:
+    interrupt_by_outage(move)
+    unfinished = rows.one("deployment")
+    services = move.process(move.a)
+    services.reencrypt.run(ignore)
+    first = data_key_ids(rows)
+    move.deployment.clock.advance(days=1)
+    rows.edit("deployment", {}, **unfinished)
+    services.reencrypt.run(ignore)
+    assert not first & data_key_ids(rows)
 
 
 def interrupt_by_outage(move: Move) -> None:

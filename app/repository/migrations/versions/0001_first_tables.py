@@ -36,8 +36,11 @@ def _deployment() -> None:
         _column("only", sa.Integer()),
         _column("id", _STRING),
         _column("reencrypt_started_ms", _NUMBER, nullable=True),
+        _column("reencrypt_mac_key_id", _STRING, nullable=True),
+        _column("reencrypt_mac", _BYTES, nullable=True),
         sa.PrimaryKeyConstraint("only", name="pk_deployment"),
         sa.CheckConstraint("only IN (1)", name="ck_deployment_only"),
+        sa.CheckConstraint('length("reencrypt_mac") = 32', name="ck_deployment_reencrypt_mac"),
     )
 
 
