@@ -13,6 +13,7 @@ from app.services.clock import Clock, now_ms
 from app.services.container import Services
 from app.services.data_keys import DataKeys
 from app.services.injections import Injections
+from app.services.keyring.opened_ahead import OpenedAhead
 from app.services.keyring.recovery import Recovery
 from app.services.keyring.reencrypt import Reencrypt
 from app.services.keyring.retire import Retire
@@ -65,6 +66,7 @@ def build(
     retries = Retries(database, system_key, clock)
     max_age_ms = settings.data_key_max_age_days * 24 * 60 * 60 * 1000
     data_keys = DataKeys(database, keyring, cache, system_key, clock, max_age_ms)
+    ahead = OpenedAhead(keyring, cache)
 
     def close() -> None:
         cache.clear()
@@ -80,7 +82,7 @@ def build(
         redemption=Redemption(database, data_keys, system_key, clock),
         keyring_status=KeyringStatus(database, keyring),
         rewrap=Rewrap(database, keyring, system_key),
-        reencrypt=Reencrypt(database, data_keys, system_key, clock),
+        reencrypt=Reencrypt(database, data_keys, ahead, system_key, clock),
         retire=Retire(database, keyring, system_key),
         recovery=Recovery(database, keyring, system_key),
         readiness=Readiness(database, keyring, system_key),

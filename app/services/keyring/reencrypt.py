@@ -7,7 +7,7 @@ which ended, put back: it is passed over, for no data key is left of it.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.domain.accounts import SYSTEM_ACCOUNT_ID
@@ -19,13 +19,15 @@ from app.repository.base import Database
 from app.services.clock import Clock
 from app.services.data_keys import DataKeys, LentKey
 from app.services.keyring.causes import Cause, cause_of, counted
-from app.services.keyring.held_keys import batches
+from app.services.keyring.held_keys import VerifiedDataKey, batches
+from app.services.keyring.opened_ahead import OpenedAhead
 from app.services.keyring.progress import Pace, Progress, Report
 from app.services.system_key import SystemKey
 from app.services.values import open_value, seal_value
 from backends.errors import DecryptionError, KeyProviderError
 
 BATCH = 100
+OPENED_AT_ONCE = 200
 
 _DAMAGE = {Cause.KEY_UNREADABLE, Cause.VALUE_UNREADABLE, Cause.ROW_EDITED}
 """What running the job again would not change."""
@@ -35,7 +37,7 @@ _DAMAGE = {Cause.KEY_UNREADABLE, Cause.VALUE_UNREADABLE, Cause.ROW_EDITED}
 class _OldKeys:
     """The data keys to replace, and how many cannot be, because a row of theirs was edited."""
 
-    keys: list[DataKeyRecord]
+    keys: list[VerifiedDataKey]
     tampered: int
 
 
@@ -43,10 +45,16 @@ class Reencrypt:
     """The sweep over all values that an old data key sealed."""
 
     def __init__(
-        self, database: Database, data_keys: DataKeys, system_key: SystemKey, clock: Clock
+        self,
+        database: Database,
+        data_keys: DataKeys,
+        ahead: OpenedAhead,
+        system_key: SystemKey,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._data_keys = data_keys
+        self._ahead = ahead
         self._system_key = system_key
         self._clock = clock
 
@@ -122,11 +130,11 @@ class Reencrypt:
         )
 
     def _old_keys(self, started_ms: int) -> _OldKeys:
-        keys: list[DataKeyRecord] = []
+        keys: list[VerifiedDataKey] = []
         tampered = 0
         for batch in batches(self._database, self._system_key.opened()):
             tampered += batch.tampered
-            keys += [key.record for key in batch.keys if _is_old(key.record, started_ms)]
+            keys += [key for key in batch.keys if _is_old(key.record, started_ms)]
         return _OldKeys(keys, tampered)
 
     def _pace(self, started_ms: int, rate: float | None, report: Report) -> Pace:
@@ -137,23 +145,45 @@ class Reencrypt:
     def _replace_all(self, old: _OldKeys, pace: Pace) -> Counter[Cause]:
         """Replace the old data keys and delete them; how many are left, by why."""
         pace.step(done=0, changed=0, causes=Counter({Cause.ROW_EDITED: old.tampered}))
-        for record in old.keys:
-            cause = self._replace(record, pace)
+        for _, cause in self._replace_each(old.keys, pace):
             pace.step(done=0, changed=0, causes=counted(cause))
         return self._finish(old.keys, pace)
 
-    def _replace(self, record: DataKeyRecord, pace: Pace) -> Cause | None:
-        """Seal all values of one data key anew, or say why some of them were not."""
+    def _replace_each(
+        self, keys: Sequence[VerifiedDataKey], pace: Pace
+    ) -> Iterator[tuple[VerifiedDataKey, Cause | None]]:
+        """Replace these, opened in batches; each with why some of its values were not sealed."""
+        size = min(OPENED_AT_ONCE, pace.most)
+        for start in range(0, len(keys), size):
+            batch = keys[start : start + size]
+            refusals = self._ahead.open([key.held for key in batch])
+            for key, refusal in zip(batch, refusals, strict=True):
+                yield key, self._replace(key.record, refusal, pace)
+
+    def _replace(
+        self, record: DataKeyRecord, refusal: KeyProviderError | None, pace: Pace
+    ) -> Cause | None:
+        """Seal all values of one data key anew, or say why some of them were not.
+
+        Args:
+            refusal: Why it does not open: no hindrance where it seals nothing.
+        """
         pace.wait(1)
         try:
             self._data_keys.replace_active(record)
             with self._data_keys.lend_active(record.account_id) as active:
-                complete = self._reseal_all(record, active, pace)
+                complete = self._reseal_all(record, refusal, active, pace)
         except (KeyProviderError, TamperedRow, StorageUnavailable) as error:
             return cause_of(error)
         return None if complete else Cause.VALUE_UNREADABLE
 
-    def _reseal_all(self, record: DataKeyRecord, active: LentKey, pace: Pace) -> bool:
+    def _reseal_all(
+        self,
+        record: DataKeyRecord,
+        refusal: KeyProviderError | None,
+        active: LentKey,
+        pace: Pace,
+    ) -> bool:
         """Whether every value could be opened."""
         limit = min(BATCH, pace.most)
         after: str | None = None
@@ -164,6 +194,8 @@ class Reencrypt:
                 batch = repository.secrets.sealed_under(record.account_id, record.id, limit, after)
             if stored is None or not batch:
                 return complete
+            if refusal is not None:
+                raise refusal
             after = batch[-1].id
             pace.wait(len(batch))
             with self._data_keys.lend(stored) as old:
@@ -179,7 +211,7 @@ class Reencrypt:
                 work.secrets.reseal(secret, sealed_under=record.id)
             work.commit()
 
-    def _finish(self, old: Iterable[DataKeyRecord], pace: Pace) -> Counter[Cause]:
+    def _finish(self, old: Iterable[VerifiedDataKey], pace: Pace) -> Counter[Cause]:
         """Delete the old data keys, after a second pass over those that still seal something.
 
         The job has ended unless what is left can be done later.
@@ -187,25 +219,26 @@ class Reencrypt:
         Returns:
             How many data keys are left, by why.
         """
-        again = {record: self._replace(record, pace) for record in self._delete_unused(old)}
+        again = dict(self._replace_each([*self._delete_unused(old)], pace))
         left = self._delete_unused(again)
-        causes = Counter(again[record] or cause for record, cause in left.items())
+        causes = Counter(again[key] or cause for key, cause in left.items())
         if causes.keys() <= _DAMAGE:
             self._end()
         return causes
 
-    def _delete_unused(self, old: Iterable[DataKeyRecord]) -> dict[DataKeyRecord, Cause]:
+    def _delete_unused(self, old: Iterable[VerifiedDataKey]) -> dict[VerifiedDataKey, Cause]:
         """Delete those that seal nothing any more; the others."""
         left = {}
-        for record in old:
+        for key in old:
+            this = key.record.account_id, key.record.id
             try:
                 with self._database.writing() as work:
-                    work.data_keys.delete_unused(record.account_id, record.id)
-                    if work.data_keys.get(record.account_id, record.id) is not None:
-                        left[record] = Cause.STILL_IN_USE
+                    work.data_keys.delete_unused(*this)
+                    if work.data_keys.get(*this) is not None:
+                        left[key] = Cause.STILL_IN_USE
                     work.commit()
             except StorageUnavailable as error:
-                left[record] = cause_of(error)
+                left[key] = cause_of(error)
         return left
 
 

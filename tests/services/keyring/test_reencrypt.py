@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from unittest.mock import patch
 
 import pytest
 
@@ -11,15 +12,17 @@ from app.domain.errors import StorageUnavailable, TamperedRow
 from app.services.keyring import reencrypt
 from app.services.keyring.causes import Cause
 from app.services.keyring.progress import Progress
-from backends.errors import DecryptionError, KeyUnavailable
+from backends.data_key import DataKey
+from backends.errors import DecryptionError, KeyAccessDenied, KeyProviderError, KeyUnavailable
 from backends.keyring import Keyring
+from backends.provider import WrappedItems
 from tests.services.deployment import Rows, Tenant, new_tenant
 from tests.services.keyring.moving import VALUES, Move, counting, ignore
 from tests.services.providers import Scripted
 from tests.services.steps import BETWEEN_TRANSACTIONS
 
 DATA_KEYS = 4  # two of either tenant
-CALLS_FOR_ONE_TENANT = 6  # two to make and prove the new key of a tenant, two to open its old ones
+CALLS_FOR_ONE_TENANT = 2  # to make and to prove its new data key
 
 
 def data_key_ids(rows: Rows) -> set[str]:
@@ -100,6 +103,44 @@ def test_progress_is_told_in_secrets_within_a_data_key(
     services.reencrypt.run(seen.append)
     assert {(each.total, each.unit) for each in seen} == {(5, "secrets")}
     assert [each.done for each in seen] == [0, 2, 4, 5, 5]
+
+
+class Batching(Scripted):
+    """Remembers how many wrappings it was asked to open at once."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(uri)
+        self.batches: list[int] = []
+
+    def unwrap_many(self, items: WrappedItems) -> list[DataKey | KeyProviderError]:
+        self.batches.append(len(items))
+        return super().unwrap_many(items)
+
+
+def test_the_old_data_keys_are_opened_in_one_batch(move: Move, tenants: list[Tenant]) -> None:
+    a = Batching(move.a)
+    services = move.deployment.process(keyring=Keyring([a]))
+    services.accounts.list()  # the system key is open
+    a.calls = 0
+    services.reencrypt.run(ignore)
+    assert a.batches == [DATA_KEYS]
+    assert a.calls == DATA_KEYS + CALLS_FOR_ONE_TENANT * len(tenants)
+
+
+def test_a_data_key_that_no_one_opens_is_deleted_if_it_seals_nothing(
+    move: Move, tenants: list[Tenant], rows: Rows
+) -> None:
+    for name in VALUES:
+        tenants[0].delete(name)
+    where = {"account_id": tenants[0].caller.account_id}
+    lost = {row["id"] for row in rows.all("data_keys", **where)}
+    a = Scripted(move.a)
+    services = move.deployment.process(keyring=Keyring([a]))
+    services.accounts.list()  # the system key is open
+    denied = KeyAccessDenied("It is denied.")
+    with patch.object(a, "unwrap_many", lambda items: [denied] * len(items)):
+        assert services.reencrypt.run(ignore).causes == {Cause.KEY_ACCESS_DENIED: 2}
+    assert not lost & data_key_ids(rows)
 
 
 def test_a_second_run_replaces_the_keys_again(
@@ -313,7 +354,7 @@ def interrupt_by_outage(move: Move) -> None:
 
     def fail_later() -> None:
         move.deployment.clock.advance(seconds=1)
-        if a.calls > CALLS_FOR_ONE_TENANT:
+        if a.calls > DATA_KEYS + CALLS_FOR_ONE_TENANT:
             a.down = KeyUnavailable("The provider is down.")
 
     a.before_call = fail_later
