@@ -68,7 +68,7 @@ def rewrap(context: click.Context, *, rate: float | None, dry_run: bool, json: b
     """
     with closing(build(load(context.obj))) as services, shown() as report:
         progress = services.rewrap.run(report, rate=rate, dry_run=dry_run)
-    _finish(context, progress, json=json)
+    _finish(context, progress, dry_run=dry_run, json=json)
 
 
 @keyring.command()
@@ -89,7 +89,7 @@ def reencrypt(
             say(f"goes on with the job of {moment(unfinished)}: data keys made since then stay;")
             say("to replace them too, run: strongroom keyring reencrypt --restart")
         progress = services.reencrypt.run(report, rate=rate, dry_run=dry_run, restart=restart)
-    _finish(context, progress, json=json)
+    _finish(context, progress, dry_run=dry_run, json=json)
 
 
 @keyring.command()
@@ -141,7 +141,9 @@ def recover(context: click.Context, private: Path, *, json: bool) -> None:
     _finish(context, progress, json=json)
 
 
-def _finish(context: click.Context, progress: Progress, *, json: bool) -> None:
+def _finish(
+    context: click.Context, progress: Progress, *, json: bool, dry_run: bool = False
+) -> None:
     """Print the outcome; the exit code tells whether all of it was done."""
     causes = sorted(progress.causes.items(), key=itemgetter(1), reverse=True)
     answer = {
@@ -150,10 +152,12 @@ def _finish(context: click.Context, progress: Progress, *, json: bool) -> None:
         "failed": progress.failed,
         "causes": dict(causes),
     }
-    _show(answer, f"{progress.changed} of {progress.done} data keys changed.", json=json)
+    done = "would change" if dry_run else "changed"
+    _show(answer, f"{progress.changed} of {progress.done} data keys {done}.", json=json)
     if progress.failed:
         counts = ", ".join(f"{cause} {count}" for cause, count in causes)
-        say(f"{progress.failed} data keys failed and stay as they were: {counts}.")
+        failed = "would fail" if dry_run else "failed"
+        say(f"{progress.failed} data keys {failed} and stay as they were: {counts}.")
         context.exit(INCOMPLETE)
 
 

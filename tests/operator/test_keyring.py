@@ -2,6 +2,7 @@
 
 import json
 import re
+import sqlite3
 from contextlib import closing
 from unittest.mock import patch
 
@@ -57,6 +58,24 @@ def test_a_dry_run_counts_and_changes_nothing(moving: Terminal) -> None:
     counted = moving.json("keyring", "rewrap", "--dry-run")
     assert counted == {"data_keys": 1, "changed": 1, "failed": 0, "causes": {}}
     assert set(key_refs(moving)) == {"stale"}
+
+
+def test_a_dry_run_says_that_it_was_one(moving: Terminal) -> None:
+    assert moving.answer("keyring", "rewrap", "--dry-run") == "1 of 1 data keys would change.\n"
+    told = moving.answer("keyring", "reencrypt", "--dry-run")
+    assert told == "0 of 0 data keys would change.\n"
+
+
+def test_what_a_dry_run_can_tell_that_would_fail_ends_in_another_exit_code(
+    moving: Terminal,
+) -> None:
+    with closing(build(load(moving.environ))) as services:
+        new_tenant(services).create("NAME")
+    with sqlite3.connect(moving.home / "strongroom.db") as database:
+        database.execute("UPDATE data_keys SET created_at_ms = 1 WHERE account_id != '_system'")
+    result = moving.run("keyring", "reencrypt", "--dry-run")
+    assert (result.exit_code, result.stdout) == (INCOMPLETE, "0 of 1 data keys would change.\n")
+    assert "1 data keys would fail and stay as they were: row_edited 1." in result.stderr
 
 
 def test_a_move_is_rewrap_retire_and_remove(moving: Terminal) -> None:
