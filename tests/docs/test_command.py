@@ -3,9 +3,14 @@
 import re
 from pathlib import Path
 
+import click
+import pytest
+
 from app.cli.errors import EXIT_CODES, INCOMPLETE, INTERNAL
+from app.cli.keyring import reencrypt, rewrap
 from app.cli.main import strongroom
 from app.services.keyring.causes import Cause
+from backends.renewal import THROTTLED_PAUSES
 
 _PAGE = (Path(__file__).parents[2] / "docs" / "command.md").read_text()
 
@@ -14,6 +19,17 @@ def test_every_command_is_listed_and_no_other() -> None:
     context = strongroom.make_context("strongroom", [], resilient_parsing=True)
     listed = re.findall(r"^\| `([a-z-]+)` \|", _PAGE, re.MULTILINE)
     assert listed == strongroom.list_commands(context)
+
+
+@pytest.mark.parametrize("sweep", [rewrap, reencrypt])
+def test_every_option_of_a_sweep_is_told(sweep: click.Command) -> None:
+    options = {name for option in sweep.params for name in option.opts}
+    assert options <= set(re.findall(r"--[a-z-]+", _PAGE))
+
+
+def test_the_pauses_for_a_provider_that_throttles_are_told() -> None:
+    *first, last = (f"{pause:.0f}" for pause in THROTTLED_PAUSES)
+    assert f"after {', '.join(first)} and {last} seconds" in _PAGE
 
 
 def test_every_exit_code_is_listed_and_no_other() -> None:
