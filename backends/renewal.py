@@ -166,7 +166,7 @@ def wrap_opened(
 ) -> list[Renewed]:
     """A proved wrapping by ``target`` for each data key that is open, in order, or why not."""
     items = [(key, held.context) for key, held in opened]
-    wrapped = _batch(target, len(items), lambda: target.provider.wrap_many(items))
+    wrapped = _batch(target, items, target.provider.wrap_many)
     return proved(target, [held for _, held in opened], wrapped)
 
 
