@@ -172,7 +172,7 @@ class Retire:
     def _fence(self, key_ref: str, name: str) -> bool:
         """Whether there was no such fence before."""
         with self._database.writing() as work:
-            if key_ref not in work.wrappings.counts() and name not in work.wrappings.fences():
+            if not {key_ref, name} & {*work.wrappings.counts(), *work.wrappings.fences()}:
                 raise UnknownKeyRef
             is_new = work.wrappings.fence(name)
             work.commit()

@@ -141,6 +141,23 @@ def test_retiring_a_version_lets_a_newer_one_of_the_same_root_key_go_on(
     assert fences(move) == [old]
 
 
+def test_retiring_a_version_again_after_moving_on_fences_the_whole_root_key(
+    move: Move, tenants: list[Tenant], root: Root
+) -> None:
+    first = move.process(root.uri, move.a)
+    first.rewrap.run(ignore)
+    old = current_ref(first)
+    root.rotate()
+    move.process(root.uri, move.a).rewrap.run(ignore)
+    with move.deployment.rows() as rows:
+        rows.plant("fences", {"key_ref": old})  # as when it was retired while the next was in use
+    moved = move.process(move.b, root.uri, move.a)
+    moved.rewrap.run(ignore)
+    moved.retire.run(old)
+    with pytest.raises(KeyProviderConfigError, match="STRONGROOM_KEYS"):
+        new_tenant(move.process(root.uri, move.a)).create("A")
+
+
 def test_a_replica_in_another_region_is_fenced_too(
     move: Move, tenants: list[Tenant], kms: Kms
 ) -> None:
