@@ -3,6 +3,8 @@
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+import pytest
+
 from app.bootstrap import build
 from config import load
 from tests.e2e.keys.roots import LocalRoot, Root, TransitRoot, list_keys
@@ -39,10 +41,14 @@ def test_a_server_whose_root_key_was_destroyed_hands_over_every_value_after_reco
     assert astray(server.url, tenants) == []
 
 
+@pytest.mark.parametrize("rotations", [0, 1])
 def test_a_vault_that_was_built_anew_under_the_same_name_hands_over_every_value_after_recover(
-    openbao: OpenBao, terminal: Terminal, tmp_path: Path
+    openbao: OpenBao, terminal: Terminal, tmp_path: Path, rotations: int
 ) -> None:
+    """Of the versions that the lost one had and the new one will get, nothing is left either."""
     root, private = TransitRoot(openbao, openbao.host, tmp_path), tmp_path / "private.json"
+    for _ in range(rotations):
+        openbao.api("POST", f"transit/keys/{root.name}/rotate")
     list_keys(tmp_path, root.uri)
     terminal.answer("init")
     escrow(terminal, root, private)
@@ -51,6 +57,8 @@ def test_a_vault_that_was_built_anew_under_the_same_name_hands_over_every_value_
     openbao.make_key(name=root.name)
     list_keys(tmp_path, root.uri)
     assert terminal.json("keyring", "recover", "--private", str(private))["failed"] == 0
+    openbao.api("POST", f"transit/keys/{root.name}/rotate")
+    assert terminal.json("keyring", "rewrap")["changed"] == 5
     with closing(build(load(terminal.environ))) as services:
         assert opened_values(services, tenants) == expected_values(tenants)
 
