@@ -34,10 +34,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import (
+    HTTPConnection,
+    HTTPException,
+    HTTPResponse,
+    HTTPSConnection,
+    IncompleteRead,
+)
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 SERVER_REFUSED, UNAVAILABLE, INVALID, NOT_EXECUTABLE, NOT_FOUND = 123, 124, 125, 126, 127
@@ -67,9 +72,14 @@ class Refused(Exception):
 MAX_TIMEOUT_SECONDS = 25.0
 _ATTEMPT_SECONDS = 12.0  # the server answers within 10
 _ANSWER_BYTES = 8 << 20  # 1 MiB of values, as JSON may escape them
+_SUCCESS = range(200, 300)
 _RETRIED = frozenset({408, 409, 429, *range(500, 600)})  # those of the official clients
 _SERVER = r"https?://[0-9A-Za-z._\[\]:-]+(:[0-9]{1,5})?(/[!-~]*)?"
 _LOOPBACK = r"http://(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?(/.*)?"
+
+
+_Document = Mapping[str, Any]
+_Read = TypeVar("_Read")
 
 
 def server_faults(base_url: str, *, allow_http: bool) -> list[Fault]:
@@ -81,6 +91,14 @@ def server_faults(base_url: str, *, allow_http: bool) -> list[Fault]:
     return []
 
 
+class _NoAnswer(Exception):
+    """Nothing usable came: why, and for how many seconds the server wants to be left alone."""
+
+    def __init__(self, reason: str, wait: float = 0.0) -> None:
+        super().__init__(reason)
+        self.reason, self.wait = reason, wait
+
+
 class Client:
     """The server's API with one bearer credential: no redirect, no proxy, retries as usual."""
 
@@ -88,47 +106,75 @@ class Client:
         self._url, self._bearer = urlsplit(base_url), bearer
         self._timeout = min(MAX_TIMEOUT_SECONDS, timeout)  # in this order NaN is too much, too
 
-    def call(self, path: str, body: Mapping[str, object] | None = None) -> dict[str, Any]:
-        """The JSON object that answers a GET, or a POST if there is a body; raises `Refused`."""
+    def call(
+        self, path: str, read: Callable[[_Document], _Read | None], body: _Document | None = None
+    ) -> _Read:
+        """What ``read`` finds in the answer to a GET, or to a POST if there is a body.
+
+        An answer in which ``read`` finds nothing (none) is asked for again, as a lost one is.
+
+        Raises:
+            Refused: By the server; or no such answer came in time.
+        """
         headers = {"Authorization": f"Bearer {self._bearer}", "Content-Type": "application/json"}
         if body is not None:
             headers["x-request-id"] = secrets.token_urlsafe(16)  # the same on each retry
         deadline, pause = time.monotonic() + self._timeout, 0.25
         while True:
-            document, reason, wait = self._attempt(path, body, headers, deadline)
-            if document:
-                return document
-            wait = wait or pause * (0.75 + secrets.randbelow(500) / 1000)
-            if time.monotonic() + wait >= deadline:
-                raise Refused(Fault(reason, UNAVAILABLE))
+            try:
+                return self._attempt(path, read, body, headers, deadline)
+            except _NoAnswer as failed:
+                wait = failed.wait or pause * (0.75 + secrets.randbelow(500) / 1000)
+                if time.monotonic() + wait >= deadline:
+                    raise Refused(Fault(failed.reason, UNAVAILABLE)) from None
             time.sleep(wait)
             pause = min(2 * pause, 4.0)
 
     def _attempt(
-        self, path: str, body: Mapping[str, object] | None, headers: dict[str, str], deadline: float
-    ) -> tuple[dict[str, Any], str, float]:
-        """The answer; or none, why, and for how many seconds the server wants to be left alone."""
-        connect = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
+        self,
+        path: str,
+        read: Callable[[_Document], _Read | None],
+        body: _Document | None,
+        headers: dict[str, str],
+        deadline: float,
+    ) -> _Read:
         timeout = max(0.1, min(deadline - time.monotonic(), _ATTEMPT_SECONDS))
-        verb, data = ("GET", None) if body is None else ("POST", json.dumps(body).encode())
         try:
-            with closing(connect(self._url.netloc, timeout=timeout)) as connection:
-                connection.request(verb, self._url.path.rstrip("/") + path, data, headers)
-                response = connection.getresponse()
-                raw = response.read(_ANSWER_BYTES)
-            document: dict[str, Any] = json.loads(raw) if raw.startswith(b"{") else {}
+            response, document = self._exchange(path, body, headers, timeout)
         except (OSError, HTTPException, ValueError) as error:
             cause = getattr(error, "strerror", None) or type(error).__name__
-            return {}, f"no answer from the server at RUNLOOP_BASE_URL: {cause}.", 0.0
-        if response.status == HTTPStatus.OK and document:
-            return document, "", 0.0
+            text = f"no answer from the server at RUNLOOP_BASE_URL: {cause}."
+            raise _NoAnswer(text) from None
+        if response.status not in _SUCCESS:
+            raise self._refusal(response, document)
+        found = read(document)
+        if found is None:
+            text = "the server at RUNLOOP_BASE_URL answered something else than what was asked for."
+            raise _NoAnswer(text)
+        return found
+
+    def _exchange(
+        self, path: str, body: _Document | None, headers: dict[str, str], timeout: float
+    ) -> tuple[HTTPResponse, _Document]:
+        """Send one request, and get the whole of its answer."""
+        connect = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
+        verb, data = ("GET", None) if body is None else ("POST", json.dumps(body).encode())
+        with closing(connect(self._url.netloc, timeout=timeout)) as connection:
+            connection.request(verb, self._url.path.rstrip("/") + path, data, headers)
+            with closing(connection.getresponse()) as response:
+                raw = response.read(_ANSWER_BYTES)
+        if response.headers.get("Content-Length", str(len(raw))) != str(len(raw)):
+            raise IncompleteRead(b"")  # or too long; what came is nobody's to see
+        return response, json.loads(raw) if raw.startswith(b"{") else {}
+
+    def _refusal(self, response: HTTPResponse, document: _Document) -> Refused | _NoAnswer:
         text = self._explain(response.status, document)
         if response.status not in _RETRIED or response.headers.get("x-should-retry") == "false":
-            raise Refused(Fault(text, SERVER_REFUSED))
+            return Refused(Fault(text, SERVER_REFUSED))
         after = response.headers.get("Retry-After", "")
-        return {}, text, float(after) if re.fullmatch("[0-9]{1,3}", after) else 0.0
+        return _NoAnswer(text, float(after) if re.fullmatch("[0-9]{1,3}", after) else 0.0)
 
-    def _explain(self, status: int, document: Mapping[str, object]) -> str:
+    def _explain(self, status: int, document: _Document) -> str:
         """What the server said, fit for a terminal, and never the credential echoed back."""
         said = " · ".join(str(document.get(key, "")) for key in ("message", "code", "request_id"))
         printable = "".join(c if c.isprintable() else "?" for c in said)[:500]
@@ -138,11 +184,20 @@ class Client:
 def redeem(client: Client) -> dict[str, str]:
     """The values that the client's token stands for, by variable; raises `Refused`."""
     # 256 random bits: with them, and only for 30 s, a lost answer can be asked for again.
-    answer = client.call("/v1/injections/redeem", {"redeem_nonce": secrets.token_urlsafe(32)})
-    values = answer.get("environment")
-    if not isinstance(values, dict) or not all(map(_is_text, [*values, *values.values()])):
-        raise Refused(Fault("the server answered something that is no environment.", UNAVAILABLE))
-    return values
+    nonce = {"redeem_nonce": secrets.token_urlsafe(32)}
+    return client.call("/v1/injections/redeem", _environment, nonce)
+
+
+def _environment(document: _Document) -> dict[str, str] | None:
+    values = document.get("environment")
+    if isinstance(values, dict) and all(map(_is_text, [*values, *values.values()])):
+        return values
+    return None
+
+
+def is_token(text: object) -> bool:
+    """Whether it looks like an injection's."""
+    return isinstance(text, str) and bool(re.fullmatch("injt_[0-9A-Za-z_]{1,250}", text))
 
 
 def _is_text(value: object) -> bool:
@@ -320,7 +375,7 @@ def _take_token(options: argparse.Namespace, environ: Mapping[str, str]) -> tupl
         token = file.read_text().strip() if file else environ.get(_TOKEN_VARIABLE, "")
     except (OSError, ValueError):
         token = ""
-    if not re.fullmatch("injt_[0-9A-Za-z_]{1,250}", token):
+    if not is_token(token):
         return "", [Fault(f"{file or _TOKEN_VARIABLE} holds no injection token (injt_…).")]
     if options.token_file and options.token_file.lstat().st_mode & 0o077:  # as every link's is
         return "", [Fault(f"--token-file: {file} is not of mode 0600 (or use --token-mount).")]

@@ -4,7 +4,7 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import click
@@ -23,6 +23,7 @@ from app.cli.redeem import (
     execute,
     forbid_dumps,
     inherited_environment,
+    is_token,
     name_faults,
     prepare,
     redeem,
@@ -136,7 +137,7 @@ def _chosen_names(
         *command_faults(options.command, inherited),
     ]
     if options.everything and not faults:
-        selection.add_all(_secret_names(_account(options, environ)))
+        selection.add_all(secret_names(_account(options, environ)))
     faults += name_faults(selection.names, inherited, may)
     if len(selection.names) > _MAX_SECRETS:
         text = f"{len(selection.names)} secrets are chosen; {_MAX_SECRETS} is the most."
@@ -152,26 +153,48 @@ def _account(options: _Options, environ: Mapping[str, str]) -> Client:
     return Client(environ["RUNLOOP_BASE_URL"], environ["RUNLOOP_API_KEY"], options.timeout)
 
 
-def _secret_names(account: Client) -> list[str]:
+def secret_names(account: Client) -> list[str]:
+    """Of all secrets, page by page; raises `Refused`."""
     query, names = {"limit": str(_PAGE_SECRETS)}, []
+    while True:
+        page = account.call(f"/v1/secrets?{urlencode(query)}", _page)
+        names += page.names
+        if page.last is None:
+            return names
+        query["starting_after"] = page.last
+
+
+class _Page(NamedTuple):
+    """Names, and after which secret the next page begins if there is one."""
+
+    names: list[str]
+    last: str | None
+
+
+def _page(document: Mapping[str, Any]) -> _Page | None:
     try:
-        while True:
-            page = account.call(f"/v1/secrets?{urlencode(query)}")
-            names += [str(secret["name"]) for secret in page["secrets"]]
-            if not page["has_more"]:
-                return names
-            query["starting_after"] = page["secrets"][-1]["id"]
+        secrets, more = document["secrets"], document["has_more"]
+        return _Page([str(each["name"]) for each in secrets], secrets[-1]["id"] if more else None)
     except (KeyError, IndexError, TypeError):
-        text = "the server answered something that is no list of secrets."
-        raise Refused(Fault(text, UNAVAILABLE)) from None
+        return None
+
+
+def create(account: Client, names: Mapping[str, str]) -> str:
+    """The token of a new injection; raises `Refused`."""
+    wanted = {"secrets": names, "ttl_seconds": _TOKEN_SECONDS}
+    return account.call("/v1/injections", _token, wanted)
+
+
+def _token(document: Mapping[str, Any]) -> str | None:
+    token: object = document.get("token")
+    return str(token) if is_token(token) else None
 
 
 def _values(
     options: _Options, environ: Mapping[str, str], names: Mapping[str, str]
 ) -> dict[str, str]:
     """The values by variable, through an injection that nobody else could redeem before us."""
-    wanted = {"secrets": names, "ttl_seconds": _TOKEN_SECONDS}
-    token = str(_account(options, environ).call("/v1/injections", wanted).get("token"))
+    token = create(_account(options, environ), names)
     values = redeem(Client(environ["RUNLOOP_BASE_URL"], token, options.timeout))
     if values.keys() != names.keys():
         raise Refused(Fault("the server gave other variables than it was asked for.", UNAVAILABLE))

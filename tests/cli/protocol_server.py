@@ -12,8 +12,16 @@ from urllib.parse import parse_qs, urlsplit
 API_KEY = "ak_CanaryAccount_CanaryKeyId_CanaryKeySecret0123456789"
 
 Answer = tuple[int, dict[str, Any], dict[str, str]]
-Trouble = Callable[["Exchange", Callable[[], Answer]], Answer | None]
+Trouble = Callable[["Exchange", Callable[[], Answer]], "Answer | Cut | None"]
 """Given one exchange and what would answer it: another answer, or none to cut the connection."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The first bytes of an answer, status and headers included, before the connection ends."""
+
+    answer: Answer
+    size: int
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ class ProtocolServer:
         self.tokens[token] = names
         return token
 
-    def answer(self, exchange: Exchange) -> Answer | None:
+    def answer(self, exchange: Exchange) -> Answer | Cut | None:
         self.exchanges.append(exchange)
         if self.troubles:
             return self.troubles.pop(0)(exchange, lambda: self._answer(exchange))
@@ -93,6 +101,15 @@ def refusal(status: int, code: str, message: str, **headers: str) -> Answer:
     return status, body, {name.replace("_", "-"): text for name, text in headers.items()}
 
 
+def as_sent(answer: Answer) -> bytes:
+    """An answer as it goes over the wire."""
+    status, document, extra = answer
+    content = json.dumps(document).encode()
+    headers = {"Content-Type": "application/json", "Content-Length": str(len(content)), **extra}
+    lines = [f"HTTP/1.0 {status} Because", *(f"{k}: {v}" for k, v in headers.items()), "", ""]
+    return "\r\n".join(lines).encode() + content
+
+
 def cut_off_after(_: Exchange, proceed: Callable[[], Answer]) -> None:
     """The server does the work, but the answer is lost."""
     proceed()
@@ -122,14 +139,11 @@ def serving(secrets: dict[str, str]) -> Iterator[ProtocolServer]:
             )
             if answer is None:
                 self.close_connection = True
-                return
-            status, document, extra = answer
-            content = json.dumps(document).encode()
-            self.send_response(status)
-            for name, text in {"Content-Length": str(len(content)), **extra}.items():
-                self.send_header(name, text)
-            self.end_headers()
-            self.wfile.write(content)
+            elif isinstance(answer, Cut):
+                self.close_connection = True
+                self.wfile.write(as_sent(answer.answer)[: answer.size])
+            else:
+                self.wfile.write(as_sent(answer))
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         state.url = f"http://127.0.0.1:{server.server_port}"

@@ -136,7 +136,8 @@ def test_an_answer_that_is_no_environment_starts_nothing(
     server: ProtocolServer, redeem: Redeem, document: dict[str, object]
 ) -> None:
     server.troubles.append(lambda _, __: (200, document, {}))
-    assert redeem("--", "true", token=server.issue(NAMES)).returncode == 124
+    refused = redeem("--timeout", "0", "--", "true", token=server.issue(NAMES))
+    assert refused.returncode == 124
 
 
 def test_a_token_file_is_removed_before_the_command_starts(

@@ -219,4 +219,4 @@ def test_an_answer_that_is_no_list_starts_nothing(
     run: Run, server: ProtocolServer, page: dict[str, object]
 ) -> None:
     server.troubles.append(lambda _, __: (200, page, {}))
-    assert run("--all", "--", "true").returncode == 124
+    assert run("--timeout", "0", "--all", "--", "true").returncode == 124

@@ -1,5 +1,6 @@
 """A lost answer costs nothing to whoever holds the nonce, and gives nothing to anybody else."""
 
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from app.cli.redeem import Client
+from app.cli.redeem import redeem as redeem_by_itself
 from app.services.container import Services
 from tests.e2e.account import Account
 from tests.e2e.injections.calls import inject, redeem
@@ -87,3 +90,18 @@ def test_the_command_asks_again_by_itself(account: Account, proxy: FaultyProxy) 
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "the value\n", "")
     assert proxy.connections == 3
+
+
+def test_an_answer_cut_off_at_any_byte_is_asked_for_again(
+    account: Account, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.cli.redeem.time.sleep", lambda _: None)
+    account.create("API_TOKEN", "the value")
+    for size in itertools.count():
+        client = Client(f"http://{proxy.host}", inject(account, "API_TOKEN")["token"], 25)
+        before = proxy.connections
+        with proxy.failing(truncate(size), times=1):
+            assert redeem_by_itself(client) == {"API_TOKEN": "the value"}
+        if proxy.connections == before + 1:  # it was whole
+            break
+    assert size > len('{"environment":{"API_TOKEN":"the value"}}')
