@@ -29,11 +29,12 @@ import secrets
 import shlex
 import shutil
 import signal
+import stat
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from http.client import (
     HTTPConnection,
     HTTPException,
@@ -336,29 +337,95 @@ def _dotenv(values: Mapping[str, str]) -> str:
 
 _FORMATS: dict[str, Callable[..., str]] = {"dotenv": _dotenv, "json": json.dumps, "shell": _shell}
 _DIRECTORY = "systemd-credentials"  # one file a name, as LoadCredential= reads them
+_IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 
 
-def output_faults(form: str, output: Path) -> list[Fault]:
+def output_faults(form: str, output: Path, *, allow_disk: bool) -> list[Fault]:
     """Whether the output can be made without following a link or losing anything but a file."""
-    if not os.access(output.parent, os.W_OK | os.X_OK):
-        return [Fault(f"--output: nothing can be created in {output.parent}.")]
-    empty = output.is_dir() and not any(output.iterdir())
-    usable = empty if form == _DIRECTORY else output.is_file()
-    if os.path.lexists(output) and (output.is_symlink() or not usable):
+    place = _draft_place(form, output)
+    if not os.access(place, os.W_OK | os.X_OK):
+        return [Fault(f"--output: nothing can be created in {place}.")]
+    if os.path.lexists(output) and not _can_give_way(form, output):
         return [Fault(f"--output: {output} is there already and cannot be replaced.")]
+    if form == _DIRECTORY and not (allow_disk or _is_in_memory(place)):
+        return [Fault(f"--output: {place} is not in memory (--allow-disk permits).")]
     return []
 
 
+def _draft_place(form: str, output: Path) -> Path:
+    """Where drafts are made: on the output's own file system, which its parent may not be on."""
+    filled = form == _DIRECTORY and output.is_dir() and not output.is_symlink()
+    return output if filled else output.parent
+
+
+def _can_give_way(form: str, output: Path) -> bool:
+    if output.is_symlink():
+        return False
+    if form == _DIRECTORY:
+        return output.is_dir() and os.access(output, os.R_OK) and not any(output.iterdir())
+    return output.is_file() and _is_removable(output)
+
+
+def _is_removable(file: Path) -> bool:
+    """Whether the file, which is there, can be removed or replaced."""
+    directory = file.parent.stat()
+    anybody = not directory.st_mode & stat.S_ISVTX
+    owner = os.geteuid() in {0, directory.st_uid, file.lstat().st_uid}
+    mounted = str(file.parent.resolve() / file.name) in {mount.point for mount in _mounts()}
+    writable = os.access(file.parent, os.W_OK | os.X_OK)
+    return writable and (anybody or owner) and not mounted
+
+
+def _is_in_memory(directory: Path) -> bool:
+    number = directory.stat().st_dev
+    device = f"{os.major(number)}:{os.minor(number)}"
+    return any(mount.device == device and mount.kind in _IN_MEMORY for mount in _mounts())
+
+
+class _Mount(NamedTuple):
+    device: str
+    point: str
+    kind: str
+
+
+def _mounts() -> Iterator[_Mount]:
+    """All file systems, from proc(5), which Linux has."""
+    try:
+        text = os.fsdecode(Path("/proc/self/mountinfo").read_bytes())
+    except OSError:
+        return
+    for line in filter(None, text.split("\n")):
+        before, _, after = line.partition(" - ")
+        device, point = before.split(" ")[2:5:2]
+        point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), point)
+        yield _Mount(device, point, after.partition(" ")[0])
+
+
 def write(form: str, output: Path, values: Mapping[str, str]) -> None:
-    """Make a file of mode 0600, or a directory of mode 0700 of such files, in one step."""
+    """Make a file of mode 0600, or a directory of mode 0700 of such files, whole or not at all.
+
+    A directory that is there, perhaps a mount point, stays what it is and is filled.
+    """
     files = values if form == _DIRECTORY else {output.name: _FORMATS[form](values)}
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=".strongroom-") as private:
+    place = _draft_place(form, output)
+    with tempfile.TemporaryDirectory(dir=place, prefix=".strongroom-") as private:
         made = Path(private, "made")
         made.mkdir(mode=0o700)
         for name, content in files.items():
             Path(made, name).touch(mode=0o600)
             Path(made, name).write_bytes(content.encode())
-        (made if form == _DIRECTORY else made / output.name).replace(output)
+        if form == _DIRECTORY and place != output:
+            made.replace(output)
+        else:
+            _move_all(files, made, place)
+
+
+def _move_all(names: Iterable[str], source: Path, target: Path) -> None:
+    with ExitStack() as undo:
+        for name in names:
+            Path(source, name).replace(target / name)
+            undo.callback(Path(target, name).unlink)
+        undo.pop_all()
 
 
 # ---- The command line ----
@@ -399,6 +466,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     token.add_argument("--token-mount", type=Path, metavar="FILE", help="a read-only file, stays")
     parser.add_argument("--format", choices=[*_FORMATS, _DIRECTORY], help="files, not variables")
     parser.add_argument("--output", type=Path, metavar="PATH", help="where --format writes")
+    parser.add_argument("--allow-disk", action="store_true", help="permit a directory on a disk")
     parser.add_argument("--allow-name", action="append", default=[], metavar="NAME")
     parser.add_argument("--override", action="store_true", help="replace variables already set")
     parser.add_argument("--allow-http", action="store_true", help="permit a server without TLS")
@@ -417,7 +485,9 @@ def _start(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
     may = Allowed(options.allow_name, options.override)
     token, faults = _take_token(options, environ)
     faults += server_faults(base_url, allow_http=options.allow_http)
-    faults += output_faults(options.format, options.output) if options.format else []
+    if options.format:
+        disk: bool = options.allow_disk
+        faults += output_faults(options.format, options.output, allow_disk=disk)
     faults += command_faults(options.command, inherited) if options.command else []
     if faults:
         raise Refused(*faults)

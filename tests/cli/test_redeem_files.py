@@ -3,6 +3,8 @@
 import json
 import stat
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,17 @@ def output(tmp_path: Path) -> Path:
     return tmp_path / "output"
 
 
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """A directory that is on no disk."""
+    place = Path("/dev/shm")  # noqa: S108 - the system's own
+    mounts = place.parent.is_dir() and Path("/proc/mounts").read_text()
+    if f" {place} tmpfs " not in str(mounts):
+        pytest.skip(f"{place} is not in memory here")
+    with tempfile.TemporaryDirectory(dir=place) as directory:
+        yield Path(directory)
+
+
 def read_by_sh(file: Path) -> dict[str, str]:
     """What a real shell has in its variables after reading the file."""
     show = "".join(f"printf '%s\\0' \"${name}\"; " for name in VALUES)
@@ -64,16 +77,43 @@ def test_json_reads_back(redeem: Redeem, token: str, output: Path) -> None:
 
 
 def test_credentials_are_one_file_a_name_with_the_bare_value(
-    redeem: Redeem, token: str, output: Path
+    redeem: Redeem, token: str, memory: Path
 ) -> None:
+    output = memory / "output"
     redeem("--format", "systemd-credentials", "--output", str(output), token=token)
     found = {file.name: file.read_bytes().decode() for file in output.iterdir()}
     assert found == VALUES
 
 
-def test_an_empty_directory_is_filled(redeem: Redeem, token: str, output: Path) -> None:
-    output.mkdir()
-    redeem("--format", "systemd-credentials", "--output", str(output), token=token)
+def test_an_empty_directory_is_filled_and_stays_the_same_one(
+    redeem: Redeem, token: str, memory: Path
+) -> None:
+    before = memory.stat()
+    redeem("--format", "systemd-credentials", "--output", str(memory), token=token)
+    assert {file.name for file in memory.iterdir()} == VALUES.keys()
+    assert (memory.stat().st_ino, memory.stat().st_mode) == (before.st_ino, before.st_mode)
+
+
+def test_the_working_directory_is_a_directory_like_any_other(
+    image: Path, environment: dict[str, str], token: str, memory: Path
+) -> None:
+    environment["STRONGROOM_INJECTION_TOKEN"] = token
+    command = ["python3", str(image), "--format", "systemd-credentials", "--output", "."]
+    subprocess.run(command, env=environment, cwd=memory, check=True)
+    assert {file.name for file in memory.iterdir()} == VALUES.keys()
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["there", "absent"])
+def test_a_directory_on_a_disk_is_refused_unless_allowed(
+    server: ProtocolServer, redeem: Redeem, token: str, output: Path, *, there: bool
+) -> None:
+    if there:
+        output.mkdir()
+    wanted = ("--format", "systemd-credentials", "--output", str(output))
+    refused = redeem(*wanted, token=token)
+    assert (refused.returncode, "not in memory" in refused.stderr) == (125, True)
+    assert server.exchanges == []
+    assert redeem(*wanted, "--allow-disk", token=token).returncode == 0
     assert {file.name for file in output.iterdir()} == VALUES.keys()
 
 
@@ -82,7 +122,7 @@ def test_only_the_owner_can_read_what_was_written(
     image: Path, environment: dict[str, str], token: str, output: Path, form: str
 ) -> None:
     environment["STRONGROOM_INJECTION_TOKEN"] = token
-    script = f"umask 0; exec python3 {image} --format {form} --output {output}"
+    script = f"umask 0; exec python3 {image} --format {form} --output {output} --allow-disk"
     subprocess.run(["sh", "-c", script], env=environment, check=True)
     files = [output, *output.glob("*")]
     assert {stat.S_IMODE(file.stat().st_mode) & 0o077 for file in files} == {0}
@@ -94,7 +134,7 @@ def test_nothing_else_is_left_beside_the_output(
 ) -> None:
     place = tmp_path / "place"
     place.mkdir()
-    redeem("--format", form, "--output", str(place / "output"), token=token)
+    redeem("--format", form, "--output", str(place / "output"), "--allow-disk", token=token)
     assert [path.name for path in place.iterdir()] == ["output"]
 
 
@@ -113,8 +153,8 @@ def test_a_link_is_not_followed_and_the_token_not_used(
     target = output.with_name("target")
     target.mkdir() if form == "systemd-credentials" else target.write_text("kept")
     output.symlink_to(target)
-    refused = redeem("--format", form, "--output", str(output), token=token)
-    assert refused.returncode == 125
+    refused = redeem("--format", form, "--output", str(output), "--allow-disk", token=token)
+    assert (refused.returncode, "is there already" in refused.stderr) == (125, True)
     assert server.exchanges == []
 
 
@@ -123,8 +163,9 @@ def test_a_directory_that_holds_something_is_refused(
 ) -> None:
     output.mkdir()
     (output / "mine").touch()
-    refused = redeem("--format", "systemd-credentials", "--output", str(output), token=token)
-    assert refused.returncode == 125
+    wanted = ("--format", "systemd-credentials", "--output", str(output))
+    refused = redeem(*wanted, "--allow-disk", token=token)
+    assert (refused.returncode, "is there already" in refused.stderr) == (125, True)
     assert server.exchanges == []
 
 

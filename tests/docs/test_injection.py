@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -128,7 +129,14 @@ def test_a_container_starts_with_the_value(environment: dict[str, str], tmp_path
     assert run(recipe["sh"][0], environment) == "container has the password\n"
 
 
-def start_unit(unit: str, environment: dict[str, str], place: Path) -> str:
+@pytest.fixture
+def runtime() -> Iterator[Path]:
+    """What systemd has at %t: a directory in memory."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as place:
+        yield Path(place)
+
+
+def start_unit(unit: str, environment: dict[str, str], place: Path, runtime: Path) -> str:
     """Do what systemd does with a unit: its credential, its specifiers, its command."""
     parser = configparser.ConfigParser(interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
@@ -137,13 +145,13 @@ def start_unit(unit: str, environment: dict[str, str], place: Path) -> str:
     credential = place / service["LoadCredential"].partition(":")[0]
     credential.write_text(run("new_token", environment))
     credential.chmod(0o400)
-    (place / "my-service").mkdir()
+    (runtime / "my-service").mkdir()
     program = place / "program"
     program.write_text(
-        '#!/bin/sh\necho "${DB_PASS-}"; cat my-service/secrets/* 2>/dev/null || true'
+        f'#!/bin/sh\necho "${{DB_PASS-}}"; cat {runtime}/my-service/secrets/* 2>/dev/null || true'
     )
     program.chmod(0o755)
-    command = service["ExecStart"].replace("%d", str(place)).replace("%t", str(place))
+    command = service["ExecStart"].replace("%d", str(place)).replace("%t", str(runtime))
     command = command.replace("/opt/redeem.py", str(_REDEEM))
     command = command.replace("/usr/bin/my-service", str(program))
     done = subprocess.run(
@@ -160,10 +168,10 @@ def start_unit(unit: str, environment: dict[str, str], place: Path) -> str:
 
 @pytest.mark.parametrize(("number", "printed"), [(0, "the password\n"), (1, "\nthe password")])
 def test_a_unit_hands_over_the_value_as_a_variable_or_as_a_file(
-    environment: dict[str, str], tmp_path: Path, number: int, printed: str
+    environment: dict[str, str], tmp_path: Path, runtime: Path, number: int, printed: str
 ) -> None:
     unit = _PAGE["A systemd unit with LoadCredential"]["ini"][number]
-    assert start_unit(unit, environment, tmp_path) == printed
+    assert start_unit(unit, environment, tmp_path, runtime) == printed
 
 
 def test_a_make_target_has_the_value(environment: dict[str, str], tmp_path: Path) -> None:
