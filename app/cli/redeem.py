@@ -327,12 +327,30 @@ def _shell(values: Mapping[str, str]) -> str:
 
 
 def _dotenv(values: Mapping[str, str]) -> str:
-    """Single quotes where possible, on which all readers agree; else as POSIX has it."""
-    lines = []
-    for name, value in values.items():
-        escaped = re.sub(r'["$\\`]', r"\\\g<0>", value)
-        lines.append(f'{name}="{escaped}"\n' if "'" in value else f"{name}='{value}'\n")
-    return "".join(lines)
+    return "".join(f"{name}={_dotenv_quoted(value)}\n" for name, value in values.items())
+
+
+# All of them take a carriage return for the end of a line. In single quotes python-dotenv expands
+# ${…} and takes \\ for one; in double quotes it differs from sh, and from Node's, in most escapes.
+_SINGLE_QUOTED = re.compile(r"([^'\\\r$]|\\(?!\\|\Z)|\$(?!\{))*")
+_DOUBLE_QUOTED = re.compile(r"""[^"\\\r$`]*""")
+
+
+def _dotenv_quoted(value: str) -> str | None:
+    """What sh, python-dotenv and Node's dotenv all read as the value, if there is such a thing."""
+    if _SINGLE_QUOTED.fullmatch(value):
+        return f"'{value}'"
+    return f'"{value}"' if _DOUBLE_QUOTED.fullmatch(value) else None
+
+
+def format_faults(form: str | None, values: Mapping[str, str]) -> list[Fault]:
+    """Values that would be read as others."""
+    if form != "dotenv":
+        return []
+    lost = [name for name, value in values.items() if _dotenv_quoted(value) is None]
+    faults = [Fault(f"{name} holds what readers of dotenv files disagree on.") for name in lost]
+    hint = "The token is used. --format json and --format shell keep every value."
+    return [*faults, Fault(hint)] if faults else []
 
 
 _FORMATS: dict[str, Callable[..., str]] = {"dotenv": _dotenv, "json": json.dumps, "shell": _shell}
@@ -495,7 +513,7 @@ def _start(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
     if options.token_file:
         options.token_file.unlink()
     if options.format:
-        if faults := name_faults(values, (), may):
+        if faults := name_faults(values, (), may) + format_faults(options.format, values):
             raise Refused(*faults)
         write(options.format, options.output, values)
         values = {}

@@ -56,11 +56,8 @@ def read_by_sh(file: Path) -> dict[str, str]:
     return dict(zip(VALUES, result.stdout.decode().split("\0"), strict=False))
 
 
-@pytest.mark.parametrize("form", ["shell", "dotenv"])
-def test_a_shell_reads_every_value_back(
-    redeem: Redeem, token: str, output: Path, form: str
-) -> None:
-    assert redeem("--format", form, "--output", str(output), token=token).returncode == 0
+def test_a_shell_reads_every_value_back(redeem: Redeem, token: str, output: Path) -> None:
+    assert redeem("--format", "shell", "--output", str(output), token=token).returncode == 0
     assert read_by_sh(output) == VALUES
 
 
@@ -119,9 +116,9 @@ def test_a_directory_on_a_disk_is_refused_unless_allowed(
 
 @pytest.mark.parametrize("form", ["shell", "dotenv", "json", "systemd-credentials"])
 def test_only_the_owner_can_read_what_was_written(
-    image: Path, environment: dict[str, str], token: str, output: Path, form: str
+    server: ProtocolServer, image: Path, environment: dict[str, str], output: Path, form: str
 ) -> None:
-    environment["STRONGROOM_INJECTION_TOKEN"] = token
+    environment["STRONGROOM_INJECTION_TOKEN"] = server.issue({"HELLO": "GREETING"})
     script = f"umask 0; exec python3 {image} --format {form} --output {output} --allow-disk"
     subprocess.run(["sh", "-c", script], env=environment, check=True)
     files = [output, *output.glob("*")]
