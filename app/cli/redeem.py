@@ -29,6 +29,7 @@ import secrets
 import shlex
 import shutil
 import signal
+import socket
 import stat
 import sys
 import tempfile
@@ -75,7 +76,7 @@ _ATTEMPT_SECONDS = 12.0  # the server answers within 10
 _ANSWER_BYTES = 8 << 20  # 1 MiB of values, as JSON may escape them
 _SUCCESS = range(200, 300)
 _RETRIED = frozenset({408, 409, 429, *range(500, 600)})  # those of the official clients
-_SERVER = r"https?://[0-9A-Za-z._\[\]:-]+(:[0-9]{1,5})?(/[!-~]*)?"
+_SERVER = r"https?://(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(:[0-9]{1,5})?(/[!-~]*)?"
 _LOOPBACK = r"http://(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?(/.*)?"
 
 
@@ -85,11 +86,30 @@ _Read = TypeVar("_Read")
 
 def server_faults(base_url: str, *, allow_http: bool) -> list[Fault]:
     """What is wrong with RUNLOOP_BASE_URL, without asking the network."""
-    if not re.fullmatch(_SERVER, base_url):
+    if not (re.fullmatch(_SERVER, base_url) and _names_host(base_url)):
         return [Fault("RUNLOOP_BASE_URL must be set, as https://HOST.")]
     if not (allow_http or base_url.startswith("https") or re.fullmatch(_LOOPBACK, base_url)):
         return [Fault("RUNLOOP_BASE_URL is not https (--allow-http permits plain text).")]
     return []
+
+
+def _names_host(url: str) -> bool:
+    """Whether host and port can exist."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        if parts.netloc.startswith("["):
+            socket.inet_pton(socket.AF_INET6, host)
+        return bool(host.encode("idna")) and port != 0 and not (parts.query or parts.fragment)
+    except (OSError, ValueError):
+        return False
+
+
+def credential_faults(name: str, credential: str) -> list[Fault]:
+    """Whether it can be sent."""
+    if re.fullmatch("[!-~]+", credential):
+        return []
+    return [Fault(f"{name} must be set, in letters, digits and punctuation of ASCII.")]
 
 
 class _NoAnswer(Exception):
@@ -142,7 +162,7 @@ class Client:
         timeout = max(0.1, min(deadline - time.monotonic(), _ATTEMPT_SECONDS))
         try:
             response, document = self._exchange(path, body, headers, timeout)
-        except (OSError, HTTPException, ValueError) as error:
+        except (OSError, HTTPException, ValueError, RecursionError) as error:
             cause = getattr(error, "strerror", None) or type(error).__name__
             text = f"no answer from the server at RUNLOOP_BASE_URL: {cause}."
             raise _NoAnswer(text) from None
@@ -551,6 +571,10 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         return INVALID
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+    except Exception as error:  # noqa: BLE001 - a traceback could show what was read
+        kind = type(error).__name__
+        sys.stderr.write(f"strongroom redeem: {kind}, which nobody expected\n")
+        return INVALID
     return 0
 
 

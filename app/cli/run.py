@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import click
 
+from app.cli.errors import report
 from app.cli.masked_run.start import run_masked
 from app.cli.masked_run.value_forms import is_long_enough
 from app.cli.redeem import (
@@ -20,6 +21,7 @@ from app.cli.redeem import (
     Fault,
     Refused,
     command_faults,
+    credential_faults,
     execute,
     forbid_dumps,
     inherited_environment,
@@ -96,14 +98,17 @@ _ALLOWED_HELP = "Permit a variable that changes what programs do. Repeatable."
 @click.pass_context
 def run(context: click.Context, /, **options: Any) -> None:  # noqa: ANN401 - click's, see _Options
     """Read the options, and end with the exit code."""
-    forbid_dumps()
     try:
+        forbid_dumps()
         code = _run(_Options(**options), context.obj)
     except Refused as refused:
         click.echo(f"strongroom run: {refused.message}", err=True)
         code = refused.code
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
+    except Exception as error:  # noqa: BLE001 - any other exit code may be the command's
+        report(error)
+        code = INVALID
     context.exit(code)
 
 
@@ -133,7 +138,7 @@ def _chosen_names(
     faults = [
         *selection.faults,
         *server_faults(environ.get("RUNLOOP_BASE_URL", ""), allow_http=options.allow_http),
-        *([] if environ.get("RUNLOOP_API_KEY") else [Fault("RUNLOOP_API_KEY must be set.")]),
+        *credential_faults("RUNLOOP_API_KEY", environ.get("RUNLOOP_API_KEY", "")),
         *command_faults(options.command, inherited),
     ]
     if options.everything and not faults:

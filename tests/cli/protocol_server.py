@@ -11,7 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 
 API_KEY = "ak_CanaryAccount_CanaryKeyId_CanaryKeySecret0123456789"
 
-Answer = tuple[int, dict[str, Any], dict[str, str]]
+Answer = tuple[int, dict[str, Any] | bytes, dict[str, str]]
+"""Status, what becomes JSON or is it already, and headers."""
+
 Trouble = Callable[["Exchange", Callable[[], Answer]], "Answer | Cut | None"]
 """Given one exchange and what would answer it: another answer, or none to cut the connection."""
 
@@ -104,7 +106,7 @@ def refusal(status: int, code: str, message: str, **headers: str) -> Answer:
 def as_sent(answer: Answer) -> bytes:
     """An answer as it goes over the wire."""
     status, document, extra = answer
-    content = json.dumps(document).encode()
+    content = document if isinstance(document, bytes) else json.dumps(document).encode()
     headers = {"Content-Type": "application/json", "Content-Length": str(len(content)), **extra}
     lines = [f"HTTP/1.0 {status} Because", *(f"{k}: {v}" for k, v in headers.items()), "", ""]
     return "\r\n".join(lines).encode() + content

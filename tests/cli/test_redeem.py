@@ -197,6 +197,50 @@ def test_all_faults_are_named_at_once_and_the_token_is_not_used(
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "secrets.example",
+        "ftp://secrets.example",
+        "http://[::1",
+        "http://[::1]x",
+        "http://[1.2.3]",
+        "http://localhost:",
+        "http://localhost:abc",
+        "http://localhost:0",
+        "http://localhost:65536",
+        "http://user@localhost",
+        "http://localhost/?a=b",
+        "http://localhost/#a",
+        "http://localhost\r",
+        "https://a..b",
+        f"https://{'a' * 64}.example",
+    ],
+)
+def test_a_base_url_that_names_no_server_is_refused_at_once(redeem: Redeem, url: str) -> None:
+    result = redeem("--", "true", token="injt_x", RUNLOOP_BASE_URL=url)
+    assert (result.returncode, "RUNLOOP_BASE_URL must be" in result.stderr) == (125, True)
+
+
+def test_an_answer_nested_without_end_is_no_answer(server: ProtocolServer, redeem: Redeem) -> None:
+    nested = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
+    server.troubles.append(lambda _, __: (200, nested, {}))
+    result = redeem("--timeout", "0", "--", "true", token=server.issue(NAMES))
+    assert (result.returncode, "Traceback" in result.stderr) == (124, False)
+
+
+def test_what_nobody_expected_is_told_by_its_kind_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("canary")
+
+    monkeypatch.setattr(app.cli.redeem, "forbid_dumps", fail)
+    assert app.cli.redeem.main(["--", "true"], {}) == 125
+    assert capsys.readouterr().err == "strongroom redeem: RuntimeError, which nobody expected\n"
+
+
+@pytest.mark.parametrize(
     ("command", "code"), [("no-such-command", 127), ("/", 126), ("./redeem.py", 126)]
 )
 def test_a_command_that_cannot_be_started_leaves_the_token_unused(

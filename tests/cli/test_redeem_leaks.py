@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.cli.conftest import Redeem
 from tests.cli.core_files import WANTED, core_files, require_core_files
-from tests.cli.protocol_server import ProtocolServer, refusal
+from tests.cli.protocol_server import Answer, ProtocolServer, refusal
 
 NAMES = {"HELLO": "GREETING"}
 
@@ -41,7 +41,7 @@ def test_while_redeeming_neither_token_nor_value_is_visible_in_proc(
     token = server.issue(NAMES)
     seen: list[str] = []
 
-    def look_around(_: object, __: object) -> tuple[int, dict[str, str], dict[str, str]]:
+    def look_around(_: object, __: object) -> Answer:
         for file in ("cmdline", "environ"):
             found = processes(file).items()
             seen.extend(f"{pid}/{file}" for pid, text in found if token.encode() in text)

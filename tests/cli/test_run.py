@@ -4,7 +4,9 @@ import signal
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from app.cli.run import run as command
 from tests.cli.conftest import Run
 from tests.cli.protocol_server import ProtocolServer, cut_off_after, refusal
 
@@ -150,11 +152,33 @@ def test_a_wrong_command_line_has_our_exit_code(run: Run, arguments: list[str]) 
     assert run(*arguments).returncode == 125
 
 
+def test_what_nobody_expected_has_our_exit_code_and_is_told_by_its_kind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("canary")
+
+    monkeypatch.setattr("app.cli.run.forbid_dumps", fail)
+    result = CliRunner().invoke(command, ["--", "true"], obj={})
+    assert (result.exit_code, "RuntimeError" in result.output) == (125, True)
+    assert "canary" not in result.output
+
+
 def test_allow_name_and_override_permit(run: Run) -> None:
     may = ("--allow-name", "PS4", "--override")
     names = ("--secret", "PS4=GREETING", "--secret", "TAKEN=GREETING")
     result = run(*may, *names, "--", "sh", "-c", "echo $PS4 $TAKEN", TAKEN="mine")
     assert result.stdout == "canary-hello canary-hello\n"
+
+
+@pytest.mark.parametrize("key", ["ak_canary\r", "ak_canary\n", "ak canary", "ak_cänary"])
+def test_an_api_key_that_no_header_can_hold_is_refused_before_the_server_is_asked(
+    run: Run, server: ProtocolServer, key: str
+) -> None:
+    result = run("--secret", "GREETING", "--", "true", RUNLOOP_API_KEY=key)
+    assert (result.returncode, "RUNLOOP_API_KEY" in result.stderr) == (125, True)
+    assert "nary" not in result.stderr
+    assert server.exchanges == []
 
 
 def test_a_missing_secret_is_told_by_the_server(run: Run) -> None:
