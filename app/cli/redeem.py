@@ -44,6 +44,7 @@ from http.client import (
     IncompleteRead,
 )
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
@@ -72,7 +73,7 @@ class Refused(Exception):
 
 # The nonce makes a redemption repeatable for 30 s, so no retry may come later than that.
 MAX_TIMEOUT_SECONDS = 25.0
-_ATTEMPT_SECONDS = 12.0  # the server answers within 10
+_SILENCE_SECONDS = 12.0  # after which it is asked again; the server answers within 10
 _ANSWER_BYTES = 8 << 20  # 1 MiB of values, as JSON may escape them
 _SUCCESS = range(200, 300)
 _RETRIED = frozenset({408, 409, 429, *range(500, 600)})  # those of the official clients
@@ -159,9 +160,10 @@ class Client:
         headers: dict[str, str],
         deadline: float,
     ) -> _Read:
-        timeout = max(0.1, min(deadline - time.monotonic(), _ATTEMPT_SECONDS))
+        left = max(0.1, deadline - time.monotonic())
         try:
-            response, document = self._exchange(path, body, headers, timeout)
+            response, raw = _within(left, lambda: self._exchange(path, body, headers, left))
+            document: _Document = json.loads(raw) if raw.startswith(b"{") else {}
         except (OSError, HTTPException, ValueError, RecursionError) as error:
             cause = getattr(error, "strerror", None) or type(error).__name__
             text = f"no answer from the server at RUNLOOP_BASE_URL: {cause}."
@@ -175,18 +177,19 @@ class Client:
         return found
 
     def _exchange(
-        self, path: str, body: _Document | None, headers: dict[str, str], timeout: float
-    ) -> tuple[HTTPResponse, _Document]:
+        self, path: str, body: _Document | None, headers: dict[str, str], left: float
+    ) -> tuple[HTTPResponse, bytes]:
         """Send one request, and get the whole of its answer."""
         connect = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
         verb, data = ("GET", None) if body is None else ("POST", json.dumps(body).encode())
-        with closing(connect(self._url.netloc, timeout=timeout)) as connection:
+        silence = min(left, _SILENCE_SECONDS)
+        with closing(connect(self._url.netloc, timeout=silence)) as connection:
             connection.request(verb, self._url.path.rstrip("/") + path, data, headers)
             with closing(connection.getresponse()) as response:
                 raw = response.read(_ANSWER_BYTES)
         if response.headers.get("Content-Length", str(len(raw))) != str(len(raw)):
             raise IncompleteRead(b"")  # or too long; what came is nobody's to see
-        return response, json.loads(raw) if raw.startswith(b"{") else {}
+        return response, raw
 
     def _refusal(self, response: HTTPResponse, document: _Document) -> Refused | _NoAnswer:
         text = self._explain(response.status, document)
@@ -200,6 +203,27 @@ class Client:
         said = " · ".join(str(document.get(key, "")) for key in ("message", "code", "request_id"))
         printable = "".join(c if c.isprintable() else "?" for c in said)[:500]
         return f"the server answered {status}: {printable.replace(self._bearer, '…')}"
+
+
+def _within(seconds: float, work: Callable[[], _Read]) -> _Read:
+    """What the work gives, or `TimeoutError`; a socket's own ends no look-up and no trickle."""
+    results: list[_Read] = []
+    errors: list[Exception] = []
+
+    def do() -> None:
+        try:
+            results.append(work())
+        except Exception as error:  # noqa: BLE001 - raised below
+            errors.append(error)
+
+    thread = Thread(target=do, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    for error in errors:
+        raise error
+    for result in results:
+        return result
+    raise TimeoutError
 
 
 def redeem(client: Client) -> dict[str, str]:
