@@ -443,10 +443,10 @@ def _can_give_way(form: str, output: Path) -> bool:
         return False
     if form == _DIRECTORY:
         return output.is_dir() and os.access(output, os.R_OK) and not any(output.iterdir())
-    return output.is_file() and _is_removable(output)
+    return output.is_file() and is_removable(output)
 
 
-def _is_removable(file: Path) -> bool:
+def is_removable(file: Path) -> bool:
     """Whether the file, which is there, can be removed or replaced."""
     directory = file.parent.stat()
     anybody = not directory.st_mode & stat.S_ISVTX
@@ -526,6 +526,8 @@ def _take_token(options: argparse.Namespace, environ: Mapping[str, str]) -> tupl
         return "", [Fault(f"{file or _TOKEN_VARIABLE} holds no injection token (injt_…).")]
     if options.token_file and options.token_file.lstat().st_mode & 0o077:  # as every link's is
         return "", [Fault(f"--token-file: {file} is not of mode 0600 (or use --token-mount).")]
+    if options.token_file and not is_removable(options.token_file):
+        return "", [Fault(f"--token-file: {file} cannot be removed (or use --token-mount).")]
     return token, []
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from app.cli.redeem import is_removable
 from tests.cli.conftest import Redeem
 from tests.cli.protocol_server import ProtocolServer
 
@@ -182,3 +183,14 @@ def test_powerful_names_are_refused_in_files_too(
     refused = redeem("--format", "shell", "--output", str(output), token=token)
     assert refused.returncode == 125
     assert not output.exists()
+
+
+@pytest.mark.parametrize(("sticky", "removable"), [(True, False), (False, True)])
+def test_a_file_of_somebody_else_in_a_sticky_directory_is_known_to_stay(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, sticky: bool, removable: bool
+) -> None:
+    file = tmp_path / "theirs"
+    file.touch()
+    tmp_path.chmod(0o1777 if sticky else 0o777)
+    monkeypatch.setattr("app.cli.redeem.os.geteuid", lambda: file.stat().st_uid + 1)
+    assert is_removable(file) == removable

@@ -13,6 +13,11 @@ import pytest
 from tests.cli.protocol_server import ProtocolServer
 from tests.programs import require
 
+UNREMOVABLE = {
+    "on a read-only file system": "mount --bind place place && mount -o remount,bind,ro place",
+    "a mount point itself": "mount --bind place/token place/token",
+}
+
 InNamespace = Callable[[str], subprocess.CompletedProcess[str]]
 
 NAMES = {"HELLO": "GREETING", "PLAIN": "PLAIN_SECRET"}
@@ -105,4 +110,21 @@ def test_a_mount_that_is_no_memory_is_refused_and_the_token_not_used(
         """
     )
     assert (result.returncode, "--allow-disk" in result.stderr) == (125, True)
+    assert server.exchanges == []
+
+
+@pytest.mark.parametrize("mount", UNREMOVABLE.values(), ids=UNREMOVABLE)
+def test_a_token_file_that_cannot_be_removed_is_refused_and_the_token_not_used(
+    in_namespace: InNamespace, server: ProtocolServer, mount: str
+) -> None:
+    result = in_namespace(
+        f"""
+        umask 077
+        mkdir place
+        echo "$STRONGROOM_INJECTION_TOKEN" > place/token
+        {mount}
+        $REDEEM --token-file place/token -- true
+        """
+    )
+    assert (result.returncode, "--token-mount" in result.stderr) == (125, True)
     assert server.exchanges == []
