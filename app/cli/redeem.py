@@ -35,7 +35,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from http.client import (
     HTTPConnection,
     HTTPException,
@@ -481,6 +481,18 @@ def _mounts() -> Iterator[_Mount]:
         yield _Mount(device, point, after.partition(" ")[0])
 
 
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """What would end us waits, so that no draft with values in it is left behind."""
+    ending = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@_undisturbed()
 def write(form: str, output: Path, values: Mapping[str, str]) -> None:
     """Make a file of mode 0600, or a directory of mode 0700 of such files, whole or not at all.
 
