@@ -15,6 +15,7 @@ takes over this process, so the exit code is the command's own, unless nothing w
     125   refused here: options, settings, names, sizes, files
     126   the command cannot be executed
     127   the command does not exist
+    130   interrupted with Ctrl-C
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ from urllib.parse import urlsplit
 
 SERVER_REFUSED, UNAVAILABLE, INVALID, NOT_EXECUTABLE, NOT_FOUND = 123, 124, 125, 126, 127
 _TOKEN_VARIABLE = "STRONGROOM_INJECTION_TOKEN"  # noqa: S105 - a name
+_CREDENTIAL = re.compile(r"\b(injt|ak)_\w+")  # whatever it was pasted into
 
 
 class Fault(NamedTuple):
@@ -66,7 +68,8 @@ class Refused(Exception):
         super().__init__(*faults)
         codes = {fault.code for fault in faults}
         self.code = codes.pop() if len(codes) == 1 else INVALID
-        self.message = "nothing was started:" + "".join(f"\n  {fault.text}" for fault in faults)
+        lines = "".join(f"\n  {_CREDENTIAL.sub('…', fault.text)}" for fault in faults)
+        self.message = f"nothing was started:{lines}"
 
 
 # ---- The server ----
@@ -201,8 +204,9 @@ class Client:
     def _explain(self, status: int, document: _Document) -> str:
         """What the server said, fit for a terminal, and never the credential echoed back."""
         said = " · ".join(str(document.get(key, "")) for key in ("message", "code", "request_id"))
-        printable = "".join(c if c.isprintable() else "?" for c in said)[:500]
-        return f"the server answered {status}: {printable.replace(self._bearer, '…')}"
+        said = said.replace(self._bearer, "…")[:500]
+        printable = "".join(c if c.isprintable() else "?" for c in said)
+        return f"the server answered {status}: {printable}"
 
 
 def _within(seconds: float, work: Callable[[], _Read]) -> _Read:
@@ -545,7 +549,9 @@ def _take_token(options: argparse.Namespace, environ: Mapping[str, str]) -> tupl
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise Refused(Fault(f"{message}."))
+        """Say what is wrong, but for the argument itself: it may be a credential."""
+        text = re.split("['\"]|(?<=arguments): ", message)[0].rstrip(": ")
+        raise Refused(Fault(f"{text} (--help tells what there is)."))
 
 
 def _options(argv: Sequence[str]) -> argparse.Namespace:

@@ -4,7 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+
+import pytest
 
 from tests.cli.conftest import Redeem
 from tests.cli.core_files import WANTED, core_files, require_core_files
@@ -22,6 +25,46 @@ def test_no_message_holds_a_value_or_the_token(server: ProtocolServer, redeem: R
     assert "You sent" in messages
     assert "LD_PRELOAD" in messages
     assert not [each for each in ("canary-", token, "\x1b") if each in messages]
+
+
+def test_a_token_that_is_echoed_at_the_end_of_a_long_message_is_hidden_whole(
+    server: ProtocolServer, redeem: Redeem
+) -> None:
+    token = server.issue(NAMES)
+    for length in range(400, 500, 9):
+        server.troubles.append(partial(answer_with, refusal(400, "bad", "x" * length + token)))
+        assert "Canary" not in redeem("--", "true", token=token).stderr
+
+
+def answer_with(answer: Answer, _: object, __: object) -> Answer:
+    return answer
+
+
+MISPLACED = {
+    "alone": ["{}", "--", "true"],
+    "as an unknown option": ["--token={}", "--", "true"],
+    "as a value of a switch": ["--override={}", "--", "true"],
+    "as the format": ["--format", "{}", "--output", "x"],
+    "as the time": ["--timeout", "it's {}", "--", "true"],
+    "as the file": ["--token-file", "{}", "--", "true"],
+    "as the output": ["--format", "json", "--output", "{}/x", "--", "true"],
+    "as the command": ["--", "{}"],
+}
+
+
+@pytest.mark.parametrize("arguments", MISPLACED.values(), ids=MISPLACED)
+def test_a_token_where_none_belongs_is_not_repeated(redeem: Redeem, arguments: list[str]) -> None:
+    token = "injt_CanaryAccount_000000000000000000000_CanaryTokenSecret0123456789"
+    refused = redeem(*(each.format(token) for each in arguments), token="injt_x")
+    assert refused.returncode in {125, 127}
+    assert "Canary" not in refused.stderr
+
+
+@pytest.mark.parametrize("arguments", [["canary"], ["--canary=x"], ["--timeout=canary"]])
+def test_no_argument_that_is_not_understood_is_repeated(
+    redeem: Redeem, arguments: list[str]
+) -> None:
+    assert "canary" not in redeem(*arguments, "--", "true", token="injt_x").stderr
 
 
 def processes(file: str) -> dict[str, bytes]:
