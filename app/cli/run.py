@@ -73,6 +73,7 @@ The exit code is the command's own, unless nothing was started:
   125   refused here: options, settings, names, sizes
   126   the command cannot be executed
   127   the command does not exist
+  130   interrupted with Ctrl-C
 """
 _ENTRY_HELP = "A secret, and the variable that it goes into; NAME alone for both. Repeatable."
 _FILE_HELP = "A file of such entries, one a line; # begins a comment. Repeatable."
@@ -145,8 +146,7 @@ def _chosen_names(
         selection.add_all(secret_names(_account(options, environ)))
     faults += name_faults(selection.names, inherited, may)
     if len(selection.names) > _MAX_SECRETS:
-        text = f"{len(selection.names)} secrets are chosen; {_MAX_SECRETS} is the most."
-        faults.append(Fault(text))
+        faults.append(Fault(f"more than {_MAX_SECRETS} secrets are chosen, which is the most."))
     if not selection.names and not faults:
         faults.append(Fault("no secret is chosen (--secret, --from or --all)."))
     if faults:
@@ -159,12 +159,14 @@ def _account(options: _Options, environ: Mapping[str, str]) -> Client:
 
 
 def secret_names(account: Client) -> list[str]:
-    """Of all secrets, page by page; raises `Refused`."""
+    """Of all secrets, or of more than an injection holds; raises `Refused`."""
     query, names = {"limit": str(_PAGE_SECRETS)}, []
     while True:
         page = account.call(f"/v1/secrets?{urlencode(query)}", _page)
         names += page.names
-        if page.last is None:
+        if len(set(names)) < len(names):
+            raise Refused(Fault("the server lists secrets twice.", UNAVAILABLE))
+        if page.last is None or len(names) > _MAX_SECRETS:
             return names
         query["starting_after"] = page.last
 

@@ -1,13 +1,16 @@
-"""``redeem --format``: a signal while the values are being written leaves no draft behind."""
+"""A signal while ``redeem`` waits ends it; while it writes values, no draft is left behind."""
 
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
 import app.cli.redeem
+from tests.cli.protocol_server import ProtocolServer
 
 # Writes as the command does; the first draft is complete when the signal comes.
 INTERRUPTED = """
@@ -45,3 +48,16 @@ def test_a_signal_takes_effect_when_all_is_written(
     assert [path.name for path in tmp_path.iterdir()] == ["output"]
     written = sorted(path.name for path in output.iterdir()) if form != "json" else []
     assert written == (["NAME", "OTHER"] if form != "json" else [])
+
+
+def test_an_interrupt_before_the_command_starts_has_the_exit_code_of_shells(
+    server: ProtocolServer, image: Path, environment: dict[str, str]
+) -> None:
+    process: SimpleQueue[int] = SimpleQueue()
+    server.troubles.append(lambda _, __: os.kill(process.get(), signal.SIGINT))
+    environment["STRONGROOM_INJECTION_TOKEN"] = server.issue({"HELLO": "GREETING"})
+    command = [sys.executable, "-I", str(image), "--", "echo", "started"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as started:
+        process.put(started.pid)
+        assert started.communicate(timeout=60)[0] == b""
+    assert started.returncode == 130

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from app.cli.run import run as command
 from tests.cli.conftest import Run
-from tests.cli.protocol_server import ProtocolServer, cut_off_after, refusal
+from tests.cli.protocol_server import Answer, Exchange, ProtocolServer, cut_off_after, refusal
 
 EITHER_WAY = pytest.mark.parametrize("mask", [(), ("--mask",)], ids=["unmasked", "masked"])
 
@@ -140,7 +140,26 @@ def test_more_secrets_than_an_injection_holds_are_refused_here(
 ) -> None:
     server.secrets = {f"S{i}": "x" for i in range(257)}
     result = run("--all", "--", "true")
-    assert (result.returncode, "257" in result.stderr) == (125, True)
+    assert (result.returncode, "256" in result.stderr) == (125, True)
+
+
+def test_a_list_that_never_ends_is_refused_when_it_is_longer_than_an_injection(
+    run: Run, server: ProtocolServer
+) -> None:
+    def endless(exchange: Exchange, _: object) -> Answer:
+        number = len(server.exchanges)
+        return 200, {"secrets": [{"id": f"sec_{number}", "name": f"S{number}"}], "has_more": 1}, {}
+
+    server.troubles += [endless] * 400
+    result = run("--all", "--", "true")
+    assert (result.returncode, "256" in result.stderr) == (125, True)
+    assert len(server.exchanges) == 257
+
+
+def test_a_list_that_goes_in_circles_is_no_answer(run: Run, server: ProtocolServer) -> None:
+    page = {"secrets": [{"id": "sec_1", "name": "GREETING"}], "has_more": True}
+    server.troubles += [lambda _, __: (200, page, {})] * 400
+    assert run("--all", "--", "true").returncode == 124
 
 
 def test_choosing_nothing_is_refused(run: Run) -> None:
