@@ -3,9 +3,9 @@
 One file that needs nothing but the standard library of Python 3.9 or later, so that it can be
 copied into an image as it is:
 
-    python3 redeem.py -- command …                   # the token is in STRONGROOM_INJECTION_TOKEN
-    python3 redeem.py --token-file /run/token -- command …
-    python3 redeem.py --token-file /run/token --format json --output /run/app.json
+    python3 -I redeem.py -- command …                   # the token is in STRONGROOM_INJECTION_TOKEN
+    python3 -I redeem.py --token-file /run/token -- command …
+    python3 -I redeem.py --token-file /run/token --format json --output /run/app.json
 
 RUNLOOP_BASE_URL names the server. The command inherits neither the token nor RUNLOOP_API_KEY and
 takes over this process, so the exit code is the command's own, unless nothing was started:

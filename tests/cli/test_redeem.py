@@ -32,7 +32,7 @@ def test_values_stay_utf8_whatever_the_locale(
 ) -> None:
     environment |= {"LC_ALL": "POSIX", "STRONGROOM_INJECTION_TOKEN": server.issue(NAMES)}
     result = subprocess.run(
-        [sys.executable, "-X", "utf8=0", str(image), "--", "env", "-0"],
+        [sys.executable, "-I", "-X", "utf8=0", str(image), "--", "env", "-0"],
         env=environment,
         capture_output=True,
         check=True,

@@ -96,7 +96,7 @@ def test_the_working_directory_is_a_directory_like_any_other(
     image: Path, environment: dict[str, str], token: str, memory: Path
 ) -> None:
     environment["STRONGROOM_INJECTION_TOKEN"] = token
-    command = ["python3", str(image), "--format", "systemd-credentials", "--output", "."]
+    command = ["python3", "-I", str(image), "--format", "systemd-credentials", "--output", "."]
     subprocess.run(command, env=environment, cwd=memory, check=True)
     assert {file.name for file in memory.iterdir()} == VALUES.keys()
 
@@ -120,7 +120,7 @@ def test_only_the_owner_can_read_what_was_written(
     server: ProtocolServer, image: Path, environment: dict[str, str], output: Path, form: str
 ) -> None:
     environment["STRONGROOM_INJECTION_TOKEN"] = server.issue({"HELLO": "GREETING"})
-    script = f"umask 0; exec python3 {image} --format {form} --output {output} --allow-disk"
+    script = f"umask 0; exec python3 -I {image} --format {form} --output {output} --allow-disk"
     subprocess.run(["sh", "-c", script], env=environment, check=True)
     files = [output, *output.glob("*")]
     assert {stat.S_IMODE(file.stat().st_mode) & 0o077 for file in files} == {0}

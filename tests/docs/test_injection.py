@@ -186,5 +186,13 @@ def test_what_a_ci_job_prints_is_masked(environment: dict[str, str], tmp_path: P
     assert run(job, environment) == "deploying with [masked]\n"
 
 
+def test_every_recipe_isolates_the_interpreter() -> None:
+    """A file beside redeem.py, or PYTHONPATH, could put its own code in front of the library's."""
+    page = (_ROOT / "docs" / "injection.md").read_text()
+    started = re.findall(r"""python3"?,? .*redeem\.py""", page)
+    assert len(started) == 5
+    assert [each for each in started if not re.match(r"""python3"?,? "?-I\b""", each)] == []
+
+
 def test_every_recipe_is_run_here() -> None:
     assert _PAGE.keys() == _RUN_BY_TESTS

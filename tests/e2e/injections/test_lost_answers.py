@@ -80,7 +80,7 @@ def test_the_command_asks_again_by_itself(account: Account, proxy: FaultyProxy) 
     }
     with proxy.failing(truncate(0), times=2):
         done = subprocess.run(
-            [sys.executable, str(REDEEM), "--", "/usr/bin/printenv", "API_TOKEN"],
+            [sys.executable, "-I", str(REDEEM), "--", "/usr/bin/printenv", "API_TOKEN"],
             env=environment,
             capture_output=True,
             text=True,
