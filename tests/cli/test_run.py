@@ -1,6 +1,8 @@
 """``strongroom run``: a command with the secrets that were chosen, or one message and nothing."""
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -240,6 +242,20 @@ def test_a_command_that_the_kernel_cannot_execute_is_told(
     garbage.chmod(0o755)
     result = run(*mask, "--secret", "GREETING", "--", str(garbage))
     assert (result.returncode, "garbage" in result.stderr) == (126, True)
+
+
+BECOME_WITHOUT_STREAMS = """
+from app.cli.masked_run.monitor import Start, _become_command
+_become_command(Start(["true"], {}, (999, 999, 999), None, False))
+"""
+
+
+def test_a_command_that_cannot_be_given_its_streams_is_told() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BECOME_WITHOUT_STREAMS], capture_output=True, check=False
+    )
+    assert done.returncode == 126
+    assert done.stderr == b"strongroom run: nothing was started: Bad file descriptor\n"
 
 
 def test_unmasked_the_command_takes_over_the_process(run: Run) -> None:

@@ -20,7 +20,7 @@ from enum import IntEnum
 from itertools import pairwise
 from typing import NamedTuple, NoReturn
 
-from app.cli.redeem import Fault, Refused, execute
+from app.cli.redeem import NOT_EXECUTABLE, Fault, Refused, execute
 
 _MESSAGE = struct.Struct("!Bi")
 _FOREGROUND, _BACKGROUND = b"f", b"b"
@@ -151,8 +151,10 @@ def _become_command(start: Start) -> NoReturn:
     except Refused as refused:
         os.write(2, f"strongroom run: {refused.message}\n".encode())
         os._exit(refused.code)
+    except OSError as error:
+        os.write(2, f"strongroom run: nothing was started: {error.strerror}\n".encode())
     finally:
-        os._exit(1)
+        os._exit(NOT_EXECUTABLE)
 
 
 def _watch(start: Start, channel: socket.socket, command: int) -> None:
