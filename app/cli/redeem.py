@@ -83,7 +83,6 @@ _RETRIED = frozenset({408, 409, 429, *range(500, 600)})  # those of the official
 _SERVER = r"https?://(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(:[0-9]{1,5})?(/[!-~]*)?"
 _LOOPBACK = r"http://(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?(/.*)?"
 
-
 _Document = Mapping[str, Any]
 _Read = TypeVar("_Read")
 

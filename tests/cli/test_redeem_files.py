@@ -101,6 +101,17 @@ def test_the_working_directory_is_a_directory_like_any_other(
     assert {file.name for file in memory.iterdir()} == VALUES.keys()
 
 
+@pytest.mark.parametrize(
+    ("form", "place"), [("json", "."), ("json", ".."), ("systemd-credentials", "..")]
+)
+def test_a_directory_that_cannot_become_the_output_is_refused_and_the_token_not_used(
+    server: ProtocolServer, redeem: Redeem, token: str, form: str, place: str
+) -> None:
+    refused = redeem("--format", form, "--output", place, "--allow-disk", token=token)
+    assert (refused.returncode, "is there already" in refused.stderr) == (125, True)
+    assert server.exchanges == []
+
+
 @pytest.mark.parametrize("there", [True, False], ids=["there", "absent"])
 def test_a_directory_on_a_disk_is_refused_unless_allowed(
     server: ProtocolServer, redeem: Redeem, token: str, output: Path, *, there: bool
