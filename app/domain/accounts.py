@@ -25,7 +25,7 @@ class Account:
     devbox: bool
     created_at_ms: int
 
-    def granting(self) -> Mapping[str, GuardedField]:
+    def columns(self) -> Mapping[str, GuardedField]:
         """Every column."""
         return {
             "id": self.id,

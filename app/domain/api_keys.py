@@ -100,7 +100,7 @@ class ApiKey:
     expires_at_ms: int | None
     revoked_at_ms: int | None
 
-    def granting(self) -> Mapping[str, GuardedField]:
+    def columns(self) -> Mapping[str, GuardedField]:
         """Every column."""
         return {
             "account_id": self.account_id,

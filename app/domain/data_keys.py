@@ -32,7 +32,7 @@ class DataKeyRecord:
     check: bytes
     created_at_ms: int
 
-    def granting(self) -> Mapping[str, GuardedField]:
+    def columns(self) -> Mapping[str, GuardedField]:
         """Every column."""
         return {
             "account_id": self.account_id,
@@ -61,7 +61,7 @@ class Wrapping:
     blob: bytes = field(repr=False)
     root: str | None = field(default=None, compare=False)
 
-    def granting(self) -> Mapping[str, GuardedField]:
+    def columns(self) -> Mapping[str, GuardedField]:
         """Every column."""
         return {
             "account_id": self.account_id,

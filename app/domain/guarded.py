@@ -12,7 +12,7 @@ class Guardable(Protocol):
 
     table: ClassVar[str]
 
-    def granting(self) -> Mapping[str, GuardedField]:
+    def columns(self) -> Mapping[str, GuardedField]:
         """Every column, in a fixed order: what a row says beside what it grants is believed too."""
 
 

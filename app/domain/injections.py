@@ -89,7 +89,7 @@ class Injection:
     redeemed_from: str | None = None
     nonce_digest: bytes | None = None
 
-    def granting(self) -> Mapping[str, GuardedField]:
+    def columns(self) -> Mapping[str, GuardedField]:
         """Every column."""
         return {
             "account_id": self.account_id,

@@ -19,6 +19,6 @@ class Reencryption:
 
     started_ms: int
 
-    def granting(self) -> Mapping[str, GuardedField]:
+    def columns(self) -> Mapping[str, GuardedField]:
         """When it started: an earlier time would spare data keys that are to go."""
         return {"reencrypt_started_ms": self.started_ms}

@@ -8,7 +8,7 @@ from app.domain.guarded import Guardable, GuardedField
 def row_bytes(row: Guardable) -> bytes:
     """The canonical form of a row's columns; no two rows share one."""
     parts = [_encode(row.table)]
-    for name, value in row.granting().items():
+    for name, value in row.columns().items():
         parts += (_encode(name), _encode(value))
     return b"".join(parts)
 

@@ -58,7 +58,7 @@ class Attacker:
 
     def signed(self, row: Guardable) -> Row:
         mac = self.own.guard(row).mac
-        return {**row.granting(), "mac_key_id": mac.key_id, "mac": mac.digest}
+        return {**row.columns(), "mac_key_id": mac.key_id, "mac": mac.digest}
 
     def _context(self, account_id: str, data_key_id: str) -> KeyContext:
         return KeyContext(self.rows.one("deployment")["id"], account_id, data_key_id)

@@ -89,7 +89,7 @@ def test_a_wrapping_of_another_key_is_not_served_even_with_a_right_mac(
     rows.plant(
         "wrappings",
         {
-            **planted.unverified.granting(),
+            **planted.unverified.columns(),
             "mac_key_id": planted.mac.key_id,
             "mac": planted.mac.digest,
         },
