@@ -41,6 +41,17 @@ def seed_in_bulk(environ: Mapping[str, str], accounts: int, secrets_each: int) -
         return seed(services, accounts, secrets_each)
 
 
+def read_in_bulk(
+    environ: Mapping[str, str], tenants: Sequence[Tenant]
+) -> dict[str, dict[str, str]]:
+    """What all their secrets hold, by account, opened by a process of the deployment.
+
+    It does not wait for the disk either: what a value is redeemed by is written.
+    """
+    with _no_waiting_for_the_disk(), closing(build(load(environ))) as services:
+        return opened_values(services, tenants)
+
+
 def seed(services: Services, accounts: int, secrets_each: int) -> list[Tenant]:
     """New accounts with secrets, through the services."""
     return [_tenant(services, secrets_each) for _ in range(accounts)]
