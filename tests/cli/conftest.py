@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 import app.cli.redeem
+from tests.cli.job_shell import PROMPT
 from tests.cli.protocol_server import API_KEY, ProtocolServer, serving
+from tests.cli.terminal import Terminal
 
 Redeem = Callable[..., subprocess.CompletedProcess[str]]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -83,3 +85,12 @@ def run(environment: dict[str, str], tmp_path: Path) -> Run:
         )
 
     return run
+
+
+@pytest.fixture
+def shell(environment: dict[str, str], tmp_path: Path) -> Iterator[Terminal]:
+    """An interactive shell with job control, in front of its first prompt."""
+    environment |= {"PS1": PROMPT, "TERM": "xterm"}
+    with Terminal(["sh", "-i"], environment, tmp_path) as shell:
+        shell.expect(PROMPT)
+        yield shell

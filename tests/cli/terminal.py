@@ -1,5 +1,6 @@
 """A user at a real pseudo-terminal: types keys, reads the screen, resizes the window."""
 
+import fcntl
 import os
 import re
 import select
@@ -105,10 +106,23 @@ def wait_until(condition: Callable[[], bool]) -> None:
 def is_running(process: int) -> bool:
     """Whether it exists and is no zombie."""
     try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+        return _state(process) not in "ZX"
     except FileNotFoundError:
         return False
-    return state not in "ZX"
+
+
+def is_stopped(process: int) -> bool:
+    """Whether it waits to be continued."""
+    return _state(process) == "T"
+
+
+def _state(process: int) -> str:
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def unread_bytes(source: int) -> int:
+    """How much there is in a pipe."""
+    return int.from_bytes(fcntl.ioctl(source, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def is_waiting(process: int) -> bool:

@@ -1,50 +1,16 @@
 """``strongroom run`` on a real terminal: a job of the user's shell like any other."""
 
 import os
-import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.cli.job_shell import PROMPT, RUN, echoed, enter, exit_code
 from tests.cli.terminal import Terminal, is_running, is_waiting, wait_until
 from tests.programs import require
 
-PROMPT = "READY> "
-RUN = "strongroom run --secret GREETING"
-
 pytestmark = pytest.mark.parametrize("mask", ["", " --mask"], ids=["unmasked", "masked"])
-
-
-@pytest.fixture
-def shell(environment: dict[str, str], tmp_path: Path) -> Iterator[Terminal]:
-    """An interactive shell with job control, in front of its first prompt."""
-    environment |= {"PS1": PROMPT, "TERM": "xterm"}
-    with Terminal(["sh", "-i"], environment, tmp_path) as shell:
-        shell.expect(PROMPT)
-        yield shell
-
-
-def enter(shell: Terminal, line: str) -> None:
-    """Type a line, and wait until the shell has taken it."""
-    shell.type(f"{line}\n")
-    shell.expect(re.escape(line) + "\r\n")
-
-
-def echoed(shell: Terminal, line: str) -> None:
-    """Type a line, which the terminal echoes and the command repeats."""
-    shell.type(f"{line}\n")
-    shell.expect(f"{line}\r\n{line}\r\n")
-
-
-def exit_code(shell: Terminal) -> int:
-    """Of the last command, whose prompt is awaited."""
-    shell.expect(PROMPT)
-    enter(shell, "echo code $?")
-    code = int(shell.expect("code [0-9]+\r\n").split()[1])
-    shell.expect(PROMPT)
-    return code
 
 
 def test_the_exit_code_is_the_commands(shell: Terminal, mask: str) -> None:

@@ -8,6 +8,7 @@ from app.cli.masked_run.masker import Masker
 
 _READ_BYTES = 64 * 1024
 _ROUND_BYTES = 256 * 1024  # at once, so that keys and signals have their turn
+_HELD_BYTES = 1 << 20  # the most that a pipe or a terminal holds, pipe(7)
 
 
 class OutputStream:
@@ -26,18 +27,19 @@ class OutputStream:
         self._masker = masker
         self._release_at: float | None = None
 
-    def pump(self) -> bool:
-        """Pass on what is there; false if that is nothing."""
+    def pump(self) -> int:
+        """Pass on what is there, and tell how many bytes that are."""
         data = self._read()
         self._write(self._masker.feed(data))
         patience = self._masker.patience()
         self._release_at = None if patience is None else time.monotonic() + patience
-        return bool(data)
+        return len(data)
 
     def drain(self) -> None:
-        """Pass on all that is there, and what was held back."""
-        while self.open and self.pump():
-            pass
+        """Pass on all that is there, and what was held back; not all that keeps coming."""
+        left = _HELD_BYTES
+        while left > 0 and self.open and (count := self.pump()):
+            left -= count
         self.release()
 
     def seconds_to_release(self) -> float | None:
