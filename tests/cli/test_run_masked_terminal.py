@@ -1,7 +1,9 @@
 """``strongroom run --mask`` on a real terminal, when something goes wrong."""
 
 import os
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,3 +72,60 @@ def test_a_process_that_keeps_printing_does_not_keep_ctrl_z(shell: Terminal, err
         shell.expect("Stopped")
         shell.expect(PROMPT)
         assert shell.is_usual
+
+
+def test_the_terminal_is_usual_after_the_monitor_was_killed(
+    shell: Terminal, tmp_path: Path
+) -> None:
+    enter(shell, f"{RUN_MASKED} sh -c 'echo $PPID > monitor; echo begun; exec sleep 1000'")
+    shell.expect("begun")
+    os.kill(int((tmp_path / "monitor").read_text()), signal.SIGKILL)
+    assert exit_code(shell) == 128 + signal.SIGHUP
+    assert shell.is_usual
+
+
+def test_the_terminal_is_usual_after_the_monitor_of_a_stopped_job_was_killed(
+    shell: Terminal, tmp_path: Path
+) -> None:
+    enter(shell, f"{RUN_MASKED} sh -c 'echo $PPID > monitor; echo begun; exec sleep 1000'")
+    shell.expect("begun")
+    shell.type("\x1a")
+    shell.expect("Stopped")
+    shell.expect(PROMPT)
+    os.kill(int((tmp_path / "monitor").read_text()), signal.SIGKILL)
+    shell.type("fg\n")
+    shell.expect("exec sleep 1000.\r\n")
+    assert exit_code(shell) == 128 + signal.SIGHUP
+    assert shell.is_usual
+
+
+def run_changed(shell: Terminal, place: Path, change: str, command: str) -> None:
+    """Run a command under ``--mask`` after something in us was changed."""
+    script = f"""
+import os, signal, sys
+from app.cli.masked_run import relay
+from app.cli.masked_run.start import run_masked
+{change}
+sys.exit(run_masked(["sh", "-c", "{command}"], dict(os.environb), ["canary-hello"]))
+"""
+    (place / "changed.py").write_text(script)
+    enter(shell, f"PYTHONPATH={Path(__file__).parents[2]} {sys.executable} changed.py")
+
+
+def test_the_terminal_is_usual_after_a_fault_of_ours(shell: Terminal, tmp_path: Path) -> None:
+    change = "relay.OutputStream.pump = lambda _: 1 / 0"
+    run_changed(shell, tmp_path, change, "echo begun; exec sleep 1000")
+    shell.expect("ZeroDivisionError")
+    assert exit_code(shell) == 1
+    assert shell.is_usual
+
+
+def test_a_signal_just_after_the_keys_were_taken_reaches_the_command(
+    shell: Terminal, tmp_path: Path
+) -> None:
+    change = """
+take = relay.Keyboard.take
+relay.Keyboard.take = lambda self: (take(self), os.kill(os.getpid(), signal.SIGTERM))"""
+    run_changed(shell, tmp_path, change, "trap 'exit 5' TERM; while :; do read x; done")
+    assert exit_code(shell) in {5, 128 + signal.SIGTERM}  # perhaps before its trap
+    assert shell.is_usual

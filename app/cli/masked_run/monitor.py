@@ -92,7 +92,10 @@ class Monitor:
 
     def read(self) -> Message:
         """The next news; a monitor that died took the command with it."""
-        raw = self._channel.recv(_MESSAGE.size, socket.MSG_WAITALL)
+        try:
+            raw = self._channel.recv(_MESSAGE.size, socket.MSG_WAITALL)
+        except ConnectionResetError:  # it died before it read what we sent
+            raw = b""
         if len(raw) < _MESSAGE.size:
             return Message(News.KILLED, signal.SIGHUP)
         news, number = _MESSAGE.unpack(raw)
@@ -100,7 +103,8 @@ class Monitor:
 
     def resume(self, *, foreground: bool) -> None:
         """Continue the stopped command, with or without the right to read from its terminal."""
-        self._channel.send(_FOREGROUND if foreground else _BACKGROUND)
+        with contextlib.suppress(BrokenPipeError):  # the monitor died, as `read` will tell
+            self._channel.send(_FOREGROUND if foreground else _BACKGROUND)
 
     def signal(self, number: int) -> None:
         """Send a signal to the command's process group.

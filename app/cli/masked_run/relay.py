@@ -39,22 +39,29 @@ class Relay:
         self._end: Message | None = None
         self._continued = False
 
-    def run(self) -> Message:
-        """Serve, and tell how the command ended."""
+    def run(self, *, take_keys: bool) -> Message:
+        """Serve, with the user's keys at once if so wanted, and tell how the command ended."""
+        self._catch_signals()
+        try:
+            if self._keyboard and take_keys:
+                self._keyboard.take()
+            return self._serve()
+        finally:
+            if self._keyboard:
+                self._keyboard.leave()
+
+    def _serve(self) -> Message:
         self._selector.register(self._monitor, selectors.EVENT_READ, self._hear)
         for output in self._outputs:
             self._selector.register(
                 output.source, selectors.EVENT_READ, partial(self._pump, output)
             )
-        self._catch_signals()
         if self._keyboard:
             self._keyboard.listen()
         while self._end is None:
             self._serve_once()
         for output in self._outputs:
             output.drain()
-        if self._keyboard:
-            self._keyboard.leave()
         return self._end
 
     def _serve_once(self) -> None:

@@ -38,9 +38,7 @@ def run_masked(
     outputs = [OutputStream(source, sink, Masker(search)) for source, sink in wires]
     with selectors.DefaultSelector() as selector:
         keyboard = None if user is None or outer is None else Keyboard(user, outer, selector)
-        if keyboard and foreground:
-            keyboard.take()
-        end = Relay(monitor, outputs, keyboard, selector).run()
+        end = Relay(monitor, outputs, keyboard, selector).run(take_keys=foreground)
     monitor.close()
     return _end_alike(end)
 
