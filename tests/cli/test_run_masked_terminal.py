@@ -14,7 +14,7 @@ from app.cli.masked_run.masker import Masker
 from app.cli.masked_run.output_stream import OutputStream
 from app.cli.masked_run.value_search import ValueSearch
 from tests.cli.job_shell import PROMPT, RUN, enter, exit_code
-from tests.cli.terminal import Terminal, unread_bytes, wait_until
+from tests.cli.terminal import Terminal, is_stopped, is_waiting, unread_bytes, wait_until
 
 RUN_MASKED = f"{RUN} --mask --"
 PIPE_BYTES = 65536  # pipe(7)
@@ -129,3 +129,21 @@ relay.Keyboard.take = lambda self: (take(self), os.kill(os.getpid(), signal.SIGT
     run_changed(shell, tmp_path, change, "trap 'exit 5' TERM; while :; do read x; done")
     assert exit_code(shell) in {5, 128 + signal.SIGTERM}  # perhaps before its trap
     assert shell.is_usual
+
+
+def test_keys_that_the_shell_read_after_ctrl_z_are_not_waited_for(
+    shell: Terminal, tmp_path: Path, errors: int
+) -> None:
+    """We are kept from reading, so that the stop and the keys are there at once."""
+    script = "echo $$ $PPID > ids; exec head -c 1000000 /dev/zero >&2"
+    enter(shell, f"{RUN_MASKED} sh -c '{script}' 2> errors")
+    wait_until(lambda: is_full(errors))
+    command, monitor = map(int, (tmp_path / "ids").read_text().split())
+    os.kill(command, signal.SIGTSTP)
+    wait_until(lambda: is_stopped(command) and is_waiting(monitor))
+    shell.type("fg\n")
+    with reading(errors):
+        shell.expect("Stopped")
+        shell.expect(PROMPT)
+        shell.expect("2> ?errors\r\n")
+        assert exit_code(shell) == 0

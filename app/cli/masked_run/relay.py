@@ -68,7 +68,8 @@ class Relay:
         waits = [output.seconds_to_release() for output in self._outputs]
         wait = min((each for each in waits if each is not None), default=None)
         for key, _ in self._selector.select(wait):
-            key.data()
+            if self._selector.get_map().get(key.fd) is key:  # after a stop it may be another
+                key.data()
         for output in self._outputs:
             if output.seconds_to_release() == 0:
                 output.release()
