@@ -19,12 +19,12 @@ KEY = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0B\nAQEFAASCBKcwggSjAgEAAoIB\n
 
 def masked(output: bytes, *values: str) -> bytes:
     masker = Masker(ValueSearch(values))
-    return masker.feed(output) + masker.release()
+    return masker.feed(output) + masker.finish()
 
 
 def masked_in_pieces(pieces: list[bytes], *values: str) -> bytes:
     masker = Masker(ValueSearch(values))
-    return b"".join(map(masker.feed, pieces)) + masker.release()
+    return b"".join(map(masker.feed, pieces)) + masker.finish()
 
 
 def test_everything_else_comes_through() -> None:
@@ -110,6 +110,17 @@ def test_a_value_that_begins_another_leaves_nothing_of_it() -> None:
     assert left.replace(MASK, b"") == b"<>"
 
 
+def test_what_stands_before_a_value_waits_if_it_may_belong_to_a_longer_one() -> None:
+    masker = Masker(ValueSearch(["bcde", "abcdef"]))
+    assert masker.feed(b"abcde") == b""
+    assert masker.feed(b"f") == MASK
+
+
+def test_what_waited_before_a_value_is_shown_and_the_value_is_not() -> None:
+    masker = Masker(ValueSearch(["bcde", "abcdef"]))
+    assert masker.feed(b"abcde") + masker.release() == b"a" + MASK
+
+
 def test_digits_in_separate_lines_are_not_taken_for_a_value() -> None:
     assert masked(b"12\n34\n", "1234") == b"12\n34\n"
 
@@ -182,7 +193,44 @@ def test_what_was_released_is_not_printed_again_when_no_value_follows() -> None:
     assert masker.feed(b"ing") == b"ing"
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"), [("hunter22", 5), ("canary-hello-world-12345", 11), ("x" + "y" * 99, 15)]
+)
+def test_what_is_likely_to_begin_a_value_waits_for_what_follows(value: str, shown: int) -> None:
+    """From half of the value on; 6 bytes at least, and 16 of a long one."""
+    masker = Masker(ValueSearch([value]))
+    assert masker.feed(value[:shown].encode()) + masker.release() == value[:shown].encode()
+    assert masker.feed(value[shown:-1].encode()) + masker.release() == b""
+    assert masker.patience() is None
+    assert masker.feed(b"!") == value[shown:-1].encode() + b"!"
+
+
+def test_what_is_likely_to_begin_a_value_is_replaced_at_the_end() -> None:
+    masker = Masker(ValueSearch(["canary-hello"]))
+    assert masker.feed(b"say canary-hell") + masker.release() == b"say "
+    assert masker.finish() == MASK
+    assert masker.feed(b" and more") == b" and more"
+
+
+def test_the_rest_of_a_value_is_replaced_after_its_beginning_was() -> None:
+    masker = Masker(ValueSearch(["canary-hello"]))
+    assert masker.feed(b"canary-hell") + masker.finish() == MASK
+    assert masker.feed(b"o!") == MASK + b"!"
+
+
+def test_a_line_that_is_likely_to_begin_a_value_ends_as_one() -> None:
+    masker = Masker(ValueSearch(["canary-hello-world"]))
+    assert masker.feed(b"canary-hello-wor\r\n") + masker.finish() == MASK + b"\r\n"
+
+
+def test_the_line_end_after_a_whole_value_is_shown() -> None:
+    """Also where the value that goes on after it is a longer one."""
+    masker = Masker(ValueSearch([KEY]))
+    assert masker.feed(b"-----BEGIN KEY-----\r\n") + masker.release() == MASK + b"\r\n"
+
+
 def test_the_end_of_a_line_is_not_waited_for() -> None:
-    masker = Masker(ValueSearch(["hunter22"]))
-    masker.feed(b"with\r\n")
+    masker = Masker(ValueSearch(["hunter22", "canary-hello-world"]))
+    assert masker.feed(b"with\r\n") == b"with\r\n"
+    masker.feed(b"nautic\r\n")
     assert masker.patience() == 0.0

@@ -37,6 +37,11 @@ def test_a_value_in_two_writes_is_masked(run: Run) -> None:
     assert result.stdout == "[masked]\n"
 
 
+def test_most_of_a_value_at_the_end_is_masked(run: Run) -> None:
+    result = run(*MASKED, "sh", "-c", "printf 'say canary-hell'")
+    assert result.stdout == "say [masked]"
+
+
 def test_large_output_arrives_whole(environment: dict[str, str]) -> None:
     """Megabytes, through a pipe that is full most of the time."""
     program = "import sys; sys.stdout.buffer.write(bytes(range(256)) * 20_000)"

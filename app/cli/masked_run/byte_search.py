@@ -14,12 +14,11 @@ class Findings(NamedTuple):
 
     Attributes:
         spans: Start and end of every needle, sorted by start; they may overlap.
-        open_start: Where the earliest needle starts that the end of the piece may have cut off;
-            the length of the piece if there is none.
+        cut_off: The needles that the end of the piece may have cut off, each after its start.
     """
 
     spans: list[tuple[int, int]]
-    open_start: int
+    cut_off: list[tuple[int, bytes]]
 
 
 class ByteSearch:
@@ -42,14 +41,14 @@ class ByteSearch:
 
     def scan(self, haystack: bytes) -> Findings:
         """Find the needles, whole ones and those that the end may have cut off."""
-        spans, open_start = [], len(haystack)
+        spans, cut_off = [], []
         for start in self._starts(haystack):
             for needle in self._by_key.get(haystack[start : start + _KEY_BYTES], ()):
                 if haystack.startswith(needle, start):
                     spans.append((start, start + len(needle)))
                 elif needle.startswith(haystack[start : start + len(needle)]):
-                    open_start = min(open_start, start)
-        return Findings(spans, open_start)
+                    cut_off.append((start, needle))
+        return Findings(spans, cut_off)
 
     def _starts(self, haystack: bytes) -> Iterator[int]:
         """Where a needle may start; at the end, where it may have been cut off, everywhere."""

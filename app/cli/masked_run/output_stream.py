@@ -40,7 +40,8 @@ class OutputStream:
         left = _HELD_BYTES
         while left > 0 and self.open and (count := self.pump()):
             left -= count
-        self.release()
+        self._release_at = None
+        self._write(self._masker.finish())
 
     def seconds_to_release(self) -> float | None:
         """How long what is held back may still wait; none if nothing is held back."""

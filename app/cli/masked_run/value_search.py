@@ -10,6 +10,7 @@ from app.cli.masked_run.value_forms import printed_forms
 
 _LINE_ENDS = b"\r\n"
 _BREAKABLE_BYTES = 16
+_SOME_BYTES, _MANY_BYTES = 6, 16
 
 
 class Shown(NamedTuple):
@@ -18,10 +19,12 @@ class Shown(NamedTuple):
     Attributes:
         spans: Start and end of each, sorted by start; they may overlap.
         open_start: From where on more output may complete a value.
+        likely_start: From where on it will, to judge from how much of the value is there.
     """
 
     spans: list[tuple[int, int]]
     open_start: int
+    likely_start: int
 
 
 class ValueSearch:
@@ -43,16 +46,37 @@ class ValueSearch:
         """Find the values that ``output`` shows, and the one that its end may cut off."""
         view = squeeze(output)
         found = self._search.scan(view)
-        open_start = _start_of_last(len(view) - found.open_start, output)
+        open_start, likely_start = self._ends(output, view, found.cut_off)
         if not found.spans:
-            return Shown([], open_start)
+            return Shown([], open_start, likely_start)
         place = _places(output)
         spans = [(place(start), place(stop - 1) + 1) for start, stop in found.spans]
-        return Shown([span for span in spans if self._may_be(output[slice(*span)])], open_start)
+        spans = [span for span in spans if self._may_be(output[slice(*span)])]
+        return Shown(spans, open_start, likely_start)
+
+    def _ends(
+        self, output: bytes, view: bytes, cut_off: list[tuple[int, bytes]]
+    ) -> tuple[int, int]:
+        """From where on, in the output, the end may and will cut off one of these."""
+        agreed = likely = 0
+        for start, needle in cut_off:
+            count = len(view) - start
+            if self._may_go_on(needle, output[_start_of_last(count, output) :]):
+                agreed = max(agreed, count)
+                likely = max(likely, count if _is_likely(count, needle) else 0)
+        return _start_of_last(agreed, output), _start_of_last(likely, output)
+
+    def _may_go_on(self, needle: bytes, text: bytes) -> bool:
+        return needle not in self._unbreakable or squeeze(text) == text
 
     def _may_be(self, text: bytes) -> bool:
         needle = squeeze(text)
         return needle == text or needle not in self._unbreakable
+
+
+def _is_likely(count: int, needle: bytes) -> bool:
+    """Whether so many bytes are half of it, but no less than some; many are always enough."""
+    return count >= min(max(_SOME_BYTES, len(needle) // 2), _MANY_BYTES)
 
 
 def squeeze(output: bytes) -> bytes:
