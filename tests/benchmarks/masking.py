@@ -7,6 +7,7 @@ its own: by what is printed, how many values are looked for, and whether we are 
     python -m tests.benchmarks.masking
 """
 
+import json
 import os
 import random
 import subprocess
@@ -43,7 +44,8 @@ Measure = Callable[[Sequence[str]], Load]
 def main() -> None:
     """Print the comparison."""
     with tempfile.TemporaryDirectory() as name:
-        for kind, content in (("log lines", _log()), ("base64", _base64())):
+        kinds = {"log lines": _log(), "JSON lines": _json(), "base64": _base64()}
+        for kind, content in kinds.items():
             file = Path(name, kind)
             file.write_bytes(content)
             for place, measure in (("pipe", _through_pipe), ("terminal", _through_terminal)):
@@ -99,6 +101,14 @@ def _log() -> bytes:
     lines = [" ".join(source.choices(words, k=12)) + "\n" for _ in range(10_000)]
     block = "".join(lines).encode()
     return (block * (_BYTES // len(block) + 1))[:_BYTES]
+
+
+def _json() -> bytes:
+    """The log lines with quotes and a URL in them, each as JSON: 8 escapes a line."""
+    lines = _log()[: _BYTES // 32].decode().splitlines()
+    messages = (f'{line} "GET" "/a%20b?c=%2F" from "client"' for line in lines)
+    block = "".join(json.dumps({"level": "info", "message": each}) + "\n" for each in messages)
+    return (block.encode() * (_BYTES // len(block) + 1))[:_BYTES]
 
 
 def _base64() -> bytes:

@@ -2,7 +2,10 @@
 
 import base64
 import json
-from itertools import pairwise
+import re
+import struct
+from collections.abc import Callable
+from itertools import accumulate, pairwise
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -64,6 +67,80 @@ def test_every_form_of_a_value_is_replaced(form: str) -> None:
     }
 
 
+WORDS = "a*b!c d~e/f'g&h+i"
+TABLE = "two\nlines\tof \u2028 <words> & 'quotes' 🗝"
+MIXED = {
+    "URL by Java": (WORDS, "a*b%21c+d%7Ee%2Ff%27g%26h%2Bi"),
+    "URL by JavaScript": (WORDS, "a*b!c%20d~e%2Ff'g%26h%2Bi"),
+    "URL of both cases": (VALUE, quote(VALUE, safe="").replace("%2F", "%2f").replace("%C3", "%c3")),
+    "URL twice": (VALUE, quote(quote(VALUE, safe=""), safe="")),
+    "JSON by .NET": (WORDS, r"a*b!c d~e/f\u0027g\u0026h\u002Bi"),
+    "JSON by PHP and Go": (VALUE, json.dumps(VALUE).replace("/", r"\/").replace("&", r"\u0026")),
+    "JSON by Go": (TABLE, r"two\nlines\tof \u2028 \u003cwords\u003e \u0026 'quotes' 🗝"),
+    "JSON numbers": (TABLE, json.dumps(TABLE).replace(r"\n", r"\u000A").replace(r"\t", r"\u0009")),
+    "JSON in JSON": (TABLE, json.dumps(json.dumps(TABLE))),
+    "JSON in a URL": (TABLE, quote(json.dumps(TABLE))),
+    "JSON in JSON in a form": (TABLE, quote_plus(json.dumps(json.dumps(TABLE)))),
+    "JSON of what looks like a URL": ('ab%41"cd\\u0041', json.dumps('ab%41"cd\\u0041')),
+    "base64 in a URL": (VALUE, quote(base64.b64encode(VALUE.encode()), safe="")),
+    "base64 in JSON by PHP": (VALUE, base64.b64encode(VALUE.encode()).decode().replace("/", r"\/")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "form"), MIXED.values(), ids=MIXED)
+def test_every_mixture_of_forms_is_replaced(value: str, form: str) -> None:
+    left = once_masked(masked(f"<{form}>".encode(), value))
+    assert re.fullmatch(rb'<(["\\]|%22|%5C)*\[masked\](%3D|=|["\\]|%22|%5C)*>', left)
+
+
+ENCODERS: list[Callable[[str], str]] = [
+    lambda character: character,
+    lambda character: quote(character, safe=""),
+    lambda character: quote(character, safe="").lower(),
+    lambda character: json.dumps(character)[1:-1],
+    lambda character: "".join(
+        f"\\u{unit:04X}" for (unit,) in struct.iter_unpack("<H", character.encode("utf-16-le"))
+    ),
+]
+MUST_ENCODE = {"%": ENCODERS[1:3], "\\": ENCODERS[1:]}
+
+
+@given(
+    value=st.text('ab1 /+%\\"é🗝\n', min_size=6, max_size=24).filter(
+        lambda value: is_long_enough(value) and value == value.strip("\n")
+    ),
+    data=st.data(),
+)
+def test_however_each_character_is_encoded_the_value_is_replaced(
+    value: str, data: st.DataObject
+) -> None:
+    encoded = [
+        data.draw(st.sampled_from(MUST_ENCODE.get(character, ENCODERS)))(character)
+        for character in value
+    ]
+    output = f"<{''.join(encoded)}>".encode()
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(output)), max_size=4)))
+    pieces = [output[start:end] for start, end in pairwise([0, *cuts, len(output)])]
+    assert once_masked(masked_in_pieces(pieces, value)) == b"<" + MASK + b">"
+
+
+@given(
+    output=st.text('%\\u0d8cD/"n41\n ', max_size=60).map(str.encode),
+    sizes=st.lists(st.integers(0, 20), max_size=8),
+)
+def test_what_looks_like_escapes_comes_through(output: bytes, sizes: list[int]) -> None:
+    cuts = sorted(min(size, len(output)) for size in accumulate(sizes))
+    pieces = [output[start:end] for start, end in pairwise([0, *cuts, len(output)])]
+    assert masked_in_pieces(pieces, "nothing of it") == output
+
+
+def test_a_value_among_few_escapes_in_much_output_is_replaced() -> None:
+    padding = b"some text " * 1000
+    output = padding + b"%20 " + padding + quote(VALUE).encode() + padding
+    expected = padding + b"%20 " + padding + MASK + padding
+    assert masked(output, VALUE) == expected
+
+
 @pytest.mark.parametrize("before", [b"", b"u", b"us", b"usr", b"user:"])
 @pytest.mark.parametrize("after", [b"", b"x", b"xy", b"xyz"])
 def test_base64_of_more_than_the_value_is_replaced(before: bytes, after: bytes) -> None:
@@ -83,6 +160,11 @@ def test_a_key_of_several_lines_is_replaced_as_a_terminal_prints_it() -> None:
 def test_the_lines_of_a_key_are_replaced_when_a_program_indents_them() -> None:
     output = "".join(f"  {line}\n" for line in KEY.splitlines()).encode()
     assert masked(output, KEY) == (b"  " + MASK + b"\n") * 4
+
+
+def test_the_lines_of_a_value_are_replaced_without_their_indentation() -> None:
+    value = "users:\n    alice: canary-hello\n"
+    assert masked(b"alice: canary-hello\n", value) == MASK + b"\n"
 
 
 def test_a_short_value_of_two_lines_is_replaced() -> None:
@@ -123,6 +205,7 @@ def test_what_waited_before_a_value_is_shown_and_the_value_is_not() -> None:
 
 def test_digits_in_separate_lines_are_not_taken_for_a_value() -> None:
     assert masked(b"12\n34\n", "1234") == b"12\n34\n"
+    assert masked(b'"12\\n34%0A"', "1234") == b'"12\\n34%0A"'
 
 
 def test_values_of_less_than_4_bytes_stay() -> None:

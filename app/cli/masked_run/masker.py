@@ -1,6 +1,7 @@
 """Replace values in a stream of output, however the stream is cut into pieces."""
 
-from app.cli.masked_run.value_search import ValueSearch, squeeze
+from app.cli.masked_run.folding import squeeze
+from app.cli.masked_run.value_search import ValueSearch
 
 MASK = b"[masked]"
 

@@ -1,16 +1,13 @@
 """How a value may look when a program prints it."""
 
 import base64
-import json
-import re
 from collections.abc import Iterator
-from urllib.parse import quote, quote_plus
+from urllib.parse import unquote_to_bytes
 
 MIN_BYTES = 4
 """Besides line ends; what is shorter stays visible: it would match everywhere."""
 
 _MIN_LINE_BYTES = 8
-_UNESCAPED = ("", "/", "!'()*", ";,/?:@&=+$!*'()#")  # RFC 3986, paths, and JavaScript's two
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
@@ -20,14 +17,15 @@ def is_long_enough(text: str) -> bool:
 
 
 def printed_forms(value: str) -> set[bytes]:
-    """The byte strings that show a value, none if it is not long enough.
+    """The byte strings that show a value once output is unescaped, none if it is not long enough.
 
-    As it is and stripped of surrounding white space: plain, in base64 and base64url wherever it
-    stands in what was encoded, URL-encoded, escaped in JSON. Of several lines, also each line.
+    As it is and stripped of surrounding white space: plain, and in base64 and base64url wherever
+    it stands in what was encoded. Of several lines, also each line, with and without indentation.
     """
-    forms = {line.encode() for line in value.splitlines() if len(line) >= _MIN_LINE_BYTES}
+    lines = [text for line in value.splitlines() for text in (line, line.strip())]
+    forms = {line.encode() for line in lines if len(line) >= _MIN_LINE_BYTES}
     for text in filter(is_long_enough, {value, value.strip()}):
-        forms |= {text.encode(), *_base64(text.encode()), *_url(text), *_json(text)}
+        forms |= {text.encode(), *_base64(text.encode()), *_unquoted(text)}
     return forms
 
 
@@ -41,17 +39,8 @@ def _base64(raw: bytes) -> Iterator[bytes]:
             yield form.translate(_URL_SAFE)
 
 
-def _url(text: str) -> Iterator[bytes]:
-    encodings = [quote(text, safe) for safe in _UNESCAPED] + [quote_plus(text)]
-    for encoding in encodings:
-        yield encoding.encode()
-        yield re.sub("%..", lambda found: found[0].lower(), encoding).encode()
-
-
-def _json(text: str) -> Iterator[bytes]:
-    ascii_only, unicode = json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]
-    for escaped in (ascii_only, unicode):
-        yield escaped.encode()
-        yield escaped.replace("/", "\\/").encode()
-        yield re.sub("[&<>]", lambda found: f"\\u{ord(found[0]):04x}", escaped).encode()
-    yield re.sub(r"(?<=\\u)....", lambda found: found[0].upper(), ascii_only).encode()
+def _unquoted(text: str) -> Iterator[bytes]:
+    """What is left of a value that holds ``%41`` when the JSON that it stands in is unescaped."""
+    unquoted = unquote_to_bytes(text)
+    if len(unquoted.translate(None, b"\r\n ")) >= MIN_BYTES and b"\0" not in unquoted:
+        yield unquoted
