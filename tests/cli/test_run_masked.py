@@ -89,6 +89,39 @@ def test_killing_us_ends_the_command(environment: dict[str, str], tmp_path: Path
     wait_until(lambda: not is_running(int(identity.read_text())))
 
 
+CAUGHT = sorted(
+    signal.valid_signals()
+    - {signal.SIGKILL, signal.SIGSTOP}
+    - {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}  # faults of our own
+    - {signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTTIN, signal.SIGTTOU}
+)
+TELL_SIGNALS = """
+import signal
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+print("ready", flush=True)
+while True:
+    print(int(signal.sigwait(signal.valid_signals())), flush=True)
+"""
+
+
+def test_every_signal_reaches_the_command(environment: dict[str, str]) -> None:
+    """But those that tell of faults or of our own children, files and terminals."""
+    command = ["strongroom", "run", *MASKED, sys.executable, "-c", TELL_SIGNALS]
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as ours:
+        assert ours.stdout is not None
+        assert ours.stdout.readline() == b"ready\n"
+        for number in CAUGHT:
+            ours.send_signal(number)
+            assert ours.stdout.readline() == b"%d\n" % number
+        ours.kill()
+
+
 @pytest.fixture
 def terminal(environment: dict[str, str], tmp_path: Path) -> Terminal:
     """A shell under ``--mask``, with a key of several lines and a greeting."""

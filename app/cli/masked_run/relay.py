@@ -10,15 +10,10 @@ from app.cli.masked_run.keyboard import Keyboard
 from app.cli.masked_run.monitor import Message, Monitor, News
 from app.cli.masked_run.output_stream import OutputStream
 
-_PASSED_ON = (
-    signal.SIGINT,
-    signal.SIGTERM,
-    signal.SIGHUP,
-    signal.SIGQUIT,
-    signal.SIGTSTP,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-)
+_NOT_CAUGHT = {signal.SIGKILL, signal.SIGSTOP}
+_FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}  # ours; no way back
+_OURS = {signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTTIN, signal.SIGTTOU}
+_PASSED_ON = signal.valid_signals() - _NOT_CAUGHT - _FAULTS - _OURS
 _WANTS_TERMINAL = (signal.SIGTTIN, signal.SIGTTOU)
 
 
@@ -38,6 +33,7 @@ class Relay:
         self._selector = selector
         self._end: Message | None = None
         self._continued = False
+        self._is_stopped = False  # a command that stopped is continued by the monitor
 
     def run(self, *, take_keys: bool) -> Message:
         """Serve, with the user's keys at once if so wanted, and tell how the command ended."""
@@ -85,18 +81,21 @@ class Relay:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, lambda number, _: self._monitor.signal(number))
         signal.signal(signal.SIGCONT, self._on_continue)
-        if self._keyboard:
+        if self._keyboard:  # its terminal tells the command
             keyboard = self._keyboard
             signal.signal(signal.SIGWINCH, lambda *_: keyboard.copy_size())
 
     def _on_continue(self, *_: object) -> None:
         self._continued = True
+        if not self._is_stopped:
+            self._monitor.signal(signal.SIGCONT)
         if self._keyboard and self._keyboard.taken:
             self._keyboard.take()
 
     def _hear(self) -> None:
         message = self._monitor.read()
         if message.news is News.STOPPED:
+            self._is_stopped = True
             self._follow_stop(message.number)
         elif message.news is News.CONTINUED:
             self._follow_continue()
@@ -117,6 +116,7 @@ class Relay:
 
     def _follow_continue(self) -> None:
         """Serve on; not before, for SIGCONT would undo a Ctrl-Z."""
+        self._is_stopped = False
         self._catch_signals()
         if self._keyboard:
             self._keyboard.listen()
