@@ -89,6 +89,26 @@ def test_killing_us_ends_the_command(environment: dict[str, str], tmp_path: Path
     wait_until(lambda: not is_running(int(identity.read_text())))
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_standard_streams_that_are_closed_are_empty_ones(
+    environment: dict[str, str], tmp_path: Path, closed: str
+) -> None:
+    command = "sh -c 'echo out; cat; echo err >&2; exit 3'"
+    script = f"strongroom run {' '.join(MASKED)} {command} {closed}"
+    shell = subprocess.run(
+        ["sh", "-c", script],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+        start_new_session=True,
+    )
+    assert shell.returncode == 3
+    assert shell.stdout == (b"" if " >&-" in f" {closed}" else b"out\n")
+    assert shell.stderr == (b"" if "2>&-" in closed else b"err\n")
+
+
 CAUGHT = sorted(
     signal.valid_signals()
     - {signal.SIGKILL, signal.SIGSTOP}

@@ -27,6 +27,7 @@ def run_masked(
     Raises:
         Refused: There is no way to start it.
     """
+    _open_standard_streams()
     search = ValueSearch(values)
     user = UserTerminal.find()
     outer, inner = user.open_alike() if user else (None, None)
@@ -41,6 +42,15 @@ def run_masked(
         end = Relay(monitor, outputs, keyboard, selector).run(take_keys=foreground)
     monitor.close()
     return _end_alike(end)
+
+
+def _open_standard_streams() -> None:
+    """Give those that are closed nothing to read and nowhere to print, or ours would be there."""
+    opened = os.open(os.devnull, os.O_RDWR)
+    while opened <= 2:  # noqa: PLR2004 - standard error
+        os.set_inheritable(opened, True)  # noqa: FBT003 - its only form
+        opened = os.open(os.devnull, os.O_RDWR)
+    os.close(opened)
 
 
 def _wire(
