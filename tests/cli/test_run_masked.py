@@ -89,6 +89,36 @@ def test_killing_us_ends_the_command(environment: dict[str, str], tmp_path: Path
     wait_until(lambda: not is_running(int(identity.read_text())))
 
 
+def test_the_monitor_keeps_nothing_open_but_its_channel(run: Run) -> None:
+    result = run(*MASKED, "sh", "-c", "ls /proc/$PPID/fd | wc -l")
+    assert result.stdout.split() == ["1"]
+
+
+ADOPT = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER, as process 1 is of all
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_processes_that_lost_their_parent_are_reaped(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    orphan = "sh -c 'read x & echo $! > id'; read x"
+    with subprocess.Popen(
+        [sys.executable, "-c", ADOPT, "strongroom", "run", *MASKED, "sh", "-c", orphan],
+        env=environment,
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+    ) as ours:
+        identity = tmp_path / "id"
+        wait_until(lambda: identity.exists() and identity.read_text().endswith("\n"))
+        wait_until(lambda: not Path(f"/proc/{int(identity.read_text())}").exists())
+        assert ours.stdin is not None
+        ours.stdin.close()
+        assert ours.wait() == 1
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"])
 def test_standard_streams_that_are_closed_are_empty_ones(
     environment: dict[str, str], tmp_path: Path, closed: str

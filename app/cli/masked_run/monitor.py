@@ -17,7 +17,7 @@ import termios
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from app.cli.redeem import NOT_EXECUTABLE, Fault, Refused, execute
@@ -76,10 +76,11 @@ class Monitor:
 
     def __init__(self, start: Start) -> None:
         self._channel, theirs = socket.socketpair()
+        parent = os.getpid()
         self._process = os.fork()
         if self._process == 0:
             self._channel.close()
-            _run_monitor(start, theirs)
+            _run_monitor(start, theirs, parent)
         theirs.close()
         first = self.read()
         if first.news is not News.STARTED:
@@ -117,21 +118,30 @@ class Monitor:
     def close(self) -> None:
         """Let the monitor go, after the command's end."""
         self._channel.close()
-        os.waitpid(self._process, 0)
+        with contextlib.suppress(ChildProcessError):  # it was reaped
+            os.waitpid(self._process, 0)
 
 
-def _run_monitor(start: Start, channel: socket.socket) -> NoReturn:
+def reap() -> None:
+    """Let go of children that ended; in a container, those that lost their parent are ours, too."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _run_monitor(start: Start, channel: socket.socket, parent: int) -> NoReturn:
     try:
         os.setsid()
         if start.terminal is not None:
             fcntl.ioctl(start.terminal, termios.TIOCSCTTY, 0)
         for number in _TERMINAL_STOPS:
             signal.signal(number, signal.SIG_IGN)
-        _die_with_parent()
+        _die_with(parent)
         executed, still_ours = os.pipe()
+        monitor = os.getpid()
         command = os.fork()
         if command == 0:
-            _become_command(start)
+            _become_command(start, monitor)
         os.close(still_ours)
         os.read(executed, 1)  # ends when execve closes the command's copy; no key comes before
         _close_all_but(channel.fileno(), start.terminal)
@@ -141,10 +151,10 @@ def _run_monitor(start: Start, channel: socket.socket) -> NoReturn:
         os._exit(0)
 
 
-def _become_command(start: Start) -> NoReturn:
+def _become_command(start: Start, monitor: int) -> NoReturn:
     try:
         os.setpgid(0, 0)
-        _die_with_parent()
+        _die_with(monitor)
         if start.terminal is not None and start.foreground:
             os.tcsetpgrp(start.terminal, os.getpid())
         for number in _TERMINAL_STOPS:
@@ -181,16 +191,27 @@ def _watch(start: Start, channel: socket.socket, command: int) -> None:
 
 def _close_all_but(channel: int, terminal: int | None) -> None:
     """The ends of pipes and terminals are the others' to close."""
-    kept = sorted({channel, channel if terminal is None else terminal})
-    for after, before in pairwise([-1, *kept, os.sysconf("SC_OPEN_MAX")]):
-        os.closerange(after + 1, before)
+    for descriptor in _open_descriptors():
+        if descriptor not in {channel, terminal}:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+
+def _open_descriptors() -> Sequence[int]:
+    """All of them; the limit may be a billion, so not every number is tried unless it has to be."""
+    try:
+        return [int(entry.name) for entry in Path("/dev/fd").iterdir()]
+    except OSError:  # there is no /proc
+        return range(os.sysconf("SC_OPEN_MAX"))
 
 
 def _tell(channel: socket.socket, news: News, number: int) -> None:
     channel.send(_MESSAGE.pack(news, number))
 
 
-def _die_with_parent() -> None:
-    """So that nothing goes on unmasked or unseen when we are killed."""
+def _die_with(parent: int) -> None:
+    """So that nothing goes on unmasked or unseen when our parent is killed, or already was."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGHUP)  # PR_SET_PDEATHSIG, prctl(2)
+    if os.getppid() != parent:
+        os._exit(1)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from app.cli.masked_run.keyboard import Keyboard
-from app.cli.masked_run.monitor import Message, Monitor, News
+from app.cli.masked_run.monitor import Message, Monitor, News, reap
 from app.cli.masked_run.output_stream import OutputStream
 
 _NOT_CAUGHT = {signal.SIGKILL, signal.SIGSTOP}
@@ -81,6 +81,7 @@ class Relay:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, lambda number, _: self._monitor.signal(number))
         signal.signal(signal.SIGCONT, self._on_continue)
+        signal.signal(signal.SIGCHLD, lambda *_: reap())
         if self._keyboard:  # its terminal tells the command
             keyboard = self._keyboard
             signal.signal(signal.SIGWINCH, lambda *_: keyboard.copy_size())
