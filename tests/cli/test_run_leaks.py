@@ -19,15 +19,15 @@ def test_only_the_command_has_the_value_in_proc(
     environment: dict[str, str], server: ProtocolServer, tmp_path: Path, mask: tuple[str, ...]
 ) -> None:
     os.mkfifo(tmp_path / "go")
-    script = "echo $$ > id; mv id command; read x < go"
+    script, identity = "echo $$ > id; read x < go", tmp_path / "id"
     with subprocess.Popen(
         ["strongroom", "run", *mask, "--secret", "GREETING", "--", "sh", "-c", script],
         env=environment,
         cwd=tmp_path,
     ) as ours:
         try:
-            wait_until((tmp_path / "command").exists)
-            command = (tmp_path / "command").read_text().strip()
+            wait_until(lambda: identity.exists() and identity.read_text().endswith("\n"))
+            command = identity.read_text().strip()
             (token,) = server.tokens
             assert holders("environ", CANARY) == {command}
             assert holders("environ", token) == set()
