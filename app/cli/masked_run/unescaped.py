@@ -106,10 +106,13 @@ def _near_escapes(
     pieces: list[bytes], read: list[bytes], reach: int
 ) -> tuple[list[bytes], list[bytes]]:
     """The same with a gap, as if it were an escape, for the middle of each long plain piece."""
+    longest = 2 * reach + _GAP_BYTES
+    if max(map(len, pieces)) <= longest:  # as most often, and much faster than the loop
+        return pieces, read
     near: list[bytes] = []
     near_read: list[bytes] = []
     done = 0
-    for number in [i for i, piece in enumerate(pieces) if len(piece) > 2 * reach + _GAP_BYTES]:
+    for number in [i for i, piece in enumerate(pieces) if len(piece) > longest]:
         piece = pieces[number]
         head, tail = piece[:reach], piece[-reach:]
         near += [*pieces[done:number], head, piece[reach:-reach], tail]
