@@ -43,6 +43,7 @@ _SHA512 = SHA512()
 _LENGTH = struct.Struct(">I")
 _SMALLEST_PAD = 256
 _LARGEST_PAD = 2**24
+_PADDED_SIZES = frozenset(2**n for n in range(8, 25))
 
 
 def seal(key: DataKey, plaintext: bytes, context: bytes) -> bytes:
@@ -56,10 +57,10 @@ def open_envelope(key: DataKey, envelope: bytes, context: bytes) -> bytearray:
     Raises:
         DecryptionError: Any byte differs from what was sealed, or the key or the context does.
     """
-    padded_bytes = len(envelope) - _HEADER_BYTES - _TAG_BYTES
-    if not _is_padded_size(padded_bytes) or envelope[: len(_PREFIX)] != _PREFIX:
-        raise DecryptionError
     header = envelope[:_HEADER_BYTES]
+    padded_bytes = len(envelope) - _HEADER_BYTES - _TAG_BYTES
+    if padded_bytes not in _PADDED_SIZES or not header.startswith(_PREFIX):
+        raise DecryptionError
     cipher = _verified_cipher(key, header, context)
     try:
         padded = cipher.decrypt(_NONCE, envelope[_HEADER_BYTES:], header)
@@ -109,12 +110,8 @@ def _pad(plaintext: bytes) -> bytes:
 
 def _unpad(padded: bytes) -> bytearray:
     (length,) = _LENGTH.unpack_from(padded)
-    end = _LENGTH.size + length
-    smallest = max(_SMALLEST_PAD, 1 << (end - 1).bit_length())
-    if len(padded) != smallest or padded[end:] != bytes(len(padded) - end):
+    end, size = _LENGTH.size + length, len(padded)
+    fits_best = size // 2 < end <= size or end <= size == _SMALLEST_PAD
+    if not fits_best or padded[end:] != bytes(size - end):
         raise DecryptionError
     return bytearray(padded[_LENGTH.size : end])
-
-
-def _is_padded_size(size: int) -> bool:
-    return _SMALLEST_PAD <= size <= _LARGEST_PAD and size & (size - 1) == 0

@@ -4,6 +4,7 @@ Deriving is most of what opening an envelope takes, and a value is handed over a
 is kept is found by all that it was derived from, and goes when its data key does.
 """
 
+from collections.abc import Callable
 from threading import Lock
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -31,16 +32,16 @@ class RecordKeys:
 
     Args:
         room: Shared with the record keys of all other data keys.
+
+    Attributes:
+        find: Gives the cipher of an origin, if it was kept, or ``None``.
     """
 
     def __init__(self, room: Room) -> None:
         self._room = room
         self._ciphers: dict[bytes, AESGCM] = {}
         self._is_dropped = False
-
-    def find(self, origin: bytes) -> AESGCM | None:
-        """The cipher of this origin, if it was kept."""
-        return self._ciphers.get(origin)
+        self.find: Callable[[bytes], AESGCM | None] = self._ciphers.get
 
     def keep(self, origin: bytes, cipher: AESGCM) -> None:
         """Keep a cipher if there is room.
