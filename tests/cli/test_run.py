@@ -245,8 +245,9 @@ def test_a_command_that_the_kernel_cannot_execute_is_told(
 
 
 BECOME_WITHOUT_STREAMS = """
+import os
 from app.cli.masked_run.monitor import Start, _become_command
-_become_command(Start(["true"], {}, (999, 999, 999), None, False))
+_become_command(Start(["true"], {}, (999, 999, 999), None, False), os.getppid())
 """
 
 

@@ -82,6 +82,7 @@ class Relay:
                 signal.signal(number, lambda number, _: self._monitor.signal(number))
         signal.signal(signal.SIGCONT, self._on_continue)
         signal.signal(signal.SIGCHLD, lambda *_: reap())
+        reap()  # what ended before
         if self._keyboard:  # its terminal tells the command
             keyboard = self._keyboard
             signal.signal(signal.SIGWINCH, lambda *_: keyboard.copy_size())
