@@ -8,7 +8,16 @@ thread then has: of many small rows, that takes longer than all that is read.
 from collections.abc import Sequence
 
 import orjson
-from sqlalchemy import ColumnElement, Text, bindparam, cast, func, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    LargeBinary,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+)
 
 _BETWEEN_COLUMNS = ","
 _BETWEEN_ROWS = ";"
@@ -37,9 +46,9 @@ def decimal(column: ColumnElement[int]) -> ColumnElement[str]:
     return cast(column, Text)
 
 
-def hexadecimal(column: ColumnElement[bytes]) -> ColumnElement[str]:
-    """Bytes as a column of ``as_text``."""
-    return func.hex(column)
+def as_bytes(column: ColumnElement[bytes]) -> ColumnElement[bytes]:
+    """The bytes of all rows, one after the other, in the order of ``as_text`` beside it."""
+    return cast(func.group_concat(column, _literal("")), LargeBinary)
 
 
 def rows_in(text: str) -> list[list[str]]:

@@ -32,7 +32,7 @@ from app.repository.base import SealedSecrets, SecretRepository
 from app.repository.sql import fields
 from app.repository.sql.data_keys import DATA_KEY_COLUMNS, ITS_WRAPPINGS, parse_data_key
 from app.repository.sql.fields import Row
-from app.repository.sql.lists import as_list, as_text, decimal, hexadecimal, is_in, rows_in
+from app.repository.sql.lists import as_bytes, as_list, as_text, decimal, is_in, rows_in
 from app.repository.sql.prepared import InsertUnlessThere, Query
 from app.repository.sql.statements import Statements
 from app.repository.sql.tables import data_keys, secrets, wrappings
@@ -65,6 +65,7 @@ _VIEW_BY_ID = _VIEW.where(_THIS)
 _STORED_COLUMNS = tuple(secrets.c[name] for name in StoredSecret._fields)
 _STORED_TYPES = (str, str, str, int, str, bytes, int, int)
 _ID_OF_KEY = DATA_KEY_COLUMNS.index(data_keys.c.id)
+_CHECK_OF_KEY = DATA_KEY_COLUMNS.index(data_keys.c.check)
 _THESE = and_(_OWN, is_in(secrets.c.id, "ids"))
 _ADD = InsertUnlessThere(secrets)
 _LOCK_VERSION = select(secrets.c.version).where(_THIS).with_for_update()
@@ -112,25 +113,24 @@ _FIND = union_all(
 
 
 def _sealed() -> CompoundSelect[*tuple[Any, ...]]:
-    """All secrets as one text, ``NULL`` if they do not fit, then each of their data keys.
+    """All secrets in one row, as ``NULL`` if they do not fit, then each of their data keys.
 
-    A data key that stood beside every secret would be most of what is read.
+    A data key that stood beside every secret would be most of what is read. The row has a text of
+    columns where a data key has its account, and all envelopes where it has its check.
     """
     these = (
         select(*(secrets.c[name] for name in ("id", "name", "data_key_id", "version", "envelope")))
         .where(_THESE)
         .cte("these")
     )
-    size = select(func.coalesce(func.sum(func.length(these.c.envelope)), 0)).scalar_subquery()
+    length = func.length(these.c.envelope)
+    size = select(func.coalesce(func.sum(length), 0)).scalar_subquery()
     fits = size <= bindparam("most_bytes")
     text = as_text(
-        these.c.id,
-        these.c.name,
-        these.c.data_key_id,
-        decimal(these.c.version),
-        hexadecimal(these.c.envelope),
+        these.c.id, these.c.name, these.c.data_key_id, decimal(these.c.version), decimal(length)
     )
-    no_key = (null() for _ in DATA_KEY_COLUMNS[1:])
+    in_one: list[ColumnElement[Any]] = [null() for _ in DATA_KEY_COLUMNS]
+    in_one[0], in_one[_CHECK_OF_KEY] = case((fits, text)), as_bytes(these.c.envelope)
     their_keys = (
         select(*DATA_KEY_COLUMNS)
         .join_from(data_keys, wrappings, ITS_WRAPPINGS, isouter=True)
@@ -139,7 +139,7 @@ def _sealed() -> CompoundSelect[*tuple[Any, ...]]:
             data_keys.c.id.in_(select(these.c.data_key_id)),
         )
     )
-    return union_all(select(case((fits, text)), *no_key).where(fits), their_keys)
+    return union_all(select(*in_one).where(fits), their_keys)
 
 
 _SEALED = _sealed()
@@ -277,23 +277,26 @@ def _containing(part: str) -> str:
 def _parse_sealed(rows: Sequence[Row]) -> SealedSecrets | None:
     """The row of all secrets and those of their data keys; ``None`` if the secrets did not fit."""
     rows_of: dict[object, list[Row]] = {}
-    text: str | None = None
     for row in rows:
-        if row[_ID_OF_KEY] is None:
-            text = row[0]
-        else:
-            rows_of.setdefault(row[_ID_OF_KEY], []).append(row)
+        rows_of.setdefault(row[_ID_OF_KEY], []).append(row)
+    ((text, *_),) = in_one = rows_of.pop(None)
     if text is None:
         return None
-    return SealedSecrets(_parse_values(text), [parse_data_key(rows) for rows in rows_of.values()])
+    keys = [parse_data_key(rows) for rows in rows_of.values()]
+    return SealedSecrets(_parse_values(in_one), keys)
 
 
 @fields.parses(_TABLE)
-def _parse_values(text: str) -> list[SealedValue]:
-    return [
-        SealedValue(secret_id, name, data_key_id, bytes.fromhex(envelope), int(version))
-        for secret_id, name, data_key_id, version, envelope in rows_in(text)
-    ]
+def _parse_values(in_one: Sequence[Row]) -> list[SealedValue]:
+    text, envelopes = in_one[0][0], in_one[0][_CHECK_OF_KEY] or b""
+    values: list[SealedValue] = []
+    start = 0
+    for secret_id, name, data_key_id, version, length in rows_in(text):
+        end = start + int(length)
+        envelope = envelopes[start:end]
+        values.append(SealedValue(secret_id, name, data_key_id, envelope, int(version)))
+        start = end
+    return values
 
 
 @fields.parses(_TABLE)
