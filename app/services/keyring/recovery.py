@@ -61,7 +61,7 @@ class Recovery:
         private = PrivateKeyFile(key, SystemKeyFingerprint(opened.context, check))
         return RecoveryKeyTexts(private, public_key_text(key.public_key))
 
-    def run(self, private: PrivateKeyFile, report: Report) -> Progress:
+    def run(self, private: PrivateKeyFile, report: Report, *, dry_run: bool = False) -> Progress:
         """Wrap every data key for the present keyring; recovered keys open and no longer seal.
 
         What has all its wrappings already, and they open, stays as it is: a recovery that was
@@ -70,6 +70,7 @@ class Recovery:
         Args:
             private: The private half, with the fingerprint that was filed.
             report: Told after each batch.
+            dry_run: Only verify everything, open it, and count.
 
         Raises:
             RecoveryRefused: The database holds another system data key, or an edited row. Nothing
@@ -83,7 +84,7 @@ class Recovery:
         pace = Pace(len(keys), None, report)
         for start in range(0, len(keys), BATCH):
             batch = keys[start : start + BATCH]
-            changed, causes = restoring.restore(batch)
+            changed, causes = restoring.restore(batch, dry_run=dry_run)
             pace.step(done=len(batch), changed=changed, causes=causes)
         return pace.progress()
 

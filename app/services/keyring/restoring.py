@@ -56,14 +56,23 @@ class Restoring:
         self._opened = opened
         self._private = private
 
-    def restore(self, keys: Sequence[VerifiedDataKey]) -> tuple[int, Counter[Cause]]:
+    def restore(
+        self, keys: Sequence[VerifiedDataKey], *, dry_run: bool
+    ) -> tuple[int, Counter[Cause]]:
         """Give data keys what they lack; those that have all of it stay as they are.
+
+        Args:
+            keys: A batch of them.
+            dry_run: Only find out what they lack, and whether they open.
 
         Returns:
             How many were changed, and how many could not be, by why.
         """
         lacking = {ref: self._lacking(ref, keys) for ref in self._targets}
         wanted = {key.record.id: key for each in lacking.values() for key in each}
+        if dry_run:
+            failed = self._refusals(wanted.values())
+            return len(wanted) - len(failed), Counter(failed.values())
         new, failed = self._wrap(lacking, wanted.values())
         try:
             self._store_all(new)
@@ -111,6 +120,13 @@ class Restoring:
             for data_key in opened.values():
                 data_key.wipe()
         return new, failed
+
+    def _refusals(self, keys: Iterable[VerifiedDataKey]) -> dict[str, Cause]:
+        """Why data keys do not open."""
+        opened, failed = self._open_all(keys)
+        for data_key in opened.values():
+            data_key.wipe()
+        return failed
 
     def _open_all(
         self, keys: Iterable[VerifiedDataKey]

@@ -48,6 +48,13 @@ def test_afterwards_every_value_opens_under_the_new_keyring(
     assert values(loss, tenants) == [VALUES, VALUES]
 
 
+def test_a_dry_run_counts_what_opens_and_changes_nothing(loss: Loss, rows: Rows) -> None:
+    before = rows.all("data_keys"), rows.all("wrappings")
+    progress = loss.process().recovery.run(loss.private, ignore, dry_run=True)
+    assert (progress.done, progress.changed, progress.failed) == (DATA_KEYS, DATA_KEYS, 0)
+    assert (rows.all("data_keys"), rows.all("wrappings")) == before
+
+
 def test_recovered_keys_no_longer_seal(loss: Loss, tenants: list[Tenant], rows: Rows) -> None:
     recovered = {row["id"] for row in rows.all("data_keys")}
     loss.process().recovery.run(loss.private, ignore)
