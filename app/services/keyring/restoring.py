@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from app.domain.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.data_keys import DataKeyRecord, DataKeyState
@@ -12,8 +12,9 @@ from app.repository.base import Conflict, Database, UnitOfWork
 from app.services.keyring.causes import Cause, cause_of
 from app.services.keyring.entries import wrapping_entries
 from app.services.keyring.held_keys import VerifiedDataKey
+from app.services.keyring.new_wrappings import NewWrapping, store_all
 from app.services.system_key import OpenedSystemKey
-from app.services.wrappings import new_wrapping, refusing_retired_keys, superseded, to_wrapping
+from app.services.wrappings import new_wrapping, superseded, to_wrapping
 from backends.data_key import DataKey, verify_key
 from backends.errors import DecryptionError, KeyProviderError, UnknownKey
 from backends.keyring import Keyring
@@ -21,15 +22,6 @@ from backends.member import Member
 from backends.provider import KeyWrapper, WrappedKey
 from backends.recovery_keys import RecoveryPrivateKey
 from backends.renewal import HeldKey, proved, wrap_opened
-
-
-@dataclass(frozen=True, slots=True)
-class _New:
-    """A new wrapping of a data key, and those that it makes needless."""
-
-    key: VerifiedDataKey
-    wrapped: WrappedKey
-    replaced: tuple[WrappedKey, ...]
 
 
 class Restoring:
@@ -75,7 +67,7 @@ class Restoring:
             return len(wanted) - len(failed), Counter(failed.values())
         new, failed = self._wrap(lacking, wanted.values())
         try:
-            self._store_all(new)
+            store_all(self._database, new, self._store)
         except StorageUnavailable as error:
             failed |= {each.key.record.id: cause_of(error) for each in new}
         return len(wanted) - len(failed), Counter(failed.values())
@@ -102,10 +94,10 @@ class Restoring:
 
     def _wrap(
         self, lacking: Mapping[str, list[VerifiedDataKey]], wanted: Iterable[VerifiedDataKey]
-    ) -> tuple[list[_New], dict[str, Cause]]:
+    ) -> tuple[list[NewWrapping], dict[str, Cause]]:
         """The new wrappings, and why data keys lack one still."""
         opened, failed = self._open_all(wanted)
-        new: list[_New] = []
+        new: list[NewWrapping] = []
         try:
             for ref, each in lacking.items():
                 keys = [key for key in each if key.record.id in opened]
@@ -113,7 +105,9 @@ class Restoring:
                 target = self._targets[ref]
                 for key, answer in zip(keys, wrap_opened(target, items), strict=True):
                     if isinstance(answer, WrappedKey):
-                        new.append(_New(key, answer, self._replaced(key.held, answer, target)))
+                        new.append(
+                            NewWrapping(key, answer, self._replaced(key.held, answer, target))
+                        )
                     else:
                         failed.setdefault(key.record.id, cause_of(answer))
         finally:
@@ -147,22 +141,14 @@ class Restoring:
         dead = tuple(each for each in held.wrappings if each.key_ref == new.key_ref)
         return dead + superseded(held, new, target.provider, {*self._targets, new.key_ref})
 
-    def _store_all(self, new: Sequence[_New]) -> None:
-        if not new:
-            return
-        with refusing_retired_keys(), self._database.writing() as work:
-            for each in new:
-                self._store(work, each)
-            work.commit()
-
-    def _store(self, work: UnitOfWork, new: _New) -> None:
+    def _store(self, work: UnitOfWork, new: NewWrapping) -> None:
         """Put the wrapping in the place of what was found there, unless that changed meanwhile."""
         record, context = new.key.record, new.key.held.context
         stored = work.data_keys.get(record.account_id, record.id)
         if stored is None or stored.record.unverified.check != record.check:
             return
         work.data_keys.replace(self._opened.guard(_sealing_no_more(record)))
-        for each in new.replaced:
+        for each in new.needless:
             work.wrappings.remove(to_wrapping(each, context))
         with suppress(Conflict):
             wrapping = new_wrapping(new.wrapped, context, self._keyring)

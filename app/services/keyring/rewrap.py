@@ -7,28 +7,19 @@ compared with what was read.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from app.domain.errors import StorageUnavailable
 from app.repository.base import Conflict, Database, UnitOfWork
 from app.services.keyring.causes import Cause, cause_of
 from app.services.keyring.entries import Entry, wrapping_entries
 from app.services.keyring.held_keys import VerifiedDataKey, batches
+from app.services.keyring.new_wrappings import NewWrapping, store_all
 from app.services.keyring.progress import Pace, Progress, Report
 from app.services.system_key import SystemKey
-from app.services.wrappings import new_wrapping, refusing_retired_keys, superseded, to_wrapping
+from app.services.wrappings import new_wrapping, superseded, to_wrapping
 from backends.keyring import Keyring
 from backends.provider import WrappedKey
 from backends.renewal import renew
-
-
-@dataclass(frozen=True, slots=True)
-class _New:
-    """A new wrapping of a data key, and those that it makes needless."""
-
-    key: VerifiedDataKey
-    wrapped: WrappedKey
-    older: tuple[WrappedKey, ...]
 
 
 class Rewrap:
@@ -72,7 +63,7 @@ class Rewrap:
         stale: dict[str, list[VerifiedDataKey]],
     ) -> Counter[Cause]:
         """Make and store what is missing; how many data keys still lack a wrapping, by why."""
-        new: list[_New] = []
+        new: list[NewWrapping] = []
         failed: dict[str, Cause] = {}
         for ref, keys in stale.items():
             target = targets[ref].member
@@ -80,24 +71,16 @@ class Rewrap:
             for key, answer in zip(keys, answers, strict=True):
                 if isinstance(answer, WrappedKey):
                     older = superseded(key.held, answer, target.provider, targets)
-                    new.append(_New(key, answer, older))
+                    new.append(NewWrapping(key, answer, older))
                 else:
                     failed.setdefault(key.record.id, cause_of(answer))
         try:
-            self._store_all(new)
+            store_all(self._database, new, self._store)
         except StorageUnavailable as error:
             failed |= {each.key.record.id: cause_of(error) for each in new}
         return Counter(failed.values())
 
-    def _store_all(self, new: Sequence[_New]) -> None:
-        if not new:
-            return
-        with refusing_retired_keys(), self._database.writing() as work:
-            for each in new:
-                self._store(work, each)
-            work.commit()
-
-    def _store(self, work: UnitOfWork, new: _New) -> None:
+    def _store(self, work: UnitOfWork, new: NewWrapping) -> None:
         """Add the wrapping unless another node did, or the data key changed or went meanwhile."""
         record = new.key.record
         stored = work.data_keys.get(record.account_id, record.id)
@@ -110,7 +93,7 @@ class Rewrap:
             )
         except Conflict:
             return
-        for older in new.older:
+        for older in new.needless:
             work.wrappings.remove(to_wrapping(older, new.key.held.context))
 
 

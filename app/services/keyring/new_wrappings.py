@@ -1,0 +1,37 @@
+"""New wrappings of data keys on their way into the database, a batch in one unit of work."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from app.repository.base import Database, UnitOfWork
+from app.services.keyring.held_keys import VerifiedDataKey
+from app.services.wrappings import refusing_retired_keys
+from backends.provider import WrappedKey
+
+
+@dataclass(frozen=True, slots=True)
+class NewWrapping:
+    """A new wrapping of a data key, and those that it makes needless."""
+
+    key: VerifiedDataKey
+    wrapped: WrappedKey
+    needless: tuple[WrappedKey, ...]
+
+
+def store_all(
+    database: Database,
+    new: Sequence[NewWrapping],
+    store: Callable[[UnitOfWork, NewWrapping], None],
+) -> None:
+    """Store all of them or none.
+
+    Raises:
+        KeyProviderConfigError: The root key of one was retired.
+        StorageUnavailable: The database could not.
+    """
+    if not new:
+        return
+    with refusing_retired_keys(), database.writing() as work:
+        for each in new:
+            store(work, each)
+        work.commit()
