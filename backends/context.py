@@ -34,8 +34,7 @@ def _owner(kind: int, deployment_id: str, account_id: str) -> bytes:
     return _MAGIC + bytes([kind]) + _text(deployment_id) + _text(account_id)
 
 
-@dataclass(frozen=True, slots=True)
-class KeyContext:
+class KeyContext(NamedTuple):
     """The data key that a wrapping holds."""
 
     deployment_id: str
@@ -56,7 +55,8 @@ class KeyContext:
         }
 
 
-class ValueContext(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ValueContext:
     """The row of the secret whose value an envelope holds."""
 
     deployment_id: str
@@ -68,18 +68,13 @@ class ValueContext(NamedTuple):
 
     def to_bytes(self) -> bytes:
         """The canonical encoding, kind 1."""
-        return _of_value(self)
-
-
-@lru_cache(maxsize=8192)
-def _of_value(context: ValueContext) -> bytes:
-    return (
-        _owner(_KIND_VALUE, context.deployment_id, context.account_id)
-        + _text(context.secret_id)
-        + _text(context.name)
-        + _number(context.version)
-        + _text(context.data_key_id)
-    )
+        return (
+            _owner(_KIND_VALUE, self.deployment_id, self.account_id)
+            + _text(self.secret_id)
+            + _text(self.name)
+            + _number(self.version)
+            + _text(self.data_key_id)
+        )
 
 
 @dataclass(frozen=True, slots=True)

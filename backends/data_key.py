@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from backends.context import KeyContext
 from backends.errors import DecryptionError
-from backends.record_keys import RecordKeys
+from backends.record_keys import RecordKeys, Room
 
 DATA_KEY_BYTES = 32
 
@@ -20,7 +20,7 @@ class DataKey(bytearray):
     """A data key, wiped in place when done with (best effort: Python may hold copies).
 
     Attributes:
-        record_keys: Where those that were derived from it are kept; ``None`` for nowhere.
+        record_keys: Where those that were derived from it are kept; unless given, nowhere.
 
     Raises:
         DecryptionError: The bytes are not 32 long, so no provider of ours can have made them.
@@ -33,7 +33,7 @@ class DataKey(bytearray):
             del source  # or this frame would show it in a traceback with locals
             raise DecryptionError
         super().__init__(source)
-        self.record_keys = record_keys
+        self.record_keys = RecordKeys(Room(0)) if record_keys is None else record_keys
 
     @classmethod
     def random(cls) -> "DataKey":

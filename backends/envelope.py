@@ -51,40 +51,34 @@ def seal(key: DataKey, plaintext: bytes, context: bytes) -> bytes:
     return _seal(key, plaintext, context, os.urandom(_SALT_BYTES))
 
 
-def open_envelope(key: DataKey, envelope: bytes, context: bytes) -> bytearray:
-    """The plaintext of ``envelope``, for the caller to wipe.
+def open_envelope(key: DataKey, envelope: bytes, context: bytes) -> memoryview:
+    """The plaintext of ``envelope``, for the caller to wipe: there is no other copy of it.
 
     Raises:
         DecryptionError: Any byte differs from what was sealed, or the key or the context does.
     """
-    header = envelope[:_HEADER_BYTES]
     padded_bytes = len(envelope) - _HEADER_BYTES - _TAG_BYTES
-    if padded_bytes not in _PADDED_SIZES or not header.startswith(_PREFIX):
+    if padded_bytes not in _PADDED_SIZES:
         raise DecryptionError
-    cipher = _verified_cipher(key, header, context)
+    header = envelope[:_HEADER_BYTES]
+    cipher = key.record_keys.find(header + context) or _derive_verified(key, header, context)
+    padded = bytearray(padded_bytes)
     try:
-        padded = cipher.decrypt(_NONCE, envelope[_HEADER_BYTES:], header)
-    except InvalidTag:
+        cipher.decrypt_into(_NONCE, envelope[_HEADER_BYTES:], header, padded)
+        return memoryview(padded)[_LENGTH.size : _end(padded)]
+    except (InvalidTag, DecryptionError):
+        padded[:] = bytes(padded_bytes)
         raise DecryptionError from None
-    return _unpad(padded)
-
-
-def _verified_cipher(key: DataKey, header: bytes, context: bytes) -> AESGCM:
-    """The record key that the header commits to, as a cipher; derived, or kept from before."""
-    if key.record_keys is None:
-        return _derive_verified(key, header, context)
-    origin = header + context
-    cipher = key.record_keys.find(origin)
-    if cipher is None:
-        cipher = _derive_verified(key, header, context)
-        key.record_keys.keep(origin, cipher)
-    return cipher
 
 
 def _derive_verified(key: DataKey, header: bytes, context: bytes) -> AESGCM:
+    """The record key that the header commits to, as a cipher that is kept from now on."""
+    if not header.startswith(_PREFIX):
+        raise DecryptionError
     cipher, commitment = _derive(key, header[_SALT], context)
     if not constant_time.bytes_eq(commitment, header[_COMMITMENT]):
         raise DecryptionError
+    key.record_keys.keep(header + context, cipher)
     return cipher
 
 
@@ -108,10 +102,11 @@ def _pad(plaintext: bytes) -> bytes:
     return _LENGTH.pack(len(plaintext)) + plaintext + bytes(size - used)
 
 
-def _unpad(padded: bytes) -> bytearray:
+def _end(padded: bytearray) -> int:
+    """Where the plaintext ends that ``_pad`` filled up."""
     (length,) = _LENGTH.unpack_from(padded)
     end, size = _LENGTH.size + length, len(padded)
     fits_best = size // 2 < end <= size or end <= size == _SMALLEST_PAD
-    if not fits_best or padded[end:] != bytes(size - end):
+    if not fits_best or not padded.endswith(bytes(size - end)):
         raise DecryptionError
-    return bytearray(padded[_LENGTH.size : end])
+    return int(end)

@@ -1,15 +1,17 @@
 """Values between rows and envelopes: the one place that seals a value and the one that opens it."""
 
+from functools import lru_cache
+
 from app.domain.secrets import SealedValue, Secret, SecretValue, StoredSecret
 from app.services.data_keys import LentKey
-from backends.context import ValueContext
+from backends.context import KeyContext, ValueContext
 from backends.envelope import open_envelope, seal
 
 
 def seal_value(lent: LentKey, secret: Secret, version: int, value: SecretValue) -> StoredSecret:
     """The row of a secret, with its value sealed under the lent data key."""
     owner = lent.context
-    context = _context(lent, secret.id, secret.name, version)
+    context = _context(owner, secret.id, secret.name, version)
     return StoredSecret(
         account_id=owner.account_id,
         id=secret.id,
@@ -28,20 +30,21 @@ def open_value(lent: LentKey, secret: SealedValue | StoredSecret) -> SecretValue
     Raises:
         DecryptionError: The row is not what was written: any of its columns, or its envelope.
     """
-    context = _context(lent, secret.id, secret.name, secret.version)
+    context = _context(lent.context, secret.id, secret.name, secret.version)
     plaintext = open_envelope(lent.key, secret.envelope, context)
     try:
-        return SecretValue(plaintext.decode())
+        return SecretValue(str(plaintext, "utf-8"))
     finally:
         plaintext[:] = bytes(len(plaintext))
 
 
-def _context(lent: LentKey, secret_id: str, name: str, version: int) -> bytes:
+@lru_cache(maxsize=8192)
+def _context(owner: KeyContext, secret_id: str, name: str, version: int) -> bytes:
     return ValueContext(
-        deployment_id=lent.context.deployment_id,
-        account_id=lent.context.account_id,
+        deployment_id=owner.deployment_id,
+        account_id=owner.account_id,
         secret_id=secret_id,
         name=name,
         version=version,
-        data_key_id=lent.context.data_key_id,
+        data_key_id=owner.data_key_id,
     ).to_bytes()

@@ -6,7 +6,6 @@ import logging
 import pickle
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -115,7 +114,7 @@ def test_the_check_refuses_another_key(key: DataKey) -> None:
 @pytest.mark.parametrize("field", ["deployment_id", "account_id", "data_key_id"])
 def test_the_check_is_of_one_identity(key: DataKey, field: str) -> None:
     with pytest.raises(DecryptionError):
-        verify_key(key, replace(CONTEXT, **{field: "other"}), key_check(key, CONTEXT))
+        verify_key(key, CONTEXT._replace(**{field: "other"}), key_check(key, CONTEXT))
 
 
 @pytest.mark.parametrize("check", [b"", bytes(31), bytes(33)])

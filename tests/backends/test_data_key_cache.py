@@ -5,7 +5,6 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 
@@ -86,7 +85,7 @@ def borrow(
 
 
 def contexts(count: int) -> list[KeyContext]:
-    return [replace(CONTEXT, data_key_id=f"dk_{n}") for n in range(count)]
+    return [CONTEXT._replace(data_key_id=f"dk_{n}") for n in range(count)]
 
 
 def test_a_miss_lends_what_was_loaded(cache: DataKeyCache) -> None:
@@ -136,7 +135,7 @@ def test_the_least_recently_used_key_goes_first(cache: DataKeyCache) -> None:
 def test_no_part_of_the_identity_is_left_out(cache: DataKeyCache, field: str) -> None:
     load = Loader()
     borrow(cache, load)
-    borrow(cache, load, replace(CONTEXT, **{field: "other"}))
+    borrow(cache, load, CONTEXT._replace(**{field: "other"}))
     assert load.calls == 2
 
 
@@ -281,7 +280,7 @@ def test_a_slow_load_holds_up_no_other_key(cache: DataKeyCache) -> None:
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(borrow, cache, held)
         assert held.started.wait(DEADLINE)
-        assert borrow(cache, Loader(), replace(CONTEXT, account_id="acc_2")) == KEY
+        assert borrow(cache, Loader(), CONTEXT._replace(account_id="acc_2")) == KEY
         held.release.set()
         slow.result(DEADLINE)
 

@@ -1,6 +1,7 @@
 """Envelopes open under their key and context, and otherwise give one error with one text."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -50,6 +51,12 @@ def test_what_is_sealed_opens(plaintext: bytes) -> None:
 @pytest.mark.parametrize("length", [0, 1, 252, 253, 508, 509, 65532, 65533, 65536])
 def test_every_length_is_kept(length: int) -> None:
     assert len(open_envelope(KEY, seal(KEY, bytes(length), CONTEXT), CONTEXT)) == length
+
+
+def test_who_wipes_what_was_opened_leaves_nothing_of_it(envelope: bytes) -> None:
+    opened = open_envelope(KEY, envelope, CONTEXT)
+    opened[:] = bytes(len(opened))
+    assert b"value" not in bytes(opened.obj)
 
 
 def test_sealing_twice_shows_no_repetition() -> None:
@@ -115,13 +122,13 @@ def test_another_key_is_refused(envelope: bytes) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        ROW._replace(deployment_id="dep_2"),
-        ROW._replace(account_id="acc_2"),
-        ROW._replace(secret_id="sec_2"),
-        ROW._replace(name="NAME2"),
-        ROW._replace(name="name"),
-        ROW._replace(version=2),
-        ROW._replace(data_key_id="dk_2"),
+        replace(ROW, deployment_id="dep_2"),
+        replace(ROW, account_id="acc_2"),
+        replace(ROW, secret_id="sec_2"),
+        replace(ROW, name="NAME2"),
+        replace(ROW, name="name"),
+        replace(ROW, version=2),
+        replace(ROW, data_key_id="dk_2"),
         KeyContext("dep_1", "acc_1", "dk_1"),
         AnswerContext("dep_1", "acc_1", "sec_1", "NAME", "dk_1"),
     ],

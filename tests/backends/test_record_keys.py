@@ -61,14 +61,13 @@ def test_what_was_opened_is_opened_again_without_deriving(
         open_envelope(key, envelope, CONTEXT)
     monkeypatch.delattr(envelopes, "HKDF")
     with lent(cache) as key:
-        assert open_envelope(key, envelope, CONTEXT) == b"value"
+        assert bytes(open_envelope(key, envelope, CONTEXT)) == b"value"
 
 
 def test_a_record_key_goes_when_the_time_of_its_data_key_is_over(
     cache: DataKeyCache, clock: Clock
 ) -> None:
     with lent(cache) as key:
-        assert key.record_keys is not None
         key.record_keys.keep(b"origin", CIPHER)
         clock.now += 300
         with lent(cache):
@@ -77,7 +76,6 @@ def test_a_record_key_goes_when_the_time_of_its_data_key_is_over(
 
 def test_a_record_key_goes_when_its_data_key_is_forgotten(cache: DataKeyCache) -> None:
     with lent(cache) as key:
-        assert key.record_keys is not None
         key.record_keys.keep(b"origin", CIPHER)
         cache.forget(OWNER)
         assert key.record_keys.find(b"origin") is None

@@ -72,7 +72,7 @@ def test_many_are_rewrapped_to_the_newest_version(
 def test_each_of_many_is_taken_or_refused_by_itself(
     provider: VaultTransit, wrapped: WrappedKey, many: Many
 ) -> None:
-    other = replace(CONTEXT, account_id="acc_2")
+    other = CONTEXT._replace(account_id="acc_2")
     foreign = replace(wrapped, key_ref="elsewhere/transit/key:v1")
     blob = wrapped.blob.replace(b":v1:", b":v9:")
     too_new = replace(wrapped, key_ref=wrapped.key_ref[:-1] + "9", blob=blob)

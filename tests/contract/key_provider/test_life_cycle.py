@@ -107,7 +107,7 @@ def test_rewrapping_refuses_another_context(
     provider = provider_case.provider()
     wrapped = provider.wrap(key, context)
     with pytest.raises(DecryptionError):
-        provider.rewrap(wrapped, replace(context, account_id="acc_2"))
+        provider.rewrap(wrapped, context._replace(account_id="acc_2"))
 
 
 def test_rewrapping_refuses_what_was_tampered_with(
@@ -122,7 +122,7 @@ def test_rewrapping_refuses_what_was_tampered_with(
 @pytest.fixture
 def many(context: KeyContext) -> list[tuple[DataKey, KeyContext]]:
     """Data keys with their contexts."""
-    return [(DataKey.random(), replace(context, data_key_id=f"dk_{n}")) for n in range(5)]
+    return [(DataKey.random(), context._replace(data_key_id=f"dk_{n}")) for n in range(5)]
 
 
 def wrap_all(

@@ -28,12 +28,12 @@ def refused(opener: Opener, wrapped: WrappedKey, context: KeyContext) -> bool:
 
 def other_contexts(context: KeyContext) -> Iterator[KeyContext]:
     """Every field changed, and fields whose text moved to a neighbour."""
-    yield replace(context, deployment_id="dep_2")
-    yield replace(context, account_id="acc_2")
-    yield replace(context, data_key_id="dk_2")
-    yield replace(context, account_id=context.data_key_id, data_key_id=context.account_id)
-    yield replace(context, account_id="acc_", data_key_id="1" + context.data_key_id)
-    yield replace(context, account_id="", data_key_id="")
+    yield context._replace(deployment_id="dep_2")
+    yield context._replace(account_id="acc_2")
+    yield context._replace(data_key_id="dk_2")
+    yield context._replace(account_id=context.data_key_id, data_key_id=context.account_id)
+    yield context._replace(account_id="acc_", data_key_id="1" + context.data_key_id)
+    yield context._replace(account_id="", data_key_id="")
 
 
 def test_another_context_is_refused(case: WrapperCase, key: DataKey, context: KeyContext) -> None:
@@ -91,7 +91,7 @@ def test_the_wrapping_of_another_key_does_not_pass_for_this_one(
 ) -> None:
     wrapper = case.wrapper()
     wrapped = wrapper.wrap(key, context)
-    other = wrapper.wrap(key, replace(context, data_key_id="dk_2"))
+    other = wrapper.wrap(key, context._replace(data_key_id="dk_2"))
     assert refused(case.opener(), replace(wrapped, blob=other.blob), context)
 
 
@@ -118,7 +118,7 @@ def test_a_refusal_does_not_show_the_key(
     wrapped = case.wrapper().wrap(key, context)
     opener = case.opener()
     with pytest.raises(DecryptionError) as caught:
-        opener(wrapped, replace(context, account_id="acc_2"))
+        opener(wrapped, context._replace(account_id="acc_2"))
     assert_keeps_quiet(caught.value, key)
 
 
