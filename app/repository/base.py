@@ -219,7 +219,7 @@ class WrappingRepository(ABC):
 class SealedSecrets:
     """Secrets with their sealed values, and the data keys that these were sealed under."""
 
-    secrets: list[SealedValue]
+    secrets: tuple[SealedValue, ...]
     data_keys: list[StoredDataKey]
 
 

@@ -11,31 +11,28 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    CompoundSelect,
     Text,
     and_,
     bindparam,
-    case,
     cast,
     delete,
     func,
     literal_column,
-    null,
     select,
     union_all,
     update,
 )
 
 from app.domain.errors import StorageUnavailable
-from app.domain.secrets import SealedValue, Secret, SecretFilter, StoredSecret
+from app.domain.secrets import Secret, SecretFilter, StoredSecret
 from app.repository.base import SealedSecrets, SecretRepository
 from app.repository.sql import fields
-from app.repository.sql.data_keys import DATA_KEY_COLUMNS, ITS_WRAPPINGS, parse_data_key
 from app.repository.sql.fields import Row
-from app.repository.sql.lists import as_bytes, as_list, as_text, decimal, is_in, rows_in
+from app.repository.sql.lists import as_list, is_in
 from app.repository.sql.prepared import InsertUnlessThere, Query
+from app.repository.sql.sealed_secrets import SEALED, parse_sealed
 from app.repository.sql.statements import Statements
-from app.repository.sql.tables import data_keys, secrets, wrappings
+from app.repository.sql.tables import secrets
 
 _TABLE = "secrets"
 _ESCAPE = "\\"
@@ -64,9 +61,6 @@ _VIEW_BY_NAME = _VIEW.where(_OWN, _NAMED)
 _VIEW_BY_ID = _VIEW.where(_THIS)
 _STORED_COLUMNS = tuple(secrets.c[name] for name in StoredSecret._fields)
 _STORED_TYPES = (str, str, str, int, str, bytes, int, int)
-_ID_OF_KEY = DATA_KEY_COLUMNS.index(data_keys.c.id)
-_CHECK_OF_KEY = DATA_KEY_COLUMNS.index(data_keys.c.check)
-_THESE = and_(_OWN, is_in(secrets.c.id, "ids"))
 _ADD = InsertUnlessThere(secrets)
 _LOCK_VERSION = select(secrets.c.version).where(_THIS).with_for_update()
 _REPLACE_VALUE = (
@@ -112,37 +106,6 @@ _FIND = union_all(
 )
 
 
-def _sealed() -> CompoundSelect[*tuple[Any, ...]]:
-    """All secrets in one row, as ``NULL`` if they do not fit, then each of their data keys.
-
-    A data key that stood beside every secret would be most of what is read. The row has a text of
-    columns where a data key has its account, and all envelopes where it has its check.
-    """
-    these = (
-        select(*(secrets.c[name] for name in ("id", "name", "data_key_id", "version", "envelope")))
-        .where(_THESE)
-        .cte("these")
-    )
-    length = func.length(these.c.envelope)
-    size = select(func.coalesce(func.sum(length), 0)).scalar_subquery()
-    fits = size <= bindparam("most_bytes")
-    text = as_text(
-        these.c.id, these.c.name, these.c.data_key_id, decimal(these.c.version), decimal(length)
-    )
-    in_one: list[ColumnElement[Any]] = [null() for _ in DATA_KEY_COLUMNS]
-    in_one[0], in_one[_CHECK_OF_KEY] = case((fits, text)), as_bytes(these.c.envelope)
-    their_keys = (
-        select(*DATA_KEY_COLUMNS)
-        .join_from(data_keys, wrappings, ITS_WRAPPINGS, isouter=True)
-        .where(
-            data_keys.c.account_id == bindparam("of_account"),
-            data_keys.c.id.in_(select(these.c.data_key_id)),
-        )
-    )
-    return union_all(select(*in_one).where(fits), their_keys)
-
-
-_SEALED = _sealed()
 _PAGE = _VIEW.order_by(secrets.c.id.desc()).limit(bindparam("most"))
 _COUNT = select(func.count()).select_from(secrets)
 
@@ -204,7 +167,7 @@ class SqlSecrets(SecretRepository):
             "ids": as_list(secret_ids),
             "most_bytes": most_bytes,
         }
-        return _parse_sealed(self._statements.all(_SEALED, parameters))
+        return parse_sealed(self._statements.all(SEALED, parameters), most_bytes)
 
     def lock_version(self, account_id: str, secret_id: str) -> int:
         """The version of a secret that exists; 0 for a damaged one, so that it can be replaced."""
@@ -272,31 +235,6 @@ def _containing(part: str) -> str:
     for special in (_ESCAPE, "%", "_"):
         part = part.replace(special, _ESCAPE + special)
     return f"%{part}%"
-
-
-def _parse_sealed(rows: Sequence[Row]) -> SealedSecrets | None:
-    """The row of all secrets and those of their data keys; ``None`` if the secrets did not fit."""
-    rows_of: dict[object, list[Row]] = {}
-    for row in rows:
-        rows_of.setdefault(row[_ID_OF_KEY], []).append(row)
-    ((text, *_),) = in_one = rows_of.pop(None)
-    if text is None:
-        return None
-    keys = [parse_data_key(rows) for rows in rows_of.values()]
-    return SealedSecrets(_parse_values(in_one), keys)
-
-
-@fields.parses(_TABLE)
-def _parse_values(in_one: Sequence[Row]) -> list[SealedValue]:
-    text, envelopes = in_one[0][0], in_one[0][_CHECK_OF_KEY] or b""
-    values: list[SealedValue] = []
-    start = 0
-    for secret_id, name, data_key_id, version, length in rows_in(text):
-        end = start + int(length)
-        envelope = envelopes[start:end]
-        values.append(SealedValue(secret_id, name, data_key_id, envelope, int(version)))
-        start = end
-    return values
 
 
 @fields.parses(_TABLE)
