@@ -56,15 +56,12 @@ class OpenedSystemKey:
     def __init__(self, context: KeyContext, key: DataKey) -> None:
         self.context = context
         self.key = key
-        self._purpose_keys = {
-            purpose: derive(key, f"strongroom/v1/mac/{purpose}|".encode(), context.to_bytes())
-            for purpose in Purpose
-        }
+        self._macs = {purpose: HMAC(self._derive(purpose), SHA256()) for purpose in Purpose}
         self._verify_once = lru_cache(maxsize=_REMEMBERED_ROWS)(self.verify)
 
     def digest(self, purpose: Purpose, data: bytes) -> bytes:
         """The 32-byte keyed hash of ``data`` (HMAC-SHA-256) for one purpose."""
-        hmac = HMAC(self._purpose_keys[purpose], SHA256())
+        hmac = self._macs[purpose].copy()
         hmac.update(data)
         return hmac.finalize()
 
@@ -99,6 +96,10 @@ class OpenedSystemKey:
         """
         self._verify_once(guarded)
         return guarded.unverified
+
+    def _derive(self, purpose: Purpose) -> bytes:
+        label = f"strongroom/v1/mac/{purpose}|".encode()
+        return derive(self.key, label, self.context.to_bytes())
 
 
 class SystemKey:
