@@ -4,11 +4,13 @@ import os
 import selectors
 import signal
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 
 from app.cli.masked_run.keyboard import Keyboard
 from app.cli.masked_run.monitor import Message, Monitor, News, reap
 from app.cli.masked_run.output_stream import OutputStream
+from app.cli.masked_run.wakeup import Wakeup
 
 _NOT_CAUGHT = {signal.SIGKILL, signal.SIGSTOP}
 _FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}  # ours; no way back
@@ -41,7 +43,9 @@ class Relay:
         try:
             if self._keyboard and take_keys:
                 self._keyboard.take()
-            return self._serve()
+            with closing(Wakeup()) as wakeup:
+                self._selector.register(wakeup, selectors.EVENT_READ, wakeup.clear)
+                return self._serve()
         finally:
             if self._keyboard:
                 self._keyboard.leave()
