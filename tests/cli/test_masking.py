@@ -225,6 +225,17 @@ VALUES = st.lists(
 )
 
 
+OTHERS = [f"{number:016}" for number in range(40)]
+
+
+@given(values=VALUES, output=st.text("ab\r\n", max_size=200))
+def test_values_are_found_where_they_are_whatever_others_are_looked_for(
+    values: list[str], output: str
+) -> None:
+    among_others = ValueSearch([*values, *OTHERS]).scan(output.encode())
+    assert ValueSearch(values).scan(output.encode()).spans == among_others.spans
+
+
 @given(values=VALUES, output=st.text("ab\r\n", max_size=200), data=st.data())
 def test_pieces_give_what_the_whole_gives(
     values: list[str], output: str, data: st.DataObject

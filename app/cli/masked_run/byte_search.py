@@ -6,6 +6,7 @@ from typing import NamedTuple
 _FINGERPRINT_BYTES = 6
 _KEY_BYTES = 4
 _BUCKETS = 8
+_FEW = 32  # about 5 values; from twice as many on, looking for all at once is faster
 _ANY_BUCKET = bytes(1) + b"\x01" * 255
 
 
@@ -24,15 +25,18 @@ class Findings(NamedTuple):
 class ByteSearch:
     """A search for many needles of at least 4 bytes.
 
-    The needles are dealt into 8 buckets. One table for each of the first 6 positions gives, for
-    a byte, the set of buckets that have it there. Translating the haystack by each table, shifted
-    by the position, and intersecting the results as one large integer leaves a mark wherever all
-    6 bytes fit one bucket: a dozen passes in C, however many needles there are. This is the idea
-    of the Teddy algorithm of Hyperscan. Only marked positions are looked at one by one.
+    A few are looked for one by one. Many are dealt into 8 buckets. One table for each of the first
+    6 positions gives, for a byte, the set of buckets that have it there. Translating the haystack
+    by each table, shifted by the position, and intersecting the results as one large integer
+    leaves a mark wherever all 6 bytes fit one bucket: a dozen passes in C, however many needles
+    there are. This is the idea of the Teddy algorithm of Hyperscan. Only marked positions are
+    looked at one by one.
     """
 
     def __init__(self, needles: Iterable[bytes]) -> None:
         ordered = sorted(needles, key=lambda needle: (len(needle) < _FINGERPRINT_BYTES, needle))
+        self._needles = ordered
+        self._longest = max(map(len, ordered), default=0)
         self._tables = _tables(ordered)
         self._by_key: dict[bytes, list[bytes]] = {}
         for needle in ordered:
@@ -41,6 +45,18 @@ class ByteSearch:
 
     def scan(self, haystack: bytes) -> Findings:
         """Find the needles, whole ones and those that the end may have cut off."""
+        if len(self._needles) > _FEW:
+            return self._scan_for_all(haystack)
+        spans = sorted(
+            (start, start + len(needle))
+            for needle in self._needles
+            for start in _places(needle, haystack)
+        )
+        end = max(0, len(haystack) - self._longest + 1)
+        cut_off = self._scan_for_all(haystack[end:]).cut_off
+        return Findings(spans, [(end + start, needle) for start, needle in cut_off])
+
+    def _scan_for_all(self, haystack: bytes) -> Findings:
         spans, cut_off = [], []
         for start in self._starts(haystack):
             for needle in self._by_key.get(haystack[start : start + _KEY_BYTES], ()):
@@ -65,6 +81,13 @@ class ByteSearch:
                 yield at
                 at = marked.find(1, at + 1, end)
         yield from range(end, len(haystack))
+
+
+def _places(needle: bytes, haystack: bytes) -> Iterator[int]:
+    place = haystack.find(needle)
+    while place >= 0:
+        yield place
+        place = haystack.find(needle, place + 1)
 
 
 def _tables(needles: list[bytes]) -> list[bytes]:
