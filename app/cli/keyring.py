@@ -131,14 +131,15 @@ def make_recovery_key(environ: Mapping[str, str], private: Path, public: Path) -
 
 @keyring.command()
 @click.option("--private", required=True, type=FILE, help="The private half of the pair.")
-@click.option("--dry-run", is_flag=True, help="Only verify, open and count.")
-@as_json
+@_sweep("Data keys")
 @click.pass_context
-def recover(context: click.Context, private: Path, *, dry_run: bool, json: bool) -> None:
+def recover(
+    context: click.Context, private: Path, *, rate: float | None, dry_run: bool, json: bool
+) -> None:
     """Wrap every data key for the present keyring, when only the recovery key can open them."""
     private_half = read_private_half(private)
     with closing(build(load(context.obj))) as services, shown() as report:
-        progress = services.recovery.run(private_half, report, dry_run=dry_run)
+        progress = services.recovery.run(private_half, report, rate=rate, dry_run=dry_run)
     _finish(context, progress, json=json, dry_run=dry_run)
 
 

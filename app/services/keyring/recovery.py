@@ -61,7 +61,14 @@ class Recovery:
         private = PrivateKeyFile(key, SystemKeyFingerprint(opened.context, check))
         return RecoveryKeyTexts(private, public_key_text(key.public_key))
 
-    def run(self, private: PrivateKeyFile, report: Report, *, dry_run: bool = False) -> Progress:
+    def run(
+        self,
+        private: PrivateKeyFile,
+        report: Report,
+        *,
+        rate: float | None = None,
+        dry_run: bool = False,
+    ) -> Progress:
         """Wrap every data key for the present keyring; recovered keys open and no longer seal.
 
         What has all its wrappings already, and they open, stays as it is: a recovery that was
@@ -70,6 +77,7 @@ class Recovery:
         Args:
             private: The private half, with the fingerprint that was filed.
             report: Told after each batch.
+            rate: Data keys to open a second at most; ``None`` for no bound.
             dry_run: Only verify everything, open it, and count.
 
         Raises:
@@ -81,9 +89,11 @@ class Recovery:
         opened = self._open_system_key(private)
         keys = self._verified_keys(opened)
         restoring = Restoring(self._database, self._keyring, opened, private.key)
-        pace = Pace(len(keys), None, report)
-        for start in range(0, len(keys), BATCH):
-            batch = keys[start : start + BATCH]
+        pace = Pace(len(keys), rate, report)
+        most = min(BATCH, pace.most)
+        for start in range(0, len(keys), most):
+            batch = keys[start : start + most]
+            pace.wait(len(batch))
             changed, causes = restoring.restore(batch, dry_run=dry_run)
             pace.step(done=len(batch), changed=changed, causes=causes)
         return pace.progress()

@@ -5,10 +5,11 @@ from functools import partial
 
 import pytest
 
-from app.services.keyring import reencrypt, rewrap
+from app.services.keyring import recovery, reencrypt, rewrap
 from app.services.keyring.causes import Cause
 from app.services.keyring.progress import Pace, Progress
 from tests.services.deployment import Tenant, new_tenant
+from tests.services.keyring.escrow import Loss
 from tests.services.keyring.moving import Move, ignore
 
 DATA_KEYS = 5  # the system's, and two of either tenant
@@ -104,7 +105,7 @@ def test_the_time_left_is_told_from_the_pace_so_far(time: Time) -> None:
 @pytest.fixture
 def sweep_time(time: Time, monkeypatch: pytest.MonkeyPatch) -> Time:
     """The time that sweeps go by."""
-    for sweep in (rewrap, reencrypt):
+    for sweep in (rewrap, reencrypt, recovery):
         monkeypatch.setattr(sweep, "Pace", partial(Pace, clock=time.clock, sleep=time.sleep))
     return time
 
@@ -143,3 +144,15 @@ def test_a_re_encryption_keeps_to_its_rate_within_one_data_key(
     services.reencrypt.run(lambda now: changed.append((sweep_time.now, now.changed)), rate=2)
     # half a second for the data key, then two values a second
     assert changed == [(50.0, 0), (50.5, 2), (51.5, 4), (52.5, 5), (52.5, 5)]
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_recovery_keeps_to_its_rate(
+    move: Move, tenants: list[Tenant], sweep_time: Time, *, dry_run: bool
+) -> None:
+    loss = Loss.of(move)
+    done: list[tuple[float, int]] = []
+    loss.process().recovery.run(
+        loss.private, lambda now: done.append((sweep_time.now, now.done)), rate=2, dry_run=dry_run
+    )
+    assert done == [(50.0, 2), (51.0, 4), (52.0, DATA_KEYS)]
