@@ -11,7 +11,7 @@ Any method may raise ``StorageUnavailable``. No exception carries a row or a bou
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -121,6 +121,10 @@ class DataKeyRepository(ABC):
     @abstractmethod
     def get(self, account_id: str, data_key_id: str) -> StoredDataKey | None:
         """The data key with all its wrappings, in one round trip, or ``None``."""
+
+    @abstractmethod
+    def find(self, account_id: str, data_key_ids: Sequence[str]) -> list[StoredDataKey]:
+        """Those of these data keys that exist, with all their wrappings, in one round trip."""
 
     @abstractmethod
     def get_active(self, account_id: str) -> StoredDataKey | None:
@@ -353,7 +357,7 @@ class InjectionRepository(ABC):
 
     @abstractmethod
     def replace_if_granted(
-        self, injection: Guarded[Injection], seen: InjectionGrant, versions: Mapping[str, int]
+        self, injection: Guarded[Injection], seen: InjectionGrant, used: Sequence[SealedValue]
     ) -> bool:
         """Write all columns of an injection if what was read still stands; whether it does.
 
@@ -362,7 +366,7 @@ class InjectionRepository(ABC):
         Args:
             injection: What to write.
             seen: What granted it when it was read; each of these rows must have the same MAC still.
-            versions: Those of its secrets, by id; each must exist and be at its version still.
+            used: Its secrets as they were read, however long ago; each must stand exactly so still.
         """
 
 

@@ -34,11 +34,12 @@ from app.domain.secrets import SealedValue, SecretValue
 from app.repository.base import Database, InjectionGrant, Repository, SealedSecrets
 from app.services.clock import Clock
 from app.services.data_keys import DataKeys
+from app.services.kept_secrets import KeptSecrets
 from app.services.system_key import OpenedSystemKey, Purpose, SystemKey
 from app.services.values import open_value
 
 _LOG = logging.getLogger("strongroom.redemption")
-_ATTEMPTS = 3
+_ATTEMPTS = 4  # the first may be with secrets that were kept
 # Padding at most doubles a value, and an envelope without a value is under 512 bytes long.
 _MOST_SEALED_BYTES = 2 * MAX_VALUES_BYTES + MAX_SECRETS * 512
 
@@ -62,6 +63,7 @@ class Redemption:
         self._data_keys = data_keys
         self._system_key = system_key
         self._clock = clock
+        self._kept = KeptSecrets(clock)
 
     def redeem(self, credential: Redacted, nonce: RedeemNonce | None, address: str) -> Environment:
         """The current values of the injection's secrets, by environment variable.
@@ -98,19 +100,28 @@ class Redemption:
         return _Request(parsed, opened.digest(Purpose.REDEEM_NONCE, asked.encode()), address)
 
     def _attempt(self, request: _Request) -> Environment | None:
-        """One try; ``None`` when a row was replaced between reading and marking."""
+        """One try; ``None`` when what was read is not what stands there when it is marked."""
         with self._database.reading() as repository:
             grant = _get_grant(repository, request)
             injection = self._granted(grant, request)
-            secrets = injection.secrets
-            ids = sorted({bound.secret_id for bound in secrets})
-            sealed = repository.secrets.sealed(injection.account_id, ids, _MOST_SEALED_BYTES)
-        if sealed is None:
-            raise _too_large()
-        values = self._open(secrets, sealed)
+            kept = self._find_kept(repository, injection)
+            sealed = kept or _read(repository, injection)
+        values = self._open(injection.secrets, sealed)
         if not self._mark(request, grant, sealed.secrets):
+            self._kept.drop(injection)
             return None
-        return {bound.variable: values[bound.secret_id] for bound in secrets}
+        if kept is None:
+            self._kept.keep(injection, sealed.secrets)
+        return {bound.variable: values[bound.secret_id] for bound in injection.secrets}
+
+    def _find_kept(self, repository: Repository, injection: Injection) -> SealedSecrets | None:
+        """Its secrets as they were read before, while their data keys are there."""
+        secrets = self._kept.find(injection)
+        if secrets is None:
+            return None
+        wanted = sorted({secret.data_key_id for secret in secrets})
+        data_keys = repository.data_keys.find(injection.account_id, wanted)
+        return SealedSecrets(secrets, data_keys) if len(data_keys) == len(wanted) else None
 
     def _granted(self, grant: InjectionGrant, request: _Request) -> Injection:
         """The injection, if all rows that grant it are ours and still do."""
@@ -156,10 +167,9 @@ class Redemption:
     def _mark(self, request: _Request, seen: InjectionGrant, used: Sequence[SealedValue]) -> bool:
         """Mark the token used if all is as it was; whether it was."""
         redeemed = self._redeemed(request, seen.injection)
-        versions = {secret.id: secret.version for secret in used}
         with self._database.writing() as work:
             self._require_time_left(request, seen)
-            if not work.injections.replace_if_granted(redeemed, seen, versions):
+            if not work.injections.replace_if_granted(redeemed, seen, used):
                 return False
             if redeemed is not seen.injection:
                 work.commit()
@@ -184,6 +194,14 @@ class Redemption:
         is_live = seen.api_key.unverified.is_live(self._clock())
         if not is_live or not self._may_take(seen.injection.unverified, request):
             raise InjectionRefused
+
+
+def _read(repository: Repository, injection: Injection) -> SealedSecrets:
+    ids = sorted({bound.secret_id for bound in injection.secrets})
+    sealed = repository.secrets.sealed(injection.account_id, ids, _MOST_SEALED_BYTES)
+    if sealed is None:
+        raise _too_large()
+    return sealed
 
 
 def _get_grant(repository: Repository, request: _Request) -> InjectionGrant:

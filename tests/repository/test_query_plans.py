@@ -18,7 +18,7 @@ WANTED = [
     SecretFilter(search="name"),
     SecretFilter(name="NAME_1", search="name"),
 ]
-A_SCAN = re.compile(r"^SCAN (?!mine|these|its_secrets|listed|\(subquery|CONSTANT ROW)")
+A_SCAN = re.compile(r"^SCAN (?!mine|these|now|listed|\(subquery|CONSTANT ROW)")
 
 
 def read_everything(repository: Repository) -> None:
@@ -28,6 +28,7 @@ def read_everything(repository: Repository) -> None:
     repository.accounts.get(rows.OURS)
     repository.data_keys.get(rows.OURS, rows.DATA_KEY)
     repository.data_keys.get_active(rows.OURS)
+    repository.data_keys.find(rows.OURS, [rows.DATA_KEY])
     repository.answers.get(rows.OURS, rows.API_KEY, "request")
     repository.injections.get(rows.OURS, "inj_1")
     repository.injections.get_grant(rows.OURS, "inj_1")
@@ -55,7 +56,8 @@ def write_everything(work: UnitOfWork) -> None:
     work.answers.delete_expired(rows.OURS, 1)
     work.injections.add(rows.injection())
     work.injections.replace(rows.injection())
-    work.injections.replace_if_granted(rows.injection(), rows.grant(), {"sec_0001": 1})
+    used = [rows.secret().sealed()]
+    work.injections.replace_if_granted(rows.injection(), rows.grant(), used)
     work.api_keys.replace(rows.api_key())
     work.accounts.replace(rows.account())
     work.data_keys.replace(rows.data_key())

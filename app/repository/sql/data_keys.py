@@ -32,6 +32,7 @@ _THIS = and_(
     data_keys.c.account_id == bindparam("of_account"), data_keys.c.id == bindparam("of_id")
 )
 DATA_KEY_COLUMNS = (*_KEY_COLUMNS, *wrappings.c)
+_ID = DATA_KEY_COLUMNS.index(data_keys.c.id)
 ITS_WRAPPINGS = and_(
     wrappings.c.account_id == data_keys.c.account_id, wrappings.c.data_key_id == data_keys.c.id
 )
@@ -41,6 +42,9 @@ _WITH_WRAPPINGS = (
     .order_by(wrappings.c.key_ref)
 )
 _GET = _WITH_WRAPPINGS.where(_THIS)
+_FIND = _WITH_WRAPPINGS.where(
+    data_keys.c.account_id == bindparam("of_account"), is_in(data_keys.c.id, "ids")
+)
 # A literal: an index on a condition serves only statements that say the same.
 _GET_ACTIVE = _WITH_WRAPPINGS.where(
     data_keys.c.account_id == bindparam("of_account"),
@@ -102,6 +106,11 @@ class SqlDataKeys(DataKeyRepository):
         rows = self._statements.all(_GET, {"of_account": account_id, "of_id": data_key_id})
         return parse_data_key(rows) if rows else None
 
+    def find(self, account_id: str, data_key_ids: Sequence[str]) -> list[StoredDataKey]:
+        """Those of these data keys that exist, with all their wrappings."""
+        parameters = {"of_account": account_id, "ids": as_list(data_key_ids)}
+        return parse_data_keys(self._statements.all(_FIND, parameters))
+
     def get_active(self, account_id: str) -> StoredDataKey | None:
         """The account's active data key with all its wrappings, or ``None``."""
         rows = self._statements.all(_GET_ACTIVE, {"of_account": account_id})
@@ -147,6 +156,14 @@ class SqlDataKeys(DataKeyRepository):
     def count_without(self, key_refs: Sequence[str]) -> int:
         """How many data keys have no wrapping with one of ``key_refs``."""
         return self._statements.count(_COUNT_WITHOUT, {"refs": as_list(key_refs)})
+
+
+def parse_data_keys(rows: Sequence[Row]) -> list[StoredDataKey]:
+    """All data keys in rows of ``DATA_KEY_COLUMNS``, one row a wrapping."""
+    rows_of: dict[object, list[Row]] = {}
+    for row in rows:
+        rows_of.setdefault(row[_ID], []).append(row)
+    return [parse_data_key(of_one) for of_one in rows_of.values()]
 
 
 def parse_data_key(rows: Sequence[Row]) -> StoredDataKey:

@@ -1,20 +1,21 @@
 """Injections in SQL."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 
-from sqlalchemy import and_, bindparam, func, select, update
+from sqlalchemy import and_, bindparam, select, update
 
 from app.domain.guarded import Guarded
 from app.domain.injections import Injection, InjectionState
+from app.domain.secrets import SealedValue
 from app.repository.base import InjectionGrant, InjectionRepository
 from app.repository.sql import fields
 from app.repository.sql.accounts import parse_account
 from app.repository.sql.api_keys import parse_api_key
 from app.repository.sql.fields import Row
-from app.repository.sql.lists import as_list, is_in
 from app.repository.sql.prepared import InsertUnlessThere, Parameters
+from app.repository.sql.sealed_secrets import AS_READ, as_read
 from app.repository.sql.statements import Statements
-from app.repository.sql.tables import accounts, api_keys, injections, secrets
+from app.repository.sql.tables import accounts, api_keys, injections
 
 _OWN = injections.c.account_id == bindparam("of_account")
 _THIS = and_(_OWN, injections.c.id == bindparam("of_id"))
@@ -39,12 +40,6 @@ _NEXT_PAGE = _FIRST_PAGE.where(injections.c.id < bindparam("after_id"))
 _SWEEP = select(*injections.c)
 _ADD = InsertUnlessThere(injections)
 _REPLACE = update(injections).where(_THIS)
-# Versions only grow: as many secrets whose versions have the same sum are all at their versions.
-_ITS_SECRETS = (
-    select(func.count().label("found"), func.sum(secrets.c.version).label("versions"))
-    .where(secrets.c.account_id == bindparam("of_account"), is_in(secrets.c.id, "ids"))
-    .subquery("its_secrets")
-)
 _REPLACE_IF_GRANTED = _REPLACE.where(
     injections.c.mac == bindparam("seen_mac"),
     select(api_keys.c.id)
@@ -60,12 +55,7 @@ _REPLACE_IF_GRANTED = _REPLACE.where(
         accounts.c.mac == bindparam("seen_account_mac"),
     )
     .exists(),
-    select(_ITS_SECRETS.c.found)
-    .where(
-        _ITS_SECRETS.c.found == bindparam("seen_secrets"),
-        _ITS_SECRETS.c.versions == bindparam("seen_versions"),
-    )
-    .exists(),
+    AS_READ,
 )
 
 _KEY_FROM = len(injections.c)
@@ -115,7 +105,7 @@ class SqlInjections(InjectionRepository):
         self._statements.write(_REPLACE, {**_this(row.account_id, row.id), **_values(injection)})
 
     def replace_if_granted(
-        self, injection: Guarded[Injection], seen: InjectionGrant, versions: Mapping[str, int]
+        self, injection: Guarded[Injection], seen: InjectionGrant, used: Sequence[SealedValue]
     ) -> bool:
         """Write all columns of an injection if what was read still stands; whether it does."""
         row = injection.unverified
@@ -126,9 +116,7 @@ class SqlInjections(InjectionRepository):
             "of_key": seen.api_key.unverified.id,
             "seen_key_mac": seen.api_key.mac.digest,
             "seen_account_mac": seen.account.mac.digest,
-            "ids": as_list(list(versions)),
-            "seen_secrets": len(versions),
-            "seen_versions": sum(versions.values()),
+            **as_read(used),
         }
         return self._statements.write(_REPLACE_IF_GRANTED, parameters) > 0
 

@@ -40,5 +40,10 @@ def values_in(text: str) -> list[str]:
     return text.split(_BETWEEN) if text else []
 
 
+def text_of(values: Sequence[str]) -> str:
+    """The text that ``as_text`` gives of them."""
+    return _BETWEEN.join(values)
+
+
 def _literal(text: str) -> ColumnElement[str]:
     return literal_column(f"'{text}'")

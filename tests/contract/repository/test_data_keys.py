@@ -37,6 +37,18 @@ def test_a_data_key_without_wrappings_is_found(database: Database) -> None:
     assert stored == StoredDataKey(rows.data_key(data_key_id="dk_2", state=RETIRED), ())
 
 
+def test_several_data_keys_come_at_once_each_with_its_wrappings(database: Database) -> None:
+    add_retired(database, "dk_2", "ref:1", "ref:2")
+    add_retired(database, "dk_3", "ref:1")
+    with database.reading() as repository:
+        found = repository.data_keys.find(rows.OURS, [rows.DATA_KEY, "dk_2", "dk_4"])
+        assert found == [
+            repository.data_keys.get(rows.OURS, data_key_id)
+            for data_key_id in (rows.DATA_KEY, "dk_2")
+        ]
+        assert repository.data_keys.find(rows.THEIRS, ["dk_2"]) == []
+
+
 def test_secrets_are_counted_by_the_age_of_their_data_key(database: Database) -> None:
     newer = rows.data_key(data_key_id="dk_2", state=RETIRED, created_at_ms=5)
     with database.writing() as work:

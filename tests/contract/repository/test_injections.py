@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from app.domain.data_keys import DataKeyState
 from app.domain.errors import StorageUnavailable
 from app.domain.guarded import Mac
 from app.domain.injections import BoundSecret, Injection, InjectionState, bind
@@ -77,13 +78,24 @@ CHANGED: dict[str, Callable[[UnitOfWork], object]] = {
     "key": lambda work: work.api_keys.replace(replace(rows.api_key(), mac=OTHER_MAC)),
     "account": lambda work: work.accounts.replace(replace(rows.account(), mac=OTHER_MAC)),
     "a secret is replaced": lambda work: work.secrets.replace_value(rows.secret(1, version=2)),
+    "a secret is replaced at its version": lambda work: work.secrets.replace_value(
+        rows.secret(1, envelope=b"another envelope")
+    ),
+    "a secret is replaced by a longer one": lambda work: work.secrets.replace_value(
+        rows.secret(1, envelope=bytes(1000))
+    ),
+    "a secret is sealed anew": lambda work: (
+        work.data_keys.replace(rows.data_key(state=DataKeyState.RETIRED)),
+        work.data_keys.add(rows.data_key(data_key_id="dk_2"), []),
+        work.secrets.reseal(rows.secret(1, data_key_id="dk_2"), sealed_under=rows.DATA_KEY),
+    ),
     "a secret is deleted": lambda work: work.secrets.delete(rows.OURS, "sec_0001"),
     "one replaced, one deleted": lambda work: (
         work.secrets.replace_value(rows.secret(1, version=2)),
         work.secrets.delete(rows.OURS, "sec_0002"),
     ),
 }
-VERSIONS = {"sec_0001": 1, "sec_0002": 1}
+USED = [rows.secret(1).sealed(), rows.secret(2).sealed()]
 
 
 @pytest.fixture
@@ -98,7 +110,7 @@ def granted(database: Database) -> Database:
 
 def test_an_injection_whose_grant_still_stands_is_replaced(granted: Database) -> None:
     with granted.writing() as work:
-        assert work.injections.replace_if_granted(REDEEMED, rows.grant(), VERSIONS)
+        assert work.injections.replace_if_granted(REDEEMED, rows.grant(), USED)
         work.commit()
     with granted.reading() as repository:
         assert repository.injections.get(rows.OURS, "inj_0001") == REDEEMED
@@ -111,14 +123,14 @@ def test_an_injection_is_not_replaced_once_what_granted_it_has_changed(
     with granted.writing() as work:
         CHANGED[change](work)
         before = work.injections.get(rows.OURS, "inj_0001")
-        assert not work.injections.replace_if_granted(REDEEMED, rows.grant(), VERSIONS)
+        assert not work.injections.replace_if_granted(REDEEMED, rows.grant(), USED)
         assert work.injections.get(rows.OURS, "inj_0001") == before
 
 
 def test_only_the_injection_of_this_account_is_replaced(granted: Database) -> None:
     add(granted, 1, account_id=rows.THEIRS)
     with granted.writing() as work:
-        work.injections.replace_if_granted(REDEEMED, rows.grant(), VERSIONS)
+        work.injections.replace_if_granted(REDEEMED, rows.grant(), USED)
         work.commit()
     with granted.reading() as repository:
         theirs = repository.injections.get(rows.THEIRS, "inj_0001")
