@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from app.domain.errors import StorageUnavailable
 from app.repository.base import Database, UnitOfWork
+from app.services.keyring.causes import Cause, cause_of
 from app.services.keyring.held_keys import VerifiedDataKey
 from app.services.wrappings import refusing_retired_keys
 from backends.provider import WrappedKey
@@ -22,16 +24,22 @@ def store_all(
     database: Database,
     new: Sequence[NewWrapping],
     store: Callable[[UnitOfWork, NewWrapping], None],
-) -> None:
+) -> dict[str, Cause]:
     """Store all of them or none.
+
+    Returns:
+        The ids of the data keys whose wrappings the database could not store, and why.
 
     Raises:
         KeyProviderConfigError: The root key of one was retired.
-        StorageUnavailable: The database could not.
     """
     if not new:
-        return
-    with refusing_retired_keys(), database.writing() as work:
-        for each in new:
-            store(work, each)
-        work.commit()
+        return {}
+    try:
+        with refusing_retired_keys(), database.writing() as work:
+            for each in new:
+                store(work, each)
+            work.commit()
+    except StorageUnavailable as error:
+        return {each.key.record.id: cause_of(error) for each in new}
+    return {}

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from app.domain.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.data_keys import DataKeyRecord, DataKeyState
-from app.domain.errors import StorageUnavailable
 from app.repository.base import Conflict, Database, UnitOfWork
 from app.services.keyring.causes import Cause, cause_of
 from app.services.keyring.entries import wrapping_entries
@@ -66,10 +65,7 @@ class Restoring:
             failed = self._refusals(wanted.values())
             return len(wanted) - len(failed), Counter(failed.values())
         new, failed = self._wrap(lacking, wanted.values())
-        try:
-            store_all(self._database, new, self._store)
-        except StorageUnavailable as error:
-            failed |= {each.key.record.id: cause_of(error) for each in new}
+        failed |= store_all(self._database, new, self._store)
         return len(wanted) - len(failed), Counter(failed.values())
 
     def _lacking(self, ref: str, keys: Sequence[VerifiedDataKey]) -> list[VerifiedDataKey]:

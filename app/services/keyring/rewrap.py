@@ -8,7 +8,6 @@ compared with what was read.
 from collections import Counter
 from collections.abc import Sequence
 
-from app.domain.errors import StorageUnavailable
 from app.repository.base import Conflict, Database, UnitOfWork
 from app.services.keyring.causes import Cause, cause_of
 from app.services.keyring.entries import Entry, wrapping_entries
@@ -74,10 +73,7 @@ class Rewrap:
                     new.append(NewWrapping(key, answer, older))
                 else:
                     failed.setdefault(key.record.id, cause_of(answer))
-        try:
-            store_all(self._database, new, self._store)
-        except StorageUnavailable as error:
-            failed |= {each.key.record.id: cause_of(error) for each in new}
+        failed |= store_all(self._database, new, self._store)
         return Counter(failed.values())
 
     def _store(self, work: UnitOfWork, new: NewWrapping) -> None:
