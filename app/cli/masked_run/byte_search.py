@@ -76,10 +76,7 @@ class ByteSearch:
         end = max(0, len(haystack) - _FINGERPRINT_BYTES + 1)
         if marks:
             marked = marks.to_bytes(len(haystack), "little").translate(_ANY_BUCKET)
-            at = marked.find(1, 0, end)
-            while at >= 0:
-                yield at
-                at = marked.find(1, at + 1, end)
+            yield from _places(b"\x01", marked[:end])
         yield from range(end, len(haystack))
 
 
