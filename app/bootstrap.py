@@ -19,6 +19,7 @@ from app.services.keyring.reencrypt import Reencrypt
 from app.services.keyring.retire import Retire
 from app.services.keyring.rewrap import Rewrap
 from app.services.keyring.status import KeyringStatus
+from app.services.periodic import PeriodicTasks
 from app.services.readiness import Readiness
 from app.services.redemption import Redemption
 from app.services.retries import Retries
@@ -31,6 +32,9 @@ from backends.keyring import Keyring
 from backends.misconfigured import faults_of
 from backends.registry import create_faulty_keyring, create_keyring
 from config.settings import Settings
+
+TASK_SECONDS = 10.0
+"""How long closing waits for periodic tasks under way, in seconds."""
 
 
 def build(
@@ -68,7 +72,10 @@ def build(
     data_keys = DataKeys(database, keyring, cache, system_key, clock, max_age_ms)
     ahead = OpenedAhead(keyring, cache)
 
+    tasks = PeriodicTasks()
+
     def close() -> None:
+        tasks.stop(TASK_SECONDS)
         cache.clear()
         keyring.close()
         database.close()
@@ -88,6 +95,7 @@ def build(
         readiness=Readiness(database, keyring, system_key),
         checkup=Checkup(database, keyring, system_key),
         setup=Setup(database, system_key),
+        tasks=tasks,
         close=close,
     )
 

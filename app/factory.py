@@ -133,7 +133,9 @@ class Connection:
             return
         try:
             if self._services is None:
-                self._services = self._build()
+                services = self._build()
+                services.tasks.start()
+                self._services = services
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker stays
             log_failure(error, None, foreseen=isinstance(error, _FORESEEN))
         finally:

@@ -13,6 +13,7 @@ from app.services.keyring.reencrypt import Reencrypt
 from app.services.keyring.retire import Retire
 from app.services.keyring.rewrap import Rewrap
 from app.services.keyring.status import KeyringStatus
+from app.services.periodic import PeriodicTasks
 from app.services.readiness import Readiness
 from app.services.redemption import Redemption
 from app.services.secrets import Secrets
@@ -37,4 +38,5 @@ class Services:
     readiness: Readiness
     checkup: Checkup
     setup: Setup
+    tasks: PeriodicTasks
     close: Callable[[], None]
