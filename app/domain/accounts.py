@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.domain.guarded import GuardedField
+from app.domain.guarded import GuardedField, MacLayouts
 
 SYSTEM_ACCOUNT_ID = "_system"
 
@@ -19,6 +19,7 @@ class Account:
     """
 
     table: ClassVar[str] = "accounts"
+    mac_layouts: ClassVar[MacLayouts] = MacLayouts()
 
     id: str
     name: str

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from app.domain.errors import ScopeMissing
-from app.domain.guarded import GuardedField
+from app.domain.guarded import GuardedField, MacLayouts
 from app.domain.ids import ACCOUNT, API_KEY, ID_DIGITS, base62
 from app.domain.redaction import Redacted
 from app.domain.scopes import Scope
@@ -89,6 +89,7 @@ class ApiKey:
     """
 
     table: ClassVar[str] = "api_keys"
+    mac_layouts: ClassVar[MacLayouts] = MacLayouts()
 
     account_id: str
     id: str

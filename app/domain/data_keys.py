@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
-from app.domain.guarded import Guarded, GuardedField
+from app.domain.guarded import Guarded, GuardedField, MacLayouts
 
 
 class DataKeyState(StrEnum):
@@ -25,6 +25,7 @@ class DataKeyRecord:
     """
 
     table: ClassVar[str] = "data_keys"
+    mac_layouts: ClassVar[MacLayouts] = MacLayouts()
 
     account_id: str
     id: str
@@ -53,6 +54,7 @@ class Wrapping:
     """
 
     table: ClassVar[str] = "wrappings"
+    mac_layouts: ClassVar[MacLayouts] = MacLayouts()
 
     account_id: str
     data_key_id: str

@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple
 
 from app.domain.api_keys import Token, TokenFormat
 from app.domain.errors import InvalidRequest
-from app.domain.guarded import GuardedField
+from app.domain.guarded import GuardedField, MacLayouts
 from app.domain.ids import INJECTION, SECRET, is_id
 from app.domain.redaction import Redacted
 from app.domain.secrets import SecretValue, could_be_name, is_environment_name
@@ -76,6 +76,7 @@ class Injection:
     """
 
     table: ClassVar[str] = "injections"
+    mac_layouts: ClassVar[MacLayouts] = MacLayouts()
 
     account_id: str
     id: str

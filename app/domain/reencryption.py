@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.domain.guarded import GuardedField
+from app.domain.guarded import GuardedField, MacLayouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class Reencryption:
     """
 
     table: ClassVar[str] = "deployment"
+    mac_layouts: ClassVar[MacLayouts] = MacLayouts()
 
     started_ms: int
 

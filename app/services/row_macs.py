@@ -1,5 +1,6 @@
-"""What a row's MAC covers, as bytes: the table, and each column by type and length."""
+"""The bytes of a row that its MAC covers: layout, table, and each column by type and length."""
 
+from collections.abc import Mapping
 from functools import cache
 from struct import Struct
 
@@ -9,12 +10,35 @@ _NUMBER = Struct(">cq").pack
 _LENGTH = Struct(">cI").pack
 
 
-def row_bytes(row: Guardable) -> bytes:
-    """The canonical form of a row's columns; no two rows share one."""
-    parts = [_encode_name(row.table)]
-    for name, value in row.columns().items():
+class UnknownLayout(Exception):
+    """The row cannot be covered in this layout, or its MAC is of a layout that we do not know."""
+
+
+def row_bytes(row: Guardable, layout: int | None) -> bytes:
+    """The canonical form of a row in one layout; no two rows or layouts share one.
+
+    Raises:
+        UnknownLayout: There is no such layout, or a column that it omits holds another value than
+            in rows that were written before the column existed.
+    """
+    columns = row.columns()
+    omitted = row.mac_layouts.omitted.get(layout) if layout is not None else None
+    if layout is None or omitted is None:
+        raise UnknownLayout
+    if omitted:
+        columns = _without(columns, omitted)
+    parts = [bytes((layout,)), _encode_name(row.table)]
+    for name, value in columns.items():
         parts += (_encode_name(name), _encode(value))
     return b"".join(parts)
+
+
+def _without(
+    columns: Mapping[str, GuardedField], omitted: Mapping[str, GuardedField]
+) -> Mapping[str, GuardedField]:
+    if any(columns[name] != value for name, value in omitted.items()):
+        raise UnknownLayout
+    return {name: value for name, value in columns.items() if name not in omitted}
 
 
 def _encode(value: GuardedField) -> bytes:

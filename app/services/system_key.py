@@ -23,7 +23,7 @@ from app.domain.ids import DATA_KEY, DEPLOYMENT, new_id
 from app.repository.base import Conflict, Database
 from app.services.clock import Clock
 from app.services.errors import SystemKeyUnreadable
-from app.services.row_macs import row_bytes
+from app.services.row_macs import UnknownLayout, row_bytes
 from app.services.wrappings import new_wrapping, refusing_retired_keys, to_wrapped_key
 from backends.context import KeyContext
 from backends.data_key import DataKey, derive, key_check
@@ -70,9 +70,10 @@ class OpenedSystemKey:
         return constant_time.bytes_eq(self.digest(purpose, data), digest)
 
     def guard(self, row: Row) -> Guarded[Row]:
-        """Cover ``row`` with a MAC."""
-        digest = self.digest(Purpose.ROW, row_bytes(row))
-        return Guarded(row, Mac(self.context.data_key_id, digest))
+        """Cover ``row`` with a MAC, in the layout that is written."""
+        layout = row.mac_layouts.written
+        digest = self.digest(Purpose.ROW, row_bytes(row, layout))
+        return Guarded(row, Mac(self.context.data_key_id, bytes((layout,)) + digest))
 
     def verify(self, guarded: Guarded[Row]) -> Row:
         """The row, now to be believed.
@@ -81,8 +82,7 @@ class OpenedSystemKey:
             TamperedRow: The row or its MAC is not what this server wrote.
         """
         row, mac = guarded.unverified, guarded.mac
-        covered = self.matches(Purpose.ROW, row_bytes(row), mac.digest)
-        if not covered or mac.key_id != self.context.data_key_id:
+        if mac.key_id != self.context.data_key_id or not self._covers(mac, row):
             raise TamperedRow(row.table)
         return row
 
@@ -96,6 +96,13 @@ class OpenedSystemKey:
         """
         self._verify_once(guarded)
         return guarded.unverified
+
+    def _covers(self, mac: Mac, row: Guardable) -> bool:
+        try:
+            covered = row_bytes(row, mac.layout)
+        except UnknownLayout:
+            return False
+        return self.matches(Purpose.ROW, covered, mac.tag[1:])
 
     def _derive(self, purpose: Purpose) -> bytes:
         label = f"strongroom/v1/mac/{purpose}|".encode()

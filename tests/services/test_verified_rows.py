@@ -40,7 +40,11 @@ def test_a_known_row_that_was_edited_since_is_not_believed(
         opened.verify_often(edited)
 
 
-@pytest.mark.parametrize("change", [{"key_id": "dk_2"}, {"digest": bytes(32)}], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [{"key_id": "dk_2"}, {"tag": b"\x01" + bytes(32)}, {"tag": b"\x02" + bytes(32)}, {"tag": b""}],
+    ids=str,
+)
 def test_a_known_row_with_another_mac_is_not_believed(
     opened: OpenedSystemKey, known: Guarded[Account], change: dict[str, Any]
 ) -> None:

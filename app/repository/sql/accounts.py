@@ -63,5 +63,5 @@ def _values(guarded: Guarded[Account]) -> Parameters:
         "devbox": int(account.devbox),
         "created_at_ms": account.created_at_ms,
         "mac_key_id": guarded.mac.key_id,
-        "mac": guarded.mac.digest,
+        "mac": guarded.mac.tag,
     }

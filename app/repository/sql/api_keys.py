@@ -105,5 +105,5 @@ def _values(guarded: Guarded[ApiKey]) -> Parameters:
         "expires_at_ms": key.expires_at_ms,
         "revoked_at_ms": key.revoked_at_ms,
         "mac_key_id": guarded.mac.key_id,
-        "mac": guarded.mac.digest,
+        "mac": guarded.mac.tag,
     }

@@ -211,5 +211,5 @@ def _record_values(guarded: Guarded[DataKeyRecord]) -> Parameters:
         "check": record.check,
         "created_at_ms": record.created_at_ms,
         "mac_key_id": guarded.mac.key_id,
-        "mac": guarded.mac.digest,
+        "mac": guarded.mac.tag,
     }

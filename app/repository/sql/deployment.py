@@ -46,7 +46,7 @@ class SqlDeployment(DeploymentRepository):
 
     def start_reencryption(self, job: Guarded[Reencryption]) -> None:
         """File a re-encryption in place of any other."""
-        self._set_reencryption(job.unverified.started_ms, job.mac.key_id, job.mac.digest)
+        self._set_reencryption(job.unverified.started_ms, job.mac.key_id, job.mac.tag)
 
     def end_reencryption(self) -> None:
         """File that there is none under way."""

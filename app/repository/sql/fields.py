@@ -59,9 +59,9 @@ def blob_or_none(value: object) -> bytes | None:
     return None if value is None else blob(value)
 
 
-def mac(key_id: object, digest: object) -> Mac:
+def mac(key_id: object, tag: object) -> Mac:
     """A MAC."""
-    return Mac(text(key_id), blob(digest))
+    return Mac(text(key_id), blob(tag))
 
 
 def of_types(row: Row, types: tuple[type, ...]) -> Row:

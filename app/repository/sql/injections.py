@@ -112,10 +112,10 @@ class SqlInjections(InjectionRepository):
         parameters = {
             **_this(row.account_id, row.id),
             **_values(injection),
-            "seen_mac": seen.injection.mac.digest,
+            "seen_mac": seen.injection.mac.tag,
             "of_key": seen.api_key.unverified.id,
-            "seen_key_mac": seen.api_key.mac.digest,
-            "seen_account_mac": seen.account.mac.digest,
+            "seen_key_mac": seen.api_key.mac.tag,
+            "seen_account_mac": seen.account.mac.tag,
             **as_read(used),
         }
         return self._statements.write(_REPLACE_IF_GRANTED, parameters) > 0
@@ -160,5 +160,5 @@ def _values(guarded: Guarded[Injection]) -> Parameters:
         "redeemed_from": injection.redeemed_from,
         "nonce_digest": injection.nonce_digest,
         "mac_key_id": guarded.mac.key_id,
-        "mac": guarded.mac.digest,
+        "mac": guarded.mac.tag,
     }

@@ -8,6 +8,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+ABANDONED = frozenset({"0001"})
+"""Revisions of databases that were made before the first release and cannot be carried over."""
+
 
 class SchemaAge(Enum):
     """How a database stands to the migrations of this version."""
@@ -15,6 +18,7 @@ class SchemaAge(Enum):
     CURRENT = auto()
     OLDER = auto()
     NEWER = auto()
+    ABANDONED = auto()
 
 
 def upgrade(connection: Connection) -> None:
@@ -30,6 +34,8 @@ def age(connection: Connection) -> SchemaAge:
     applied = set(MigrationContext.configure(connection).get_current_heads())
     if applied == set(scripts.get_heads()):
         return SchemaAge.CURRENT
+    if applied & ABANDONED:
+        return SchemaAge.ABANDONED
     known = {script.revision for script in scripts.walk_revisions()}
     return SchemaAge.OLDER if applied <= known else SchemaAge.NEWER
 

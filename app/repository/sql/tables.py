@@ -59,6 +59,11 @@ def _digest(column: str) -> CheckConstraint:
     return CheckConstraint(f'length("{column}") = 32', name=column)
 
 
+def _tag(column: str) -> CheckConstraint:
+    """A layout number and a MAC (``app.domain.guarded.Mac``)."""
+    return CheckConstraint(f'length("{column}") = 33', name=column)
+
+
 def _one_of(column: str, *words: str) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({', '.join(words)})", name=column)
 
@@ -73,7 +78,7 @@ deployment = Table(
     _column("reencrypt_mac", Bytes, nullable=True),
     PrimaryKeyConstraint("only"),
     _one_of("only", "1"),
-    _digest("reencrypt_mac"),
+    _tag("reencrypt_mac"),
     sqlite_strict=True,
 )
 
@@ -88,7 +93,7 @@ accounts = Table(
     PrimaryKeyConstraint("id"),
     _at_most("id", 64),
     _one_of("devbox", "0", "1"),
-    _digest("mac"),
+    _tag("mac"),
     sqlite_strict=True,
 )
 
@@ -110,7 +115,7 @@ api_keys = Table(
     _at_most("id", 64),
     _one_of("restricted", "0", "1"),
     _digest("token_digest"),
-    _digest("mac"),
+    _tag("mac"),
     sqlite_strict=True,
 )
 
@@ -129,7 +134,7 @@ data_keys = Table(
     _at_most("id", 64),
     _one_of("state", "'active'", "'retired'"),
     _digest("check"),
-    _digest("mac"),
+    _tag("mac"),
     Index(
         "uq_data_keys_active",
         "account_id",
@@ -152,7 +157,7 @@ wrappings = Table(
     PrimaryKeyConstraint("account_id", "data_key_id", "key_ref"),
     ForeignKeyConstraint(["account_id", "data_key_id"], ["data_keys.account_id", "data_keys.id"]),
     Index("ix_wrappings_key_ref", "key_ref"),
-    _digest("mac"),
+    _tag("mac"),
     sqlite_strict=True,
 )
 
@@ -225,6 +230,6 @@ injections = Table(
     _digest("token_digest"),
     _one_of("state", "'pending'", "'redeemed'", "'revoked'"),
     _digest("nonce_digest"),
-    _digest("mac"),
+    _tag("mac"),
     sqlite_strict=True,
 )

@@ -126,5 +126,5 @@ def _values(guarded: Guarded[Wrapping]) -> Parameters:
         "key_ref": wrapping.key_ref,
         "blob": wrapping.blob,
         "mac_key_id": guarded.mac.key_id,
-        "mac": guarded.mac.digest,
+        "mac": guarded.mac.tag,
     }

@@ -21,7 +21,7 @@ KEY_REF = "local-fernet:1"
 API_KEY = "key_1"
 ANY_SIZE = 1_000_000
 
-MAC = Mac("dk_system", b"m" * 32)
+MAC = Mac("dk_system", b"\x01" + b"m" * 32)
 
 
 def account(account_id: str = OURS, **changes: Any) -> Guarded[Account]:

@@ -72,7 +72,7 @@ def test_a_replaced_injection_is_seen_elsewhere_at_once(
 
 
 REDEEMED = rows.injection(state=InjectionState.REDEEMED, redeemed_at_ms=5)
-OTHER_MAC = Mac("dk_system", b"o" * 32)
+OTHER_MAC = Mac("dk_system", b"\x01" + b"o" * 32)
 CHANGED: dict[str, Callable[[UnitOfWork], object]] = {
     "injection": lambda work: work.injections.replace(replace(rows.injection(), mac=OTHER_MAC)),
     "key": lambda work: work.api_keys.replace(replace(rows.api_key(), mac=OTHER_MAC)),

@@ -69,6 +69,22 @@ def test_a_newer_database_is_a_fault(database: Database, case: DatabaseCase) -> 
     ]
 
 
+def test_a_database_from_before_the_first_release_is_a_fault_that_says_so(
+    database: Database, case: DatabaseCase
+) -> None:
+    case.execute("UPDATE alembic_version SET version_num = '0001'")
+    (fault,) = database.check()
+    assert "before the first release" in fault
+
+
+def test_a_database_from_before_the_first_release_is_not_upgraded(
+    database: Database, case: DatabaseCase
+) -> None:
+    case.execute("UPDATE alembic_version SET version_num = '0001'")
+    with pytest.raises(DatabaseMisconfigured, match="before the first release"):
+        database.upgrade()
+
+
 def test_a_newer_database_is_not_upgraded(database: Database, case: DatabaseCase) -> None:
     case.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(DatabaseMisconfigured, match="newer version"):

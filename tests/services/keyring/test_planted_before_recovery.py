@@ -58,7 +58,7 @@ class Attacker:
 
     def signed(self, row: Guardable) -> Row:
         mac = self.own.guard(row).mac
-        return {**row.columns(), "mac_key_id": mac.key_id, "mac": mac.digest}
+        return {**row.columns(), "mac_key_id": mac.key_id, "mac": mac.tag}
 
     def _context(self, account_id: str, data_key_id: str) -> KeyContext:
         return KeyContext(self.rows.one("deployment")["id"], account_id, data_key_id)
@@ -125,8 +125,8 @@ def sign_everything(attacker: Attacker) -> None:
             found += [stored.record, *stored.wrappings]
     for each in found:
         mac = attacker.own.guard(each.unverified).mac
-        columns = {"mac_key_id": mac.key_id, "mac": mac.digest}
-        attacker.rows.edit(each.unverified.table, {"mac": each.mac.digest}, **columns)
+        columns = {"mac_key_id": mac.key_id, "mac": mac.tag}
+        attacker.rows.edit(each.unverified.table, {"mac": each.mac.tag}, **columns)
 
 
 def wrapping_of_the_system_key(attacker: Attacker) -> None:

@@ -91,7 +91,7 @@ def test_a_wrapping_of_another_key_is_not_served_even_with_a_right_mac(
         {
             **planted.unverified.columns(),
             "mac_key_id": planted.mac.key_id,
-            "mac": planted.mac.digest,
+            "mac": planted.mac.tag,
         },
     )
     with pytest.raises(DecryptionError):

@@ -29,6 +29,10 @@ ERASE_AFTER_S = 20.0
 _AGES = {
     SchemaAge.OLDER: "the database is not at the newest migration; run: strongroom db upgrade",
     SchemaAge.NEWER: "the database was made by a newer version of Strongroom.",
+    SchemaAge.ABANDONED: (
+        "the database was made before the first release and cannot be carried over; "
+        "set it aside and run: strongroom init"
+    ),
 }
 
 
@@ -85,7 +89,7 @@ class SqliteDatabase(Database):
         """Make the database where there is none, and bring its schema to the newest migration."""
         self._make()
         age = self._age()
-        if age is SchemaAge.NEWER:
+        if age in {SchemaAge.NEWER, SchemaAge.ABANDONED}:
             raise DatabaseMisconfigured(_say(_AGES[age]))
         if age is SchemaAge.OLDER:
             self._migrate()
