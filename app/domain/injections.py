@@ -5,13 +5,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 from typing import ClassVar, NamedTuple
 
 from app.domain.api_keys import Token, TokenFormat
 from app.domain.errors import InvalidRequest
 from app.domain.guarded import GuardedField, MacLayouts
 from app.domain.ids import INJECTION, SECRET, is_id
+from app.domain.memo import Memo
 from app.domain.redaction import Redacted
 from app.domain.secrets import SecretValue, could_be_name, is_environment_name
 
@@ -19,6 +19,7 @@ INJECTION_TOKEN_PREFIX = "injt"  # noqa: S105 - a prefix, not a password
 INJECTION_TOKENS = TokenFormat((INJECTION_TOKEN_PREFIX,), INJECTION)
 
 MAX_SECRETS = 256
+MAX_MAP_BYTES = 32 * 1024
 MAX_VALUES_BYTES = 1024 * 1024
 DEFAULT_TTL_SECONDS = 300
 MAX_TTL_SECONDS = 24 * 60 * 60
@@ -53,14 +54,29 @@ class BoundSecret(NamedTuple):
 
 
 def bind(secrets: Iterable[BoundSecret]) -> str:
-    """The stored text of an injection's secrets."""
-    return json.dumps(list(secrets))
+    """The stored text of an injection's secrets, in ASCII.
+
+    Raises:
+        InvalidRequest: It is longer than 32 KiB.
+    """
+    text = json.dumps(list(secrets))
+    if len(text) > MAX_MAP_BYTES:
+        rule = f"must take at most {MAX_MAP_BYTES} bytes with the names and ids of the secrets"
+        raise _bad("secrets", rule)
+    return text
 
 
-@lru_cache(maxsize=256)
 def _bound(text: str) -> tuple[BoundSecret, ...]:
     """What ``bind`` was given; an account's injections are often for the same secrets."""
-    return tuple(map(BoundSecret._make, json.loads(text)))
+    known = _KNOWN.find(text)
+    if known is None:
+        known = tuple(map(BoundSecret._make, json.loads(text)))
+        _KNOWN.keep(text, known)
+    return known
+
+
+# A parsed map takes up to eight times its text.
+_KNOWN = Memo[str, tuple[BoundSecret, ...]](4 * 1024 * 1024, lambda text, _: 9 * len(text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

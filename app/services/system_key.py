@@ -8,7 +8,6 @@ while every provider is down.
 import threading
 from contextlib import suppress
 from enum import StrEnum
-from functools import lru_cache
 from typing import TypeVar
 
 from cryptography.hazmat.primitives import constant_time
@@ -20,6 +19,7 @@ from app.domain.data_keys import DataKeyRecord, DataKeyState, StoredDataKey, Wra
 from app.domain.errors import NotInitialised, TamperedRow
 from app.domain.guarded import Guardable, Guarded, Mac
 from app.domain.ids import DATA_KEY, DEPLOYMENT, new_id
+from app.domain.memo import Memo
 from app.repository.base import Conflict, Database
 from app.services.clock import Clock
 from app.services.errors import SystemKeyUnreadable
@@ -34,7 +34,8 @@ from backends.waiting import LONGEST_WAIT_SECONDS
 
 Row = TypeVar("Row", bound=Guardable)
 
-_REMEMBERED_ROWS = 4096
+_REMEMBERED_BYTES = 8 * 1024 * 1024
+_OVERHEAD_BYTES = 1024  # of Python's objects, for each row
 
 
 class Purpose(StrEnum):
@@ -57,7 +58,7 @@ class OpenedSystemKey:
         self.context = context
         self.key = key
         self._macs = {purpose: HMAC(self._derive(purpose), SHA256()) for purpose in Purpose}
-        self._verify_once = lru_cache(maxsize=_REMEMBERED_ROWS)(self.verify)
+        self._verified = Memo[Guarded[Guardable], Guardable](_REMEMBERED_BYTES, _size)
 
     def digest(self, purpose: Purpose, data: bytes) -> bytes:
         """The 32-byte keyed hash of ``data`` (HMAC-SHA-256) for one purpose."""
@@ -94,7 +95,8 @@ class OpenedSystemKey:
         Raises:
             TamperedRow: The row or its MAC is not what this server wrote.
         """
-        self._verify_once(guarded)
+        if self._verified.find(guarded) is None:
+            self._verified.keep(guarded, self.verify(guarded))
         return guarded.unverified
 
     def _covers(self, mac: Mac, row: Guardable) -> bool:
@@ -107,6 +109,11 @@ class OpenedSystemKey:
     def _derive(self, purpose: Purpose) -> bytes:
         label = f"strongroom/v1/mac/{purpose}|".encode()
         return derive(self.key, label, self.context.to_bytes())
+
+
+def _size(_: Guarded[Guardable], row: Guardable) -> int:
+    values = row.columns().values()
+    return _OVERHEAD_BYTES + sum(len(value) for value in values if isinstance(value, str | bytes))
 
 
 class SystemKey:

@@ -1,7 +1,6 @@
 """Values between rows and envelopes: the one place that seals a value and the one that opens it."""
 
-from functools import lru_cache
-
+from app.domain.memo import Memo
 from app.domain.secrets import SealedValue, Secret, SecretValue, StoredSecret
 from app.services.data_keys import LentKey
 from backends.context import KeyContext, ValueContext
@@ -38,13 +37,23 @@ def open_value(lent: LentKey, secret: SealedValue | StoredSecret) -> SecretValue
         plaintext[:] = bytes(len(plaintext))
 
 
-@lru_cache(maxsize=8192)
 def _context(owner: KeyContext, secret_id: str, name: str, version: int) -> bytes:
-    return ValueContext(
-        deployment_id=owner.deployment_id,
-        account_id=owner.account_id,
-        secret_id=secret_id,
-        name=name,
-        version=version,
-        data_key_id=owner.data_key_id,
-    ).to_bytes()
+    identity = (owner, secret_id, name, version)
+    known = _CONTEXTS.find(identity)
+    if known is None:
+        known = ValueContext(
+            deployment_id=owner.deployment_id,
+            account_id=owner.account_id,
+            secret_id=secret_id,
+            name=name,
+            version=version,
+            data_key_id=owner.data_key_id,
+        ).to_bytes()
+        _CONTEXTS.keep(identity, known)
+    return known
+
+
+_OVERHEAD_BYTES = 1024  # of ids and of Python's objects
+_CONTEXTS = Memo[tuple[KeyContext, str, str, int], bytes](
+    8 * 1024 * 1024, lambda _, context: 5 * len(context) + _OVERHEAD_BYTES
+)

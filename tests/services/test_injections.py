@@ -74,6 +74,19 @@ def test_a_map_that_breaks_a_rule_is_refused(stocked: Tenant, secrets: dict[str,
         inject(stocked, secrets)
 
 
+def test_a_map_of_more_than_32_kib_as_stored_is_refused(stocked: Tenant) -> None:
+    name = "N" * 255
+    stocked.create(name)
+    with pytest.raises(InvalidRequest, match=r"secrets must take at most 32768 bytes"):
+        inject(stocked, {f"V{number:0254}": name for number in range(100)})
+
+
+def test_a_map_of_nearly_32_kib_as_stored_is_handed_over(stocked: Tenant) -> None:
+    secrets = {f"V{number:080}": "A" for number in range(MAX_SECRETS)}
+    issued = stocked.services.injections.create(stocked.caller, secrets, 300, None)
+    assert len(stocked.redeem(issued.token)) == MAX_SECRETS
+
+
 @pytest.mark.parametrize("ttl_seconds", [-1, 0, MAX_TTL_SECONDS + 1])
 def test_a_life_that_breaks_a_rule_is_refused(stocked: Tenant, ttl_seconds: int) -> None:
     with pytest.raises(InvalidRequest):

@@ -154,3 +154,10 @@ def test_what_is_kept_is_bounded(kept: KeptSecrets) -> None:
     for injection in injections:
         kept.keep(injection, sealed(MOST_BYTES // 4))
     assert sum(kept.find(injection) is not None for injection in injections) == 3
+
+
+def test_the_map_by_which_secrets_are_found_counts(kept: KeptSecrets) -> None:
+    injections = [replace(INJECTION, bound=f"{number}" * (MOST_BYTES // 4)) for number in range(5)]
+    for injection in injections:
+        kept.keep(injection, sealed(100))
+    assert sum(kept.find(injection) is not None for injection in injections) == 3

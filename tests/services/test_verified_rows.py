@@ -65,3 +65,10 @@ def test_another_system_key_does_not_know_the_row(known: Guarded[Account]) -> No
     other = OpenedSystemKey(KeyContext("dep_1", "_system", "dk_1"), DataKey.random())
     with pytest.raises(TamperedRow):
         other.verify_often(known)
+
+
+def test_remembered_rows_are_bounded_in_bytes(opened: OpenedSystemKey) -> None:
+    large = [rows.account(f"acct_{number}", name="x" * 1_000_000) for number in range(20)]
+    for row in large:
+        opened.verify_often(opened.guard(row.unverified))
+    assert opened._verified.bytes <= 8 * 1024 * 1024
