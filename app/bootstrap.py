@@ -2,13 +2,14 @@
 
 from contextlib import closing
 
+from app.domain.findings import Findings
 from app.domain.secrets import NamePolicy, SecretRules
 from app.repository.base import Database, DatabaseMisconfigured
 from app.repository.sql import connect
 from app.services.accounts import Accounts
 from app.services.api_keys import ApiKeys
 from app.services.authentication import Authentication
-from app.services.checkup import Checkup
+from app.services.checkup import Checkup, look_at_providers
 from app.services.clock import Clock, now_ms
 from app.services.container import Services
 from app.services.data_keys import DataKeys
@@ -29,9 +30,8 @@ from app.services.system_key import SystemKey
 from backends.data_key_cache import DataKeyCache
 from backends.errors import KeyProviderConfigError
 from backends.keyring import Keyring
-from backends.misconfigured import faults_of
 from backends.registry import create_faulty_keyring, create_keyring
-from config.settings import Settings
+from config.settings import Examined, Settings
 
 TASK_SECONDS = 10.0
 """How long closing waits for periodic tasks under way, in seconds."""
@@ -109,25 +109,44 @@ def database_exists(settings: Settings) -> bool:
     return connect(settings.database_url).exists()
 
 
-def diagnose(settings: Settings) -> list[str]:
-    """All that would keep a server with these settings from serving, one sentence a fault."""
+def diagnose(examined: Examined) -> Findings:
+    """Look at all that could keep a server with these settings from serving."""
+    findings = Findings(faults=[*examined.faults])
+    for name, facts in examined.facts():
+        findings.saw(name, facts)
+    keyring = _keyring(examined, findings)
+    database = _database(examined, findings)
+    if keyring and database:
+        with closing(build(examined.settings, keyring=keyring, database=database)) as services:
+            findings.include(services.checkup.run())
+    elif keyring:
+        with closing(keyring):
+            findings.include(look_at_providers(keyring))
+    elif database:
+        with closing(database):
+            findings.include(database.check())
+    return findings
+
+
+def _keyring(examined: Examined, findings: Findings) -> Keyring | None:
+    """The keyring as far as it is usable; ``None`` where nothing is known of it."""
+    if "STRONGROOM_KEYS" in examined.wrong:
+        return None
+    settings = examined.settings
     try:
-        keyring = create_faulty_keyring(
+        return create_faulty_keyring(
             settings.keys, settings.escrow_keys, concurrency=settings.provider_concurrency
         )
     except KeyProviderConfigError as error:
-        return [str(error), *_database_faults(settings)]
-    try:
-        services = build(settings, keyring=keyring)
-    except DatabaseMisconfigured as error:
-        with closing(keyring):
-            return [str(error), *faults_of(keyring)]
-    with closing(services):
-        return services.checkup.faults()
+        findings.refuse(str(error))
+        return None
 
 
-def _database_faults(settings: Settings) -> list[str]:
+def _database(examined: Examined, findings: Findings) -> Database | None:
+    if "STRONGROOM_DATABASE_URL" in examined.wrong:
+        return None
     try:
-        return connect(settings.database_url).check()
+        return connect(examined.settings.database_url)
     except DatabaseMisconfigured as error:
-        return [str(error)]
+        findings.refuse(str(error))
+        return None

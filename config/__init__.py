@@ -1,6 +1,6 @@
 """What the operator chose, read from a mapping such as the environment; imports none of ours."""
 
 from config.in_force import in_force
-from config.settings import Settings, SettingsError, load
+from config.settings import Examined, Settings, SettingsError, examine, load
 
-__all__ = ["Settings", "SettingsError", "in_force", "load"]
+__all__ = ["Examined", "Settings", "SettingsError", "examine", "in_force", "load"]

@@ -1,16 +1,20 @@
 """Every setting: its name, its default and its bounds. ``docs/settings.md`` has them as a table."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from dataclasses import fields as dataclass_fields
 from pathlib import Path
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 from marshmallow.validate import Length, OneOf
 
-from config.sources import read
+from config.sources import Fault, read
 
 PREFIX = "STRONGROOM_"
+
+_HOME = "STRONGROOM_HOME"
+_AT_HOME = ("STRONGROOM_DATABASE_URL", "STRONGROOM_KEYS")
 
 
 class SettingsError(Exception):
@@ -67,27 +71,86 @@ class Settings:
         return max(1, self.threads // 4)
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """Settings as far as they can be used, and everything that is wrong with the others.
+
+    Attributes:
+        settings: With the default in place of each setting that is wrong.
+        faults: One sentence a fault; it names the setting and never the value.
+        wrong: The names of the settings of which nothing is known but that they are wrong.
+        origins: For each setting ``default``, ``environment`` or ``file``.
+    """
+
+    settings: Settings
+    faults: tuple[str, ...]
+    wrong: frozenset[str]
+    origins: Mapping[str, str]
+
+    def facts(self) -> Iterator[tuple[str, str]]:
+        """Each usable setting's name, what may be shown of it, and where it comes from."""
+        shown = {each.name: each.repr for each in dataclass_fields(Settings)}
+        for attribute, each in _SCHEMA.fields.items():
+            name = str(each.data_key)
+            if name not in self.wrong:
+                value = getattr(self.settings, attribute)
+                text = str(value) if shown[attribute] else _summary(value)
+                yield name, f"{text} ({self.origins[name]})"
+
+
+def examine(environ: Mapping[str, str]) -> Examined:
+    """The settings that ``environ`` holds, itself or in the files that ``NAME_FILE`` names."""
+    given, faults = read(environ, NAMES, PREFIX)
+    try:
+        loaded = _SCHEMA.load(given)
+    except ValidationError as error:
+        # Not chained: the error holds what was given.
+        texts = error.messages_dict.items()
+        faults += [Fault(name, f"{name}: {' '.join(said)}") for name, said in texts]
+        loaded = _SCHEMA.load(
+            {name: text for name, text in given.items() if name not in error.messages_dict}
+        )
+    home = loaded["home"]
+    at_home = {
+        "database_url": f"sqlite:///{home}/strongroom.db",
+        "keys": (f"local-fernet:{home}/keys",),
+    }
+    return Examined(
+        settings=Settings(**(at_home | loaded)),
+        faults=tuple(fault.text for fault in faults),
+        wrong=_wrong({fault.name for fault in faults} & set(NAMES), given),
+        origins={name: _origin(name, given, environ) for name in NAMES},
+    )
+
+
 def load(environ: Mapping[str, str]) -> Settings:
     """The settings that ``environ`` holds, itself or in the files that ``NAME_FILE`` names.
 
     Raises:
         SettingsError: With every fault.
     """
-    given, faults = read(environ, NAMES, PREFIX)
-    try:
-        loaded = _SCHEMA.load(given)
-    except ValidationError as error:
-        # Not chained: the error holds what was given.
-        refused = [f"{name}: {' '.join(texts)}" for name, texts in error.messages_dict.items()]
-        raise SettingsError(faults + refused) from None
-    if faults:
-        raise SettingsError(faults)
-    home = loaded["home"]
-    at_home = {
-        "database_url": f"sqlite:///{home}/strongroom.db",
-        "keys": (f"local-fernet:{home}/keys",),
-    }
-    return Settings(**(at_home | loaded))
+    examined = examine(environ)
+    if examined.faults:
+        raise SettingsError([*examined.faults])
+    return examined.settings
+
+
+def _wrong(refused: set[str], given: Mapping[str, str]) -> frozenset[str]:
+    """What is refused, and what would have its default in a home that is refused."""
+    if _HOME not in refused:
+        return frozenset(refused)
+    return frozenset(refused | {name for name in _AT_HOME if name not in given})
+
+
+def _origin(name: str, given: Mapping[str, str], environ: Mapping[str, str]) -> str:
+    if name not in given:
+        return "default"
+    return "environment" if name in environ else "file"
+
+
+def _summary(value: object) -> str:
+    """What may be said of a text that can hold a password."""
+    return f"{len(value)} listed" if isinstance(value, tuple) else "not shown"
 
 
 def _whole_number(least: int, most: int) -> Callable[[str], int]:

@@ -4,14 +4,22 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from typing import NamedTuple
 
 _FILE = "_FILE"
 _LARGEST_FILE = 64 * 1024
 
 
+class Fault(NamedTuple):
+    """What is wrong with one setting: its name, and a sentence that begins with it."""
+
+    name: str
+    text: str
+
+
 def read(
     environ: Mapping[str, str], names: Sequence[str], prefix: str
-) -> tuple[dict[str, str], list[str]]:
+) -> tuple[dict[str, str], list[Fault]]:
     """The text of every setting that is given, and what is wrong with how they are given.
 
     Args:
@@ -25,7 +33,7 @@ def read(
         try:
             text = _text(environ, name)
         except _Fault as fault:
-            faults.append(str(fault))
+            faults.append(Fault(name, str(fault)))
         else:
             if text is not None:
                 given[name] = text
@@ -36,14 +44,14 @@ class _Fault(Exception):
     """One sentence about one setting."""
 
 
-def _unknown(environ: Mapping[str, str], names: Sequence[str], prefix: str) -> list[str]:
+def _unknown(environ: Mapping[str, str], names: Sequence[str], prefix: str) -> list[Fault]:
     known = {*names, *(name + _FILE for name in names)}
     faults = []
     for name in sorted(environ):
         if name.startswith(prefix) and name not in known:
             close = get_close_matches(name, known, n=1, cutoff=0.85)
             hint = f" Did you mean {close[0]}?" if close else ""
-            faults.append(f"{name}: there is no such setting.{hint}")
+            faults.append(Fault(name, f"{name}: there is no such setting.{hint}"))
     return faults
 
 

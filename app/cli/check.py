@@ -1,31 +1,43 @@
 """``strongroom check``: all that would keep the server from serving, at once."""
 
-from collections.abc import Mapping
-
 import click
 
 from app.bootstrap import diagnose
 from app.cli.errors import REFUSED, say
 from app.cli.output import as_json, show_json
-from config import SettingsError, load
+from app.domain.findings import Findings
+from config import examine
 
 
 @click.command()
 @as_json
 @click.pass_context
 def check(context: click.Context, *, json: bool) -> None:
-    """Look at every setting, provider, migration and the system key; exit 1 on any fault."""
-    faults = _faults(context.obj)
+    """Look at every setting, provider, migration and the system key; exit 1 on any fault.
+
+    What it looked at is printed. What is down, but not needed to serve, is a warning.
+    """
+    findings = diagnose(examine(context.obj))
     if json:
-        show_json({"ok": not faults, "faults": faults})
-    for fault in faults:
+        show_json(_answer(findings))
+    else:
+        _show(findings)
+    for warning in findings.warnings:
+        say(f"warning: {warning}")
+    for fault in findings.faults:
         say(fault)
-    context.exit(REFUSED if faults else 0)
+    context.exit(0 if findings.ok else REFUSED)
 
 
-def _faults(environ: Mapping[str, str]) -> list[str]:
-    try:
-        settings = load(environ)
-    except SettingsError as error:
-        return list(error.faults)
-    return diagnose(settings)
+def _answer(findings: Findings) -> dict[str, object]:
+    return {
+        "ok": findings.ok,
+        "faults": findings.faults,
+        "warnings": findings.warnings,
+        "looked_at": [each._asdict() for each in findings.looked_at],
+    }
+
+
+def _show(findings: Findings) -> None:
+    for subject, facts in findings.looked_at:
+        click.echo(f"{subject}: {facts}")

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from app.domain.accounts import Account
 from app.domain.api_keys import ApiKey
 from app.domain.data_keys import DataKeyRecord, StoredDataKey, Wrapping
+from app.domain.findings import Findings
 from app.domain.guarded import Guarded
 from app.domain.injections import Injection
 from app.domain.reencryption import Reencryption
@@ -411,8 +412,8 @@ class Database(ABC):
         """Whether there is a database at all, be it empty, damaged or out of reach."""
 
     @abstractmethod
-    def check(self) -> list[str]:
-        """What is wrong with the database, one sentence a fault, in words for an operator."""
+    def check(self) -> Findings:
+        """Look at the database, in words for an operator."""
 
     @abstractmethod
     def upgrade(self) -> None:

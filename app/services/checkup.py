@@ -3,6 +3,7 @@
 from app.domain.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.data_keys import StoredDataKey
 from app.domain.errors import DomainError, NotInitialised
+from app.domain.findings import Findings
 from app.repository.base import Database
 from app.services.keyring.entries import Entry, entries
 from app.services.system_key import SystemKey
@@ -15,7 +16,7 @@ from backends.proof import prove_generating, prove_rewrapping, prove_unwrapping
 from backends.provider import KeyProvider
 from backends.renewal import HeldKey
 
-_NOTHING_HELD = HeldKey(KeyContext("check", "check", "check"), b"", ())
+NOTHING_HELD = HeldKey(KeyContext("check", "check", "check"), b"", ())
 
 
 class Checkup:
@@ -26,29 +27,17 @@ class Checkup:
         self._keyring = keyring
         self._system_key = system_key
 
-    def faults(self) -> list[str]:
-        """One sentence a fault; empty when the server may start."""
-        faults = self._database.check()
-        if faults:
-            return [*faults, *self._provider_faults(_NOTHING_HELD)]
-        faults = self._provider_faults(self._held_system_key())
-        if faults_of(self._keyring):  # which may own what the others do not
-            return faults
-        return [*faults, *self._system_key_faults(), *self._orphan_faults()]
-
-    def _provider_faults(self, system_key: HeldKey) -> list[str]:
-        """What providers refuse; that one is out of reach only if no other one can unwrap."""
-        refused, unreachable = [], []
-        can_unwrap = False
-        for entry in entries(self._keyring):
-            try:
-                _prove(entry, system_key)
-                can_unwrap = can_unwrap or entry.role != "escrow"
-            except KeyUnavailable as error:
-                unreachable.append(entry.says(str(error)))
-            except KeyProviderError as error:
-                refused.append(entry.says(str(error)))
-        return refused if can_unwrap else [*unreachable, *refused]
+    def run(self) -> Findings:
+        """Look at all of it."""
+        findings = self._database.check()
+        if not findings.ok:
+            findings.include(look_at_providers(self._keyring))
+            return findings
+        findings.include(look_at_providers(self._keyring, self._held_system_key()))
+        if not faults_of(self._keyring):  # which may own what the others do not
+            self._look_at_system_key(findings)
+            self._look_at_orphans(findings)
+        return findings
 
     def _held_system_key(self) -> HeldKey:
         """Its rows as they stand; what is wrong with them is told when it is opened."""
@@ -57,33 +46,68 @@ class Checkup:
                 deployment_id = repository.deployment.get_id()
                 stored = repository.data_keys.get_active(SYSTEM_ACCOUNT_ID)
         except DomainError:
-            return _NOTHING_HELD
+            return NOTHING_HELD
         if deployment_id is None or stored is None:
-            return _NOTHING_HELD
+            return NOTHING_HELD
         return _held(deployment_id, stored)
 
-    def _system_key_faults(self) -> list[str]:
+    def _look_at_system_key(self, findings: Findings) -> None:
         try:
-            self._system_key.opened()
+            opened = self._system_key.opened()
         except NotInitialised as error:
-            return [str(error)]
+            findings.refuse(str(error))
         except (DomainError, KeyProviderError) as error:
-            return [f"STRONGROOM_KEYS: the system data key does not open: {error}"]
-        return []
+            findings.refuse(f"STRONGROOM_KEYS: the system data key does not open: {error}")
+        else:
+            findings.saw("system data key", f"{opened.context.data_key_id}, opened")
 
-    def _orphan_faults(self) -> list[str]:
-        with self._database.reading() as repository:
-            refs = [ref for ref in repository.wrappings.counts() if self._keyring.owns(ref)]
-            orphans = repository.data_keys.count_without(refs)
-        if not orphans:
-            return []
-        return [f"STRONGROOM_KEYS: no listed provider could open {orphans} data keys."]
+    def _look_at_orphans(self, findings: Findings) -> None:
+        try:
+            with self._database.reading() as repository:
+                refs = [ref for ref in repository.wrappings.counts() if self._keyring.owns(ref)]
+                orphans = repository.data_keys.count_without(refs)
+        except DomainError as error:
+            findings.refuse(f"STRONGROOM_DATABASE_URL: {error}")
+            return
+        if orphans:
+            findings.refuse(f"STRONGROOM_KEYS: no listed provider could open {orphans} data keys.")
 
 
-def _prove(entry: Entry, system_key: HeldKey) -> None:
+def look_at_providers(keyring: Keyring, system_key: HeldKey = NOTHING_HELD) -> Findings:
+    """Have each provider do its part.
+
+    What it refuses is a fault; being out of reach is one only if no other provider can unwrap.
+
+    Args:
+        keyring: The providers, or what stands for those that could not be built.
+        system_key: The rows of the system data key, for those that made a wrapping of it.
+    """
+    findings, unreachable = Findings(), []
+    can_unwrap = False
+    for entry in entries(keyring):
+        try:
+            key_ref = _prove(entry, system_key)
+        except KeyUnavailable as error:
+            unreachable.append(entry.says(str(error)))
+        except KeyProviderError as error:
+            findings.refuse(entry.says(str(error)))
+        else:
+            findings.saw(entry.setting, f"{key_ref}, {entry.role}")
+            can_unwrap = can_unwrap or entry.role != "escrow"
+    if can_unwrap:
+        findings.warnings += unreachable
+    else:
+        findings.faults[:0] = unreachable
+    return findings
+
+
+def _prove(entry: Entry, system_key: HeldKey) -> str | None:
     """Have a provider open its wrapping of the system key, and wrap in each way that is its part.
 
     One that only unwraps and has no wrapping of it yet makes one of another key, to open that.
+
+    Returns:
+        The key_ref that its new wrappings get.
     """
     member, context = entry.member, system_key.context
     provider = member.provider
@@ -98,6 +122,7 @@ def _prove(entry: Entry, system_key: HeldKey) -> None:
         prove_rewrapping(member, context)
     if not status.healthy:
         raise KeyProviderError(status.detail)
+    return status.key_ref
 
 
 def _held(deployment_id: str, stored: StoredDataKey) -> HeldKey:

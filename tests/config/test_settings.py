@@ -100,7 +100,7 @@ def test_all_faults_are_told_at_once_and_no_value_is() -> None:
 def test_a_fault_keeps_nothing_of_what_was_given() -> None:
     with pytest.raises(SettingsError) as refused:
         load({"PORT": CANARY})
-    assert refused.value.__suppress_context__
+    assert refused.value.__context__ is None
 
 
 def test_settings_do_not_show_what_may_hold_a_password() -> None:

@@ -36,9 +36,11 @@ def faults(terminal: Terminal, **environ: str) -> list[str]:
     assert result.exit_code == 1
     answer = json.loads(result.stdout)
     assert answer["ok"] is False
-    assert result.stderr == "".join(f"strongroom: {fault}\n" for fault in answer["faults"])
-    told: list[str] = answer["faults"]
-    return told
+    warned = [f"warning: {warning}" for warning in answer["warnings"]]
+    told = [*warned, *answer["faults"]]
+    assert result.stderr == "".join(f"strongroom: {sentence}\n" for sentence in told)
+    refused: list[str] = answer["faults"]
+    return refused
 
 
 @pytest.fixture

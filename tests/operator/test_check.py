@@ -1,14 +1,69 @@
-"""``strongroom check``: what it refuses."""
+"""``strongroom check``: what it looks at, warns of and refuses."""
 
+import json
 from pathlib import Path
 
 from tests.operator.conftest import Terminal, faults
+from tests.servers.ports import free_port
 
 CANARY = "canary-77ab"
 
 
 def test_a_deployment_that_init_has_made_passes(terminal: Terminal) -> None:
-    assert terminal.json("check") == {"ok": True, "faults": []}
+    answer = terminal.json("check")
+    assert (answer["ok"], answer["faults"], answer["warnings"]) == (True, [], [])
+
+
+def test_what_was_looked_at_is_told_without_what_may_hold_a_password(terminal: Terminal) -> None:
+    address = f"sqlite:///{terminal.home}/strongroom.db"
+    answer = json.loads(terminal.run("check", "--json", STRONGROOM_DATABASE_URL=address).stdout)
+    told = {each["subject"]: each["facts"] for each in answer["looked_at"]}
+    assert told["STRONGROOM_WORKERS"] == "2 (default)"
+    assert told["STRONGROOM_DATABASE_URL"] == "not shown (environment)"
+    assert told["STRONGROOM_KEYS"] == "1 listed (default)"
+    assert told["STRONGROOM_KEYS (entry 1)"].startswith("local-fernet:")
+    assert told["database"].startswith(f"{terminal.home}/strongroom.db, SQLite ")
+    assert told["system data key"].endswith(", opened")
+
+
+def test_a_person_reads_the_same_as_a_script(terminal: Terminal) -> None:
+    looked_at = terminal.json("check")["looked_at"]
+    lines = "".join(f"{each['subject']}: {each['facts']}\n" for each in looked_at)
+    assert terminal.answer("check") == lines
+
+
+def test_a_wrong_setting_hides_no_fault_elsewhere(terminal: Terminal) -> None:
+    (terminal.home / "strongroom.db").chmod(0o644)
+    told = faults(terminal, PORT="99999", STRONGROOM_KEYS="foo")
+    named = {fault.partition(":")[0] for fault in told}
+    assert named == {"PORT", "STRONGROOM_KEYS (entry 1)", "STRONGROOM_DATABASE_URL"}
+
+
+def test_what_lies_in_a_home_that_is_wrong_is_not_looked_for_elsewhere(terminal: Terminal) -> None:
+    told = faults(terminal, STRONGROOM_HOME="what?")
+    assert [fault.partition(":")[0] for fault in told] == ["STRONGROOM_HOME"]
+
+
+def test_providers_are_asked_although_the_database_has_no_address(terminal: Terminal) -> None:
+    unreachable = f"vault-transit:http://127.0.0.1:{free_port()}/transit/key"
+    token = terminal.home / "token"
+    token.write_text("a-token")
+    token.chmod(0o600)
+    keys = f"{unreachable}?token_file={token}"
+    told = faults(terminal, STRONGROOM_DATABASE_URL="x", STRONGROOM_KEYS=keys)
+    assert len([fault for fault in told if fault.startswith("STRONGROOM_KEYS (entry 1): ")]) == 1
+
+
+def test_a_second_provider_that_is_out_of_reach_is_a_warning(terminal: Terminal) -> None:
+    token = terminal.home / "token"
+    token.write_text("a-token")
+    token.chmod(0o600)
+    unreachable = f"vault-transit:http://127.0.0.1:{free_port()}/transit/key?token_file={token}"
+    keys = f"local-fernet:{terminal.home}/keys {unreachable}"
+    checked = terminal.run("check", "--json", STRONGROOM_KEYS=keys)
+    (warning,) = json.loads(checked.stdout)["warnings"]
+    assert warning.startswith("STRONGROOM_KEYS (entry 2): ")
+    assert (checked.exit_code, checked.stderr) == (0, f"strongroom: warning: {warning}\n")
 
 
 def test_everything_that_is_missing_is_named_at_once(bare: Terminal) -> None:

@@ -47,7 +47,7 @@ def test_what_others_may_see_or_change_is_a_fault(
     database: SqliteDatabase, tmp_path: Path, loosened: str, mode: int
 ) -> None:
     (tmp_path / loosened).chmod(mode)
-    (fault,) = database.check()
+    (fault,) = database.check().faults
     assert fault.startswith("STRONGROOM_DATABASE_URL: the database")
     assert " mode 0" in fault
 
@@ -73,7 +73,7 @@ def test_files_of_another_user_are_a_fault(
     database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
-    assert database.check() == [
+    assert database.check().faults == [
         f"STRONGROOM_DATABASE_URL: the database{which} must belong to the user that Strongroom "
         "runs as."
         for which in ("'s directory", "")
@@ -94,7 +94,7 @@ def test_a_link_in_the_place_of_a_file_is_not_followed(
 def test_a_directory_in_the_place_of_the_database_is_a_fault(path: Path) -> None:
     path.mkdir(parents=True, mode=0o700)
     path.parent.chmod(0o700)
-    (fault,) = SqliteDatabase(path).check()
+    (fault,) = SqliteDatabase(path).check().faults
     assert "regular file" in fault
 
 

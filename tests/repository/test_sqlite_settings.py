@@ -74,7 +74,7 @@ def without_log(made: Path) -> Path:
 
 
 def test_a_database_without_its_log_is_a_fault_that_names_the_setting(without_log: Path) -> None:
-    assert SqliteDatabase(without_log).check() == [
+    assert SqliteDatabase(without_log).check().faults == [
         "STRONGROOM_DATABASE_URL: SQLite does not have journal_mode in force."
     ]
 
@@ -86,11 +86,13 @@ def test_a_database_without_its_log_is_not_served(without_log: Path) -> None:
 
 def test_a_file_that_is_no_database_is_a_fault(made: Path) -> None:
     made.write_bytes(b"not a database, and longer than the header of one " * 40)
-    assert SqliteDatabase(made).check() == ["STRONGROOM_DATABASE_URL: the database cannot be read."]
+    assert SqliteDatabase(made).check().faults == [
+        "STRONGROOM_DATABASE_URL: the database cannot be read."
+    ]
 
 
 def test_an_sqlite_that_is_too_old_is_refused(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 36, 0))
-    assert SqliteDatabase(made).check() == [
+    assert SqliteDatabase(made).check().faults == [
         "STRONGROOM_DATABASE_URL: SQLite does not have STRICT tables in force."
     ]

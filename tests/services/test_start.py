@@ -84,7 +84,7 @@ def second(deployment: Deployment) -> Scripted:
 def faults(deployment: Deployment, *providers: Scripted, escrow: Scripted | None = None) -> str:
     """All faults, as lines."""
     keyring = Keyring(providers, () if escrow is None else (escrow,))
-    return "\n".join(deployment.process(keyring=keyring).checkup.faults())
+    return "\n".join(deployment.process(keyring=keyring).checkup.run().faults)
 
 
 def test_nothing_is_wrong_with_a_deployment_as_it_was_made(
@@ -211,7 +211,7 @@ def test_a_database_without_a_deployment_is_told_so(
     database = connect(f"sqlite:///{deployment.home / 'empty.db'}")
     database.upgrade()
     services = deployment.process(keyring=Keyring([first]), database=database)
-    assert services.checkup.faults() == [str(NotInitialised())]
+    assert services.checkup.run().faults == [str(NotInitialised())]
 
 
 def test_a_database_that_is_not_there_is_told_by_the_setting(
@@ -219,7 +219,7 @@ def test_a_database_that_is_not_there_is_told_by_the_setting(
 ) -> None:
     database = connect(f"sqlite:///{deployment.home / 'none.db'}")
     services = deployment.process(keyring=Keyring([first]), database=database)
-    (fault,) = services.checkup.faults()
+    (fault,) = services.checkup.run().faults
     assert fault.startswith("STRONGROOM_DATABASE_URL: ")
 
 

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from app.domain.errors import StorageUnavailable
+from app.domain.findings import Findings
 from app.repository.base import Database, DatabaseMisconfigured, Repository, UnitOfWork
 from app.repository.sql import schema
 from app.repository.sql.schema import SchemaAge
@@ -81,9 +82,11 @@ class SqliteDatabase(Database):
         """Whether there is something under the database's name."""
         return os.path.lexists(self._path)
 
-    def check(self) -> list[str]:
-        """What is wrong with the files, the settings and the schema."""
-        return list(files.faults(self._path)) or list(self._faults_inside())
+    def check(self) -> Findings:
+        """Look at the files, the settings and the schema."""
+        findings = Findings(faults=list(files.faults(self._path)) or list(self._faults_inside()))
+        findings.saw("database", f"{self._path}, SQLite {sqlite3.sqlite_version}")
+        return findings
 
     def upgrade(self) -> None:
         """Make the database where there is none, and bring its schema to the newest migration."""
