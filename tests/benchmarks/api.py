@@ -25,7 +25,7 @@ _ROUNDS = 9
 _LISTED = 5000
 _CREATED = "CREATE"
 
-_CREATE = """
+CREATE = """
 local run, number = os.time() .. "_" .. math.random(1e9), 0
 request = function()
     number = number + 1
@@ -81,7 +81,7 @@ def _getting(server: Strongroom, path: str, directory: Path) -> Callable[[], Loa
 
 def _creating(server: Strongroom, directory: Path) -> Callable[[], Load]:
     header = f"Authorization: Bearer {server.token}"
-    return lambda: wrk.run(server.url, directory, headers=[header], script=_CREATE)
+    return lambda: wrk.run(server.url, directory, headers=[header], script=CREATE)
 
 
 def _committing(path: Path) -> Callable[[], Load]:

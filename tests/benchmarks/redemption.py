@@ -36,7 +36,7 @@ request = function()
 end
 """
 
-_REDEEM = """
+REDEEM = """
 local tokens = {}
 init = function(arguments)
     for line in io.lines(arguments[1]) do tokens[#tokens + 1] = line end
@@ -116,7 +116,7 @@ def _redeeming(ours: Strongroom, directory: Path) -> Callable[[], Load]:
             for _ in range(_TOKENS)
         ]
         file.write_text("\n".join(issued) + "\n")
-        return wrk.run(ours.url, directory, script=_REDEEM, arguments=[str(file)])
+        return wrk.run(ours.url, directory, script=REDEEM, arguments=[str(file)])
 
     return redeem
 
