@@ -6,6 +6,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -106,7 +107,7 @@ def test_a_crash_while_redeeming_leaves_no_core_file(server: ProtocolServer, ima
     server.troubles.append(crash)
     token = server.issue(NAMES)
     environment = {"RUNLOOP_BASE_URL": server.url, "STRONGROOM_INJECTION_TOKEN": token}
-    script = f"{WANTED}exec {sys.executable} -I {image} -- true"
+    script = f"{WANTED}exec {quote(sys.executable)} -I {image} -- true"
     result = subprocess.run(["sh", "-c", script], env=environment, cwd=image.parent, check=False)
     assert result.returncode == -signal.SIGABRT
     assert core_files(image.parent) == []

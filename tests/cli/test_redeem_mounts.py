@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -27,17 +28,17 @@ NAMES = {"HELLO": "GREETING", "PLAIN": "PLAIN_SECRET"}
 def in_namespace(
     server: ProtocolServer, image: Path, environment: dict[str, str], tmp_path: Path
 ) -> InNamespace:
-    """Run a script that may mount, in which $REDEEM is the command and has a token."""
+    """Run a script that may mount, in which redeem is the command and has a token."""
     unshare = [require("unshare"), "--user", "--map-root-user", "--mount"]
     if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine allows no mount namespace")
     server.secrets["PLAIN_SECRET"] = "canary-plain"
     environment["STRONGROOM_INJECTION_TOKEN"] = server.issue(NAMES)
-    environment["REDEEM"] = f"{sys.executable} -I -S {image}"
+    redeem = f'redeem() {{ {quote(sys.executable)} -I -S {quote(str(image))} "$@"; }}'
 
     def run(script: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*unshare, "sh", "-euc", script],
+            [*unshare, "sh", "-euc", f"{redeem}\n{script}"],
             env=environment,
             cwd=tmp_path,
             capture_output=True,
@@ -60,7 +61,7 @@ def test_a_mount_point_is_filled_and_nothing_is_written_beside_it(
         mkdir place/output
         mount -t tmpfs tmpfs place/output
         mount -o remount,ro place
-        $REDEEM --format systemd-credentials --output place/output
+        redeem --format systemd-credentials --output place/output
         cd place/output
         ls -A
         cat HELLO PLAIN
@@ -78,7 +79,7 @@ def test_a_directory_in_memory_below_a_bind_mount_of_the_same_file_system_is_fil
         mount -t tmpfs tmpfs place
         mkdir place/output
         mount --bind place/output place/output
-        $REDEEM --format systemd-credentials --output place/output
+        redeem --format systemd-credentials --output place/output
         ls -A place place/output
         """
     )
@@ -92,7 +93,7 @@ def test_a_file_that_is_a_mount_point_is_refused_and_the_token_not_used(
         """
         touch 'a file'
         mount --bind 'a file' 'a file'
-        $REDEEM --format json --output 'a file'
+        redeem --format json --output 'a file'
         """
     )
     assert (result.returncode, "--output" in result.stderr) == (125, True)
@@ -106,7 +107,7 @@ def test_a_mount_that_is_no_memory_is_refused_and_the_token_not_used(
         """
         mkdir output disk
         mount --bind disk output
-        $REDEEM --format systemd-credentials --output output
+        redeem --format systemd-credentials --output output
         """
     )
     assert (result.returncode, "--allow-disk" in result.stderr) == (125, True)
@@ -123,7 +124,7 @@ def test_a_token_file_that_cannot_be_removed_is_refused_and_the_token_not_used(
         mkdir place
         echo "$STRONGROOM_INJECTION_TOKEN" > place/token
         {mount}
-        $REDEEM --token-file place/token -- true
+        redeem --token-file place/token -- true
         """
     )
     assert (result.returncode, "--token-mount" in result.stderr) == (125, True)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -109,7 +110,8 @@ from app.cli.masked_run.start import run_masked
 sys.exit(run_masked(["sh", "-c", "{command}"], dict(os.environb), ["canary-hello"]))
 """
     (place / "changed.py").write_text(script)
-    enter(shell, f"PYTHONPATH={Path(__file__).parents[2]} {sys.executable} changed.py")
+    root, python = quote(str(Path(__file__).parents[2])), quote(sys.executable)
+    enter(shell, f"PYTHONPATH={root} {python} changed.py")
 
 
 def test_the_terminal_is_usual_after_a_fault_of_ours(shell: Terminal, tmp_path: Path) -> None:

@@ -33,14 +33,18 @@ _RUN_BY_TESTS = {
     "A CI job",
 }
 # Starts the image's entrypoint with the variables that --env names, as the real one would.
-_DOCKER = """#!{python}
+# A kernel reads no interpreter's path that is long or holds a space, so the shell starts Python.
+_DOCKER = """#!/bin/sh
+exec {python} -c '
 import json, os, re, sys
-image = open({dockerfile!r}).read()
+dockerfile, redeem, *given = sys.argv[1:]
+image = open(dockerfile).read()
 entrypoint, command = (json.loads(each) for each in re.findall("(?:ENTRYPOINT|CMD) (.*)", image))
-passed = [after for each, after in zip(sys.argv, sys.argv[1:]) if each == "--env"]
-arguments = [each.replace("/opt/redeem.py", {redeem!r}) for each in entrypoint + command]
+passed = [after for each, after in zip(given, given[1:]) if each == "--env"]
+arguments = [each.replace("/opt/redeem.py", redeem) for each in entrypoint + command]
 environment = {{name: os.environ[name] for name in ("PATH", *passed)}}
 os.execvpe(arguments[0], arguments, environment)
+' {dockerfile} {redeem} "$@"
 """
 
 
@@ -123,7 +127,11 @@ def test_a_container_starts_with_the_value(environment: dict[str, str], tmp_path
     dockerfile.write_text(recipe["dockerfile"][0])
     docker = tmp_path / "docker"
     docker.write_text(
-        _DOCKER.format(python=sys.executable, dockerfile=str(dockerfile), redeem=str(_REDEEM))
+        _DOCKER.format(
+            python=shlex.quote(sys.executable),
+            dockerfile=shlex.quote(str(dockerfile)),
+            redeem=shlex.quote(str(_REDEEM)),
+        )
     )
     docker.chmod(0o755)
     assert run(recipe["sh"][0], environment) == "container has the password\n"
