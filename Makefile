@@ -1,12 +1,17 @@
 # All that a machine needs is Python 3.11 or later, with venv, and make. Stamp files in .venv say
-# what has been done, so that nothing is done twice.
+# what has been done, so that nothing is done twice. Every step is said before it begins, on
+# standard error, where pip tells its progress, too: standard output is for what was asked for.
 
 PYTHON ?= python3
 BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install --disable-pip-version-check
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
+
+# $(call say,TEXT)
+say = @echo "strongroom: $(1)" >&2
+packages = $(shell grep -c '^[a-z].*==' $(1)) packages of $(1)
 
 .PHONY: run test prove bench check lock
 
@@ -18,6 +23,7 @@ run: $(RUNTIME)
 # What is promised, in minutes; `prove` takes the full number of rounds, in hours. The tests of one
 # module stay together, with the servers that they share.
 test: $(DEV)
+	$(call say,collecting and running every test: about ten minutes on two cores)
 	@$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadscope
 
 prove: $(DEV)
@@ -41,13 +47,17 @@ lock:
 	$(LOCK) --all-extras pyproject.toml -o requirements/dev.txt -c requirements/runtime.txt
 
 $(RUNTIME): requirements/runtime.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
-	@echo "Installing into .venv, once" >&2
-	@$(PYTHON) -m venv .venv
-	@$(PIP) --require-hashes -r requirements/runtime.txt
-	@$(PIP) --no-deps --no-build-isolation -e .
+	$(call say,looking for Python 3.11 or later: $(PYTHON))
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")' >&2
+	$(call say,making the virtual environment .venv: once)
+	@$(PYTHON) -m venv .venv >&2
+	$(call say,installing the $(call packages,requirements/runtime.txt) into .venv: once)
+	@$(PIP) --require-hashes -r requirements/runtime.txt >&2
+	$(call say,installing Strongroom itself into .venv: once)
+	@$(PIP) --no-deps --no-build-isolation -e . >&2
 	@touch $@
 
 $(DEV): $(RUNTIME) requirements/dev.txt
-	@$(PIP) --require-hashes -r requirements/dev.txt
+	$(call say,installing the $(call packages,requirements/dev.txt) into .venv: once)
+	@$(PIP) --require-hashes -r requirements/dev.txt >&2
 	@touch $@
