@@ -1,7 +1,8 @@
 """The gunicorn configuration: ``gunicorn -c config/gunicorn.py wsgi:app``.
 
-It listens on loopback: HTTP/2 in the clear serves the JavaScript client there, and nginx in front
-serves everybody else. The environment is read here because the master needs it before any worker.
+It listens on loopback, where HTTP/2 in the clear serves the JavaScript client, and on Unix sockets,
+where nginx in front asks for everybody else. The environment is read here because the master needs
+it before any worker.
 """
 
 import ctypes
@@ -19,7 +20,8 @@ _PR_SET_DUMPABLE = 4  # prctl(2)
 # No process of the server leaves its memory, with keys and values in it, in a core file.
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
-bind = [f"127.0.0.1:{_settings.port}"]
+bind = [str(each) for each in _settings.bind]
+umask = 0o117  # a Unix socket is for its owner and group: who reaches it may say who a client is
 worker_class = "app.worker.Worker"
 workers = _settings.workers
 threads = _settings.threads
@@ -31,6 +33,7 @@ graceful_timeout = 30
 limit_request_line = 8190
 limit_request_fields = 64
 forwarder_headers = ""  # no header of a client becomes SCRIPT_NAME or PATH_INFO
+forwarded_allow_ips = "127.0.0.1,::1"  # else the environment's FORWARDED_ALLOW_IPS would hold
 control_socket_disable = True
 logger_class = "app.gunicorn_log.GunicornLog"
 accesslog = None

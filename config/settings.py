@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
 from pathlib import Path
+from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validates_schema
 from marshmallow.validate import Length, OneOf
 
+from config.listening import AddressFault, Endpoint, TcpAddress, parse_endpoints
 from config.sources import Fault, read
 
 PREFIX = "STRONGROOM_"
@@ -44,7 +46,9 @@ class Settings:
         data_key_cache_seconds: For how long a process keeps an unwrapped data key.
         data_key_cache_size: How many of them it keeps.
         log_level: The name of a level of ``logging``.
-        port: On loopback.
+        port: Of the default address, on loopback.
+        bind: Where the server listens.
+        tls_in_front: Whether something that speaks TLS stands in front of every address.
         workers: Processes that serve.
         threads: Threads in each of them.
         trusted_proxies: How many proxies in front say truly where a request comes from.
@@ -61,6 +65,8 @@ class Settings:
     data_key_cache_size: int
     log_level: str
     port: int
+    bind: tuple[Endpoint, ...]
+    tls_in_front: bool
     workers: int
     threads: int
     trusted_proxies: int
@@ -94,29 +100,23 @@ class Examined:
             name = str(each.data_key)
             if name not in self.wrong:
                 value = getattr(self.settings, attribute)
-                text = str(value) if shown[attribute] else _summary(value)
+                text = _text(value) if shown[attribute] else _summary(value)
                 yield name, f"{text} ({self.origins[name]})"
 
 
 def examine(environ: Mapping[str, str]) -> Examined:
     """The settings that ``environ`` holds, itself or in the files that ``NAME_FILE`` names."""
     given, faults = read(environ, NAMES, PREFIX)
-    try:
-        loaded = _SCHEMA.load(given)
-    except ValidationError as error:
-        # Not chained: the error holds what was given.
-        texts = error.messages_dict.items()
-        faults += [Fault(name, f"{name}: {' '.join(said)}") for name, said in texts]
-        loaded = _SCHEMA.load(
-            {name: text for name, text in given.items() if name not in error.messages_dict}
-        )
+    loaded, refused = _load(given)
+    faults += refused
     home = loaded["home"]
-    at_home = {
+    by_default = {
+        "bind": (TcpAddress("127.0.0.1", loaded["port"]),),
         "database_url": f"sqlite:///{home}/strongroom.db",
         "keys": (f"local-fernet:{home}/keys",),
     }
     return Examined(
-        settings=Settings(**(at_home | loaded)),
+        settings=Settings(**(by_default | loaded)),
         faults=tuple(fault.text for fault in faults),
         wrong=_wrong({fault.name for fault in faults} & set(NAMES), given),
         origins={name: _origin(name, given, environ) for name in NAMES},
@@ -135,6 +135,22 @@ def load(environ: Mapping[str, str]) -> Settings:
     return examined.settings
 
 
+def _load(given: Mapping[str, str]) -> tuple[dict[str, Any], list[Fault]]:
+    """What can be used of ``given``, and what is wrong with the rest.
+
+    A setting that is refused may make another one wrong, by leaving it to its default.
+    """
+    faults: list[Fault] = []
+    while True:
+        try:
+            return _SCHEMA.load(given), faults
+        except ValidationError as error:
+            # Not chained: the error holds what was given.
+            refused = error.messages_dict
+        faults += [Fault(name, f"{name}: {' '.join(said)}") for name, said in refused.items()]
+        given = {name: text for name, text in given.items() if name not in refused}
+
+
 def _wrong(refused: set[str], given: Mapping[str, str]) -> frozenset[str]:
     """What is refused, and what would have its default in a home that is refused."""
     if _HOME not in refused:
@@ -146,6 +162,10 @@ def _origin(name: str, given: Mapping[str, str], environ: Mapping[str, str]) -> 
     if name not in given:
         return "default"
     return "environment" if name in environ else "file"
+
+
+def _text(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _summary(value: object) -> str:
@@ -175,6 +195,15 @@ def _choice(name: str, *choices: str, default: str) -> fields.Field[str]:
     return fields.String(data_key=name, load_default=default, validate=one_of)
 
 
+def _switch(name: str) -> fields.Field[bool]:
+    def deserialise(text: str) -> bool:
+        if text not in {"0", "1"}:
+            raise ValidationError("must be 0 or 1.")
+        return text == "1"
+
+    return fields.Function(deserialize=deserialise, data_key=name, load_default=False)
+
+
 def _home(text: str) -> Path:
     # The default addresses put the path into URIs, where a question mark would end it.
     if not text or "?" in text:
@@ -184,6 +213,13 @@ def _home(text: str) -> Path:
 
 def _uris(text: str) -> tuple[str, ...]:
     return tuple(text.split())
+
+
+def _endpoints(text: str) -> tuple[Endpoint, ...]:
+    try:
+        return parse_endpoints(text)
+    except AddressFault as fault:
+        raise ValidationError(str(fault)) from None
 
 
 class _SettingsSchema(Schema):
@@ -205,9 +241,25 @@ class _SettingsSchema(Schema):
     data_key_cache_size = _number("STRONGROOM_DATA_KEY_CACHE_SIZE", 1000, 1, 100_000)
     log_level = _choice("STRONGROOM_LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", default="INFO")
     port = _number("PORT", 8080, 1, 65535)
+    bind = fields.Function(deserialize=_endpoints, data_key="STRONGROOM_BIND")
+    tls_in_front = _switch("STRONGROOM_TLS_IN_FRONT")
     workers = _number("STRONGROOM_WORKERS", 2, 1, 64)
     threads = _number("STRONGROOM_THREADS", 32, 1, 256)
     trusted_proxies = _number("STRONGROOM_TRUSTED_PROXIES", 0, 0, 4)
+
+    @validates_schema(skip_on_field_errors=False)
+    def _refuse_clear_text_from_elsewhere(self, data: dict[str, Any], **_: object) -> None:
+        """Credentials and values must not cross a network in the clear."""
+        if "tls_in_front" not in data or data["tls_in_front"]:
+            return
+        if any(
+            isinstance(each, TcpAddress) and not each.is_loopback for each in data.get("bind", ())
+        ):
+            raise ValidationError(
+                "must list Unix sockets and loopback addresses only, unless something that speaks "
+                "TLS stands in front and STRONGROOM_TLS_IN_FRONT=1 says so.",
+                "STRONGROOM_BIND",
+            )
 
 
 _SCHEMA = _SettingsSchema()

@@ -34,13 +34,14 @@ def init(environ: Mapping[str, str]) -> None:
     a shell, and stands in client.env in STRONGROOM_HOME.
     """
     settings = load(environ)
+    url = base_url(settings.bind)
     with claimed(settings.home):
         _make_key_file(settings)
         with closing(build(settings)) as services:
             services.setup.initialise()
-            issued = _hand_out_first_key(services, ClientEnv(settings.home), settings.port)
+            issued = _hand_out_first_key(services, ClientEnv(settings.home), url)
     if issued is not None:
-        click.echo(f"export RUNLOOP_BASE_URL={base_url(settings.port)}")
+        click.echo(f"export RUNLOOP_BASE_URL={url}")
         click.echo(f"export RUNLOOP_API_KEY={issued.token.reveal()}")
 
 
@@ -64,12 +65,10 @@ def _key_file(settings: Settings) -> Path | None:
     return Path(first.location) if first.scheme == LocalFernet.scheme else None
 
 
-def _hand_out_first_key(
-    services: Services, client_env: ClientEnv, port: int
-) -> IssuedApiKey | None:
+def _hand_out_first_key(services: Services, client_env: ClientEnv, url: str) -> IssuedApiKey | None:
     account = _first_account(services)
     if client_env.exists:
-        client_env.follow(port)
+        client_env.follow(url)
         return None
     if client_env.begun:
         _revoke_lost_keys(services, account)
@@ -77,7 +76,7 @@ def _hand_out_first_key(
         return None
     client_env.begin()
     issued = services.api_keys.issue(account.id, name=_KEY_NAME)
-    client_env.finish(port, issued.token)
+    client_env.finish(url, issued.token)
     return issued
 
 
