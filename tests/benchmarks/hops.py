@@ -7,12 +7,14 @@ before. A newcomer who follows the operation in an editor opens and changes file
     python -m tests.benchmarks.hops
 """
 
+import json
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from types import CodeType, FrameType
 
@@ -65,22 +67,42 @@ def count(operation: Callable[[], object]) -> Hops:
         operation()
     finally:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]  # None ends it
+        threading.setprofile(None)
     return hops
 
 
-@contextmanager
-def _services(home: Path) -> Iterator[Services]:
-    settings = load({"STRONGROOM_HOME": str(home)})
-    services = bootstrap.build(settings)
-    with closing(services):
-        yield services
+class _Client:
+    """Calls the API of an account in this process."""
 
+    def __init__(self, services: Services) -> None:
+        account = services.accounts.create("hops")
+        key = services.api_keys.issue(account.id, name="hops")
+        self._key = key.token.reveal()
+        self._http = factory.serve(lambda: services).test_client()
+        self._number = 0
 
-def _write_keys(home: Path, *keys: bytes) -> None:
-    path = home / "keys"
-    path.touch(mode=0o600)
-    path.write_bytes(b"\n".join(keys) + b"\n")
+    def create(self) -> str:
+        """Create a secret, with a request id. Returns its name."""
+        name = f"SECRET_{self._number}"
+        self._post("/v1/secrets", {"name": name, "value": "a value"}, self._key)
+        return name
+
+    def inject(self, name: str) -> str:
+        """Create an injection of one secret. Returns its token."""
+        return str(self._post("/v1/injections", {"secrets": {name: name}}, self._key)["token"])
+
+    def redeem(self, token: str) -> None:
+        """Redeem an injection, with a nonce."""
+        self._post("/v1/injections/redeem", {"redeem_nonce": "n" * 22}, token)
+
+    def _post(self, path: str, body: object, token: str) -> dict[str, object]:
+        self._number += 1
+        headers = {"Authorization": f"Bearer {token}", "x-request-id": f"request-{self._number}"}
+        response = self._http.post(path, json=body, headers=headers)
+        if response.status_code != HTTPStatus.OK:
+            raise click.ClickException(f"{path} answered {response.status_code}")
+        found: dict[str, object] = json.loads(response.data)
+        return found
 
 
 def main() -> None:
@@ -92,48 +114,31 @@ def main() -> None:
         _write_keys(home, first)
         with _services(home) as services:
             services.setup.initialise()
-            account = services.accounts.create("hops")
-            key = services.api_keys.issue(account.id, name="hops")
-            client = factory.serve(lambda: services).test_client()
-            headers = {"Authorization": f"Bearer {key.token.reveal()}"}
-
-            def create(number: int) -> str:
-                answer = client.post(
-                    "/v1/secrets",
-                    json={"name": f"SECRET_{number}", "value": "a value"},
-                    headers={**headers, "x-request-id": f"request-{number}"},
-                )
-                assert answer.status_code == 200, answer.status_code
-                return str(answer.json["id"])
-
-            def issue() -> str:
-                wanted = {"SECRET_1": "SECRET_1"}
-                answer = client.post(
-                    "/v1/injections",
-                    json={"secrets": wanted},
-                    headers={**headers, "x-request-id": f"injection-{next(numbers)}"},
-                )
-                assert answer.status_code == 200, answer.status_code
-                return str(answer.json["token"])
-
-            def redeem(token: str) -> None:
-                answer = client.post(
-                    "/v1/injections/redeem",
-                    json={"redeem_nonce": "0123456789abcdefghijklmnop"},
-                    headers={"Authorization": f"Bearer {token}"},
-                )
-                assert answer.status_code == 200, answer.status_code
-
-            numbers = iter(range(1000))
-            create(1)
-            create(2)
-            _print("create", count(lambda: create(3)))
-            redeem(issue())
-            token = issue()
-            _print("redemption", count(lambda: redeem(token)))
+            client = _Client(services)
+            client.create()
+            secret = client.create()
+            _print("create", count(client.create))
+            client.redeem(client.inject(secret))
+            token = client.inject(secret)
+            _print("redemption", count(lambda: client.redeem(token)))
         _write_keys(home, second, first)
         with _services(home) as services:
             _print("rewrap of two keys", count(lambda: services.rewrap.run(lambda _: None)))
+
+
+@contextmanager
+def _services(home: Path) -> Iterator[Services]:
+    services = bootstrap.build(load({"STRONGROOM_HOME": str(home)}))
+    try:
+        yield services
+    finally:
+        services.close()
+
+
+def _write_keys(home: Path, *keys: bytes) -> None:
+    path = home / "keys"
+    path.touch(mode=0o600)
+    path.write_bytes(b"\n".join(keys) + b"\n")
 
 
 def _print(name: str, hops: Hops) -> None:
