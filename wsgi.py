@@ -2,7 +2,9 @@
 
 import os
 
+from app.cli.redeem import forbid_dumps
 from app.factory import create_app
 from config import in_force
 
+forbid_dumps()  # here too: a worker that changed its user may leave cores again
 app = create_app(in_force.load(os.environ))

@@ -5,20 +5,16 @@ where nginx in front asks for everybody else. The environment is read here becau
 it before any worker.
 """
 
-import ctypes
 import gc
 import os
-import resource
-import sys
 
+from app.cli.redeem import forbid_dumps
 from config import in_force
 
-_settings = in_force.load(os.environ)
-
-_PR_SET_DUMPABLE = 4  # prctl(2)
-
 # No process of the server leaves its memory, with keys and values in it, in a core file.
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+forbid_dumps(for_good=True)
+
+_settings = in_force.load(os.environ)
 
 bind = [str(each) for each in _settings.bind]
 umask = 0o117  # a Unix socket is for its owner and group: who reaches it may say who a client is
@@ -38,12 +34,6 @@ control_socket_disable = True
 logger_class = "app.gunicorn_log.GunicornLog"
 accesslog = None
 loglevel = _settings.log_level.lower()
-
-
-def post_fork(server: object, worker: object) -> None:  # noqa: ARG001 - gunicorn's hook
-    """Leave no core to a program either: where one takes cores, the limit above is not held to."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def post_worker_init(worker: object) -> None:  # noqa: ARG001 - gunicorn's hook

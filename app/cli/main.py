@@ -64,6 +64,7 @@ def redeem_(context: click.Context) -> None:
 
 def main() -> None:
     """Run the command with this process's arguments and environment."""
+    redeem.forbid_dumps()
     logs.configure("CRITICAL")  # what failed is said once, by app.cli.errors
     strongroom.main(prog_name="strongroom", obj=os.environ)
 

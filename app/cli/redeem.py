@@ -36,7 +36,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from http.client import (
     HTTPConnection,
     HTTPException,
@@ -367,16 +367,34 @@ def prepare(
     return environment | {name.encode(): value.encode() for name, value in values.items()}
 
 
-def forbid_dumps() -> None:
-    """No core file, and no look into this process by another; executing a command ends this."""
+_core_limits: list[tuple[int, int]] = []  # as they were before `forbid_dumps`; the first counts
+
+
+def forbid_dumps(*, for_good: bool = False) -> None:
+    """No core file, and no look into this process by another: first of all in every entry point.
+
+    Executing a command ends this. With `for_good` a command executed by us leaves no core either.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    _core_limits.append((soft, hard))
+    with suppress(OSError):  # a seccomp filter forbids it; on Linux the other way suffices
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0 if for_good else hard))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE, prctl(2)
+
+
+def _permit_dumps() -> None:
+    """What is executed next has the limit that we were started with."""
+    for limits in _core_limits[:1]:
+        with suppress(OSError):
+            resource.setrlimit(resource.RLIMIT_CORE, limits)
 
 
 def execute(command: Sequence[str], environment: Mapping[bytes, bytes]) -> NoReturn:
     """Become the command, or `Refused`; the signals that Python ignores are as usual again."""
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
+    _permit_dumps()
     try:
         os.execvpe(command[0], [*command], environment)  # noqa: S606 - what we are for
     except OSError as error:
@@ -579,7 +597,6 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _start(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
-    forbid_dumps()
     base_url, inherited = environ.get("RUNLOOP_BASE_URL", ""), inherited_environment(environ)
     may = Allowed(options.allow_name, options.override)
     token, faults = _take_token(options, environ)
@@ -605,6 +622,7 @@ def _start(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run ``strongroom redeem``; returns only if no command was started."""
     try:
+        forbid_dumps()
         _start(_options(argv), environ)
     except Refused as refused:
         sys.stderr.write(f"strongroom redeem: {refused.message}\n")
