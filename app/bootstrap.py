@@ -10,10 +10,11 @@ from app.services.accounts import Accounts
 from app.services.api_keys import ApiKeys
 from app.services.authentication import Authentication
 from app.services.checkup import Checkup, look_at_providers
-from app.services.clock import Clock, now_ms
+from app.services.clock import Clock, SteadyClock, now_ms
 from app.services.container import Services
 from app.services.data_keys import DataKeys
 from app.services.injections import Injections
+from app.services.kept_secrets import KeptSecrets
 from app.services.keyring.opened_ahead import OpenedAhead
 from app.services.keyring.recovery import Recovery
 from app.services.keyring.reencrypt import Reencrypt
@@ -30,8 +31,12 @@ from app.services.system_key import SystemKey
 from backends.data_key_cache import DataKeyCache
 from backends.errors import KeyProviderConfigError
 from backends.keyring import Keyring
+from backends.lifetime import AgeClock, Seconds, boot_seconds
 from backends.registry import create_faulty_keyring, create_keyring
 from config.settings import Examined, Settings
+
+CLOCK_SECONDS = 60.0
+"""How often a worker looks if its wall clock was set, in seconds."""
 
 TASK_SECONDS = 10.0
 """How long closing waits for periodic tasks under way, in seconds."""
@@ -42,7 +47,8 @@ def build(
     *,
     database: Database | None = None,
     keyring: Keyring | None = None,
-    clock: Clock = now_ms,
+    wall: Clock = now_ms,
+    boot: Seconds = boot_seconds,
 ) -> Services:
     """Build the services of one process; call it after the fork.
 
@@ -50,7 +56,8 @@ def build(
         settings: What the operator chose.
         database: Used instead of the one that the settings name.
         keyring: Used instead of the one that the settings name.
-        clock: The wall clock, in Unix milliseconds.
+        wall: The wall clock, in Unix milliseconds.
+        boot: Seconds since boot, which nobody can set.
 
     Raises:
         KeyProviderConfigError: The keyring settings are wrong; names the setting.
@@ -60,6 +67,8 @@ def build(
         settings.keys, settings.escrow_keys, concurrency=settings.provider_concurrency
     )
     database = database or connect(settings.database_url)
+    steady, age = SteadyClock(wall, boot), AgeClock(boot, lambda: wall() / 1000)
+    clock = steady.now_ms
     rules = SecretRules(NamePolicy(settings.name_policy), settings.max_value_bytes)
     cache = DataKeyCache(
         max_keys=settings.data_key_cache_size,
@@ -67,12 +76,25 @@ def build(
         followers=keyring.followers,
     )
     system_key = SystemKey(database, keyring, clock)
-    retries = Retries(database, system_key, clock)
+    retries = Retries(database, system_key, steady)
     max_age_ms = settings.data_key_max_age_days * 24 * 60 * 60 * 1000
-    data_keys = DataKeys(database, keyring, cache, system_key, clock, max_age_ms)
+
+    def age_ms() -> int:
+        return round(age() * 1000)
+
+    data_keys = DataKeys(
+        database,
+        keyring,
+        cache,
+        system_key,
+        steady,
+        age_ms=age_ms,
+        max_age_ms=max_age_ms,
+    )
     ahead = OpenedAhead(keyring, cache)
 
     tasks = PeriodicTasks()
+    tasks.add("clock", CLOCK_SECONDS, steady.look)
 
     def close() -> None:
         tasks.stop(TASK_SECONDS)
@@ -86,7 +108,7 @@ def build(
         api_keys=ApiKeys(database, system_key, retries, clock),
         accounts=Accounts(database, system_key, clock),
         injections=Injections(database, system_key, retries, clock),
-        redemption=Redemption(database, data_keys, system_key, clock),
+        redemption=Redemption(database, data_keys, system_key, clock, KeptSecrets(age_ms)),
         keyring_status=KeyringStatus(database, keyring),
         rewrap=Rewrap(database, keyring, system_key),
         reencrypt=Reencrypt(database, data_keys, ahead, system_key, clock),

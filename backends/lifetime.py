@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 Seconds = Callable[[], float]
 
-_SLEW_SECONDS = 1.0  # a smaller difference is the clock being adjusted, not set
+_SLEW_SECONDS = 0.5  # a smaller difference is the clock being adjusted, not set
 
 
 def boot_seconds() -> float:

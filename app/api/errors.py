@@ -51,6 +51,7 @@ ANSWERS: dict[type[Exception], ErrorAnswer] = {
     domain.InvalidRequest: ErrorAnswer(HTTPStatus.BAD_REQUEST, "invalid_request"),
     domain.SecretNameExists: ErrorAnswer(HTTPStatus.BAD_REQUEST, "secret_name_exists"),
     domain.RequestIdReused: ErrorAnswer(HTTPStatus.BAD_REQUEST, "request_id_reused"),
+    domain.RequestIdUnusable: ErrorAnswer(HTTPStatus.BAD_REQUEST, "request_id_unusable"),
     BodyMissing: ErrorAnswer(HTTPStatus.BAD_REQUEST, "body_missing"),
     WrongContentType: ErrorAnswer(HTTPStatus.BAD_REQUEST, "wrong_content_type"),
     InvalidJson: ErrorAnswer(HTTPStatus.BAD_REQUEST, "invalid_json"),

@@ -10,6 +10,7 @@ from typing import ClassVar
 from app.domain.errors import ScopeMissing
 from app.domain.guarded import GuardedField, MacLayouts
 from app.domain.ids import ACCOUNT, API_KEY, ID_DIGITS, base62
+from app.domain.life import is_within
 from app.domain.redaction import Redacted
 from app.domain.scopes import Scope
 
@@ -116,9 +117,14 @@ class ApiKey:
         }
 
     def is_live(self, now_ms: int) -> bool:
-        """Whether the key is neither revoked nor expired at ``now_ms``."""
-        expired = self.expires_at_ms is not None and self.expires_at_ms <= now_ms
-        return self.revoked_at_ms is None and not expired
+        """Whether the key is neither revoked nor outside of its life at ``now_ms``.
+
+        Without an expiry there is no life that a clock could prolong: when it began is no matter.
+        """
+        if self.revoked_at_ms is not None:
+            return False
+        expiry = self.expires_at_ms
+        return expiry is None or is_within(self.created_at_ms, expiry, now_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,16 @@ class RequestIdReused(DomainError):
         super().__init__("This x-request-id was already used for a different request.")
 
 
+class RequestIdUnusable(DomainError):
+    """The request id came before, and the clock was set since: its hour may be over, or not."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server's clock was set since this x-request-id was used. "
+            "Look if the request was done, and use a new one."
+        )
+
+
 class TamperedRow(DomainError):
     """A stored row is not what the server wrote.
 

@@ -11,6 +11,7 @@ from app.domain.api_keys import Token, TokenFormat
 from app.domain.errors import InvalidRequest
 from app.domain.guarded import GuardedField, MacLayouts
 from app.domain.ids import INJECTION, SECRET, is_id
+from app.domain.life import is_within
 from app.domain.memo import Memo
 from app.domain.redaction import Redacted
 from app.domain.secrets import SecretValue, could_be_name, is_environment_name
@@ -127,9 +128,20 @@ class Injection:
         """Its secrets; only of a row that was verified."""
         return _bound(self.bound)
 
+    def is_pending(self, now_ms: int) -> bool:
+        """Whether its token is good at ``now_ms``."""
+        return self.state is InjectionState.PENDING and is_within(
+            self.created_at_ms, self.expires_at_ms, now_ms
+        )
+
+    def is_repeatable(self, now_ms: int) -> bool:
+        """Whether it was redeemed so short a while ago that a lost answer may be had again."""
+        redeemed = self.redeemed_at_ms
+        return redeemed is not None and is_within(redeemed, redeemed + NONCE_WINDOW_MS, now_ms)
+
     def status(self, now_ms: int) -> InjectionStatus:
         """What the API tells at ``now_ms``."""
-        if self.state is InjectionState.PENDING and self.expires_at_ms <= now_ms:
+        if self.state is InjectionState.PENDING and not self.is_pending(now_ms):
             return InjectionStatus.EXPIRED
         return InjectionStatus(self.state.value)
 

@@ -8,8 +8,9 @@ from functools import partial
 from app.domain.data_keys import DataKeyRecord, DataKeyState, StoredDataKey
 from app.domain.guarded import Guarded
 from app.domain.ids import DATA_KEY, new_id
+from app.domain.life import has_begun
 from app.repository.base import Conflict, Database
-from app.services.clock import Clock
+from app.services.clock import Clock, SteadyClock
 from app.services.pauses import Pauses
 from app.services.system_key import SystemKey, verify_data_key
 from app.services.wrappings import new_wrapping, refusing_retired_keys, to_wrapped_key
@@ -21,6 +22,7 @@ from backends.keyring import Keyring
 from backends.single_flight import SingleFlight
 
 _PAUSE_MS = 60_000  # until an old data key that could not be replaced is tried again
+_NEW_MS = 60 * 60 * 1000  # until one is replaced again: two nodes may differ by years
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class DataKeys:
     """Lends the data keys of accounts.
 
     Args:
+        age_ms: Milliseconds that never go back.
         max_age_ms: After which an active data key is replaced, in milliseconds.
     """
 
@@ -44,7 +47,9 @@ class DataKeys:
         keyring: Keyring,
         cache: DataKeyCache,
         system_key: SystemKey,
-        clock: Clock,
+        clock: SteadyClock,
+        *,
+        age_ms: Clock,
         max_age_ms: int,
     ) -> None:
         self._database = database
@@ -54,7 +59,8 @@ class DataKeys:
         self._clock = clock
         self._max_age_ms = max_age_ms
         self._creations = SingleFlight[str, StoredDataKey](keyring.followers)
-        self._pauses = Pauses(clock, _PAUSE_MS)
+        self._failed = Pauses(age_ms, _PAUSE_MS)
+        self._replaced = Pauses(age_ms, _NEW_MS)
 
     @contextmanager
     def lend_active(self, account_id: str) -> Iterator[LentKey]:
@@ -102,21 +108,34 @@ class DataKeys:
         if stored is None:
             return self._creations.share(account_id, partial(self._create, account_id, None))
         record = self._system_key.opened().verify_often(stored.record)
-        if self._clock() - record.created_at_ms < self._max_age_ms or self._pauses.lasts(
-            account_id
-        ):
+        if not self._is_due(record):
             return stored
         try:
             return self._creations.share(account_id, partial(self._replace, record))
         except KeyProviderError:
             return stored
 
+    def _is_due(self, record: DataKeyRecord) -> bool:
+        """Whether an active data key is to be replaced, as too old or as made in the future.
+
+        A wall clock that was just set is not believed alone: otherwise one wrong moment would
+        replace the data key of every account, and the moment after it once more.
+        """
+        earliest, latest = self._clock.bounds_ms()
+        is_old = earliest - record.created_at_ms >= self._max_age_ms
+        if not is_old and has_begun(record.created_at_ms, latest):
+            return False
+        pauses = (self._failed, self._replaced)
+        return not any(each.lasts(record.account_id) for each in pauses)
+
     def _replace(self, record: DataKeyRecord) -> StoredDataKey:
         try:
-            return self._create(record.account_id, record)
+            replaced = self._create(record.account_id, record)
         except KeyProviderError:
-            self._pauses.begin(record.account_id)
+            self._failed.begin(record.account_id)
             raise
+        self._replaced.begin(record.account_id)
+        return replaced
 
     def _create(self, account_id: str, replaces: DataKeyRecord | None) -> StoredDataKey:
         context = self._context(account_id, new_id(DATA_KEY))
@@ -138,7 +157,7 @@ class DataKeys:
             id=context.data_key_id,
             state=DataKeyState.ACTIVE,
             check=key_check(key, context),
-            created_at_ms=self._clock(),
+            created_at_ms=self._clock.now_ms(),
         )
         wrappings = tuple(
             opened.guard(new_wrapping(each, context, self._keyring)) for each in wrapped

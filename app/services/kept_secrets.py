@@ -30,7 +30,7 @@ class KeptSecrets:
     """The sealed secrets of injections: at most 8 MiB of them, each for at most five minutes.
 
     Args:
-        clock: Unix milliseconds.
+        clock: Milliseconds that never go back.
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -11,7 +11,7 @@ class Pauses:
     """Pauses by name, each as long, for many threads; beyond 4096 the oldest is forgotten.
 
     Args:
-        clock: Unix milliseconds.
+        clock: Milliseconds that never go back.
         milliseconds: How long a pause is.
     """
 

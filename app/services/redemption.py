@@ -20,7 +20,6 @@ from app.domain.injections import (
     INJECTION_TOKENS,
     MAX_SECRETS,
     MAX_VALUES_BYTES,
-    NONCE_WINDOW_MS,
     BoundSecret,
     Environment,
     Injection,
@@ -57,13 +56,18 @@ class Redemption:
     """Hands over the values of injections."""
 
     def __init__(
-        self, database: Database, data_keys: DataKeys, system_key: SystemKey, clock: Clock
+        self,
+        database: Database,
+        data_keys: DataKeys,
+        system_key: SystemKey,
+        clock: Clock,
+        kept: KeptSecrets,
     ) -> None:
         self._database = database
         self._data_keys = data_keys
         self._system_key = system_key
         self._clock = clock
-        self._kept = KeptSecrets(clock)
+        self._kept = kept
 
     def redeem(self, credential: Redacted, nonce: RedeemNonce | None, address: str) -> Environment:
         """The current values of the injection's secrets, by environment variable.
@@ -139,7 +143,7 @@ class Redemption:
     def _may_take(self, injection: Injection, request: _Request) -> bool:
         now = self._clock()
         if injection.state is InjectionState.PENDING:
-            return now < injection.expires_at_ms
+            return injection.is_pending(now)
         if injection.state is InjectionState.REDEEMED and _is_same_try(injection, request, now):
             return True
         if injection.state is InjectionState.REDEEMED:
@@ -240,11 +244,11 @@ def _is_backed(injection: Injection, key: ApiKey, account: Account) -> bool:
 
 
 def _is_same_try(injection: Injection, request: _Request, now_ms: int) -> bool:
-    stored, redeemed_at_ms = injection.nonce_digest, injection.redeemed_at_ms
-    if request.nonce_digest is None or stored is None or redeemed_at_ms is None:
+    stored = injection.nonce_digest
+    if request.nonce_digest is None or stored is None:
         return False
-    in_time = now_ms < redeemed_at_ms + NONCE_WINDOW_MS
-    return in_time and constant_time.bytes_eq(stored, request.nonce_digest)
+    matches = constant_time.bytes_eq(stored, request.nonce_digest)
+    return matches and injection.is_repeatable(now_ms)
 
 
 def _check_size(wanted: Sequence[BoundSecret], values: dict[str, SecretValue]) -> None:

@@ -10,15 +10,18 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from app.domain.api_keys import Caller
-from app.domain.errors import RequestIdReused, TamperedRow
+from app.domain.errors import RequestIdReused, RequestIdUnusable, TamperedRow
+from app.domain.life import is_within
 from app.domain.retries import RetryKey, StoredAnswer
 from app.repository.base import Database, UnitOfWork
-from app.services.clock import Clock
+from app.services.clock import SteadyClock
 from app.services.system_key import OpenedSystemKey, Purpose, SystemKey
 from backends.context import AnswerContext
 from backends.envelope import open_envelope, seal
 
 KEPT_MS = 60 * 60 * 1000
+"""How long an answer is kept. Where the clock was set, a retry is refused rather than done twice:
+an answer is repeated within its hour, and forgotten when that is over by every clock."""
 
 T = TypeVar("T")
 
@@ -34,7 +37,7 @@ class AnswerFormat(Generic[T]):
 class Retries:
     """Runs a write once for each request id of an API key."""
 
-    def __init__(self, database: Database, system_key: SystemKey, clock: Clock) -> None:
+    def __init__(self, database: Database, system_key: SystemKey, clock: SteadyClock) -> None:
         self._database = database
         self._system_key = system_key
         self._clock = clock
@@ -55,6 +58,7 @@ class Retries:
 
         Raises:
             RequestIdReused: The request id came before, with another request.
+            RequestIdUnusable: It came before, and it is not certain that its hour lasts.
         """
         # Before the transaction: a process may need its provider for the system key.
         opened = self._system_key.opened()
@@ -65,12 +69,15 @@ class Retries:
                 return answer
         pending = self._pending(opened, caller, retry)
         with self._database.writing() as work:
-            if not work.answers.claim(pending, self._clock()):
-                return _replay(opened, work, pending, answers)
+            earliest, _ = self._clock.bounds_ms()
+            if not work.answers.claim(pending, earliest):
+                stored = _stored(work, pending)
+                _require_life(stored, self._clock.now_ms())
+                return answers.load(_opened(opened, stored))
             answer = work_on(work)
             sealed = seal(opened.key, answers.dump(answer), _context(opened, pending))
             work.answers.finish(replace(pending, answer=sealed))
-            work.answers.delete_expired(caller.account_id, self._clock())
+            work.answers.delete_expired(caller.account_id, earliest)
             work.commit()
             return answer
 
@@ -82,19 +89,27 @@ class Retries:
             digest=opened.digest(Purpose.REQUEST, retry.request),
             data_key_id=opened.context.data_key_id,
             answer=b"",
-            expires_at_ms=self._clock() + KEPT_MS,
+            expires_at_ms=self._clock.now_ms() + KEPT_MS,
         )
 
 
-def _replay(
-    opened: OpenedSystemKey, work: UnitOfWork, pending: StoredAnswer, answers: AnswerFormat[T]
-) -> T:
+def _stored(work: UnitOfWork, pending: StoredAnswer) -> StoredAnswer:
     stored = work.answers.get(pending.account_id, pending.api_key_id, pending.request_id)
     if stored is None or stored.data_key_id != pending.data_key_id:
         raise TamperedRow("answers")
     if stored.digest != pending.digest:
         raise RequestIdReused
-    return answers.load(bytes(open_envelope(opened.key, stored.answer, _context(opened, stored))))
+    return stored
+
+
+def _require_life(stored: StoredAnswer, now_ms: int) -> None:
+    """Refuse an answer whose hour is over by one clock only, or that comes from the future."""
+    if not is_within(stored.expires_at_ms - KEPT_MS, stored.expires_at_ms, now_ms):
+        raise RequestIdUnusable
+
+
+def _opened(opened: OpenedSystemKey, stored: StoredAnswer) -> bytes:
+    return bytes(open_envelope(opened.key, stored.answer, _context(opened, stored)))
 
 
 def _context(opened: OpenedSystemKey, stored: StoredAnswer) -> bytes:

@@ -63,6 +63,7 @@ def test_no_answer_is_a_conflict_that_clients_would_repeat() -> None:
     [
         (domain.InvalidRequest("No."), (400, "invalid_request")),
         (domain.RequestIdReused(), (400, "request_id_reused")),
+        (domain.RequestIdUnusable(), (400, "request_id_unusable")),
         (domain.SecretNameExists("A"), (400, "secret_name_exists")),
         (refusals.BodyMissing(), (400, "body_missing")),
         (domain.Unauthenticated(), (401, "unauthenticated")),

@@ -31,15 +31,30 @@ Row = dict[str, Any]
 
 
 class Clock:
-    """A wall clock that only the test moves; Unix milliseconds."""
+    """A wall clock that only the test moves; Unix milliseconds. The time since boot moves with it.
+
+    Where it is set, only the wall clock moves.
+    """
 
     def __init__(self) -> None:
         self.now_ms = 1_800_000_000_000
+        self.boot_ms = 1_000_000
 
     def __call__(self) -> int:
         return self.now_ms
 
+    def boot(self) -> float:
+        """Seconds since boot."""
+        return self.boot_ms / 1000
+
     def advance(self, *, seconds: float = 0, days: float = 0) -> None:
+        """Let time pass."""
+        before = self.now_ms
+        self.set(seconds=seconds, days=days)
+        self.boot_ms += self.now_ms - before
+
+    def set(self, *, seconds: float = 0, days: float = 0) -> None:
+        """Set the wall clock, by so much and in either direction."""
         self.now_ms += round((days * 86_400 + seconds) * 1000)
 
 
@@ -160,7 +175,8 @@ class Deployment:
             self.settings(**chosen),
             keyring=keyring,
             database=database or self.database,
-            clock=self.clock,
+            wall=self.clock,
+            boot=self.clock.boot,
         )
         self._processes.append(services)
         return services
@@ -179,7 +195,8 @@ class Deployment:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Make everything as it was then."""
-        self.clock.now_ms, found = snapshot
+        then_ms, found = snapshot
+        self.clock.advance(seconds=(then_ms - self.clock.now_ms) / 1000)
         with self.rows() as rows:
             for table, kept in found.items():
                 rows.remove(table)
