@@ -184,8 +184,8 @@ def test_an_expired_key_is_refused(account: Account) -> None:
     [
         "UPDATE api_keys SET scopes = 'secrets:read secrets:write' WHERE account_id = ?",
         "UPDATE api_keys SET expires_at_ms = 99999999999999 WHERE account_id = ?",
-        "UPDATE api_keys SET mac = zeroblob(32) WHERE account_id = ?",
-        "UPDATE accounts SET mac = zeroblob(32) WHERE id = ?",
+        "UPDATE api_keys SET mac = zeroblob(33) WHERE account_id = ?",
+        "UPDATE accounts SET mac = zeroblob(33) WHERE id = ?",
     ],
 )
 def test_a_key_whose_row_was_edited_is_refused(account: Account, edit: str) -> None:
