@@ -86,7 +86,7 @@ _ITS_ACCOUNT = "(SELECT account_id FROM injections WHERE id = ?)"
     "edit",
     [
         "UPDATE injections SET expires_at_ms = expires_at_ms + 1 WHERE id = ?",
-        "UPDATE injections SET mac = zeroblob(32) WHERE id = ?",
+        "UPDATE injections SET mac = zeroblob(33) WHERE id = ?",
         "UPDATE injections SET secrets = replace(secrets, 'API_TOKEN', 'OTHER') WHERE id = ?",
         f"UPDATE accounts SET devbox = 0 WHERE id = {_ITS_ACCOUNT}",
         f"UPDATE api_keys SET expires_at_ms = 9000000000000 WHERE account_id = {_ITS_ACCOUNT}",
