@@ -255,51 +255,411 @@ def _is_text(value: object) -> bool:
 
 # ---- What may be set and started ----
 
+
+class _Readers(NamedTuple):
+    """Programs of one kind, the variables by which they are told what to do, and who says so.
+
+    ``NAME`` is exact, ``NAME*`` begins so, ``*NAME`` ends so. ``NAME+`` begins so and does not end
+    as the names of credentials do (`_CREDENTIALS_NAME`), which these programs do not read.
+    """
+
+    programs: str
+    names: str
+    sources: tuple[str, ...]
+
+
 # Names, in either case, whose value decides what code runs, what is trusted or where credentials
-# go. From what sudo and glibc drop for privileged programs, and the manuals of the programs named.
-_POWERFUL = re.compile(
-    r"""(?xi)
-    # the loader and the C library
-    LD_.* | DYLD_.* | _RLD.* | LDR_.* | (SH)?LIB_?PATH | GLIBC_TUNABLES | MALLOC_.* | \w+SAN_OPTIONS
-    | (GCONV_|LOC|NLS|NIS_)PATH | PATH_LOCALE | GETCONF_DIR | TZDIR | HOSTALIASES | LOCALDOMAIN
-    | RES_OPTIONS | RESOLV_.* | AUTHSTATE
-    # shells, and whom programs call
-    | (CD|F)?PATH | IFS | ENV | BASH_.* | (BASH|SHELL)OPTS | PROMPT_COMMAND | PS[0-4] | GLOBIGNORE
-    | ZDOTDIR | (READ)?NULLCMD | HOME | SHELL | (OLD)?PWD | TMP(DIR|PREFIX)? | TEMP | XDG_.*
-    | TERM(INFO.*|CAP|PATH)? | .*(PAGER|EDITOR|ASKPASS) | VISUAL | FCEDIT | BROWSER | MAILCAPS
-    | LESS(OPEN|CLOSE|KEY.*)? | (VIM|EX)INIT | INPUTRC | EMACSLOADPATH | DBUS_.*_ADDRESS
-    # options and commands of whichever program
-    | .*_(OPTS|ADDOPTS|RSH|COMMAND|PASSCOMMAND)
-    # interpreters
-    | PYTHON.* | IPYTHONDIR | CLOUDSDK_PYTHON.* | GUNICORN_CMD_ARGS | PYTEST_PLUGINS
-    | PERL.* | RUBY(OPT|LIB|SHELL).* | GEM_(HOME|PATH) | BUNDLE_(GEMFILE|PATH|BIN)
-    | NODE_(OPTIONS|PATH|REPL_.*|EXTRA_CA_CERTS|TLS_.*) | ELECTRON_RUN_AS_NODE
-    | DENO_(DIR|CERT) | PHPRC | PHP_INI_.* | .*JAVA_(TOOL_)?OPTIONS | (JAVA|M2|GRADLE_USER)_HOME
-    | (MAVEN|GRADLE|ANT|SBT|JVM)_ARGS | CLASSPATH | PSMODULEPATH | DOTNET_.* | COR(ECLR)?_.*
-    | COMPLUS_.* | MONO_.* | LUA_.* | TCLLIBPATH | JULIA_.* | ERL_.* | ELIXIR_.*
-    | R_(HOME|PROFILE|ENVIRON|LIBS).*
-    # compilers and what builds
-    | CC | CXX | (C|CPP|CXX|F|FC|LD)FLAGS | GCC_EXEC_PREFIX | CPATH | (C|CPLUS|OBJC)_INCLUDE_PATH
-    | (LIBRARY|COMPILER)_PATH | PKG_CONFIG_.* | CCACHE_.* | (GNU)?MAKE(FLAGS|FILES)
-    | GO(FLAGS|PROXY|PATH|ROOT|ENV|TOOLCHAIN|DEBUG|AUTH|CACHEPROG|.*SUMDB)
-    | RUST(C|DOC|UP|FLAGS).* | CARGO_(HOME|BUILD|TARGET|HTTP|NET|ALIAS).*
-    | CARGO_.*_(CREDENTIAL_PROVIDERS?|INDEX) | NIX_(PATH|CONFIG)
-    # tools that start others, or install what is started later
-    | GIT_.* | SSH_(AUTH_SOCK|SK_.*|PKCS11_.*) | RSYNC_.* | SVN_SSH | HG(RCPATH|MERGE) | GNUPGHOME
-    | TAR_OPTIONS | (UN)?ZIPOPT | NPM_CONFIG_.* | YARN_(RC|REG|YARN_PATH|PLUGINS|NPM_REG).*
-    | PIP_.* | UV_(.*INDEX.*|CONFIG_FILE) | TWINE_REPOSITORY.* | HELM_PLUGINS | TF_CLI_.*
-    | (GTK|QT|GIO|GST|VK)_.* | LIBMYSQL_PLUGIN.* | ODBC(SYS|INST)?INI | SASL_(CONF_)?PATH | PSQLRC
-    | (ANSIBLE|BUN|CGO|CMAKE|COREPACK|JUPYTER)_(?!(.*_)?(TOKEN|KEY|PASSWORD|SECRET)\Z).*
-    # whom to trust
-    | (.*_)?SSL_(CERT|CA).* | SSLKEYLOGFILE | OPENSSL_.* | .*_CA_(BUNDLE|CERTS?|FILE) | KRB5.*
-    | PG(SSLMODE|SSLROOTCERT|SERVICEFILE|SYSCONFDIR|PASSFILE) | LDAP(TLS_.*|CONF|RC)
-    | (VAULT|BAO)_(CA(CERT|PATH).*|SKIP_VERIFY|TLS_SERVER_NAME)
-    # where to send, and with which credentials
-    | .*_PROXY | .*_(BASE|API|ENDPOINT)_URL(_.*)? | .*_API_BASE | .*_(ENDPOINT|ADDR)
-    | WGETRC | CURL_HOME | NETRC | BOTO_CONFIG | AWS_(CONFIG|SHARED_CREDENTIALS)_FILE
-    | AWS_CONTAINER_CREDENTIALS_.*URI | KUBECONFIG | DOCKER_(HOST|CONFIG|CONTEXT|CERT_PATH)
-    | CONTAINER_HOST | CONTAINERS_.*CONF | REGISTRY_AUTH_FILE | (GH|GITLAB)_HOST | STRONGROOM_.*"""
+# go: from what the programs' own pages list, and what sudo drops for privileged ones.
+_POWERFUL = (
+    _Readers(
+        "loaders and the C library",
+        """
+        LD_* DYLD_* _RLD* LDR_* LIBPATH LIB_PATH SHLIBPATH SHLIB_PATH GLIBC_TUNABLES MALLOC_*
+        *SAN_OPTIONS *SAN_SYMBOLIZER_PATH LLVM_* GCOV_* GMON_OUT_PREFIX GCONV_PATH GETCONF_DIR
+        CHARSETALIASDIR LOCPATH MUSL_LOCPATH PATH_LOCALE NLSPATH NIS_PATH LANG LANGUAGE LC_+ TZ
+        TZDIR DATEMSK HOSTALIASES LOCALDOMAIN RES_OPTIONS RESOLV_* HESIOD_CONFIG AUTHSTATE
+        POSIXLY_CORRECT ARGP_HELP_FMT TCMALLOC_* MIMALLOC_* HEAPPROFILE HEAPCHECK CPUPROFILE
+        OMP_TOOL* OMPI_* OPAL_* PMIX_* PRTE_* FI_PROVIDER_PATH UCX_MODULE_DIR FLEXIBLAS*
+        """,
+        (
+            "https://man7.org/linux/man-pages/man8/ld.so.8.html",
+            "https://man7.org/linux/man-pages/man7/environ.7.html",
+            "https://sourceware.org/glibc/manual/latest/html_node/Tunables.html",
+            "https://www.ibm.com/docs/en/aix",
+            "https://keith.github.io/xcode-man-pages/dyld.1.html",
+            "https://www.sudo.ws/docs/man/sudoers.man/",
+            "https://www.openmp.org/specifications/",
+        ),
+    ),
+    _Readers(
+        "shells",
+        """
+        PATH CDPATH FPATH MAILPATH MODULE_PATH IFS ENV SHELL HOME PWD OLDPWD BASH_* SHELLOPTS
+        BASHOPTS KSH_* PS0 PS1 PS2 PS3 PS4 PROMPT PROMPT_+ RPROMPT RPROMPT2 SPROMPT GLOBIGNORE
+        EXECIGNORE FIGNORE FCEDIT INPUTRC HOSTFILE HISTFILE HISTIGNORE HISTCMD TIMEFORMAT
+        COMP_WORDBREAKS ZDOTDIR ZSH_+ NULLCMD READNULLCMD TMPPREFIX FISH_+ STARSHIP_CONFIG DIRENV_+
+        TMPDIR TMP TEMP TEMPDIR XDG_*
+        """,
+        (
+            "https://www.gnu.org/software/bash/manual/html_node/Bash-Variables.html",
+            "https://zsh.sourceforge.io/Doc/Release/Parameters.html",
+            "https://pubs.opengroup.org/onlinepubs/9799919799/utilities/sh.html",
+            "https://fishshell.com/docs/current/language.html#special-variables",
+            "https://specifications.freedesktop.org/basedir-spec/latest/",
+        ),
+    ),
+    _Readers(
+        "terminals, pagers, editors and what opens files",
+        """
+        TERM TERMINFO* TERMCAP TERMPATH TMUX TMUX_TMPDIR STY SCREENRC SCREENDIR SYSSCREENRC *PAGER
+        *EDITOR *BROWSER *ASKPASS VISUAL LESS LESSOPEN LESSCLOSE LESSEDIT LESSECHO LESSKEY*
+        LESSHISTFILE LESSSECURE* LESSGLOBALTAGS LESSMETA* MORE MOST_SWITCHES LV MANOPT MANPATH
+        MANROFFOPT MANROFFSEQ MANLESS MANSECT MAN_+ INFOPATH GROFF_* TROFF* MAILCAPS MAILRC VIM
+        VIMRUNTIME VIMINIT GVIMINIT EXINIT MYVIMRC NVIM_+ NVIMINIT EMACSLOADPATH EMACSDATA EMACSPATH
+        EMACSDOC ALTERNATE_EDITOR NANORC FZF_+ BAT_+ RIPGREP_CONFIG_PATH ACKRC GREP_OPTIONS
+        GREP_COLOR GREP_COLORS WWW_HOME LYNX_+ DISPLAY WAYLAND_DISPLAY XAUTHORITY
+        """,
+        (
+            "https://man7.org/linux/man-pages/man1/less.1.html#ENVIRONMENT_VARIABLES",
+            "https://man7.org/linux/man-pages/man1/man.1.html#ENVIRONMENT",
+            "https://vimhelp.org/starting.txt.html",
+            "https://www.gnu.org/software/emacs/manual/html_node/emacs/General-Variables.html",
+            "https://github.com/BurntSushi/ripgrep/blob/master/GUIDE.md#configuration-file",
+            "https://man7.org/linux/man-pages/man5/terminfo.5.html",
+        ),
+    ),
+    _Readers(
+        "make, compilers, linkers and what configures them",
+        """
+        AR AS LD CC CXX CPP FC F77 F90 M2C PC CO GET LEX YACC LINT MAKEINFO TEX TEXI2DVI WEAVE
+        CWEAVE TANGLE CTANGLE RM OBJC OBJCXX NM RANLIB STRIP OBJCOPY OBJDUMP READELF WINDRES DLLTOOL
+        NVCC NVCC_* HOSTCC HOSTCXX HOSTLD CROSS_COMPILE KBUILD_+ INSTALL AWK SED GREP M4 M4PATH
+        BISON BISON_PKGDATADIR FLEX SWIG SWIG_LIB AUTOCONF AUTOHEADER AUTOM4TE AUTOMAKE AUTORECONF
+        AUTOPOINT ACLOCAL ACLOCAL_PATH LIBTOOL LIBTOOLIZE CONFIG_SHELL CONFIG_SITE MAKE MAKEFILES
+        MAKEFLAGS GNUMAKEFLAGS MFLAGS MAKEOVERRIDES MAKESHELL MAKE_COMMAND MAKE_TERMERR MAKE_TERMOUT
+        MAKE_TMPDIR MAKE_VERSION MAKE_HOST VPATH SUFFIXES OUTPUT_OPTION LDLIBS LOADLIBES TARGET_ARCH
+        TARGET_MACH ARFLAGS ASFLAGS COFLAGS F77FLAGS GFLAGS LFLAGS LINTFLAGS M2FLAGS DEFFLAGS
+        MODFLAGS PFLAGS RFLAGS YFLAGS SCONSFLAGS *CFLAGS *CXXFLAGS *CPPFLAGS *FFLAGS *FCFLAGS
+        *LDFLAGS *OBJCFLAGS GCC_* COLLECT_* CCC_OVERRIDE_OPTIONS CPATH *_INCLUDE_PATH COMPILER_PATH
+        LIBRARY_PATH LPATH *_DEPENDENCIES_OUTPUT DEPENDENCIES_OUTPUT SUNPRO_DEPENDENCIES CL _CL_
+        LINK _LINK_ LIB INCLUDE PKG_CONFIG PKG_CONFIG_* CCACHE_+ SCCACHE_+ DISTCC_+ ICECC* CMAKE_+
+        CTEST_+ MESON_+ NINJA_STATUS BAZELISK_+ CONAN_+ VCPKG_+ QMAKE* SOURCE_DATE_EPOCH TEXINPUTS
+        TEXMF* TEXFORMATS BIBINPUTS BSTINPUTS OPENOUT_ANY OPENIN_ANY SHELL_ESCAPE
+        SHELL_ESCAPE_COMMANDS
+        """,
+        (
+            "https://www.gnu.org/software/make/manual/html_node/Implicit-Variables.html",
+            "https://www.gnu.org/software/make/manual/html_node/Special-Variables.html",
+            "https://gcc.gnu.org/onlinedocs/gcc/Environment-Variables.html",
+            "https://learn.microsoft.com/cpp/build/reference/cl-environment-variables",
+            "https://www.gnu.org/software/autoconf/manual/autoconf-2.72/html_node/Site-Defaults.html",
+            "https://people.freedesktop.org/~dbn/pkg-config-guide.html",
+            "https://cmake.org/cmake/help/latest/manual/cmake-env-variables.7.html",
+            "https://ccache.dev/manual/latest.html",
+            "https://tug.org/texinfohtml/kpathsea.html",
+        ),
+    ),
+    _Readers(
+        "Python and its tools",
+        """
+        PYTHON+ IPYTHONDIR IPYTHON_+ JUPYTER_+ PYDEVD_+ DEBUGPY_+ PYCHARM_+ COVERAGE_+ PYTEST_+
+        TOX_+ NOX_+ MYPYPATH DJANGO_SETTINGS_MODULE *_SETTINGS_MODULE FLASK_APP FLASK_DEBUG
+        FLASK_RUN_+ WERKZEUG_+ GUNICORN_CMD_ARGS UVICORN_+ HYPERCORN_+ CELERY_CONFIG_MODULE
+        CELERY_LOADER CELERY_CUSTOM_WORKER_POOL MPLCONFIGDIR MPLBACKEND NUMBA_+ TORCH_EXTENSIONS_DIR
+        TORCHINDUCTOR_+ TRITON_CACHE_DIR TRITON_*_PATH SETUPTOOLS_+ DISTUTILS_+ VIRTUAL_ENV
+        VIRTUALENV_+ CONDA_+ CONDARC MAMBARC MAMBA_+ PIP_+ PIPENV_+ PIPX_+ UV_+
+        POETRY_CERTIFICATES_* POETRY_REPOSITORIES_+ POETRY_VIRTUALENVS_+ POETRY_CACHE_DIR PDM_+
+        HATCH_CONFIG HATCH_ENV* HATCH_PYTHON HATCH_DATA_DIR HATCH_CACHE_DIR TWINE_REPOSITORY
+        TWINE_REPOSITORY_URL TWINE_CERT AIRFLOW__CORE__DAGS_FOLDER AIRFLOW__CORE__PLUGINS_FOLDER
+        CLOUDSDK_PYTHON* PYENV_+
+        """,
+        (
+            "https://docs.python.org/3/using/cmdline.html#environment-variables",
+            "https://docs.djangoproject.com/en/stable/topics/settings/#envvar-DJANGO_SETTINGS_MODULE",
+            "https://coverage.readthedocs.io/en/latest/subprocess.html",
+            "https://docs.pytest.org/en/stable/reference/reference.html#environment-variables",
+            "https://pip.pypa.io/en/stable/topics/configuration/#environment-variables",
+            "https://docs.astral.sh/uv/reference/environment/",
+            "https://flask.palletsprojects.com/en/stable/cli/",
+            "https://matplotlib.org/stable/install/environment_variables_faq.html",
+        ),
+    ),
+    _Readers(
+        "Perl, Ruby, Lua, Tcl and PHP",
+        """
+        PERL* HARNESS_PERL* HARNESS_OPTIONS HARNESS_SUBCLASS RUBY+ RBENV_+ IRBRC PRYRC RAKEOPT
+        RAKE_SYSTEM GEM_HOME GEM_PATH GEM_ROOT GEM_SPEC_CACHE GEMRC BUNDLE_GEMFILE BUNDLE_PATH
+        BUNDLE_BIN BUNDLE_APP_CONFIG BUNDLE_USER_* BUNDLE_BUILD__* BUNDLE_LOCAL__* BUNDLE_MIRROR__*
+        BUNDLE_SHEBANG BUNDLE_PLUGINS BUNDLE_TRUST* BUNDLE_DISABLE_CHECKSUM_VALIDATION
+        BUNDLE_CACHE_PATH BUNDLER_SETUP BUNDLER_VERSION BUNDLER_ORIG_* LUA_* LUAROCKS_+ TCL+
+        TK_LIBRARY TKPATH EXPECT_PROMPT PHPRC PHP_INI_* PHP_PEAR_* PHP_COMMAND XDEBUG_+ COMPOSER
+        COMPOSER_VENDOR_DIR COMPOSER_BIN_DIR COMPOSER_CACHE_DIR COMPOSER_CAFILE
+        COMPOSER_ALLOW_SUPERUSER PSYSH_CONFIG
+        """,
+        (
+            "https://perldoc.perl.org/perlrun#ENVIRONMENT",
+            "https://docs.ruby-lang.org/en/master/ruby/options_md.html",
+            "https://bundler.io/man/bundle-config.1.html",
+            "https://www.lua.org/manual/5.4/manual.html#7",
+            "https://www.tcl-lang.org/man/tcl8.6/TclCmd/tclvars.htm",
+            "https://www.php.net/manual/en/configuration.file.php",
+            "https://getcomposer.org/doc/03-cli.md#environment-variables",
+        ),
+    ),
+    _Readers(
+        "JavaScript's runtimes and tools",
+        """
+        NODE_OPTIONS NODE_PATH NODE_REPL_* NODE_EXTRA_CA_CERTS NODE_TLS_* NODE_V8_COVERAGE
+        NODE_USE_* NODE_REDIRECT_WARNINGS NODE_COMPILE_CACHE NODE_ICU_DATA NODE_CHANNEL_*
+        NODE_UNIQUE_ID NODE_TEST_* NODE_DEBUG* NODE_PRESERVE_* NODE_DISABLE_* NODE_NO_* NODE_SKIP_*
+        NODE_PENDING_* NODE_CONFIG NODE_CONFIG_* TS_NODE_* TSX_+ NPM_CONFIG_* NPM_EXECPATH
+        NPM_NODE_EXECPATH NPM_LIFECYCLE_* YARN_RC* YARN_REG* YARN_YARN_PATH YARN_PLUGINS
+        YARN_NPM_REG* YARN_IGNORE_PATH YARN_GLOBAL_FOLDER YARN_CACHE_FOLDER YARN_ENABLE_*
+        YARN_UNSAFE_* YARN_HTTPS_CA_* PNPM_+ COREPACK_+ NVM_+ VOLTA_+ FNM_+ N_PREFIX N_NODE_MIRROR
+        DENO_+ BUN_+ ELECTRON_+ PUPPETEER_+ PLAYWRIGHT_+ CYPRESS_INSTALL_BINARY CYPRESS_RUN_BINARY
+        CHROME_PATH CHROME_BIN CHROME_WRAPPER *_BINARY_HOST *_BINARY_SITE *_BINARY_PATH
+        *_EXECUTABLE_PATH *_DOWNLOAD_HOST
+        """,
+        (
+            "https://nodejs.org/api/cli.html#environment-variables_1",
+            "https://docs.npmjs.com/cli/using-npm/config#environment-variables",
+            "https://yarnpkg.com/configuration/yarnrc",
+            "https://docs.deno.com/runtime/reference/env_variables/",
+            "https://bun.com/docs/runtime/environment-variables",
+            "https://www.electronjs.org/docs/latest/api/environment-variables",
+        ),
+    ),
+    _Readers(
+        "Java and .NET",
+        """
+        JAVA JAVACMD JAVA_ARGS *JAVA_OPTIONS *JAVA_TOOL_OPTIONS *CLASSPATH M2 MAVEN_ARGS
+        MAVEN_BATCH_* MAVEN_PROJECTBASEDIR MVNW_+ GRADLE_ARGS ANT_ARGS SBT_ARGS JVM_ARGS JPDA_*
+        CATALINA_BASE CATALINA_TMPDIR LOG4J_+ LOGGING_CONFIG SPRING_CONFIG_* SPRING_APPLICATION_JSON
+        SPRING_CLOUD_BOOTSTRAP_* QUARKUS_CONFIG_* MICRONAUT_CONFIG_* HADOOP_+ SPARK_CONF_DIR
+        SPARK_DIST_* DOTNET_+ ASPNETCORE_+ COMPLUS_* COR_* CORECLR_* MONO_+ MSBUILD+ NUGET_+
+        PSMODULEPATH PSMODULE* POWERSHELL_+ VSTEST_+
+        """,
+        (
+            "https://docs.oracle.com/en/java/javase/21/troubleshoot/environment-variables-and-system-properties.html",
+            "https://maven.apache.org/configure.html",
+            "https://docs.spring.io/spring-boot/reference/features/external-config.html",
+            "https://learn.microsoft.com/dotnet/core/tools/dotnet-environment-variables",
+            "https://learn.microsoft.com/aspnet/core/fundamentals/host/platform-specific-configuration",
+            "https://learn.microsoft.com/dotnet/framework/unmanaged-api/profiling/setting-up-a-profiling-environment",
+            "https://www.mono-project.com/docs/advanced/runtime/docs/",
+        ),
+    ),
+    _Readers(
+        "Go, Rust and other languages",
+        """
+        GO111MODULE GOARCH GOAUTH GOBIN GOCACHE GOCACHEPROG GODEBUG GOENV GOEXE GOEXPERIMENT
+        GOFIPS140 GOFLAGS GOGCCFLAGS GOHOST* GOINSECURE GOMOD GOMODCACHE GONOPROXY GONOSUMCHECK
+        GONOSUMDB GOOS GOPATH GOPRIVATE GOPROXY GOROOT GOSUMDB GOTELEMETRY* GOTMPDIR GOTOOLCHAIN
+        GOTOOLDIR GOVCS GOVERSION GOWORK GOAMD64 GOCOVERDIR GOTRACEBACK GCCGO GCCGOTOOLDIR CGO_+
+        RUSTC RUSTC_* RUSTDOC RUSTDOC* RUSTFMT RUSTUP_* *RUSTFLAGS RUST_TARGET_PATH CLIPPY_+ CARGO
+        CARGO_+ *_CREDENTIAL_PROVIDER *_CREDENTIAL_PROVIDERS JULIA_+ ERL_+ ERLC_+ ELIXIR_+ MIX_ENV
+        MIX_EXS MIX_ARCHIVES MIX_PATH MIX_BUILD_PATH MIX_DEPS_PATH MIX_TARGET MIX_INSTALL_*
+        MIX_REBAR* HEX_+ REBAR_+ RELEASE_VM_ARGS RELEASE_SYS_CONFIG RELEASE_BOOT_* R_HOME R_PROFILE*
+        R_ENVIRON* R_LIBS* R_DEFAULT_PACKAGES R_BROWSER R_PDFVIEWER R_*CMD R_*_DIR R_MAKEVARS_*
+        R_TESTS GHC_+ GHCRTS STACK_ROOT STACK_YAML STACK_CONFIG CABAL_+ OCAML* CAML* OPAM* ZIG_+
+        DFLAGS GUILE_* SBCL_HOME PLTCOLLECTS PLTADDONDIR PLT_+ PUB_CACHE PUB_HOSTED_URL FLUTTER_ROOT
+        FLUTTER_STORAGE_BASE_URL DART_VM_OPTIONS OCTAVE_+ MATLABPATH MATLAB_+ GNUPLOT_+ AWKPATH
+        AWKLIBPATH BC_ENV_ARGS DC_ENV_ARGS
+        """,
+        (
+            "https://pkg.go.dev/cmd/go#hdr-Environment_variables",
+            "https://doc.rust-lang.org/cargo/reference/environment-variables.html",
+            "https://rust-lang.github.io/rustup/environment-variables.html",
+            "https://docs.julialang.org/en/v1/manual/environment-variables/",
+            "https://www.erlang.org/doc/apps/erts/erl_cmd.html#environment-variables",
+            "https://hexdocs.pm/mix/Mix.html#module-environment-variables",
+            "https://stat.ethz.ch/R-manual/R-devel/library/base/html/Startup.html",
+            "https://downloads.haskell.org/ghc/latest/docs/users_guide/packages.html",
+            "https://ocaml.org/manual/latest/runtime.html",
+            "https://www.gnu.org/software/gawk/manual/html_node/Environment-Variables.html",
+        ),
+    ),
+    _Readers(
+        "tools that start others, or install what is started later",
+        """
+        GIT_+ GIT_CONFIG_* CVSROOT CVS_* SVN_SSH SVN_MERGE HG HGRCPATH HGMERGE HGPLAIN*
+        HGMODULEPOLICY BZR_* BRZ_* DARCS_+ P4CONFIG P4DIFF P4MERGE P4LOADERPATH P4TRUST P4ENVIRO
+        SSH_AUTH_SOCK SSH_ASKPASS_REQUIRE SSH_SK_* SSH_PKCS11_* RSYNC_+ GNUPGHOME GPG_AGENT_INFO
+        GPG_TTY PINENTRY_* PASSWORD_STORE_* TAR_OPTIONS TAPE GZIP GZIP_OPT BZIP BZIP2 XZ_OPT
+        XZ_DEFAULTS LZOP ZIPOPT ZIPINFO UNZIP UNZIPOPT WGETRC SYSTEM_WGETRC CURL_HOME NETRC MAGICK_*
+        GS_OPTIONS GS_LIB GS_FONTPATH FFREPORT FREI0R_PATH GH_HOST GH_PATH GH_REPO GITLAB_HOST
+        GITLAB_URI GL_HOST APT_CONFIG DPKG_* DEBCONF_* RPM_CONFIGDIR FAKEROOT* SUDO_* HOMEBREW_+
+        NIX_+ GUIX_* ASDF_+ MISE_+ SDKMAN_+ ANSIBLE_+ TF_CLI_* TF_DATA_DIR TF_PLUGIN_CACHE_DIR
+        TF_REATTACH_PROVIDERS TF_LOG_PATH TF_WORKSPACE PACKER_+ VAGRANT_+ PULUMI_BACKEND_URL
+        PULUMI_DEBUG_* HELM_PLUGINS HELM_DRIVER HELM_REPOSITORY_CACHE HELM_REPOSITORY_CONFIG
+        HELM_REGISTRY_CONFIG HELM_KUBE* KREW_+ KUBECTL_+ *_COMMAND *_CMD *_PASSCOMMAND *_RSH *_OPTS
+        *ADDOPTS *_OPTIONS *_CMD_ARGS *_WRAPPER *_LAUNCHER *_PRELOAD
+        """,
+        (
+            "https://git-scm.com/docs/git#_environment_variables",
+            "https://git-scm.com/docs/git-config#ENVIRONMENT",
+            "https://man.openbsd.org/ssh#ENVIRONMENT",
+            "https://download.samba.org/pub/rsync/rsync.1#ENVIRONMENT_VARIABLES",
+            "https://www.gnu.org/software/tar/manual/html_section/using-tar-options.html",
+            "https://www.gnu.org/software/wget/manual/html_node/Wgetrc-Location.html",
+            "https://kubernetes.io/docs/reference/generated/kubectl/kubectl-commands#diff",
+            "https://docs.ansible.com/ansible/latest/reference_appendices/config.html",
+            "https://developer.hashicorp.com/terraform/cli/config/environment-variables",
+            "https://helm.sh/docs/helm/helm/",
+            "https://nix.dev/manual/nix/latest/command-ref/env-common",
+            "https://docs.brew.sh/Manpage#environment",
+            "https://imagemagick.org/script/resources.php",
+        ),
+    ),
+    _Readers(
+        "desktops, graphics and sound, which load modules",
+        """
+        GTK_* GTK2_* GDK_* GIO_* GST_+ GI_TYPELIB_PATH GSETTINGS_* GVFS_* PANGO_* FONTCONFIG_* QT_*
+        QML_* QML2_* QTWEBENGINE* KDEDIRS KDEHOME XMODIFIERS XLOCALEDIR XKEYSYMDB XAPPLRESDIR
+        XENVIRONMENT XFILESEARCHPATH XUSERFILESEARCHPATH XCURSOR_PATH XKB_+ ICEAUTHORITY
+        SESSION_MANAGER *_BUS_ADDRESS DBUS_*_ADDRESS SDL_+ MOZ_* WEBKIT_* VK_+ XR_RUNTIME_JSON
+        XR_API_LAYER_PATH OCL_ICD_* OPENCL_* __EGL_* __GLX_* EGL_* GBM_* LIBGL_* MESA_* LIBVA_*
+        VDPAU_* CUDA_PATH CUDA_CACHE_PATH CUDA_INJECTION* HSA_TOOLS_LIB ROCP_* LADSPA_PATH DSSI_PATH
+        LV2_PATH VST_PATH VST3_PATH CLAP_PATH VAMP_PATH ALSA_+ PULSE_+ PIPEWIRE_+ SPA_PLUGIN_DIR
+        JACK_+ LIBCAMERA_* CUPS_+ SANE_* PROJ_DATA PROJ_LIB GDAL_+ *_PLUGIN_PATH *_PLUGIN_PATHS
+        *_PLUGIN_DIR *_PLUGINS *_MODULE_PATH *_MODULE_FILE *_LIBRARY_PATH *_DRIVERS_PATH
+        *_DRIVER_PATH
+        """,
+        (
+            "https://docs.gtk.org/gtk3/running.html",
+            "https://docs.gtk.org/gdk-pixbuf/",
+            "https://doc.qt.io/qt-6/deployment-plugins.html",
+            "https://gstreamer.freedesktop.org/documentation/gstreamer/running.html",
+            "https://dbus.freedesktop.org/doc/dbus-specification.html",
+            "https://github.com/KhronosGroup/Vulkan-Loader/blob/main/docs/LoaderInterfaceArchitecture.md",
+            "https://github.com/OCL-dev/ocl-icd/blob/master/doc/libOpenCL.7.txt.in",
+            "https://github.com/NVIDIA/libglvnd/blob/master/src/EGL/icd_enumeration.md",
+            "https://www.ladspa.org/ladspa_sdk/overview.html",
+            "https://docs.mesa3d.org/envvars.html",
+        ),
+    ),
+    _Readers(
+        "debuggers, profilers, tracers and service managers",
+        """
+        NOTIFY_SOCKET LISTEN_FDS LISTEN_FDNAMES LISTEN_PID WATCHDOG_* MAINPID MANAGERPID
+        CREDENTIALS_DIRECTORY SYSTEMD_+ GDBHISTFILE DEBUGINFOD_* VALGRIND_LIB PERF_EXEC_PATH
+        PERF_BUILDID_DIR LTTNG_* SYSTEMTAP_* OTEL_PYTHON_* OTEL_JAVAAGENT_* OTEL_DOTNET_*
+        OTEL_NODE_* OTEL_*_CERTIFICATE OTEL_*_CLIENT_KEY DD_SITE DD_URL DD_DD_URL DD_AGENT_HOST
+        DD_TRACE_AGENT_URL NEW_RELIC_HOST ELASTIC_APM_SERVER_URL ELASTIC_APM_SERVER_URLS SENTRY_URL
+        AWS_LAMBDA_EXEC_WRAPPER AWS_LAMBDA_RUNTIME_API
+        """,
+        (
+            "https://systemd.io/ENVIRONMENT/",
+            "https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html",
+            "https://sourceware.org/elfutils/Debuginfod.html",
+            "https://opentelemetry.io/docs/specs/otel/protocol/exporter/",
+            "https://opentelemetry.io/docs/zero-code/java/agent/configuration/",
+            "https://docs.datadoghq.com/agent/guide/environment-variables/",
+            "https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html",
+        ),
+    ),
+    _Readers(
+        "TLS, which these make trust others",
+        """
+        SSL_CERT* SSL_CA* *_SSL_CERT* *_SSL_CA* SSLKEYLOGFILE OPENSSL_* CTLOG_FILE RANDFILE GNUTLS_*
+        NSS_+ P11_KIT_* PKCS11_MODULE_PATH SOFTHSM2_CONF OPENSC_CONF OPENSC_DRIVER *_CA_BUNDLE
+        *_CA_CERT *_CA_CERTS *_CA_FILE *_CA_PATH *_CA_DIR *_CAFILE *_CAPATH *_CACERT *_CACERTS
+        *_CACERT_BYTES *_SSLROOTCERT *_ROOTS_FILE_PATH *_TRUSTSTORE_LOCATION *_TRUSTSTORE_PATH
+        *_SKIP_VERIFY *_TLS_VERIFY *_TLS_SERVER_NAME *_SSL_VERIFY *_NO_VERIFY *_VERIFY_SSL
+        *_VERIFY_TLS *_INSECURE *_STRICT_SSL GRPC_DEFAULT_SSL_ROOTS_FILE_PATH GRPC_SSL_*
+        GRPC_PROXY_* GRPC_XDS_* GRPC_ALTS_* KRB5* GSS_* SASL_PATH SASL_CONF_PATH LDAPTLS_* LDAPCONF
+        LDAPRC VAULT_CA* BAO_CA*
+        """,
+        (
+            "https://docs.openssl.org/master/man7/openssl-env/",
+            "https://curl.se/docs/sslcerts.html",
+            "https://requests.readthedocs.io/en/latest/user/advanced/#ssl-cert-verification",
+            "https://grpc.github.io/grpc/core/md_doc_environment_variables.html",
+            "https://web.mit.edu/kerberos/krb5-latest/doc/user/user_config/kerberos.html",
+            "https://www.openldap.org/software/man.cgi?query=ldap.conf",
+            "https://developer.hashicorp.com/vault/docs/commands#environment-variables",
+        ),
+    ),
+    _Readers(
+        "database clients",
+        """
+        PGSSL* PGREQUIRE* PGSERVICE PGSERVICEFILE PGSYSCONFDIR PGPASSFILE PGOPTIONS PGHOSTADDR
+        PGGSS* PGKRBSRVNAME PGCHANNELBINDING PGLOCALEDIR PSQLRC PSQL_HISTORY PSQL_EDITOR_*
+        MYSQL_GROUP_SUFFIX MYSQL_TEST_LOGIN_FILE MYSQL_UNIX_PORT MYSQL_TCP_PORT MYSQL_HISTFILE
+        MYSQL_PS1 MYSQL_DEBUG LIBMYSQL_* MARIADB_PLUGIN_DIR MARIADB_TLS_* TNS_ADMIN ORACLE_BASE
+        ORACLE_PATH ORA_+ SQLPATH TWO_TASK ODBCINI ODBCSYSINI ODBCINSTINI ODBCINSTUI FREETDS
+        FREETDSCONF TDSVER TDSPORT TDSHOST TDSQUERY TDSDUMP* SYBASE SYBASE_OCS DB2INSTANCE
+        DB2DSDRIVER_CFG_PATH INFORMIXDIR SQLHOSTS INFORMIXSQLHOSTS SQLITE_+ REDISCLI_RCFILE
+        REDISCLI_HISTFILE CQLSH_+ DBT_PROFILES_DIR DBT_PROJECT_DIR ETCDCTL_ENDPOINTS
+        """,
+        (
+            "https://www.postgresql.org/docs/current/libpq-envars.html",
+            "https://www.postgresql.org/docs/current/app-psql.html#APP-PSQL-ENVIRONMENT",
+            "https://dev.mysql.com/doc/refman/8.4/en/environment-variables.html",
+            "https://docs.oracle.com/en/database/oracle/oracle-database/23/netrf/",
+            "https://www.unixodbc.org/odbcinst.html",
+            "https://www.freetds.org/userguide/envvar.html",
+        ),
+    ),
+    _Readers(
+        "clients of services: where they send, and with which credentials",
+        """
+        *_PROXY *_BASE_URL* *_BASEURL *_API_URL* *_ENDPOINT_URL* *_API_BASE *_API_HOST *_AUTH_URL
+        *_ENDPOINT *_ADDR *_INDEX_URL *_MIRROR *_EMULATOR_HOST *_HOME *_CONFIG_FILE *_CONFIG_FILES
+        *_CONFIG_PATH *_CONFIG_DIR *_CONF_DIR *_CONFIG_LOCATION *_CONFIG_LOCATIONS SOCKS_SERVER
+        SOCKS5_SERVER TSOCKS_CONF_FILE PROXYCHAINS_* BOTO_CONFIG AWS_SHARED_CREDENTIALS_FILE
+        AWS_DATA_PATH AWS_CONTAINER_* AWS_WEB_IDENTITY_TOKEN_FILE AWS_EC2_METADATA_* CLOUDSDK_CONFIG
+        CLOUDSDK_ROOT_DIR CLOUDSDK_API_* CLOUDSDK_PROXY_+ CLOUDSDK_CORE_CUSTOM_* GCE_METADATA_*
+        GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES GOOGLE_CLOUD_UNIVERSE_DOMAIN AZURE_AUTHORITY_HOST
+        AZURE_EXTENSION_DIR AZURE_FEDERATED_TOKEN_FILE KUBECONFIG KUBERNETES_MASTER
+        KUBERNETES_SERVICE_* KUBERNETES_EXEC_INFO DOCKER_HOST DOCKER_CONFIG DOCKER_CONTEXT
+        DOCKER_CERT_PATH DOCKER_TLS* DOCKER_CONTENT_TRUST DOCKER_CONTENT_TRUST_SERVER DOCKER_CLI_*
+        BUILDX_+ BUILDKIT_HOST COMPOSE_FILE COMPOSE_ENV_FILES CONTAINER_HOST CONTAINERD_ADDRESS
+        CONTAINERS_*CONF* STORAGE_DRIVER REGISTRY_AUTH_FILE NERDCTL_TOML GITHUB_SERVER_URL
+        OLLAMA_HOST DATABRICKS_HOST LANGFUSE_HOST ANTHROPIC_CUSTOM_HEADERS CLAUDE_CODE_+
+        STRONGROOM_*
+        """,
+        (
+            "https://curl.se/libcurl/c/libcurl-env.html",
+            "https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html",
+            "https://cloud.google.com/sdk/docs/properties#setting_properties_using_environment_variables",
+            "https://google-auth.readthedocs.io/en/latest/reference/google.auth.environment_vars.html",
+            "https://learn.microsoft.com/python/api/overview/azure/identity-readme#environment-variables",
+            "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/",
+            "https://docs.docker.com/reference/cli/docker/#environment-variables",
+            "https://docs.podman.io/en/latest/markdown/podman.1.html#environment-variables",
+            "https://platform.openai.com/docs/libraries",
+            "https://docs.anthropic.com/en/docs/claude-code/settings#environment-variables",
+        ),
+    ),
 )
+
+_CREDENTIALS_NAME = re.compile(
+    r".*_(TOKENS?|KEY|PASSWORD|PASSWD|PASSPHRASE|SECRET|PAT|CREDENTIALS|USERNAME)"
+)
+
+
+def changes(name: str) -> str | None:
+    """The programs whose work a variable of this name changes, if there are any."""
+    name = name.upper()
+    is_credential = _CREDENTIALS_NAME.fullmatch(name) is not None
+    for programs, patterns, _ in _POWERFUL:
+        for pattern in patterns.split():
+            if not (is_credential and pattern.endswith("+")) and _fits(name, pattern):
+                return programs
+    return None
+
+
+def _fits(name: str, pattern: str) -> bool:
+    if "*" not in pattern and "+" not in pattern:
+        return name == pattern
+    begin, *middle, end = pattern.replace("+", "*").split("*")
+    return (
+        len(name) >= len(begin) + len(end)
+        and name.startswith(begin)
+        and name.endswith(end)
+        and all(piece in name for piece in middle)
+    )
 
 
 class Allowed(NamedTuple):
@@ -315,8 +675,9 @@ def name_faults(names: Iterable[str], inherited: Iterable[str], may: Allowed) ->
     for name in sorted(names):
         if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
             faults.append(Fault(f"{ascii(name)[:80]} cannot be the name of a variable."))
-        elif _POWERFUL.fullmatch(name) and name not in may.names:
-            faults.append(Fault(f"{name} changes what programs do (--allow-name {name} permits)."))
+        elif name not in may.names and (programs := changes(name)):
+            text = f"{name} changes what programs do (--allow-name {name} permits): {programs}."
+            faults.append(Fault(text))
         elif name in inherited and not may.override:
             faults.append(Fault(f"{name} is already set (--override replaces it)."))
     return faults
