@@ -113,7 +113,7 @@ def build(
         rewrap=Rewrap(database, keyring, system_key),
         reencrypt=Reencrypt(database, data_keys, ahead, system_key, clock),
         retire=Retire(database, keyring, system_key),
-        recovery=Recovery(database, keyring, system_key),
+        recovery=Recovery(database, keyring, system_key, clock),
         readiness=Readiness(database, keyring, system_key),
         checkup=Checkup(database, keyring, system_key),
         setup=Setup(database, system_key),

@@ -20,6 +20,7 @@ from app.api.schemas.injections import (
 )
 from app.api.schemas.secrets import EmptyRecord
 from app.domain import injections as domain
+from app.domain.damage import DamagedRow
 from app.domain.scopes import Scope
 
 injections = Blueprint("injections", __name__)
@@ -110,7 +111,7 @@ def list_injections() -> Response:
 )
 def get_injection(injection_id: str) -> Response:
     """One injection."""
-    return answer(injection_view(services().injections.get(caller(), injection_id)))
+    return answer(injection_view(services().injections.look_up(caller(), injection_id)))
 
 
 @injections.post("/v1/injections/<injection_id>/revoke")
@@ -130,8 +131,18 @@ def revoke_injection(injection_id: str) -> Response:
     return answer(injection_view(services().injections.revoke(caller(), injection_id, sent.retry)))
 
 
-def injection_view(view: domain.InjectionView) -> dict[str, Any]:
-    """An injection as ``InjectionView`` has it."""
+def injection_view(view: domain.InjectionView | DamagedRow) -> dict[str, Any]:
+    """An injection as ``InjectionView`` has it; nothing that a damaged row says is repeated."""
+    if isinstance(view, DamagedRow):
+        return {
+            "id": view.id,
+            "status": domain.InjectionStatus.DAMAGED,
+            "secrets": {},
+            "create_time_ms": 0,
+            "expires_at_ms": 0,
+            "redeemed_at_ms": None,
+            "redeemed_from": None,
+        }
     injection = view.injection
     return {
         "id": injection.id,

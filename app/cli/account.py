@@ -6,7 +6,8 @@ from contextlib import closing
 import click
 
 from app.bootstrap import build
-from app.cli.output import Row, as_json, show_json, show_rows
+from app.cli.output import Row, as_json, show_json
+from app.cli.stored_rows import show_stored
 from app.domain.accounts import Account
 from config import load
 
@@ -49,8 +50,9 @@ def set_(environ: Mapping[str, str], account_id: str, *, devbox: bool) -> None:
 def list_(environ: Mapping[str, str], *, json: bool) -> None:
     """Every account, oldest first."""
     with closing(build(load(environ))) as services:
-        rows = [_row(each) for each in services.accounts.list()]
-    show_rows(rows, ("id", "devbox", "created_at_ms", "name"), json=json)
+        show_stored(
+            services.accounts.list(), _row, ("id", "devbox", "created_at_ms", "name"), json=json
+        )
 
 
 def _row(shown: Account) -> Row:

@@ -1,14 +1,16 @@
 """``strongroom api-key``: the API keys of an account."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 
 import click
 
 from app.bootstrap import build
 from app.cli.lifetime import LIFETIME
-from app.cli.output import Row, as_json, show_json, show_rows
+from app.cli.output import Row, as_json, show_json
+from app.cli.stored_rows import show_stored
 from app.domain.api_keys import ApiKey
+from app.domain.errors import TamperedRow
 from app.domain.scopes import ALL_SCOPES, Scope
 from app.services.clock import now_ms
 from config import load
@@ -64,10 +66,10 @@ def create(
 def list_(environ: Mapping[str, str], account: str, *, json: bool) -> None:
     """The API keys of ACCOUNT, oldest first."""
     with closing(build(load(environ))) as services:
-        services.accounts.require(account)
-        rows = [_row(each) for each in services.api_keys.list(account)]
-    columns = ("id", "state", "created_at_ms", "expires_at_ms", "scopes", "name")
-    show_rows(rows, columns, json=json)
+        with suppress(TamperedRow):  # its API keys are still shown
+            services.accounts.require(account)
+        columns = ("id", "state", "created_at_ms", "expires_at_ms", "scopes", "name")
+        show_stored(services.api_keys.list(account), _row, columns, json=json)
 
 
 @api_key.command()

@@ -14,8 +14,10 @@ from app.cli.client_env import ClientEnv, base_url
 from app.cli.errors import say
 from app.cli.home import claimed
 from app.cli.private_files import create
+from app.cli.stored_rows import say_damaged
 from app.domain.accounts import Account
-from app.domain.api_keys import IssuedApiKey
+from app.domain.api_keys import ApiKey, IssuedApiKey
+from app.domain.damage import DamagedRow
 from app.services.container import Services
 from backends.local_fernet import LocalFernet, new_key_file
 from backends.spec import parse_spec
@@ -66,13 +68,16 @@ def _key_file(settings: Settings) -> Path | None:
 
 
 def _hand_out_first_key(services: Services, client_env: ClientEnv, url: str) -> IssuedApiKey | None:
-    account = _first_account(services)
+    """Issue the first API key where there is none. Damaged rows count, and stop nothing."""
+    account = _first_account(services, again=client_env.begun)
     if client_env.exists:
         client_env.follow(url)
         return None
+    if account is None:
+        return None
     if client_env.begun:
         _revoke_lost_keys(services, account)
-    elif services.api_keys.list(account.id):
+    elif any(True for _ in services.api_keys.list(account.id)):
         return None
     client_env.begin()
     issued = services.api_keys.issue(account.id, name=_KEY_NAME)
@@ -80,12 +85,24 @@ def _hand_out_first_key(services: Services, client_env: ClientEnv, url: str) -> 
     return issued
 
 
-def _first_account(services: Services) -> Account:
-    accounts = services.accounts.list()
-    return accounts[0] if accounts else services.accounts.create(_ACCOUNT_NAME)
+def _first_account(services: Services, *, again: bool) -> Account | None:
+    """The first account that is whole, made where there is none; ``None`` if all are damaged.
+
+    Args:
+        again: Whether an earlier run has begun to hand out the first API key, so that the account
+            was not anybody's yet.
+    """
+    damaged: list[DamagedRow] = []
+    for account in services.accounts.list():
+        if isinstance(account, Account):
+            say_damaged(damaged)
+            return account
+        damaged.append(account)
+    say_damaged(damaged)
+    return None if damaged and not again else services.accounts.create(_ACCOUNT_NAME)
 
 
 def _revoke_lost_keys(services: Services, account: Account) -> None:
     for key in services.api_keys.list(account.id):
-        if key.name == _KEY_NAME:
+        if isinstance(key, ApiKey) and key.name == _KEY_NAME:
             services.api_keys.revoke(account.id, key.id)

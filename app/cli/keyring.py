@@ -15,6 +15,7 @@ from app.cli.errors import INCOMPLETE, say
 from app.cli.output import Row, as_json, moment, show_json, show_rows
 from app.cli.progress import shown
 from app.cli.recovery_files import FILE, read_private_half, write_pair
+from app.cli.stored_rows import say_damaged
 from app.services.keyring.progress import Progress
 from app.services.keyring.retire import Dependence
 from app.services.keyring.status import KeyringReport, ProviderLine
@@ -131,15 +132,26 @@ def make_recovery_key(environ: Mapping[str, str], private: Path, public: Path) -
 
 @keyring.command()
 @click.option("--private", required=True, type=FILE, help="The private half of the pair.")
+@click.option(
+    "--skip-damaged", is_flag=True, help="Leave rows that were changed as they are, and go on."
+)
 @_sweep("Data keys")
 @click.pass_context
 def recover(
-    context: click.Context, private: Path, *, rate: float | None, dry_run: bool, json: bool
+    context: click.Context,
+    private: Path,
+    *,
+    skip_damaged: bool,
+    rate: float | None,
+    dry_run: bool,
+    json: bool,
 ) -> None:
     """Wrap every data key for the present keyring, when only the recovery key can open them."""
     private_half = read_private_half(private)
     with closing(build(load(context.obj))) as services, shown() as report:
-        progress = services.recovery.run(private_half, report, rate=rate, dry_run=dry_run)
+        progress = services.recovery.run(
+            private_half, report, rate=rate, dry_run=dry_run, skip_damaged=skip_damaged
+        )
     _finish(context, progress, json=json, dry_run=dry_run)
 
 
@@ -153,9 +165,11 @@ def _finish(
         "changed": progress.changed,
         "failed": progress.failed,
         "causes": dict(causes),
+        "damaged": [asdict(row) for row in progress.damaged],
     }
     done = "would change" if dry_run else "changed"
     _show(answer, f"{progress.changed} of {progress.done} data keys {done}.", json=json)
+    say_damaged(progress.damaged)
     if progress.failed:
         counts = ", ".join(f"{cause} {count}" for cause, count in causes)
         failed = "would fail" if dry_run else "failed"

@@ -1,8 +1,9 @@
 """Answers on standard output: a table for people, JSON for scripts."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from textwrap import indent
 from typing import Any, TypeVar
 
 import click
@@ -11,6 +12,7 @@ Row = Mapping[str, object]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _MOMENT = "_at_ms"
+_ALIGNED_LINES = 1000
 
 
 def as_json(function: Function) -> Function:
@@ -23,8 +25,8 @@ def show_json(answer: object) -> None:
     click.echo(json.dumps(answer, indent=2))
 
 
-def show_rows(rows: Sequence[Row], columns: Sequence[str], *, json: bool) -> None:
-    """Print rows: a JSON array of objects, or a table with a heading.
+def show_rows(rows: Iterable[Row], columns: Sequence[str], *, json: bool) -> None:
+    """Print rows as they come: a JSON array of objects, or a table with a heading.
 
     Args:
         rows: Each has every column; Unix milliseconds in columns that end in ``_at_ms``.
@@ -32,12 +34,30 @@ def show_rows(rows: Sequence[Row], columns: Sequence[str], *, json: bool) -> Non
         json: Whether a script reads it.
     """
     if json:
-        show_json([dict(row) for row in rows])
+        _show_array(rows)
         return
-    heading = [column.removesuffix("_ms") for column in columns]
-    table = [heading, *([_cell(column, row[column]) for column in columns] for row in rows)]
-    widths = [max(len(line[place]) for line in table) for place in range(len(columns))]
-    for line in table:
+    chunk: list[Sequence[str]] = [[column.removesuffix("_ms") for column in columns]]
+    for row in rows:
+        chunk.append([_cell(column, row[column]) for column in columns])
+        if len(chunk) == _ALIGNED_LINES:
+            _show_aligned(chunk)
+            chunk.clear()
+    _show_aligned(chunk)
+
+
+def _show_array(rows: Iterable[Row]) -> None:
+    """Print what ``json.dumps`` with an indent prints of a list, without holding the list."""
+    opening = "["
+    for row in rows:
+        click.echo(opening)
+        click.echo(indent(json.dumps(dict(row), indent=2), "  "), nl=False)
+        opening = ","
+    click.echo("[]" if opening == "[" else "\n]")
+
+
+def _show_aligned(lines: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    for line in lines:
         click.echo("  ".join(map(str.ljust, line, widths)).rstrip())
 
 
@@ -53,4 +73,6 @@ def _cell(column: str, value: object) -> str:
         return moment(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value)
+    text = str(value)
+    # What is stored may have been edited: nothing of it steers the terminal.
+    return text if text.isprintable() else ascii(text)

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from app.domain.damage import DamagedRow
+
 
 class DomainError(Exception):
     """A refusal that its caller can act on."""
@@ -125,10 +127,17 @@ class TamperedRow(DomainError):
 
     Args:
         table: The row's table.
+        account_id: What is stored of the account that it belongs to, if that is known.
+        row_id: What is stored of its id, if that is known.
+
+    Attributes:
+        row: Where it stands. The message names it, for an operator; no answer of the API does.
     """
 
-    def __init__(self, table: str) -> None:
-        super().__init__(f"A row of {table} is not what this server wrote.")
+    def __init__(self, table: str, account_id: object = None, row_id: object = None) -> None:
+        self.row = DamagedRow.at(table, account_id, row_id)
+        named = str(self.row)
+        super().__init__(f"{named[0].upper()}{named[1:]} is not what this server wrote.")
 
 
 class RecoveryRefused(DomainError):

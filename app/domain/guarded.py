@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, Protocol, TypeVar
 
+from app.domain.errors import TamperedRow
+
 GuardedField = str | int | bytes | None
 
 _EVERY_COLUMN: Mapping[str, GuardedField] = {}
@@ -67,3 +69,10 @@ class Guarded(Generic[Row]):
 
     unverified: Row
     mac: Mac
+
+
+def tampered(row: Guardable) -> TamperedRow:
+    """The refusal of a row whose MAC is not right."""
+    columns = row.columns()
+    row_id = columns.get("id", columns.get("data_key_id"))
+    return TamperedRow(row.table, columns.get("account_id"), row_id)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import ClassVar, NamedTuple
 
 from app.domain.api_keys import Token, TokenFormat
+from app.domain.damage import DamagedRow
 from app.domain.errors import InvalidRequest
 from app.domain.guarded import GuardedField, MacLayouts
 from app.domain.ids import INJECTION, SECRET, is_id
@@ -24,6 +25,7 @@ MAX_MAP_BYTES = 32 * 1024
 MAX_VALUES_BYTES = 1024 * 1024
 DEFAULT_TTL_SECONDS = 300
 MAX_TTL_SECONDS = 24 * 60 * 60
+MAX_PAGE_BYTES = 1024 * 1024
 NONCE_WINDOW_MS = 30_000
 NONCE_LENGTHS = (22, 128)
 _NONCE = re.compile(f"[!-~]{{{NONCE_LENGTHS[0]},{NONCE_LENGTHS[1]}}}")
@@ -44,6 +46,7 @@ class InjectionStatus(StrEnum):
     REDEEMED = "redeemed"
     REVOKED = "revoked"
     EXPIRED = "expired"
+    DAMAGED = "damaged"
 
 
 class BoundSecret(NamedTuple):
@@ -139,6 +142,14 @@ class Injection:
         redeemed = self.redeemed_at_ms
         return redeemed is not None and is_within(redeemed, redeemed + NONCE_WINDOW_MS, now_ms)
 
+    def has_ended(self, now_ms: int) -> bool:
+        """Whether its token gives nothing any more, whatever becomes of its key and secrets."""
+        if self.state is InjectionState.PENDING:
+            return self.expires_at_ms <= now_ms
+        if self.nonce_digest is None or self.redeemed_at_ms is None:
+            return True
+        return self.redeemed_at_ms + NONCE_WINDOW_MS <= now_ms
+
     def status(self, now_ms: int) -> InjectionStatus:
         """What the API tells at ``now_ms``."""
         if self.state is InjectionState.PENDING and not self.is_pending(now_ms):
@@ -153,12 +164,17 @@ class InjectionView:
     injection: Injection
     status: InjectionStatus
 
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.injection.id
+
 
 @dataclass(frozen=True, slots=True)
 class InjectionPage:
     """One page of a list, newest first."""
 
-    injections: list[InjectionView]
+    injections: list[InjectionView | DamagedRow]
     has_more: bool
 
 

@@ -11,15 +11,17 @@ Any method may raise ``StorageUnavailable``. No exception carries a row or a bou
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from app.domain.accounts import Account
 from app.domain.api_keys import ApiKey
+from app.domain.damage import DamagedRow
 from app.domain.data_keys import DataKeyRecord, StoredDataKey, Wrapping
 from app.domain.findings import Findings
-from app.domain.guarded import Guarded
+from app.domain.guarded import Guardable, Guarded
 from app.domain.injections import Injection
 from app.domain.reencryption import Reencryption
 from app.domain.retries import StoredAnswer
@@ -36,6 +38,27 @@ class DatabaseMisconfigured(Exception):
 
 class Fenced(Exception):
     """The root key that made a wrapping was retired: the wrapping must not be stored."""
+
+
+R = TypeVar("R", bound=Guardable, covariant=True)  # noqa: PLC0105 - as in app.domain.guarded
+
+Stored = Guarded[R] | DamagedRow
+"""A row of a list; one that cannot be read as a row of its table does not hide the others."""
+
+Position = tuple[Any, ...]
+"""What rows are ordered by, as stored in the last row of a batch; never shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Generic[R]):
+    """A part of a list.
+
+    Attributes:
+        after: What the next batch begins after; ``None`` if no row follows.
+    """
+
+    rows: Sequence[Stored[R]]
+    after: Position | None
 
 
 class DeploymentRepository(ABC):
@@ -82,8 +105,8 @@ class AccountRepository(ABC):
         """Write all columns of an account that exists."""
 
     @abstractmethod
-    def all(self) -> list[Guarded[Account]]:
-        """Every account, oldest first: an operator's list."""
+    def sweep(self, after: Position | None, limit: int) -> Batch[Account]:
+        """At most ``limit`` accounts, oldest first: an operator's sweep."""
 
 
 class ApiKeyRepository(ABC):
@@ -100,12 +123,12 @@ class ApiKeyRepository(ABC):
         """The API key and the account that owns it, in one round trip, or ``None``."""
 
     @abstractmethod
-    def list(self, account_id: str) -> list[Guarded[ApiKey]]:
-        """All API keys of the account, oldest first."""
+    def page(self, account_id: str, after: Position | None, limit: int) -> Batch[ApiKey]:
+        """At most ``limit`` API keys of the account, oldest first."""
 
     @abstractmethod
-    def sweep(self) -> Iterator[Guarded[ApiKey]]:
-        """Every API key: an operator's sweep."""
+    def sweep(self, after: Position | None, limit: int) -> Batch[ApiKey]:
+        """At most ``limit`` API keys of all accounts: an operator's sweep."""
 
     @abstractmethod
     def add(self, key: Guarded[ApiKey]) -> None:
@@ -341,12 +364,17 @@ class InjectionRepository(ABC):
         """The injection, the key that made it and its account, in one round trip, or ``None``."""
 
     @abstractmethod
-    def page(self, account_id: str, limit: int, after_id: str | None) -> list[Guarded[Injection]]:
-        """At most ``limit`` injections, newest first, those with an id below ``after_id``."""
+    def page(self, account_id: str, after: Position | None, limit: int) -> Batch[Injection]:
+        """At most ``limit`` injections of the account, newest first.
+
+        Args:
+            after: From below this position, which may be the id of any injection, there or not.
+            limit: The size of the batch.
+        """
 
     @abstractmethod
-    def sweep(self) -> Iterator[Guarded[Injection]]:
-        """Every injection: an operator's sweep."""
+    def sweep(self, after: Position | None, limit: int) -> Batch[Injection]:
+        """At most ``limit`` injections of all accounts: an operator's sweep."""
 
     @abstractmethod
     def add(self, injection: Guarded[Injection]) -> None:

@@ -1,14 +1,19 @@
 """Accounts, as an operator sees them."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from app.domain.accounts import Account
+from app.domain.damage import DamagedRow
 from app.domain.errors import AccountNotFound
 from app.domain.ids import ACCOUNT, new_id
 from app.repository.base import Database
 from app.services.clock import Clock
+from app.services.in_batches import in_batches
 from app.services.labels import check_label
 from app.services.system_key import SystemKey
+
+_BATCH = 200
 
 
 class Accounts:
@@ -51,22 +56,20 @@ class Accounts:
             work.commit()
         return account
 
-    def list(self) -> list[Account]:
-        """Every account, oldest first, its row verified.
-
-        Raises:
-            TamperedRow: A row was edited.
-        """
-        with self._database.reading() as repository:
-            stored = repository.accounts.all()
+    def list(self) -> Iterator[Account | DamagedRow]:
+        """Every account, oldest first; one that cannot be believed as damaged."""
         opened = self._system_key.opened()
-        return [opened.verify(account) for account in stored]
+        stored = in_batches(
+            self._database, lambda repository, after: repository.accounts.sweep(after, _BATCH)
+        )
+        return map(opened.verify_stored, stored)
 
     def require(self, account_id: str) -> Account:
         """The account of this id.
 
         Raises:
             AccountNotFound: There is no such account.
+            TamperedRow: Its row was edited.
         """
         with self._database.reading() as repository:
             stored = repository.accounts.get(account_id)

@@ -1,6 +1,7 @@
 """API keys: issued, listed, revoked. No key mints more than it has."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 
 from app.domain.api_keys import (
@@ -12,6 +13,7 @@ from app.domain.api_keys import (
     IssuedApiKey,
     Token,
 )
+from app.domain.damage import DamagedRow
 from app.domain.errors import ApiKeyNotFound, InvalidRequest, ScopeMissing
 from app.domain.guarded import Guarded
 from app.domain.ids import API_KEY, new_id
@@ -19,6 +21,7 @@ from app.domain.retries import RetryKey
 from app.domain.scopes import ALL_SCOPES, Scope
 from app.repository.base import Database, UnitOfWork
 from app.services.clock import Clock
+from app.services.in_batches import in_batches
 from app.services.labels import check_label
 from app.services.retries import AnswerFormat, Retries
 from app.services.system_key import Purpose, SystemKey
@@ -34,6 +37,7 @@ def _load(stored: bytes) -> IssuedApiKey:
     return IssuedApiKey(key_id, name, Token(token), expires_at_ms)
 
 
+_BATCH = 200
 _ANSWERS: AnswerFormat[IssuedApiKey] = AnswerFormat(_dump, _load)
 
 
@@ -113,16 +117,14 @@ class ApiKeys:
             work.commit()
         return issued
 
-    def list(self, account_id: str) -> list[ApiKey]:
-        """The account's keys, oldest first, their rows verified.
-
-        Raises:
-            TamperedRow: A row was edited.
-        """
-        with self._database.reading() as repository:
-            stored = repository.api_keys.list(account_id)
+    def list(self, account_id: str) -> Iterator[ApiKey | DamagedRow]:
+        """The account's keys, oldest first; one that cannot be believed as damaged."""
         opened = self._system_key.opened()
-        return [opened.verify(key) for key in stored]
+        stored = in_batches(
+            self._database,
+            lambda repository, after: repository.api_keys.page(account_id, after, _BATCH),
+        )
+        return map(opened.verify_stored, stored)
 
     def revoke(self, account_id: str, key_id: str) -> ApiKey:
         """Revoke a key; it is refused from the next request on. Revoking again changes nothing.

@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from app.domain.api_keys import Caller, Token
-from app.domain.errors import InjectionNotFound, SecretsMissing
+from app.domain.damage import DamagedRow
+from app.domain.errors import InjectionNotFound, SecretsMissing, TamperedRow
 from app.domain.ids import INJECTION, is_id, new_id
 from app.domain.injections import (
     INJECTION_TOKEN_PREFIX,
     INJECTION_TOKENS,
+    MAX_PAGE_BYTES,
     BoundSecret,
     Injection,
     InjectionPage,
@@ -20,8 +22,9 @@ from app.domain.injections import (
     check_request,
 )
 from app.domain.retries import RetryKey
-from app.repository.base import Database, Repository, UnitOfWork
+from app.repository.base import Batch, Database, Position, Repository, UnitOfWork
 from app.services.clock import Clock
+from app.services.pages import BoundedPage
 from app.services.retries import AnswerFormat, Retries
 from app.services.system_key import Purpose, SystemKey
 
@@ -35,6 +38,10 @@ def _load(stored: bytes) -> IssuedInjection:
     return IssuedInjection(injection_id, Token(token), expires_at_ms)
 
 
+_BATCH = 100
+_MOST_BATCHES = 100
+_ROW_BYTES = 512
+"""More than a shown injection takes beside its map, which is shorter than its stored text."""
 _ANSWERS: AnswerFormat[IssuedInjection] = AnswerFormat(_dump, _load)
 
 
@@ -76,14 +83,20 @@ class Injections:
     def list(self, caller: Caller, limit: int, after_id: str | None) -> InjectionPage:
         """One page of the account's injections, newest first.
 
-        Raises:
-            TamperedRow: A row was edited.
+        It ends at ``limit`` injections or at 1 MiB, whichever comes first. A damaged row is shown
+        as damaged; one whose id no client could ask for is left out.
         """
+        page = BoundedPage[InjectionView | DamagedRow](limit, MAX_PAGE_BYTES)
+        after: Position | None = None if after_id is None else (after_id,)
         with self._database.reading() as repository:
-            found = repository.injections.page(caller.account_id, limit + 1, after_id)
-        opened = self._system_key.opened()
-        views = [self._view(opened.verify(each)) for each in found[:limit]]
-        return InjectionPage(views, len(found) > limit)
+            for _ in range(_MOST_BATCHES):
+                most = min(page.room, _BATCH)
+                batch = repository.injections.page(caller.account_id, after, most)
+                self._fill(page, batch)
+                after = batch.after
+                if after is None or not page.room:
+                    break
+        return InjectionPage(page.rows, page.has_more or after is not None)
 
     def get(self, caller: Caller, injection_id: str) -> InjectionView:
         """One injection of the account.
@@ -94,6 +107,17 @@ class Injections:
         """
         with self._database.reading() as repository:
             return self._view(self._find(repository, caller, injection_id))
+
+    def look_up(self, caller: Caller, injection_id: str) -> InjectionView | DamagedRow:
+        """One injection of the account; as damaged, if its row was edited.
+
+        Raises:
+            InjectionNotFound: The account has none such.
+        """
+        try:
+            return self.get(caller, injection_id)
+        except TamperedRow as error:
+            return error.row
 
     def revoke(self, caller: Caller, injection_id: str, retry: RetryKey | None) -> InjectionView:
         """Kill the token: a pending injection is revoked, a redeemed one gives its values no more.
@@ -147,6 +171,14 @@ class Injections:
         if stored is None:
             raise InjectionNotFound
         return self._system_key.opened().verify(stored)
+
+    def _fill(self, page: BoundedPage[InjectionView | DamagedRow], batch: Batch[Injection]) -> None:
+        opened = self._system_key.opened()
+        for row in map(opened.verify_stored, batch.rows):
+            if isinstance(row, Injection):
+                page.add(self._view(row), len(row.bound) + _ROW_BYTES)
+            elif row.id is not None and is_id(row.id, INJECTION):
+                page.add(row, _ROW_BYTES)
 
     def _view(self, injection: Injection) -> InjectionView:
         return InjectionView(injection, injection.status(self._clock()))

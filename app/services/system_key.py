@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 
 from app.domain.accounts import SYSTEM_ACCOUNT_ID
+from app.domain.damage import DamagedRow
 from app.domain.data_keys import DataKeyRecord, DataKeyState, StoredDataKey, Wrapping
 from app.domain.errors import NotInitialised, TamperedRow
-from app.domain.guarded import Guardable, Guarded, Mac
+from app.domain.guarded import Guardable, Guarded, Mac, tampered
 from app.domain.ids import DATA_KEY, DEPLOYMENT, new_id
 from app.domain.memo import Memo
 from app.repository.base import Conflict, Database
@@ -84,8 +85,17 @@ class OpenedSystemKey:
         """
         row, mac = guarded.unverified, guarded.mac
         if mac.key_id != self.context.data_key_id or not self._covers(mac, row):
-            raise TamperedRow(row.table)
+            raise tampered(row)
         return row
+
+    def verify_stored(self, stored: Guarded[Row] | DamagedRow) -> Row | DamagedRow:
+        """A row of a list: itself to be believed, or as damaged."""
+        if isinstance(stored, DamagedRow):
+            return stored
+        try:
+            return self.verify(stored)
+        except TamperedRow as error:
+            return error.row
 
     def verify_often(self, guarded: Guarded[Row]) -> Row:
         """The same, for rows that many requests read: what was verified before is remembered.
@@ -216,5 +226,5 @@ def verify_data_key(opened: OpenedSystemKey, stored: StoredDataKey) -> DataKeyRe
     for guarded in stored.wrappings:
         wrapping: Wrapping = opened.verify_often(guarded)
         if (wrapping.account_id, wrapping.data_key_id) != (record.account_id, record.id):
-            raise TamperedRow(wrapping.table)
+            raise tampered(wrapping)
     return record

@@ -220,3 +220,32 @@ def test_a_large_body_is_refused_before_the_token_is_looked_at(deployment: Deplo
     answer = bearer(deployment, "injt_x").post_bytes("/v1/injections/redeem", large)
 
     assert error_of(answer) == (413, "body_too_large")
+
+
+def test_a_damaged_injection_is_shown_as_damaged_and_nothing_that_it_says(
+    account: Account, holder: Client
+) -> None:
+    made = [inject(holder, {"TOKEN": "API_TOKEN"})["id"] for _ in range(3)]
+    with account.deployment.database() as database:
+        database.execute("UPDATE injections SET redeemed_from = 'a lie' WHERE id = ?", [made[1]])
+    shown = body_of(holder.get(f"/v1/injections/{made[1]}"))
+    assert shown == {
+        "id": made[1],
+        "status": "damaged",
+        "secrets": {},
+        "create_time_ms": 0,
+        "expires_at_ms": 0,
+        "redeemed_at_ms": None,
+        "redeemed_from": None,
+    }
+    listed = body_of(holder.get("/v1/injections"))
+    assert [each["status"] for each in listed["injections"]] == ["pending", "damaged", "pending"]
+
+
+def test_a_list_of_injections_ends_at_1_mib(holder: Client) -> None:
+    variables = {f"V{number:080}": "API_TOKEN" for number in range(240)}
+    for _ in range(60):
+        inject(holder, variables)
+    answered = holder.get("/v1/injections?limit=5000")
+    assert body_of(answered)["has_more"] is True
+    assert 400_000 < len(answered.data) <= 1024 * 1024

@@ -56,7 +56,7 @@ def test_status_for_people_says_the_same(moving: Terminal) -> None:
 
 def test_a_dry_run_counts_and_changes_nothing(moving: Terminal) -> None:
     counted = moving.json("keyring", "rewrap", "--dry-run")
-    assert counted == {"data_keys": 1, "changed": 1, "failed": 0, "causes": {}}
+    assert counted == {"data_keys": 1, "changed": 1, "failed": 0, "causes": {}, "damaged": []}
     assert set(key_refs(moving)) == {"stale"}
 
 
@@ -76,6 +76,7 @@ def test_what_a_dry_run_can_tell_that_would_fail_ends_in_another_exit_code(
     result = moving.run("keyring", "reencrypt", "--dry-run")
     assert (result.exit_code, result.stdout) == (INCOMPLETE, "0 of 1 data keys would change.\n")
     assert "1 data keys would fail and stay as they were: row_edited 1." in result.stderr
+    assert re.search(r"damaged: the row dk_\w+ of data_keys \(account acct_\w+\)\n", result.stderr)
 
 
 def test_a_move_is_rewrap_retire_and_remove(moving: Terminal) -> None:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import sqlite3
 import stat
 from contextlib import closing
@@ -97,7 +98,7 @@ def test_a_usb_stick_that_cannot_keep_the_file_is_told_of(
 def test_everything_comes_back_with_the_private_half(destroyed: Terminal, offline: Path) -> None:
     assert destroyed.run("check").exit_code == 1
     recovered = destroyed.json("keyring", "recover", "--private", str(offline))
-    assert recovered == {"data_keys": 1, "changed": 1, "failed": 0, "causes": {}}
+    assert recovered == {"data_keys": 1, "changed": 1, "failed": 0, "causes": {}, "damaged": []}
     assert destroyed.json("check")["ok"]
 
 
@@ -110,9 +111,26 @@ def test_a_database_with_a_planted_row_is_refused_and_stays_as_it_was(
         before = list(database.iterdump())
     refused = destroyed.run("keyring", "recover", "--private", str(offline))
     assert refused.exit_code == 5
-    assert refused.stderr == "strongroom: A row of accounts is not what this server wrote.\n"
+    assert re.fullmatch(
+        "strongroom: These rows are not what this server wrote:\n"
+        "strongroom: the row acct_[0-9A-Za-z]{22} of accounts\n"
+        "strongroom: To recover all others and leave these as they are,"
+        " run it with --skip-damaged.\n",
+        refused.stderr,
+    )
     with closing(sqlite3.connect(path)) as database:
         assert list(database.iterdump()) == before
+
+
+def test_a_damaged_row_can_be_left_as_it_is_and_the_others_come_back(
+    destroyed: Terminal, offline: Path
+) -> None:
+    with closing(sqlite3.connect(destroyed.home / "strongroom.db")) as database, database:
+        database.execute("UPDATE accounts SET devbox = 1 - devbox")
+        ((account,),) = database.execute("SELECT id FROM accounts")
+    recovered = destroyed.json("keyring", "recover", "--private", str(offline), "--skip-damaged")
+    assert (recovered["changed"], recovered["failed"]) == (1, 0)
+    assert recovered["damaged"] == [{"table": "accounts", "account_id": None, "id": account}]
 
 
 def test_another_deployment_s_recovery_key_is_refused(destroyed: Terminal, tmp_path: Path) -> None:

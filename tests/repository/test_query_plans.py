@@ -24,7 +24,8 @@ A_SCAN = re.compile(r"^SCAN (?!mine|these|now|listed|\(subquery|CONSTANT ROW)")
 def read_everything(repository: Repository) -> None:
     """Every read of a request."""
     repository.api_keys.get_with_account(rows.OURS, rows.API_KEY)
-    repository.api_keys.list(rows.OURS)
+    for after in (None, (rows.API_KEY,)):
+        repository.api_keys.page(rows.OURS, after, 10)
     repository.accounts.get(rows.OURS)
     repository.data_keys.get(rows.OURS, rows.DATA_KEY)
     repository.data_keys.get_active(rows.OURS)
@@ -38,7 +39,8 @@ def read_everything(repository: Repository) -> None:
     repository.secrets.sealed(rows.OURS, ["sec_1", "sec_2"], rows.ANY_SIZE)
     repository.secrets.sealed_under(rows.OURS, rows.DATA_KEY, 10, "sec_1")
     for after_id in (None, "sec_1"):
-        repository.injections.page(rows.OURS, 10, after_id)
+        after_injection = None if after_id is None else (after_id,)
+        repository.injections.page(rows.OURS, after_injection, 10)
         for wanted in WANTED:
             repository.secrets.page(rows.OURS, wanted, 10, after_id)
             repository.secrets.count(rows.OURS, wanted)

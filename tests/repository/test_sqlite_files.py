@@ -27,7 +27,7 @@ def modes(path: Path) -> dict[str, int]:
 @pytest.mark.usefixtures("umask")
 def test_directory_and_files_are_ours_alone(database: SqliteDatabase, path: Path) -> None:
     with database.reading() as repository:
-        repository.accounts.all()
+        repository.accounts.sweep(None, 10)
     name = path.name
     assert modes(path) == {
         "home": 0o700,

@@ -174,4 +174,4 @@ def test_two_processes_that_initialise_at_once_make_one_deployment(
         list(pool.map(lambda services: services.setup.initialise(), processes))
     assert len(rows.all("deployment")) == len(rows.all("data_keys")) == 1
     account = processes[0].accounts.create("an account")
-    assert [services.accounts.list() for services in processes] == [[account]] * 4
+    assert [[*services.accounts.list()] for services in processes] == [[account]] * 4

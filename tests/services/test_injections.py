@@ -3,7 +3,13 @@
 import pytest
 
 from app.domain.errors import InjectionNotFound, InjectionRefused, InvalidRequest, SecretsMissing
-from app.domain.injections import MAX_SECRETS, MAX_TTL_SECONDS, InjectionState, InjectionStatus
+from app.domain.injections import (
+    MAX_SECRETS,
+    MAX_TTL_SECONDS,
+    InjectionPage,
+    InjectionState,
+    InjectionStatus,
+)
 from app.domain.retries import RetryKey
 from app.domain.scopes import ALL_SCOPES, Scope
 from tests.services.deployment import ADDRESS, Deployment, Rows, Tenant, new_tenant, with_key
@@ -18,6 +24,10 @@ def stocked(tenant: Tenant) -> Tenant:
 
 def inject(tenant: Tenant, secrets: dict[str, str], ttl_seconds: int = 300) -> str:
     return tenant.services.injections.create(tenant.caller, secrets, ttl_seconds, None).id
+
+
+def ids_of(page: InjectionPage) -> list[str | None]:
+    return [each.id for each in page.injections]
 
 
 def status(tenant: Tenant, injection_id: str) -> InjectionStatus:
@@ -184,9 +194,9 @@ def test_an_injection_of_another_account_is_not_found(stocked: Tenant) -> None:
 def test_the_list_is_newest_first_and_in_pages(stocked: Tenant) -> None:
     made = [stocked.inject("A").id for _ in range(5)]
     first = stocked.services.injections.list(stocked.caller, 3, None)
-    listed = [view.injection.id for view in first.injections]
-    rest = stocked.services.injections.list(stocked.caller, 3, listed[-1])
-    listed += [view.injection.id for view in rest.injections]
+    listed = ids_of(first)
+    rest = stocked.services.injections.list(stocked.caller, 3, made[2])
+    listed += ids_of(rest)
     assert listed == made[::-1]
     assert (first.has_more, rest.has_more) == (True, False)
 

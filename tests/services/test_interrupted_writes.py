@@ -58,7 +58,7 @@ def inject(tenant: Tenant) -> object:
 
 def revoke(tenant: Tenant) -> object:
     (injection,) = tenant.services.injections.list(tenant.caller, 1, None).injections
-    return tenant.services.injections.revoke(tenant.caller, injection.injection.id, RETRY)
+    return tenant.services.injections.revoke(tenant.caller, injection.id or "", RETRY)
 
 
 def seed(deployment: Deployment, *, days: int) -> Tenant:

@@ -45,7 +45,11 @@ class InjectionView(Closed):
     """What is told of an injection."""
 
     id = text("The injection's id.", required=True)
-    status = text(f"One of {', '.join(InjectionStatus)}.", required=True)
+    status = text(
+        f"One of {', '.join(InjectionStatus)}. A damaged one cannot be redeemed, and only its id"
+        " is told.",
+        required=True,
+    )
     secrets = TextByName("Environment variable to the name of a secret.", required=True)
     create_time_ms = whole("When it was made, in Unix milliseconds.", required=True)
     expires_at_ms = whole("When the token ends, in Unix milliseconds.", required=True)

@@ -4,7 +4,7 @@ from sqlalchemy import bindparam, select, update
 
 from app.domain.accounts import Account
 from app.domain.guarded import Guarded
-from app.repository.base import AccountRepository
+from app.repository.base import AccountRepository, Batch, Position
 from app.repository.sql import fields
 from app.repository.sql.fields import Row
 from app.repository.sql.prepared import InsertUnlessThere, Parameters
@@ -13,7 +13,8 @@ from app.repository.sql.tables import accounts
 
 _COLUMNS = tuple(accounts.c)
 _GET = select(*_COLUMNS).where(accounts.c.id == bindparam("account_id"))
-_ALL = select(*_COLUMNS).order_by(accounts.c.id)
+_SWEEP = select(*_COLUMNS).order_by(accounts.c.id).limit(bindparam("most"))
+_SWEEP_ON = _SWEEP.where(accounts.c.id > bindparam("after_id"))
 _ADD = InsertUnlessThere(accounts)
 _REPLACE = update(accounts).where(accounts.c.id == bindparam("account_id"))
 
@@ -37,12 +38,15 @@ class SqlAccounts(AccountRepository):
         """Write all columns of an account that exists."""
         self._statements.write(_REPLACE, {"account_id": account.unverified.id, **_values(account)})
 
-    def all(self) -> list[Guarded[Account]]:
-        """Every account, oldest first."""
-        return [parse_account(row) for row in self._statements.all(_ALL, {})]
+    def sweep(self, after: Position | None, limit: int) -> Batch[Account]:
+        """At most ``limit`` accounts, oldest first."""
+        statement, parameters = _SWEEP, {"most": limit + 1}
+        if after is not None:
+            statement, (parameters["after_id"],) = _SWEEP_ON, after
+        return fields.batch(parse_account, self._statements.all(statement, parameters), limit, (0,))
 
 
-@fields.parses(Account.table)
+@fields.parses(Account.table, (None, 0))
 def parse_account(row: Row) -> Guarded[Account]:
     """The account in a row whose columns are those of the table, in order."""
     account_id, name, devbox, created_at_ms, mac_key_id, mac = row

@@ -1,19 +1,18 @@
 """API keys in SQL."""
 
-from collections.abc import Iterator
-
 from sqlalchemy import and_, bindparam, select, update
 
 from app.domain.accounts import Account
 from app.domain.api_keys import ApiKey
 from app.domain.guarded import Guarded
 from app.domain.scopes import Scope
-from app.repository.base import ApiKeyRepository
+from app.repository.base import ApiKeyRepository, Batch, Position
 from app.repository.sql import fields
 from app.repository.sql.accounts import parse_account
 from app.repository.sql.fields import Row
 from app.repository.sql.prepared import InsertUnlessThere, Parameters
 from app.repository.sql.statements import Statements
+from app.repository.sql.sweeps import sweep_parameters, sweeps
 from app.repository.sql.tables import accounts, api_keys
 
 _COLUMNS = tuple(api_keys.c)
@@ -24,12 +23,14 @@ _GET_WITH_ACCOUNT = (
     .join_from(api_keys, accounts, accounts.c.id == api_keys.c.account_id)
     .where(_THIS)
 )
-_LIST = (
+_PAGE = (
     select(*_COLUMNS)
     .where(api_keys.c.account_id == bindparam("of_account"))
     .order_by(api_keys.c.id)
+    .limit(bindparam("most"))
 )
-_SWEEP = select(*_COLUMNS)
+_NEXT_PAGE = _PAGE.where(api_keys.c.id > bindparam("after_id"))
+_SWEEP, _SWEEP_ON = sweeps(api_keys)
 _ADD = InsertUnlessThere(api_keys)
 _REPLACE = update(api_keys).where(_THIS)
 
@@ -54,15 +55,19 @@ class SqlApiKeys(ApiKeyRepository):
             return None
         return parse_api_key(row[: len(_COLUMNS)]), parse_account(row[len(_COLUMNS) :])
 
-    def list(self, account_id: str) -> list[Guarded[ApiKey]]:
-        """All API keys of the account, oldest first."""
-        return [
-            parse_api_key(row) for row in self._statements.all(_LIST, {"of_account": account_id})
-        ]
+    def page(self, account_id: str, after: Position | None, limit: int) -> Batch[ApiKey]:
+        """At most ``limit`` API keys of the account, oldest first."""
+        statement = _PAGE if after is None else _NEXT_PAGE
+        (after_id,) = after or (None,)
+        parameters = {"of_account": account_id, "most": limit + 1, "after_id": after_id}
+        rows = self._statements.all(statement, parameters)
+        return fields.batch(parse_api_key, rows, limit, (1,))
 
-    def sweep(self) -> Iterator[Guarded[ApiKey]]:
-        """Every API key."""
-        return map(parse_api_key, self._statements.all(_SWEEP, {}))
+    def sweep(self, after: Position | None, limit: int) -> Batch[ApiKey]:
+        """At most ``limit`` API keys of all accounts."""
+        statement = _SWEEP if after is None else _SWEEP_ON
+        rows = self._statements.all(statement, sweep_parameters(after, limit))
+        return fields.batch(parse_api_key, rows, limit, (0, 1))
 
     def add(self, key: Guarded[ApiKey]) -> None:
         """Add a new API key."""
@@ -74,7 +79,7 @@ class SqlApiKeys(ApiKeyRepository):
         self._statements.write(_REPLACE, {**this, **_values(key)})
 
 
-@fields.parses(ApiKey.table)
+@fields.parses(ApiKey.table, (0, 1))
 def parse_api_key(row: Row) -> Guarded[ApiKey]:
     """The API key in a row whose columns are those of the table, in order."""
     account_id, key_id, name, restricted, scopes, digest, created, expires, revoked, *mac = row

@@ -174,7 +174,7 @@ def parse_data_key(rows: Sequence[Row]) -> StoredDataKey:
     """
     keys = {row[: len(_KEY_COLUMNS)] for row in rows}
     if len(keys) != 1:
-        raise TamperedRow(DataKeyRecord.table)
+        raise TamperedRow(DataKeyRecord.table, *rows[0][:2])
     wrapped = [row[len(_KEY_COLUMNS) :] for row in rows]
     without_any = all(value is None for value in wrapped[0])
     return StoredDataKey(
@@ -183,7 +183,7 @@ def parse_data_key(rows: Sequence[Row]) -> StoredDataKey:
     )
 
 
-@fields.parses(DataKeyRecord.table)
+@fields.parses(DataKeyRecord.table, (0, 1))
 def _parse_record(row: Row) -> Guarded[DataKeyRecord]:
     account_id, data_key_id, state, check, created_at_ms, *mac = row
     record = DataKeyRecord(
@@ -196,7 +196,7 @@ def _parse_record(row: Row) -> Guarded[DataKeyRecord]:
     return Guarded(record, fields.mac(*mac))
 
 
-@fields.parses(DataKeyRecord.table)
+@fields.parses(DataKeyRecord.table, (0, 1))
 def _parse_ids(row: Row) -> tuple[str, str]:
     account_id, data_key_id = row
     return fields.text(account_id), fields.text(data_key_id)

@@ -1,13 +1,15 @@
 """Columns of a row that may be damaged, as the types that they should have."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, TypeVar
 
 from app.domain.errors import TamperedRow
-from app.domain.guarded import Mac
+from app.domain.guarded import Guardable, Guarded, Mac
+from app.repository.base import Batch, Position, Stored
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Guardable)
 Rows = TypeVar("Rows")
 Row = tuple[Any, ...]
 
@@ -71,8 +73,15 @@ def of_types(row: Row, types: tuple[type, ...]) -> Row:
     return row
 
 
-def parses(table: str) -> Callable[[Callable[[Rows], T]], Callable[[Rows], T]]:
-    """Make what the decorated function cannot parse, a row or many, a ``TamperedRow``."""
+def parses(
+    table: str, key: tuple[int | None, int] | None = None
+) -> Callable[[Callable[[Rows], T]], Callable[[Rows], T]]:
+    """Make what the decorated function cannot parse, a row or many, a ``TamperedRow``.
+
+    Args:
+        table: The table of the row.
+        key: Where a row has its account id and its id, by which the refusal names it.
+    """
 
     def decorate(parse: Callable[[Rows], T]) -> Callable[[Rows], T]:
         @wraps(parse)
@@ -81,8 +90,35 @@ def parses(table: str) -> Callable[[Callable[[Rows], T]], Callable[[Rows], T]]:
                 return parse(rows)
             except (_Damaged, ValueError):
                 pass
-            raise TamperedRow(table)
+            raise TamperedRow(table, *_key_of(rows, key))
 
         return parse_or_refuse
 
     return decorate
+
+
+def stored(parse: Callable[[Row], Guarded[R]], row: Row) -> Stored[R]:
+    """A row of a list, in which a damaged one must not hide the others."""
+    try:
+        return parse(row)
+    except TamperedRow as error:
+        return error.row
+
+
+def batch(
+    parse: Callable[[Row], Guarded[R]], rows: Sequence[Row], limit: int, key: tuple[int, ...]
+) -> Batch[R]:
+    """A batch, of rows of which one more than ``limit`` was asked for.
+
+    Args:
+        key: Where a row has what it is ordered by.
+    """
+    shown = rows[:limit]
+    after: Position | None = None
+    if len(rows) > limit:
+        after = tuple(shown[-1][place] for place in key)
+    return Batch([stored(parse, row) for row in shown], after)
+
+
+def _key_of(row: Any, key: tuple[int | None, int] | None) -> tuple[object, ...]:  # noqa: ANN401
+    return () if key is None else tuple(None if place is None else row[place] for place in key)

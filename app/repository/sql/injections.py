@@ -1,13 +1,13 @@
 """Injections in SQL."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import and_, bindparam, select, update
 
 from app.domain.guarded import Guarded
 from app.domain.injections import Injection, InjectionState
 from app.domain.secrets import SealedValue
-from app.repository.base import InjectionGrant, InjectionRepository
+from app.repository.base import Batch, InjectionGrant, InjectionRepository, Position
 from app.repository.sql import fields
 from app.repository.sql.accounts import parse_account
 from app.repository.sql.api_keys import parse_api_key
@@ -15,6 +15,7 @@ from app.repository.sql.fields import Row
 from app.repository.sql.prepared import InsertUnlessThere, Parameters
 from app.repository.sql.sealed_secrets import AS_READ, as_read
 from app.repository.sql.statements import Statements
+from app.repository.sql.sweeps import sweep_parameters, sweeps
 from app.repository.sql.tables import accounts, api_keys, injections
 
 _OWN = injections.c.account_id == bindparam("of_account")
@@ -37,7 +38,7 @@ _FIRST_PAGE = (
     select(*injections.c).where(_OWN).order_by(injections.c.id.desc()).limit(bindparam("most"))
 )
 _NEXT_PAGE = _FIRST_PAGE.where(injections.c.id < bindparam("after_id"))
-_SWEEP = select(*injections.c)
+_SWEEP, _SWEEP_ON = sweeps(injections)
 _ADD = InsertUnlessThere(injections)
 _REPLACE = update(injections).where(_THIS)
 _REPLACE_IF_GRANTED = _REPLACE.where(
@@ -85,15 +86,18 @@ class SqlInjections(InjectionRepository):
             parse_account(row[_ACCOUNT_FROM:]),
         )
 
-    def page(self, account_id: str, limit: int, after_id: str | None) -> list[Guarded[Injection]]:
-        """At most ``limit`` injections, newest first."""
-        statement = _FIRST_PAGE if after_id is None else _NEXT_PAGE
-        parameters = {"of_account": account_id, "most": limit, "after_id": after_id}
-        return [_parse(row) for row in self._statements.all(statement, parameters)]
+    def page(self, account_id: str, after: Position | None, limit: int) -> Batch[Injection]:
+        """At most ``limit`` injections of the account, newest first."""
+        statement = _FIRST_PAGE if after is None else _NEXT_PAGE
+        (after_id,) = after or (None,)
+        parameters = {"of_account": account_id, "most": limit + 1, "after_id": after_id}
+        return fields.batch(_parse, self._statements.all(statement, parameters), limit, (1,))
 
-    def sweep(self) -> Iterator[Guarded[Injection]]:
-        """Every injection."""
-        return map(_parse, self._statements.all(_SWEEP, {}))
+    def sweep(self, after: Position | None, limit: int) -> Batch[Injection]:
+        """At most ``limit`` injections of all accounts."""
+        statement = _SWEEP if after is None else _SWEEP_ON
+        rows = self._statements.all(statement, sweep_parameters(after, limit))
+        return fields.batch(_parse, rows, limit, (0, 1))
 
     def add(self, injection: Guarded[Injection]) -> None:
         """Add a new injection."""
@@ -125,7 +129,7 @@ def _this(account_id: str, injection_id: str) -> dict[str, object]:
     return {"of_account": account_id, "of_id": injection_id}
 
 
-@fields.parses(Injection.table)
+@fields.parses(Injection.table, (0, 1))
 def _parse(row: Row) -> Guarded[Injection]:
     account_id, injection_id, api_key_id, secrets, token_digest, state, *rest = row
     created, expires, redeemed, redeemed_from, nonce_digest, *mac = rest

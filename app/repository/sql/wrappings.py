@@ -103,7 +103,7 @@ def _parse_count(row: Row) -> tuple[str, int]:
     return fields.text(key_ref), fields.number(count)
 
 
-@fields.parses(Wrapping.table)
+@fields.parses(Wrapping.table, (0, 1))
 def parse_wrapping(row: Row) -> Guarded[Wrapping]:
     """The wrapping in a row whose columns are those of the table, in order."""
     account_id, data_key_id, scheme, key_ref, blob, *mac = row

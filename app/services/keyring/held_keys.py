@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from app.domain.damage import DamagedRow
 from app.domain.data_keys import DataKeyRecord, StoredDataKey
 from app.domain.errors import TamperedRow
 from app.repository.base import Database, Repository
@@ -28,16 +29,16 @@ class Batch:
     """A part of the data keys of all accounts.
 
     Attributes:
-        tampered: How many were left out because a row of theirs was edited.
+        damaged: The rows because of which others were left out.
     """
 
     keys: list[VerifiedDataKey]
-    tampered: int
+    damaged: list[DamagedRow]
 
     @property
     def size(self) -> int:
         """How many rows were read."""
-        return len(self.keys) + self.tampered
+        return len(self.keys) + len(self.damaged)
 
 
 def batches(
@@ -57,15 +58,15 @@ def batches(
 
 def _read(repository: Repository, opened: OpenedSystemKey, ids: Sequence[tuple[str, str]]) -> Batch:
     keys: list[VerifiedDataKey] = []
-    tampered = 0
+    damaged: list[DamagedRow] = []
     for account_id, data_key_id in ids:
         try:
             stored = repository.data_keys.get(account_id, data_key_id)
             if stored is not None:
                 keys.append(_verified(opened, stored))
-        except TamperedRow:
-            tampered += 1
-    return Batch(keys, tampered)
+        except TamperedRow as error:
+            damaged.append(error.row)
+    return Batch(keys, damaged)
 
 
 def _verified(opened: OpenedSystemKey, stored: StoredDataKey) -> VerifiedDataKey:

@@ -3,10 +3,15 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
+from app.domain.damage import DamagedRow
 from app.services.keyring.causes import Cause
+
+NAMED_ROWS = 100
+"""How many damaged rows are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,7 @@ class Progress:
         causes: How many data keys could not be done, by why; they stay as they were.
         seconds_left: Estimated from the pace so far; ``None`` at the start.
         unit: What the rows hold.
+        damaged: The first 100 rows that were found damaged.
     """
 
     done: int
@@ -28,6 +34,7 @@ class Progress:
     causes: Mapping[Cause, int]
     seconds_left: float | None
     unit: str = "data keys"
+    damaged: tuple[DamagedRow, ...] = ()
 
     @property
     def failed(self) -> int:
@@ -70,6 +77,7 @@ class Pace:
         self._started = self._due = clock()
         self._done = self._changed = 0
         self._causes: Counter[Cause] = Counter()
+        self._damaged: dict[DamagedRow, None] = {}
 
     @property
     def most(self) -> int:
@@ -86,12 +94,25 @@ class Pace:
         self._sleep(max(self._due - self._clock(), 0.0))
         self._due = self._clock() + rows / self._rate
 
-    def step(self, *, done: int, changed: int, causes: Counter[Cause]) -> None:
+    def step(
+        self,
+        *,
+        done: int,
+        changed: int,
+        causes: Counter[Cause],
+        damaged: Iterable[DamagedRow] = (),
+    ) -> None:
         """Count a batch that was looked at, and report."""
+        self.note(damaged)
         self._done += done
         self._changed += changed
         self._causes += causes
         self._report(self.progress())
+
+    def note(self, damaged: Iterable[DamagedRow]) -> None:
+        """Name damaged rows with the progress."""
+        for row in islice(damaged, NAMED_ROWS - len(self._damaged)):
+            self._damaged[row] = None
 
     def progress(self) -> Progress:
         """How far the sweep is."""
@@ -105,4 +126,5 @@ class Pace:
             causes=Counter(self._causes),
             seconds_left=seconds_left,
             unit=self._unit,
+            damaged=tuple(self._damaged),
         )

@@ -2,18 +2,23 @@
 
 The fingerprint of the system data key is filed with the private key when that is made. Recovery
 begins with it and then verifies every MAC, so a database in which somebody planted a system key, or
-any row under it, is refused before a single row is written.
+any row under it, is refused before a single row is written. What has ended is not looked at. Rows
+are read in batches, once to verify all of them and once more to wrap data keys.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from app.domain.accounts import SYSTEM_ACCOUNT_ID
-from app.domain.errors import NotInitialised, RecoveryRefused, TamperedRow
-from app.domain.guarded import Guardable, Guarded
-from app.repository.base import Database, Repository
-from app.services.keyring.held_keys import VerifiedDataKey, batches
-from app.services.keyring.progress import Pace, Progress, Report
+from app.domain.damage import DamagedRow
+from app.domain.errors import NotInitialised, RecoveryRefused
+from app.repository.base import Database
+from app.services.clock import Clock
+from app.services.keyring.causes import Cause
+from app.services.keyring.damaged_rows import damaged_rows
+from app.services.keyring.held_keys import batches
+from app.services.keyring.progress import NAMED_ROWS, Pace, Progress, Report
 from app.services.keyring.restoring import Restoring, unwrap_recovered
 from app.services.system_key import OpenedSystemKey, SystemKey
 from app.services.wrappings import to_wrapped_key
@@ -25,7 +30,7 @@ from backends.recovery_files import PrivateKeyFile, SystemKeyFingerprint, public
 from backends.recovery_keys import RecoveryPrivateKey
 from backends.renewal import HeldKey
 
-BATCH = 200
+_HOW_TO_SKIP = "To recover all others and leave these as they are, run it with --skip-damaged."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +49,13 @@ class RecoveryKeyTexts:
 class Recovery:
     """Makes recovery keys, and recovers with one."""
 
-    def __init__(self, database: Database, keyring: Keyring, system_key: SystemKey) -> None:
+    def __init__(
+        self, database: Database, keyring: Keyring, system_key: SystemKey, clock: Clock
+    ) -> None:
         self._database = database
         self._keyring = keyring
         self._system_key = system_key
+        self._clock = clock
 
     def make_key(self) -> RecoveryKeyTexts:
         """A new pair for this deployment.
@@ -68,6 +76,7 @@ class Recovery:
         *,
         rate: float | None = None,
         dry_run: bool = False,
+        skip_damaged: bool = False,
     ) -> Progress:
         """Wrap every data key for the present keyring; recovered keys open and no longer seal.
 
@@ -79,23 +88,26 @@ class Recovery:
             report: Told after each batch.
             rate: Data keys to open a second at most; ``None`` for no bound.
             dry_run: Only verify everything, open it, and count.
+            skip_damaged: Leave damaged rows as they are, but for those of the system data key. They
+                grant nothing; a damaged data key counts as failed.
 
         Raises:
-            RecoveryRefused: The database holds another system data key, or an edited row. Nothing
+            RecoveryRefused: The database holds another system data key, or a damaged row. Nothing
                 was written.
             KeyUnavailable: The first provider or an escrow key cannot tell its current key_ref.
             KeyProviderConfigError: The root key that new wrappings would be made by was retired.
         """
         opened = self._open_system_key(private)
-        keys = self._verified_keys(opened)
+        damaged = self._damaged_rows(opened, skip=skip_damaged)
         restoring = Restoring(self._database, self._keyring, opened, private.key)
-        pace = Pace(len(keys), rate, report)
-        most = min(BATCH, pace.most)
-        for start in range(0, len(keys), most):
-            batch = keys[start : start + most]
-            pace.wait(len(batch))
-            changed, causes = restoring.restore(batch, dry_run=dry_run)
-            pace.step(done=len(batch), changed=changed, causes=causes)
+        with self._database.reading() as repository:
+            pace = Pace(repository.data_keys.count(), rate, report)
+        pace.note(damaged)
+        for batch in batches(self._database, opened, at_most=pace.most):
+            pace.wait(len(batch.keys))
+            changed, causes = restoring.restore(batch.keys, dry_run=dry_run)
+            causes[Cause.ROW_EDITED] += len(batch.damaged)
+            pace.step(done=batch.size, changed=changed, causes=causes, damaged=batch.damaged)
         return pace.progress()
 
     def _open_system_key(self, private: PrivateKeyFile) -> OpenedSystemKey:
@@ -118,23 +130,17 @@ class Recovery:
             ) from None
         return OpenedSystemKey(context, key)
 
-    def _verified_keys(self, opened: OpenedSystemKey) -> list[VerifiedDataKey]:
-        """All data keys, when every MAC in the database is right and none was planted."""
-        keys: list[VerifiedDataKey] = []
-        try:
-            with self._database.reading() as repository:
-                for row in _guarded_rows(repository):
-                    opened.verify(row)
-        except TamperedRow as error:
-            raise RecoveryRefused(str(error)) from None
-        for batch in batches(self._database, opened):
-            if batch.tampered:
-                raise RecoveryRefused("A data key or a wrapping is not what this server wrote.")
-            keys += batch.keys
-        return keys
+    def _damaged_rows(self, opened: OpenedSystemKey, *, skip: bool) -> list[DamagedRow]:
+        """The first damaged rows, if they may be skipped."""
+        found = damaged_rows(self._database, opened, self._clock())
+        damaged = [*islice(found, NAMED_ROWS)]
+        if any(row.account_id == SYSTEM_ACCOUNT_ID for row in chain(damaged, found)):
+            raise _refused(damaged, "")
+        if damaged and not skip:
+            raise _refused(damaged, _HOW_TO_SKIP)
+        return damaged
 
 
-def _guarded_rows(repository: Repository) -> Iterator[Guarded[Guardable]]:
-    yield from repository.accounts.all()
-    yield from repository.api_keys.sweep()
-    yield from repository.injections.sweep()
+def _refused(damaged: Sequence[DamagedRow], advice: str) -> RecoveryRefused:
+    lines = ["These rows are not what this server wrote:", *map(str, damaged)]
+    return RecoveryRefused("\n".join([*lines, advice]).rstrip())

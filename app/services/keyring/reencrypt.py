@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.domain.accounts import SYSTEM_ACCOUNT_ID
+from app.domain.damage import DamagedRow
 from app.domain.data_keys import DataKeyRecord
 from app.domain.errors import StorageUnavailable, TamperedRow
 from app.domain.reencryption import Reencryption
@@ -21,7 +22,7 @@ from app.services.data_keys import DataKeys, LentKey
 from app.services.keyring.causes import Cause, cause_of, counted
 from app.services.keyring.held_keys import VerifiedDataKey, batches
 from app.services.keyring.opened_ahead import OpenedAhead
-from app.services.keyring.progress import Pace, Progress, Report
+from app.services.keyring.progress import NAMED_ROWS, Pace, Progress, Report
 from app.services.system_key import SystemKey
 from app.services.values import open_value, seal_value
 from backends.errors import DecryptionError, KeyProviderError
@@ -35,10 +36,10 @@ _DAMAGE = {Cause.KEY_UNREADABLE, Cause.VALUE_UNREADABLE, Cause.ROW_EDITED}
 
 @dataclass(frozen=True, slots=True)
 class _OldKeys:
-    """The data keys to replace, and how many cannot be, because a row of theirs was edited."""
+    """The data keys to replace, and the rows because of which others cannot be."""
 
     keys: list[VerifiedDataKey]
-    tampered: int
+    damaged: list[DamagedRow]
 
 
 class Reencrypt:
@@ -105,11 +106,15 @@ class Reencrypt:
             if not dry_run:
                 self._start(started_ms)
         old = self._old_keys(started_ms)
-        causes = Counter({Cause.ROW_EDITED: old.tampered})
+        causes = Counter({Cause.ROW_EDITED: len(old.damaged)})
+        damaged = tuple(old.damaged[:NAMED_ROWS])
         if not dry_run:
-            causes += self._replace_all(old, self._pace(started_ms, rate, report))
-        total = len(old.keys) + old.tampered
-        return Progress(total, total, total - causes.total(), causes, seconds_left=0)
+            pace = self._pace(started_ms, rate, report)
+            pace.step(done=0, changed=0, causes=causes, damaged=old.damaged)
+            causes += self._replace_all(old, pace)
+            damaged = pace.progress().damaged
+        total = len(old.keys) + len(old.damaged)
+        return Progress(total, total, total - causes.total(), causes, 0, damaged=damaged)
 
     def _start(self, started_ms: int) -> None:
         job = self._system_key.opened().guard(Reencryption(started_ms))
@@ -131,11 +136,11 @@ class Reencrypt:
 
     def _old_keys(self, started_ms: int) -> _OldKeys:
         keys: list[VerifiedDataKey] = []
-        tampered = 0
+        damaged: list[DamagedRow] = []
         for batch in batches(self._database, self._system_key.opened()):
-            tampered += batch.tampered
+            damaged += batch.damaged
             keys += [key for key in batch.keys if _is_old(key.record, started_ms)]
-        return _OldKeys(keys, tampered)
+        return _OldKeys(keys, damaged)
 
     def _pace(self, started_ms: int, rate: float | None, report: Report) -> Pace:
         with self._database.reading() as repository:
@@ -144,7 +149,6 @@ class Reencrypt:
 
     def _replace_all(self, old: _OldKeys, pace: Pace) -> Counter[Cause]:
         """Replace the old data keys and delete them; how many are left, by why."""
-        pace.step(done=0, changed=0, causes=Counter({Cause.ROW_EDITED: old.tampered}))
         for _, cause in self._replace_each(old.keys, pace):
             pace.step(done=0, changed=0, causes=counted(cause))
         return self._finish(old.keys, pace)
@@ -200,10 +204,11 @@ class Reencrypt:
             pace.wait(len(batch))
             with self._data_keys.lend(stored) as old:
                 opened = [_reseal(old, active, secret) for secret in batch]
-            complete = complete and None not in opened
             resealed = [secret for secret in opened if secret is not None]
+            complete = complete and len(resealed) == len(batch)
             self._store(record, resealed)
-            pace.step(done=len(resealed), changed=len(resealed), causes=Counter())
+            done = len(resealed)
+            pace.step(done=done, changed=done, causes=Counter(), damaged=_unopened(batch, opened))
 
     def _store(self, record: DataKeyRecord, resealed: list[StoredSecret]) -> None:
         with self._database.writing() as work:
@@ -240,6 +245,14 @@ class Reencrypt:
             except StorageUnavailable as error:
                 left[key] = cause_of(error)
         return left
+
+
+def _unopened(
+    batch: Sequence[StoredSecret], opened: Sequence[StoredSecret | None]
+) -> Iterator[DamagedRow]:
+    for secret, resealed in zip(batch, opened, strict=True):
+        if resealed is None:
+            yield DamagedRow.at("secrets", secret.account_id, secret.id)
 
 
 def _is_old(record: DataKeyRecord, started_ms: int) -> bool:

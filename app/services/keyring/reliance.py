@@ -1,13 +1,15 @@
 """What can be relied on when wrappings are given up: shown by opening, not by what settings say."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.domain.accounts import SYSTEM_ACCOUNT_ID
+from app.domain.damage import DamagedRow
 from app.domain.data_keys import StoredDataKey
 from app.domain.errors import NotInitialised, TamperedRow
 from app.repository.base import Database, Repository
 from app.services.keyring.entries import Entry, entries
+from app.services.keyring.progress import NAMED_ROWS
 from app.services.system_key import OpenedSystemKey, verify_data_key
 from app.services.wrappings import to_wrapped_key
 from backends.errors import KeyProviderError
@@ -57,19 +59,30 @@ def reliance(database: Database, keyring: Keyring, opened: OpenedSystemKey) -> R
     return Reliance(frozenset(key_refs), tuple(dict.fromkeys(faults)))
 
 
-def count_stranded(
-    database: Database, opened: OpenedSystemKey, key_ref: str, others: Collection[str]
-) -> int:
-    """How many data keys with a wrapping by ``key_ref`` have none by ``others``, MACs verified.
+@dataclass(slots=True)
+class Stranded:
+    """Data keys that nothing would open any more.
 
-    One whose rows were edited counts: nothing of it can be relied on.
+    Attributes:
+        data_keys: How many; the damaged ones count, since nothing of them can be relied on.
+        damaged: The first rows that are not what this server wrote.
     """
-    stranded = 0
+
+    data_keys: int = 0
+    damaged: list[DamagedRow] = field(default_factory=list)
+
+
+def find_stranded(
+    database: Database, opened: OpenedSystemKey, key_ref: str, others: Collection[str]
+) -> Stranded:
+    """Data keys with a wrapping by ``key_ref`` and none by ``others``, MACs verified."""
+    stranded = Stranded()
     after: tuple[str, str] | None = None
     while True:
         with database.reading() as repository:
             found = repository.data_keys.sweep(after, BATCH)
-            stranded += sum(_is_stranded(repository, opened, ids, key_ref, others) for ids in found)
+            for ids in found:
+                _look_at(repository, opened, ids, key_ref, others, stranded)
         if not found:
             return stranded
         after = found[-1]
@@ -87,21 +100,25 @@ def _prove(entry: Entry, wrapped: WrappedKey, held: HeldKey) -> None:
         prove_unwrapping(entry.member, provider, wrapped, held.context, held.check)
 
 
-def _is_stranded(
+def _look_at(
     repository: Repository,
     opened: OpenedSystemKey,
     ids: tuple[str, str],
     key_ref: str,
     others: Collection[str],
-) -> bool:
+    stranded: Stranded,
+) -> None:
     try:
         stored = repository.data_keys.get(*ids)
         if stored is None or key_ref not in _key_refs(stored):
-            return False
+            return
         verify_data_key(opened, stored)
-    except TamperedRow:
-        return True
-    return _key_refs(stored).isdisjoint(others)
+    except TamperedRow as error:
+        stranded.data_keys += 1
+        if len(stranded.damaged) < NAMED_ROWS:
+            stranded.damaged.append(error.row)
+    else:
+        stranded.data_keys += _key_refs(stored).isdisjoint(others)
 
 
 def _key_refs(stored: StoredDataKey) -> set[str]:

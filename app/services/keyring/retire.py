@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from app.domain.errors import DomainError
 from app.repository.base import Database
 from app.services.keyring.entries import Entry, wrapping_entries
-from app.services.keyring.reliance import count_stranded, reliance
+from app.services.keyring.reliance import find_stranded, reliance
 from app.services.system_key import SystemKey
 from backends.keyring import Keyring
 
@@ -27,7 +27,7 @@ class StillNeeded(DomainError):
 
     Args:
         data_keys: How many.
-        faults: Why wrappings by some providers do not count, one sentence each.
+        faults: Why wrappings by some providers do not count, and the damaged rows, one a line.
     """
 
     def __init__(self, data_keys: int, faults: Iterable[str]) -> None:
@@ -83,7 +83,7 @@ class Dependence:
     Attributes:
         wrappings: How many would be deleted.
         stranded_data_keys: How many have no other wrapping that a listed provider opens.
-        faults: Why wrappings by some providers do not count, one sentence each.
+        faults: Why wrappings by some providers do not count, and the damaged rows, one a line.
     """
 
     wrappings: int
@@ -194,8 +194,9 @@ class Retire:
         opened = self._system_key.opened()
         relied_on = reliance(self._database, self._keyring, opened)
         others = relied_on.key_refs - {key_ref}
-        stranded = count_stranded(self._database, opened, key_ref, others)
-        return others, stranded, relied_on.faults
+        stranded = find_stranded(self._database, opened, key_ref, others)
+        damaged = tuple(f"damaged: {row}" for row in stranded.damaged)
+        return others, stranded.data_keys, relied_on.faults + damaged
 
     def _delete(self, key_ref: str, others: frozenset[str]) -> int:
         """Delete in small units; each looks again at what it is about to delete."""

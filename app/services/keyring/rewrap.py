@@ -52,8 +52,8 @@ class Rewrap:
                 pace.wait(changed)
             causes = Counter() if dry_run else self._rewrap(targets, stale)
             changed -= causes.total()
-            causes[Cause.ROW_EDITED] += batch.tampered
-            pace.step(done=batch.size, changed=changed, causes=causes)
+            causes[Cause.ROW_EDITED] += len(batch.damaged)
+            pace.step(done=batch.size, changed=changed, causes=causes, damaged=batch.damaged)
         return pace.progress()
 
     def _rewrap(

@@ -3,7 +3,7 @@
 import pytest
 
 from app.domain.scopes import Scope
-from app.repository.base import Conflict, Database
+from app.repository.base import Batch, Conflict, Database
 from tests.contract.repository import rows
 from tests.contract.repository.case import DatabaseCase
 
@@ -53,14 +53,17 @@ def test_replacing_an_account_touches_no_other(database: Database) -> None:
         work.accounts.replace(changed)
         work.commit()
     with database.reading() as repository:
-        assert repository.accounts.all() == [changed, rows.account(rows.THEIRS)]
+        found = repository.accounts.sweep(None, 10)
+    assert found == Batch([changed, rows.account(rows.THEIRS)], None)
 
 
-def test_accounts_are_listed_by_id(database: Database) -> None:
+def test_accounts_are_listed_by_id_in_batches(database: Database) -> None:
     with database.writing() as work:
         work.accounts.add(rows.account("acct_0"))
-        ids = [account.unverified.id for account in work.accounts.all()]
-    assert ids == ["acct_0", rows.OURS, rows.THEIRS]
+        first = work.accounts.sweep(None, 2)
+        rest = work.accounts.sweep(first.after, 2)
+    assert first == Batch([rows.account("acct_0"), rows.account()], (rows.OURS,))
+    assert rest == Batch([rows.account(rows.THEIRS)], None)
 
 
 def test_an_account_id_cannot_be_taken_twice(database: Database) -> None:
@@ -94,15 +97,17 @@ def test_another_accounts_api_key_is_not_there(database: Database) -> None:
         work.api_keys.add(rows.api_key(rows.THEIRS, "key_theirs"))
         assert work.api_keys.get(rows.OURS, "key_theirs") is None
         assert work.api_keys.get_with_account(rows.OURS, "key_theirs") is None
-        assert work.api_keys.list(rows.OURS) == [rows.api_key()]
+        assert work.api_keys.page(rows.OURS, None, 10) == Batch([rows.api_key()], None)
 
 
-def test_api_keys_are_listed_oldest_first(database: Database) -> None:
+def test_api_keys_are_listed_oldest_first_in_batches(database: Database) -> None:
     with database.writing() as work:
         work.api_keys.add(rows.api_key(key_id="key_3"))
         work.api_keys.add(rows.api_key(key_id="key_2"))
-        ids = [key.unverified.id for key in work.api_keys.list(rows.OURS)]
-    assert ids == ["key_1", "key_2", "key_3"]
+        first = work.api_keys.page(rows.OURS, None, 2)
+        rest = work.api_keys.page(rows.OURS, first.after, 2)
+    assert first == Batch([rows.api_key(), rows.api_key(key_id="key_2")], ("key_2",))
+    assert rest == Batch([rows.api_key(key_id="key_3")], None)
 
 
 def test_a_revoked_api_key_is_seen_elsewhere_at_once(
@@ -117,7 +122,9 @@ def test_a_revoked_api_key_is_seen_elsewhere_at_once(
         assert repository.api_keys.get(rows.OURS, rows.API_KEY) == revoked
 
 
-def test_a_sweep_gives_the_api_keys_of_every_account(database: Database) -> None:
+def test_a_sweep_gives_the_api_keys_of_every_account_in_batches(database: Database) -> None:
     with database.reading() as repository:
-        owners = [key.unverified.account_id for key in repository.api_keys.sweep()]
-    assert sorted(owners) == [rows.OURS, rows.THEIRS]
+        first = repository.api_keys.sweep(None, 1)
+        rest = repository.api_keys.sweep(first.after, 1)
+    assert first == Batch([rows.api_key()], (rows.OURS, rows.API_KEY))
+    assert rest == Batch([rows.api_key(rows.THEIRS)], None)

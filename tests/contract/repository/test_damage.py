@@ -37,15 +37,15 @@ READS: dict[str, list[Read]] = {
     ],
     "accounts": [
         lambda r: r.accounts.get(rows.OURS),
-        lambda r: r.accounts.all(),
+        lambda r: r.accounts.sweep(None, 10),
         lambda r: r.api_keys.get_with_account(rows.OURS, rows.API_KEY),
         lambda r: r.injections.get_grant(rows.OURS, "inj_0001"),
     ],
     "api_keys": [
         lambda r: r.api_keys.get(rows.OURS, rows.API_KEY),
         lambda r: r.api_keys.get_with_account(rows.OURS, rows.API_KEY),
-        lambda r: r.api_keys.list(rows.OURS),
-        lambda r: list(r.api_keys.sweep()),
+        lambda r: r.api_keys.page(rows.OURS, None, 10),
+        lambda r: r.api_keys.sweep(None, 10),
         lambda r: r.injections.get_grant(rows.OURS, "inj_0001"),
     ],
     "data_keys": [
@@ -74,8 +74,8 @@ READS: dict[str, list[Read]] = {
     "injections": [
         lambda r: r.injections.get(rows.OURS, "inj_0001"),
         lambda r: r.injections.get_grant(rows.OURS, "inj_0001"),
-        lambda r: r.injections.page(rows.OURS, 10, None),
-        lambda r: list(r.injections.sweep()),
+        lambda r: r.injections.page(rows.OURS, None, 10),
+        lambda r: r.injections.sweep(None, 10),
     ],
 }
 

@@ -8,8 +8,8 @@ import pytest
 from app.domain.data_keys import DataKeyState
 from app.domain.errors import StorageUnavailable
 from app.domain.guarded import Mac
-from app.domain.injections import BoundSecret, Injection, InjectionState, bind
-from app.repository.base import Database, UnitOfWork
+from app.domain.injections import BoundSecret, InjectionState, bind
+from app.repository.base import Batch, Database, UnitOfWork
 from tests.contract.repository import rows
 
 
@@ -47,15 +47,16 @@ def test_another_accounts_injection_is_not_there(database: Database) -> None:
     with database.reading() as repository:
         assert repository.injections.get(rows.OURS, "inj_0001") is None
         assert repository.injections.get_grant(rows.OURS, "inj_0001") is None
-        assert repository.injections.page(rows.OURS, 10, None) == []
+        assert repository.injections.page(rows.OURS, None, 10) == Batch([], None)
 
 
 def test_injections_are_paged_newest_first(database: Database) -> None:
     add(database, 2, 1, 3)
     with database.reading() as repository:
-        first = repository.injections.page(rows.OURS, 2, None)
-        rest = repository.injections.page(rows.OURS, 2, first[-1].unverified.id)
-    assert first + rest == [rows.injection(number) for number in (3, 2, 1)]
+        first = repository.injections.page(rows.OURS, None, 2)
+        rest = repository.injections.page(rows.OURS, first.after, 2)
+    assert first == Batch([rows.injection(3), rows.injection(2)], ("inj_0002",))
+    assert rest == Batch([rows.injection(1)], None)
 
 
 def test_a_replaced_injection_is_seen_elsewhere_at_once(
@@ -142,9 +143,11 @@ def test_an_injection_cannot_name_an_api_key_that_does_not_exist(database: Datab
         work.injections.add(rows.injection(api_key_id="key_missing"))
 
 
-def test_a_sweep_gives_the_injections_of_every_account(database: Database) -> None:
-    add(database, 1)
+def test_a_sweep_gives_the_injections_of_every_account_in_batches(database: Database) -> None:
+    add(database, 1, 2)
     add(database, 1, account_id=rows.THEIRS)
     with database.reading() as repository:
-        swept: list[Injection] = [each.unverified for each in repository.injections.sweep()]
-    assert sorted(each.account_id for each in swept) == [rows.OURS, rows.THEIRS]
+        first = repository.injections.sweep(None, 2)
+        rest = repository.injections.sweep(first.after, 2)
+    assert first == Batch([rows.injection(1), rows.injection(2)], (rows.OURS, "inj_0002"))
+    assert rest == Batch([rows.injection(1, rows.THEIRS)], None)

@@ -12,6 +12,8 @@ from app.domain.data_keys import DataKeyRecord, DataKeyState
 from app.domain.errors import RecoveryRefused
 from app.domain.guarded import Guardable, Guarded
 from app.domain.ids import DATA_KEY, new_id
+from app.repository.base import Stored
+from app.services.keyring.causes import Cause
 from app.services.system_key import OpenedSystemKey
 from app.services.wrappings import to_wrapping
 from backends.context import KeyContext
@@ -114,15 +116,16 @@ def another_system_key(attacker: Attacker) -> None:
 
 def sign_everything(attacker: Attacker) -> None:
     with attacker.database.reading() as repository:
-        found: list[Guarded[Guardable]] = [
-            *repository.accounts.all(),
-            *repository.api_keys.sweep(),
-            *repository.injections.sweep(),
+        stored: list[Stored[Guardable]] = [
+            *repository.accounts.sweep(None, 100).rows,
+            *repository.api_keys.sweep(None, 100).rows,
+            *repository.injections.sweep(None, 100).rows,
         ]
+        found = [each for each in stored if isinstance(each, Guarded)]
         for account_id, data_key_id in repository.data_keys.sweep(None, 100):
-            stored = repository.data_keys.get(account_id, data_key_id)
-            assert stored is not None
-            found += [stored.record, *stored.wrappings]
+            data_key = repository.data_keys.get(account_id, data_key_id)
+            assert data_key is not None
+            found += [data_key.record, *data_key.wrappings]
     for each in found:
         mac = attacker.own.guard(each.unverified).mac
         columns = {"mac_key_id": mac.key_id, "mac": mac.tag}
@@ -176,4 +179,65 @@ def test_what_was_planted_is_refused_and_nothing_is_written(
     before = loss.move.deployment.snapshot()
     with pytest.raises(RecoveryRefused):
         loss.process().recovery.run(loss.private, ignore)
+    assert loss.move.deployment.snapshot() == before
+
+
+def row_of_an_injection(rows: Rows) -> tuple[str, str]:
+    row = rows.one("injections")
+    return row["account_id"], row["id"]
+
+
+def test_a_refusal_names_table_and_id_and_no_contents(loss: Loss, rows: Rows) -> None:
+    account_id, injection_id = row_of_an_injection(rows)
+    rows.edit("injections", {}, secrets='[["CONTENTS", "a", "b"]]')
+    with pytest.raises(RecoveryRefused) as refused:
+        loss.process().recovery.run(loss.private, ignore)
+    assert f"the row {injection_id} of injections (account {account_id})" in str(refused.value)
+    assert "CONTENTS" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        ("injections", {"state": "revoked"}),
+        ("injections", {"state": "redeemed"}),
+        ("injections", {"expires_at_ms": 1}),
+        ("api_keys", {"revoked_at_ms": 1}),
+        ("api_keys", {"expires_at_ms": 1}),
+    ],
+    ids=str,
+)
+def test_a_recovery_does_not_need_what_has_ended(
+    loss: Loss, rows: Rows, table: str, columns: Row
+) -> None:
+    rows.edit(table, {}, **columns, mac=NOTHING)
+    assert loss.process().recovery.run(loss.private, ignore).failed == 0
+
+
+SKIPPABLE = [name for name in PLANTS if "system key" not in name and name != "edited data keys"]
+
+
+@pytest.mark.parametrize("plant", SKIPPABLE)
+def test_damaged_rows_are_named_and_stay_as_they_are_when_they_are_skipped(
+    loss: Loss, rows: Rows, plant: str
+) -> None:
+    PLANTS[plant](Attacker(loss, rows))
+    before = {table: rows.all(table) for table in ("accounts", "api_keys", "injections")}
+    progress = loss.process().recovery.run(loss.private, ignore, skip_damaged=True)
+    assert progress.damaged
+    assert {table: rows.all(table) for table in before} == before
+
+
+def test_a_damaged_data_key_that_is_skipped_counts_as_failed(loss: Loss, rows: Rows) -> None:
+    replaced_wrapping(Attacker(loss, rows))
+    progress = loss.process().recovery.run(loss.private, ignore, skip_damaged=True)
+    assert (progress.changed, progress.causes) == (4, {Cause.ROW_EDITED: 1})
+
+
+@pytest.mark.parametrize("plant", [name for name in PLANTS if "system key" in name])
+def test_a_planted_system_key_is_never_skipped(loss: Loss, rows: Rows, plant: str) -> None:
+    PLANTS[plant](Attacker(loss, rows))
+    before = loss.move.deployment.snapshot()
+    with pytest.raises(RecoveryRefused):
+        loss.process().recovery.run(loss.private, ignore, skip_damaged=True)
     assert loss.move.deployment.snapshot() == before

@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.errors import NotInitialised, RecoveryRefused
 from app.repository.sql import connect
-from app.services.keyring import recovery
+from app.services.keyring import held_keys
 from app.services.keyring.causes import Cause
 from backends.context import KeyContext
 from backends.data_key import DataKey
@@ -161,7 +161,7 @@ def ignore_call() -> None:
 def test_a_recovery_that_is_killed_after_any_commit_is_run_again(
     loss: Loss, tenants: list[Tenant], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recovery, "BATCH", 2)
+    monkeypatch.setattr(held_keys, "BATCH", 2)
     prepared = loss.move.deployment.snapshot()
     for number in range(1, 4):
         loss.move.deployment.restore(prepared)

@@ -1,0 +1,27 @@
+"""Lists of any length, read in batches."""
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from app.domain.guarded import Guardable
+from app.repository.base import Batch, Database, Position, Repository, Stored
+
+R = TypeVar("R", bound=Guardable)
+
+
+def in_batches(
+    database: Database, read: Callable[[Repository, Position | None], Batch[R]]
+) -> Iterator[Stored[R]]:
+    """Every row of a list. One batch at a time is held, and no connection between two of them.
+
+    Args:
+        read: Reads the batch after a position.
+    """
+    after: Position | None = None
+    while True:
+        with database.reading() as repository:
+            batch = read(repository, after)
+        yield from batch.rows
+        if batch.after is None:
+            return
+        after = batch.after
