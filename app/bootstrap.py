@@ -25,6 +25,7 @@ from app.services.periodic import PeriodicTasks
 from app.services.readiness import Readiness
 from app.services.redemption import Redemption
 from app.services.retries import Retries
+from app.services.root_key_proof import RootKeyProof
 from app.services.secrets import Secrets
 from app.services.setup import Setup
 from app.services.system_key import SystemKey
@@ -40,6 +41,8 @@ CLOCK_SECONDS = 60.0
 
 TASK_SECONDS = 10.0
 """How long closing waits for periodic tasks under way, in seconds."""
+LOOK_AFTER_KEYS_S = 5.0
+"""How often a process that serves looks after its keys, if their life is not short."""
 
 
 def build(
@@ -70,12 +73,15 @@ def build(
     steady, age = SteadyClock(wall, boot), AgeClock(boot, lambda: wall() / 1000)
     clock = steady.now_ms
     rules = SecretRules(NamePolicy(settings.name_policy), settings.max_value_bytes)
+    life_s = settings.data_key_cache_seconds
     cache = DataKeyCache(
         max_keys=settings.data_key_cache_size,
-        ttl_seconds=settings.data_key_cache_seconds,
+        ttl_seconds=life_s,
+        clock=age,
         followers=keyring.followers,
     )
-    system_key = SystemKey(database, keyring, clock)
+    proof = RootKeyProof(life_s, age, cache.clear)
+    system_key = SystemKey(database, keyring, clock, proof)
     retries = Retries(database, system_key, steady)
     max_age_ms = settings.data_key_max_age_days * 24 * 60 * 60 * 1000
 
@@ -95,6 +101,9 @@ def build(
 
     tasks = PeriodicTasks()
     tasks.add("clock", CLOCK_SECONDS, steady.look)
+    look_after_s = min(LOOK_AFTER_KEYS_S, life_s / 4)
+    tasks.add("root_key_proof", look_after_s, system_key.renew_proof)
+    tasks.add("data_key_cache", look_after_s, cache.expire)
 
     def close() -> None:
         tasks.stop(TASK_SECONDS)
@@ -114,7 +123,7 @@ def build(
         reencrypt=Reencrypt(database, data_keys, ahead, system_key, clock),
         retire=Retire(database, keyring, system_key),
         recovery=Recovery(database, keyring, system_key, clock),
-        readiness=Readiness(database, keyring, system_key),
+        readiness=Readiness(database, system_key),
         checkup=Checkup(database, keyring, system_key),
         setup=Setup(database, system_key),
         tasks=tasks,

@@ -25,6 +25,7 @@ from backends.client_keeper import ClientKeeper
 from backends.context import KeyContext
 from backends.data_key import DATA_KEY_BYTES, DataKey, key_check, verify_key
 from backends.errors import (
+    CredentialsMissing,
     DecryptionError,
     KeyAccessDenied,
     KeyProviderConfigError,
@@ -89,7 +90,7 @@ _FAILURES: Sequence[tuple[type[Exception] | tuple[type[Exception], ...], Problem
             aws.SSOError,
             aws.LoginError,
         ),
-        problem(KeyAccessDenied, "no usable AWS credentials were found."),
+        problem(CredentialsMissing, "no usable AWS credentials were found."),
     ),
     (aws.ParamValidationError, NOT_ACCEPTED),
     (

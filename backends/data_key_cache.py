@@ -1,12 +1,12 @@
 """Unwrapped data keys kept for a short while, so that a value costs no provider call.
 
-The cache is bounded in size and in time, belongs to one process and is empty after a fork. It
-lends private copies, so that what it wipes at eviction is never in use; wiping is best effort.
-The record keys that were derived from a data key go with it.
+The cache is bounded in size and in time, belongs to one process and is empty after a fork. A
+periodic task wipes what is over, so that nothing waits for the next access. It lends private
+copies, so that what it wipes at eviction is never in use; wiping is best effort. The record keys
+that were derived from a data key go with it.
 """
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import constant_time
 from backends.context import KeyContext
 from backends.data_key import DataKey, key_check, verify_key
 from backends.errors import DecryptionError
+from backends.lifetime import age_seconds
 from backends.record_keys import RecordKeys, Room
 from backends.single_flight import wait_for
 from backends.waiting import WaitingRoom
@@ -71,7 +72,7 @@ class DataKeyCache:
         *,
         max_keys: int,
         ttl_seconds: float,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = age_seconds,
         followers: WaitingRoom | None = None,
     ) -> None:
         self._max_keys = max_keys
@@ -117,6 +118,11 @@ class DataKeyCache:
         with self._lock:
             self._flights.pop(context, None)
             self._keys.discard(context)
+
+    def expire(self) -> None:
+        """Wipe the keys whose time is over."""
+        with self._lock:
+            self._keys.expire()
 
     def clear(self) -> None:
         """Drop every key, also those that are being loaded."""

@@ -23,6 +23,10 @@ class KeyAccessDenied(KeyProviderError):
     """The provider refuses this deployment's identity, or knows no such key for it."""
 
 
+class CredentialsMissing(KeyAccessDenied):
+    """There are no credentials to ask the provider with now: it has refused nothing."""
+
+
 class KeyUnavailable(KeyProviderError):
     """The provider is down, throttled or too slow; the same call may work later.
 

@@ -21,6 +21,7 @@ class Keyring:
             thread that does; any further one is refused.
 
     Attributes:
+        remote: Whether some provider or escrow key is asked over a network.
         followers: Where those wait who need what another thread is already asking a provider for.
     """
 
@@ -33,9 +34,9 @@ class Keyring:
     ) -> None:
         self._providers = tuple(Member(each, concurrency=concurrency) for each in providers)
         self._escrow = tuple(Member(each, concurrency=concurrency) for each in escrow)
-        remote = any(each.remote for each in (*providers, *escrow))
-        self._callers = WaitingRoom(concurrency if remote else None)
-        self.followers = WaitingRoom(concurrency if remote else None)
+        self.remote = any(each.remote for each in (*providers, *escrow))
+        self._callers = WaitingRoom(concurrency if self.remote else None)
+        self.followers = WaitingRoom(concurrency if self.remote else None)
 
     def generate(self, context: KeyContext) -> tuple[DataKey, tuple[WrappedKey, ...]]:
         """Make a data key, wrapped by the first provider and every escrow key, each proved.
@@ -107,13 +108,14 @@ class Keyring:
                 return member.provider.root_of(key_ref)
         return key_ref
 
-    def can_unwrap(self) -> bool:
-        """Whether some listed provider says that it answers."""
-        return any(each.status().healthy for each in self._providers)
-
     def statuses(self) -> tuple[ProviderStatus, ...]:
         """How every provider, then every escrow key, is; at most 20 seconds old."""
         return tuple(each.status() for each in (*self._providers, *self._escrow))
+
+    def refresh(self) -> None:
+        """Have every provider drop the keys that its own files hold no longer; asks no network."""
+        for member in (*self._providers, *self._escrow):
+            member.provider.refresh()
 
     def close(self) -> None:
         """Let go of the connections and threads of every provider."""

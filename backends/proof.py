@@ -1,8 +1,11 @@
 """Whether a provider does what it is listed for, shown by doing it."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from backends.context import KeyContext
 from backends.data_key import DataKey, key_check, verify_key
-from backends.errors import DecryptionError, KeyProviderError
+from backends.errors import DecryptionError, KeyProviderError, UnknownKey
 from backends.member import Member
 from backends.provider import KeyProvider, KeyWrapper, WrappedKey
 
@@ -77,3 +80,49 @@ def prove_rewrapping(member: Member[KeyWrapper], context: KeyContext) -> None:
             prove_wrapping(member, key, anew, context)
     finally:
         key.wipe()
+
+
+@dataclass(frozen=True, slots=True)
+class Openings:
+    """By which of its wrappings a data key was opened.
+
+    Attributes:
+        key_refs: Of the wrappings that opened.
+        failures: One for each wrapping and provider that did not open it; one if nobody was asked.
+    """
+
+    key_refs: frozenset[str]
+    failures: tuple[KeyProviderError, ...]
+
+
+def try_openings(
+    owners: Iterable[tuple[WrappedKey, Iterable[Member[KeyProvider]]]],
+    context: KeyContext,
+    check: bytes,
+    *,
+    until_one: bool,
+) -> Openings:
+    """Have providers open the wrappings of a data key, each to the key that ``check`` tells.
+
+    Args:
+        owners: Each wrapping with those that own it (``Keyring.owners``).
+        context: The key's own.
+        check: What ``key_check`` gave when the key was made.
+        until_one: Stop at the first that opens; otherwise try each wrapping.
+    """
+    key_refs: set[str] = set()
+    failures: list[KeyProviderError] = []
+    for wrapped, members in owners:
+        for member in members:
+            try:
+                prove_unwrapping(member, member.provider, wrapped, context, check)
+            except KeyProviderError as error:
+                failures.append(error)
+            else:
+                key_refs.add(wrapped.key_ref)
+                break
+        if until_one and key_refs:
+            break
+    if not key_refs and not failures:
+        failures.append(UnknownKey("No listed provider owns a wrapping of this data key."))
+    return Openings(frozenset(key_refs), tuple(failures))

@@ -89,6 +89,12 @@ class KeyWrapper(ABC):
     def status(self) -> ProviderStatus:
         """Ask the provider how it is. Does not raise: an error is an unhealthy status."""
 
+    def refresh(self) -> None:
+        """Drop keys that this provider's own files hold no longer; asks no network.
+
+        Called every few seconds in a process that serves. Does not raise.
+        """
+
     def close(self) -> None:
         """Let go of connections and threads; the provider is not used again."""
 

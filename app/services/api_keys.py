@@ -76,6 +76,7 @@ class ApiKeys:
         granted = caller.scopes if scopes is None else scopes
         expiry = self._bounded_expiry(caller, expires_at_ms)
         check_label("name", name)
+        self._system_key.require_proof()
 
         def issue(work: UnitOfWork) -> IssuedApiKey:
             key, issued = self._new(
@@ -105,6 +106,7 @@ class ApiKeys:
         """
         check_label("name", name)
         self._check_expiry(expires_at_ms)
+        self._system_key.require_proof()
         key, issued = self._new(
             account_id,
             name=name,

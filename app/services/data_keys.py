@@ -150,6 +150,7 @@ class DataKeys:
         return stored
 
     def _generate(self, context: KeyContext) -> tuple[DataKey, StoredDataKey]:
+        self._system_key.require_proof()
         key, wrapped = self._keyring.generate(context)
         opened = self._system_key.opened()
         record = DataKeyRecord(

@@ -74,6 +74,7 @@ class Injections:
             SecretsMissing: All the secrets that do not exist; nothing was made.
         """
         check_request(secrets, ttl_seconds)
+        self._system_key.require_proof()
 
         def issue(work: UnitOfWork) -> IssuedInjection:
             return self._issue(work, caller, _bind(work, caller, secrets), ttl_seconds)

@@ -2,11 +2,13 @@
 
 It is a data key like any other, of the account ``_system``, and it covers its own rows. There is no
 second master secret. A process keeps it once opened, so that refusing, listing and deleting go on
-while every provider is down.
+while every provider is down. What grants something needs a young proof that a listed provider still
+opens it.
 """
 
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import TypeVar
 
@@ -17,26 +19,31 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from app.domain.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.damage import DamagedRow
 from app.domain.data_keys import DataKeyRecord, DataKeyState, StoredDataKey, Wrapping
-from app.domain.errors import NotInitialised, TamperedRow
+from app.domain.errors import DomainError, NotInitialised, TamperedRow
 from app.domain.guarded import Guardable, Guarded, Mac, tampered
 from app.domain.ids import DATA_KEY, DEPLOYMENT, new_id
 from app.domain.memo import Memo
 from app.repository.base import Conflict, Database
 from app.services.clock import Clock
 from app.services.errors import SystemKeyUnreadable
+from app.services.root_key_proof import RootKeyProof
 from app.services.row_macs import UnknownLayout, row_bytes
 from app.services.wrappings import new_wrapping, refusing_retired_keys, to_wrapped_key
 from backends.context import KeyContext
 from backends.data_key import DataKey, derive, key_check
-from backends.errors import DecryptionError, KeyUnavailable
+from backends.errors import DecryptionError, KeyProviderError, KeyUnavailable
 from backends.keyring import Keyring
-from backends.request_deadline import seconds_left
+from backends.proof import Openings, try_openings
+from backends.request_deadline import request_deadline, seconds_left
 from backends.waiting import LONGEST_WAIT_SECONDS
 
 Row = TypeVar("Row", bound=Guardable)
 
 _REMEMBERED_BYTES = 8 * 1024 * 1024
 _OVERHEAD_BYTES = 1024  # of Python's objects, for each row
+_PROOF_SECONDS = 8.0  # for all providers together, in the background
+_GOOD_S = 20.0
+_BAD_S = 3.0
 
 
 class Purpose(StrEnum):
@@ -127,12 +134,19 @@ def _size(_: Guarded[Guardable], row: Guardable) -> int:
 
 
 class SystemKey:
-    """Opens the system data key once a process, and makes it once a deployment."""
+    """Opens the system data key once a process, and makes it once a deployment.
 
-    def __init__(self, database: Database, keyring: Keyring, clock: Clock) -> None:
+    Args:
+        proof: Remembers when a listed provider last opened it.
+    """
+
+    def __init__(
+        self, database: Database, keyring: Keyring, clock: Clock, proof: RootKeyProof
+    ) -> None:
         self._database = database
         self._keyring = keyring
         self._clock = clock
+        self._proof = proof
         self._opened: OpenedSystemKey | None = None
         self._lock = threading.Lock()
 
@@ -145,13 +159,51 @@ class SystemKey:
             KeyProviderError: No provider opens it now.
         """
         if self._opened is None:
-            self._take_turn()
-            try:
+            with self._turn():
                 if self._opened is None:
                     self._opened = self._verified()
+        return self._opened
+
+    def require_proof(self) -> None:
+        """Refuse what grants something, unless a listed provider opened the key of late.
+
+        Call it outside of transactions: a provider may have to be asked.
+
+        Raises:
+            SystemKeyUnreadable: Its row or a wrapping of it was edited.
+            KeyProviderError: No listed provider opens it now.
+        """
+        if self._proof.holds:
+            return
+        opened = self.opened()
+        with self._turn():
+            if not self._proof.holds:
+                self._prove_or_refuse(opened)
+
+    def renew_proof(self) -> None:
+        """Look after the proof in the background: every few seconds, in a process that serves."""
+        self._keyring.refresh()
+        if self._keyring.remote and not self._proof.is_due:
+            return
+        with request_deadline(_PROOF_SECONDS), suppress(KeyProviderError, DomainError):
+            opened = self.opened()
+            with self._turn():
+                self._prove(opened, until_one=False)
+
+    def is_proved(self) -> bool:
+        """Whether a listed provider opens the key, at most 20 seconds ago.
+
+        One caller asks; the others get the answer of before. A failure holds for 3 seconds in a
+        process that never opened the key.
+        """
+        held_s = _GOOD_S if self._opened is not None else _BAD_S
+        if not self._proof.was_tried_within(held_s) and self._lock.acquire(blocking=False):
+            try:
+                with suppress(KeyProviderError, DomainError):
+                    self._try()
             finally:
                 self._lock.release()
-        return self._opened
+        return self._opened is not None and not self._proof.has_failed
 
     def create(self) -> None:
         """Make the deployment id and the system data key where the database has none.
@@ -167,19 +219,39 @@ class SystemKey:
             self._add(new_id(DEPLOYMENT))
         self.opened()
 
-    def _take_turn(self) -> None:
-        """Take the lock: one thread asks the providers, and a few wait for it."""
-        if self._lock.acquire(blocking=False):
-            return
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Let one thread ask the providers, and a few wait for it."""
+        if not self._lock.acquire(blocking=False):
+            self._wait_for_turn()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _wait_for_turn(self) -> None:
         with self._keyring.followers.place():
             if not self._lock.acquire(timeout=seconds_left(LONGEST_WAIT_SECONDS)):
                 raise KeyUnavailable("The system data key is not open yet.")
 
+    def _try(self) -> None:
+        if self._opened is None:
+            self._opened = self._verified()
+        else:
+            self._prove(self._opened, until_one=True)
+
     def _verified(self) -> OpenedSystemKey:
+        asked_at = self._proof.now()
         try:
-            return self._open()
+            opened = self._open()
         except (DecryptionError, TamperedRow):
+            self._proof.failed((), str(SystemKeyUnreadable()))
             raise SystemKeyUnreadable from None
+        except (KeyProviderError, DomainError) as error:
+            self._proof.failed((), str(error))
+            raise
+        self._proof.succeeded(asked_at)
+        return opened
 
     def _open(self) -> OpenedSystemKey:
         with self._database.reading() as repository:
@@ -194,6 +266,39 @@ class SystemKey:
         opened = OpenedSystemKey(context, key)
         verify_data_key(opened, stored)
         return opened
+
+    def _prove_or_refuse(self, opened: OpenedSystemKey) -> None:
+        try:
+            openings = self._prove(opened, until_one=True)
+        except TamperedRow:
+            raise SystemKeyUnreadable from None
+        if openings.key_refs:
+            return
+        failure = openings.failures[-1]
+        raise SystemKeyUnreadable if isinstance(failure, DecryptionError) else failure
+
+    def _prove(self, opened: OpenedSystemKey, *, until_one: bool) -> Openings:
+        """Have listed providers open the key's wrappings anew, as they stand, and remember it."""
+        asked_at = self._proof.now()
+        try:
+            openings = self._try_openings(opened, until_one=until_one)
+        except DomainError as error:
+            self._proof.failed((), str(error))
+            raise
+        if openings.key_refs:
+            self._proof.succeeded(asked_at)
+        else:
+            self._proof.failed(openings.failures, str(openings.failures[-1]))
+        return openings
+
+    def _try_openings(self, opened: OpenedSystemKey, *, until_one: bool) -> Openings:
+        with self._database.reading() as repository:
+            stored = repository.data_keys.get_active(SYSTEM_ACCOUNT_ID)
+        if stored is None:
+            raise NotInitialised
+        record = verify_data_key(opened, stored)
+        owners = self._keyring.owners(to_wrapped_key(each.unverified) for each in stored.wrappings)
+        return try_openings(owners, opened.context, record.check, until_one=until_one)
 
     def _add(self, deployment_id: str) -> None:
         context = KeyContext(deployment_id, SYSTEM_ACCOUNT_ID, new_id(DATA_KEY))

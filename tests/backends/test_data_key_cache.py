@@ -12,6 +12,7 @@ from backends.context import KeyContext
 from backends.data_key import DataKey, key_check
 from backends.data_key_cache import DataKeyCache
 from backends.errors import DecryptionError, KeyUnavailable
+from backends.lifetime import AgeClock
 
 CONTEXT = KeyContext("dep_1", "acc_1", "dk_1")
 KEY = bytes(range(32))
@@ -196,6 +197,38 @@ def test_a_key_in_use_survives_its_eviction(cache: DataKeyCache) -> None:
             borrow(cache, Loader(), context)
         cache.clear()
         assert bytes(key) == KEY
+
+
+def test_a_key_is_wiped_in_time_although_nobody_asks_for_any(
+    cache: DataKeyCache, clock: Clock
+) -> None:
+    cache.put(CONTEXT, DataKey(KEY))
+    kept = cache._keys[CONTEXT].key
+    clock.now += 300
+    cache.expire()
+    assert bytes(kept) == bytes(32)
+
+
+def test_a_key_whose_time_is_not_over_stays(cache: DataKeyCache, clock: Clock) -> None:
+    load = Loader()
+    borrow(cache, load)
+    clock.now += 299
+    cache.expire()
+    borrow(cache, load)
+    assert load.calls == 1
+
+
+@pytest.mark.parametrize("ahead", ["boot", "wall"])
+def test_a_keys_time_is_over_as_soon_as_either_clock_says_so(ahead: str) -> None:
+    now = [1000.0]
+    boot = (lambda: now[0]) if ahead == "boot" else (lambda: 0.0)
+    wall = (lambda: now[0]) if ahead == "wall" else (lambda: 0.0)
+    cache = DataKeyCache(max_keys=3, ttl_seconds=300, clock=AgeClock(boot, wall))
+    load = Loader()
+    borrow(cache, load)
+    now[0] += 300
+    borrow(cache, load)
+    assert load.calls == 2
 
 
 @pytest.mark.parametrize("way", ["evicted", "expired", "replaced", "forgotten", "cleared"])

@@ -168,7 +168,11 @@ class Deployment:
         return load({"STRONGROOM_HOME": str(self.home), **chosen})
 
     def process(
-        self, *, keyring: Keyring | None = None, database: Database | None = None, **chosen: str
+        self,
+        *,
+        keyring: Keyring | None = None,
+        database: Database | None = None,
+        **chosen: str,
     ) -> Services:
         """A new process: no key is opened yet, none is cached."""
         services = bootstrap.build(

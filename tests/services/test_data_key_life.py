@@ -78,6 +78,7 @@ def test_an_old_data_key_stays_in_use_while_the_provider_is_down(
     tenant = new_tenant(deployment.process(keyring=Keyring([provider])))
     tenant.create("A")
     deployment.clock.advance(days=MAX_AGE_DAYS)
+    tenant.value("A")  # so that it is in the cache
     provider.down = KeyUnavailable("The provider is down.")
     tenant.create("B")
     assert states(rows, tenant) == ["active"]

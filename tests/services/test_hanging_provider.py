@@ -12,7 +12,7 @@ from backends.errors import KeyUnavailable
 from backends.keyring import Keyring
 from backends.provider import ProviderStatus
 from backends.request_deadline import request_deadline
-from tests.services.deployment import Deployment, Tenant, new_tenant
+from tests.services.deployment import Clock, Deployment, Tenant, new_tenant
 from tests.services.providers import Remote
 
 CONCURRENCY = 2
@@ -47,7 +47,12 @@ def provider(deployment: Deployment) -> Iterator[Hanging]:
 
 
 @pytest.fixture
-def tenant(deployment: Deployment, provider: Hanging) -> Tenant:
+def life(deployment: Deployment) -> Clock:
+    return deployment.clock
+
+
+@pytest.fixture
+def tenant(deployment: Deployment, provider: Hanging, life: Clock) -> Tenant:
     """A process that has opened the system key and no other, as the provider begins to hang."""
     made = new_tenant(deployment.process())
     made.create("A", "a value")
@@ -98,9 +103,23 @@ def test_most_threads_are_refused_at_once_while_few_wait_for_the_system_key(
     assert refused == {KeyUnavailable}
 
 
-def test_whoever_asks_for_readiness_takes_one_thread(tenant: Tenant, provider: Hanging) -> None:
+def test_whoever_asks_for_readiness_takes_one_thread(
+    tenant: Tenant, provider: Hanging, life: Clock
+) -> None:
+    life.advance(seconds=20)
     with ThreadPoolExecutor(THREADS) as pool:
         reports = [pool.submit(tenant.services.readiness.report) for _ in range(THREADS)]
+        told_while_hanging(reports, THREADS - 1)
+        assert provider.asked.is_set()
+        provider.go_on.set()
+
+
+def test_a_process_that_opened_nothing_yet_is_not_ready_while_a_provider_hangs(
+    deployment: Deployment, tenant: Tenant, provider: Hanging
+) -> None:
+    cold = deployment.process(keyring=Keyring([provider], concurrency=CONCURRENCY))
+    with ThreadPoolExecutor(THREADS) as pool:
+        reports = [pool.submit(cold.readiness.report) for _ in range(THREADS)]
         told = told_while_hanging(reports, THREADS - 1)
         provider.go_on.set()
     assert {report.result().ready for report in told} == {False}

@@ -175,7 +175,7 @@ def test_a_process_that_starts_in_an_outage_serves_when_it_ends(two: TwoProvider
 def test_after_many_failures_a_provider_is_tried_again(two: TwoProviders) -> None:
     now = 0.0
     tenant = two.cold()
-    for member in tenant.services.readiness._keyring._providers:
+    for member in tenant.services.keyring_status._keyring._providers:
         member._breaker = CircuitBreaker(lambda: now)
     down(two.first, two.second)
     for _ in range(10):

@@ -62,6 +62,7 @@ class Rewrap:
         stale: dict[str, list[VerifiedDataKey]],
     ) -> Counter[Cause]:
         """Make and store what is missing; how many data keys still lack a wrapping, by why."""
+        self._system_key.require_proof()
         new: list[NewWrapping] = []
         failed: dict[str, Cause] = {}
         for ref, keys in stale.items():

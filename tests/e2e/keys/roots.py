@@ -60,9 +60,10 @@ class TransitRoot(Root):
     def __init__(self, server: OpenBao, host: str, directory: Path, name: str = "") -> None:
         self._server = server
         self.name = server.make_key(name=name)
-        token_file = directory / f"{self.name}-{host.replace(':', '-')}.token"
-        write_private(token_file, server.token(self.name))
-        self.uri = f"vault-transit:http://{host}/transit/{self.name}?token_file={token_file}"
+        self.token_file = directory / f"{self.name}-{host.replace(':', '-')}.token"
+        write_private(self.token_file, server.token(self.name))
+        login = f"token_file={self.token_file}"
+        self.uri = f"vault-transit:http://{host}/transit/{self.name}?{login}"
 
     def destroy(self) -> None:
         path = f"transit/keys/{self.name}"
