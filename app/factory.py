@@ -40,12 +40,12 @@ _BLUEPRINTS = (secrets, api_keys, injections, health, documentation)
 _FORESEEN = (DatabaseMisconfigured, KeyProviderError, DomainError)
 
 
-def create_app(settings: Settings) -> Flask:
+def create_app(settings: Settings) -> "Application":
     """The application of one process, whatever state its providers and database are in."""
     connection = Connection(lambda: bootstrap.build(settings))
     with suppress(current.NotConnected):
         _warm_up(connection())
-    app = serve(connection)
+    app = serve(connection, connection.close)
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=settings.trusted_proxies, x_proto=0, x_host=0
@@ -68,9 +68,15 @@ def _open_system_key(services: Services) -> None:
         log_failure(error, None, foreseen=False)
 
 
-def serve(services: Callable[[], Services]) -> Flask:
-    """The application in front of services that already are, or are still to be, connected."""
-    app = _Application("strongroom", static_folder=None)
+def serve(
+    services: Callable[[], Services], close: Callable[[], None] = lambda: None
+) -> "Application":
+    """The application in front of services that already are, or are still to be, connected.
+
+    Args:
+        close: Closes them.
+    """
+    app = Application(close)
     app.config.update(
         MAX_CONTENT_LENGTH=READ_LIMIT_BYTES,
         PROVIDE_AUTOMATIC_OPTIONS=False,
@@ -113,6 +119,7 @@ class Connection:
     def __init__(self, build: Callable[[], Services]) -> None:
         self._build = build
         self._services: Services | None = None
+        self._is_closed = False
         self._lock = threading.Lock()
 
     def __call__(self) -> Services:
@@ -127,12 +134,18 @@ class Connection:
             raise current.NotConnected
         return self._services
 
+    def close(self) -> None:
+        """Close the services, and connect no others."""
+        self._is_closed = True
+        if self._services is not None:
+            self._services.close()
+
     def _connect(self) -> None:
         """Try, unless another call does: none waits behind what may be slow."""
         if not self._lock.acquire(blocking=False):
             return
         try:
-            if self._services is None:
+            if self._services is None and not self._is_closed:
                 services = self._build()
                 services.tasks.start()
                 self._services = services
@@ -142,12 +155,21 @@ class Connection:
             self._lock.release()
 
 
-class _Application(Flask):
-    """Flask, but for what it logs of an exception: it would print what was sent."""
+class Application(Flask):
+    """Flask, but for what it logs of an exception: it would print what was sent.
+
+    Args:
+        close: Closes what the application uses, when its process ends.
+    """
+
+    def __init__(self, close: Callable[[], None]) -> None:
+        super().__init__("strongroom", static_folder=None)
+        self.close = close
 
     def log_exception(
         self,
         exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None],
     ) -> None:
+        """Log its class and frames."""
         if exc_info[1] is not None:
             log_failure(exc_info[1], current.exchange().request_id, foreseen=False)

@@ -6,6 +6,7 @@ Its own pages are HTML, or over HTTP/2 text, that repeats what was sent.
 import json
 import logging
 import select
+import signal
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -25,6 +26,9 @@ _HEAD_START_S = 0.0003  # for each connection held: longer than it takes to wake
 _LONGEST_HEAD_START_S = 0.002
 _NEXT_REQUEST_MS = 2
 
+_CLOSING_S = 12
+_ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT)
+
 _STATUSES: dict[type[Exception], HTTPStatus] = {
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
     errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -38,6 +42,29 @@ _STATUSES: dict[type[Exception], HTTPStatus] = {
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """Threads that serve HTTP/1.1 and HTTP/2."""
+
+    def init_process(self) -> None:
+        """Serve until the end, however that comes, then close the application.
+
+        gunicorn kills a worker that takes longer than its grace. Requests get the part of it that
+        closing does not need.
+        """
+        self.cfg.set("graceful_timeout", max(1, self.cfg.graceful_timeout - _CLOSING_S))
+        try:
+            super().init_process()
+        finally:
+            self._close_application()
+
+    def _close_application(self) -> None:
+        for number in _ENDINGS:  # closing takes a few seconds at most
+            signal.signal(number, signal.SIG_IGN)
+        application = getattr(self, "wsgi", None)
+        if application is None:
+            return
+        try:
+            application.close()
+        except Exception as error:  # noqa: BLE001 - gunicorn would log its text
+            _LOG.error("closing_failed", exc_info=error)
 
     def accept(self, listener: socket) -> None:
         """Accept a connection, unless a worker that holds fewer does so first.

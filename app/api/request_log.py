@@ -10,6 +10,7 @@ import time
 from flask import Response, request
 
 from app.api.current import exchange
+from app.domain.errors import StorageUnavailable
 from app.logs import frames_of
 
 _logger = logging.getLogger("strongroom.api")
@@ -46,8 +47,12 @@ def log_failure(error: BaseException, request_id: str | None, *, foreseen: bool)
             log has the class and where it was raised.
     """
     if foreseen:
-        known: dict[str, object] = {"detail": str(error)}
+        known: dict[str, object] = {"detail": _detail(error)}
     else:
         known = {"frames": frames_of(error.__traceback__)}
     about = {"request_id": request_id, "exception": type(error).__name__}
     _logger.error("failure", extra=about | known)
+
+
+def _detail(error: BaseException) -> str:
+    return error.told if isinstance(error, StorageUnavailable) else str(error)

@@ -47,8 +47,12 @@ def report(error: Exception) -> int:
         The exit code.
     """
     code = next((EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES), INTERNAL)
-    say(_place(error) if code == INTERNAL else str(error))
+    say(_place(error) if code == INTERNAL else _tell(error))
     return code
+
+
+def _tell(error: Exception) -> str:
+    return error.told if isinstance(error, StorageUnavailable) else str(error)
 
 
 def _place(error: Exception) -> str:

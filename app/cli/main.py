@@ -1,7 +1,11 @@
 """The command ``strongroom``: its commands, and the one place where it reads its environment."""
 
 import os
+import signal
+import sys
 from importlib import import_module
+from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -18,6 +22,8 @@ _MODULES = {
     "keyring": "app.cli.keyring:keyring",
     "run": "app.cli.run:run",
 }
+
+_CLIENTS = {"run", "redeem"}  # which pass signals on, or leave them to what they become
 
 
 class _Commands(click.Group):
@@ -62,10 +68,22 @@ def redeem_(context: click.Context) -> None:
     context.exit(redeem.main(context.args, context.obj))
 
 
+def _close_when_told_to_end() -> None:
+    """Make a signal end the command as an error does, so that the database is closed."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
+
+
+def _end(number: int, _: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
+
+
 def main() -> None:
     """Run the command with this process's arguments and environment."""
     redeem.forbid_dumps()
     logs.configure("CRITICAL")  # what failed is said once, by app.cli.errors
+    if not _CLIENTS & set(sys.argv[1:2]):
+        _close_when_told_to_end()
     strongroom.main(prog_name="strongroom", obj=os.environ)
 
 

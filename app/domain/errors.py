@@ -152,7 +152,18 @@ class NotInitialised(DomainError):
 
 
 class StorageUnavailable(DomainError):
-    """The database does not answer, or is busy for longer than we wait."""
+    """The database does not answer, or is busy for longer than we wait.
 
-    def __init__(self) -> None:
+    Args:
+        cause: For the operator, not for callers of the API: the database's own name of the error,
+            as ``SQLITE_FULL``, or a sentence of ours. It holds no value.
+    """
+
+    def __init__(self, cause: str | None = None) -> None:
         super().__init__("The database is not available.")
+        self.cause = cause
+
+    @property
+    def told(self) -> str:
+        """The message for an operator."""
+        return str(self) if self.cause is None else f"{self} Cause: {self.cause}"

@@ -90,7 +90,7 @@ class Redemption:
             environment = self._attempt(request)
             if environment is not None:
                 return environment
-        raise StorageUnavailable
+        raise StorageUnavailable("Its secrets change too often.")
 
     def _request(self, credential: Redacted, nonce: RedeemNonce | None, address: str) -> _Request:
         parsed = INJECTION_TOKENS.parse(credential.reveal())

@@ -86,9 +86,8 @@ def test_a_database_without_its_log_is_not_served(without_log: Path) -> None:
 
 def test_a_file_that_is_no_database_is_a_fault(made: Path) -> None:
     made.write_bytes(b"not a database, and longer than the header of one " * 40)
-    assert SqliteDatabase(made).check().faults == [
-        "STRONGROOM_DATABASE_URL: the database cannot be read."
-    ]
+    (fault,) = SqliteDatabase(made).check().faults
+    assert fault.startswith("STRONGROOM_DATABASE_URL: the database is no database (SQLITE_NOTADB)")
 
 
 def test_an_sqlite_that_is_too_old_is_refused(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

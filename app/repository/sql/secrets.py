@@ -173,7 +173,7 @@ class SqlSecrets(SecretRepository):
         """The version of a secret that exists; 0 for a damaged one, so that it can be replaced."""
         row = self._statements.first(_LOCK_VERSION, _this(account_id, secret_id))
         if row is None:
-            raise StorageUnavailable
+            raise StorageUnavailable("The row is gone.")
         version = row[0]
         return version if type(version) is int and 0 < version <= _LARGEST_VERSION else 0
 

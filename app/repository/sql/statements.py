@@ -31,13 +31,22 @@ def attempt(call: Callable[[], T]) -> T:
     """
     try:
         return call()
-    except DBAPIError:
-        pass
-    raise StorageUnavailable
+    except DBAPIError as error:
+        cause = cause_of(error.orig)
+    raise StorageUnavailable(cause)
 
 
-def run_bare(connection: Connection, statement: str) -> None:
-    """Run a statement without parameters or rows: the words of a transaction.
+def cause_of(error: BaseException | None) -> str | None:
+    """The driver's own name of an error, as ``SQLITE_FULL``: no value is in it."""
+    name = getattr(error, "sqlite_errorname", None)
+    return name if isinstance(name, str) else None
+
+
+def run_bare(connection: Connection, statement: str) -> Row | None:
+    """Run a statement without parameters: the words of a transaction, or a setting.
+
+    Returns:
+        The first row, if there is one.
 
     Raises:
         StorageUnavailable: The database refused.
@@ -45,10 +54,10 @@ def run_bare(connection: Connection, statement: str) -> None:
     try:
         with closing(connection.connection.cursor()) as cursor:
             cursor.execute(statement)
-            return
-    except connection.dialect.loaded_dbapi.Error:
-        pass
-    raise StorageUnavailable
+            return _one(cursor)
+    except connection.dialect.loaded_dbapi.Error as error:
+        cause = cause_of(error)
+    raise StorageUnavailable(cause)
 
 
 class Statements:
@@ -122,10 +131,11 @@ class Statements:
             with closing(self._open_cursor()) as cursor:
                 cursor.execute(prepared.sql, values)
                 return take(cursor)
-        except self._error:
+        except self._error as error:
             self.has_failed = True
+            cause = cause_of(error)
         # Outside the handler, as in attempt.
-        raise StorageUnavailable
+        raise StorageUnavailable(cause)
 
 
 def _refuse() -> NoReturn:

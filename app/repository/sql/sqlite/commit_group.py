@@ -20,6 +20,7 @@ class CommitGroup:
 
     Args:
         run: Runs one statement; raises ``StorageUnavailable``.
+        renumber: Gives the transaction its number; raises ``StorageUnavailable``.
 
     Attributes:
         has_failed: Whether the connection has failed, so that it should not be used again.
@@ -28,14 +29,16 @@ class CommitGroup:
         StorageUnavailable: No transaction could be begun.
     """
 
-    def __init__(self, run: Callable[[str], None]) -> None:
+    def __init__(self, run: Callable[[str], object], renumber: Callable[[], None]) -> None:
         run("BEGIN IMMEDIATE")
+        renumber()
         self._run = run
         self._began = time.monotonic()
         self._units = 0
         self._has_changes = False
         self._is_undone = False
         self._is_lost = False
+        self._cause: str | None = None
         self._is_over = threading.Event()
         self.has_failed = False
 
@@ -69,8 +72,8 @@ class CommitGroup:
         """Make everything durable, and let go who waits for it."""
         try:
             self._run("COMMIT" if self._has_changes and not self._is_lost else "ROLLBACK")
-        except StorageUnavailable:
-            self._is_lost = self.has_failed = True
+        except StorageUnavailable as error:
+            self._lose(error)
         finally:
             self._is_over.set()
 
@@ -83,7 +86,7 @@ class CommitGroup:
         if self._has_changes:
             self._is_over.wait()
         if self._is_lost:
-            raise StorageUnavailable
+            raise StorageUnavailable(self._cause)
 
     @property
     def _is_in_savepoint(self) -> bool:
@@ -92,6 +95,10 @@ class CommitGroup:
     def _run_or_lose(self, statement: str) -> None:
         try:
             self._run(statement)
-        except StorageUnavailable:
-            self._is_lost = self.has_failed = True
+        except StorageUnavailable as error:
+            self._lose(error)
             raise
+
+    def _lose(self, error: StorageUnavailable) -> None:
+        self._is_lost = self.has_failed = True
+        self._cause = self._cause or error.cause

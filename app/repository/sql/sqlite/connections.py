@@ -30,8 +30,9 @@ def open_connection(engine: Engine) -> Connection:
     """
     try:
         return attempt(engine.connect)
-    except (SettingNotInForce, files.UnsafeFiles):
-        raise StorageUnavailable from None
+    except (SettingNotInForce, files.UnsafeFiles) as fault:
+        cause = str(fault)
+    raise StorageUnavailable(cause)
 
 
 def _engine(path: Path, opener: Callable[[Path], sqlite3.Connection]) -> Engine:

@@ -1,10 +1,12 @@
 """The database on SQLite."""
 
+import errno
 import os
 import sqlite3
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from app.domain.errors import StorageUnavailable
@@ -13,17 +15,19 @@ from app.repository.base import Database, DatabaseMisconfigured, Repository, Uni
 from app.repository.sql import schema
 from app.repository.sql.schema import SchemaAge
 from app.repository.sql.sqlite import files
+from app.repository.sql.sqlite.anchor import Anchor
 from app.repository.sql.sqlite.connections import open_connection, reading_engine, writing_engine
 from app.repository.sql.sqlite.eraser import Eraser
+from app.repository.sql.sqlite.failures import explain, is_damage
+from app.repository.sql.sqlite.log_number import ForeignLog, is_own_log
 from app.repository.sql.sqlite.readers import Readers
 from app.repository.sql.sqlite.settings import (
     SettingNotInForce,
     make_durable,
-    open_reader,
     open_writer,
 )
-from app.repository.sql.sqlite.writer import Writer
-from app.repository.sql.statements import attempt
+from app.repository.sql.sqlite.writer import Writer, renumber_transaction
+from app.repository.sql.statements import attempt, cause_of
 
 ERASE_AFTER_S = 20.0
 
@@ -54,24 +58,31 @@ class SqliteDatabase(Database):
         self._erase_after_s = erase_after_s
         self._inherited: list[object] = []
         self._is_torn = False
+        self._is_closed = False
         self._start()
         _DATABASES.add(self)
 
     @contextmanager
     def reading(self) -> Iterator[Repository]:
         """Collections that can only be read, outside a transaction."""
-        with self._readers.lend() as repository:
-            yield repository
+        try:
+            with self._readers.lend() as repository:
+                yield repository
+        finally:
+            self._let_go_if_closed()
 
     @contextmanager
     def writing(self) -> Iterator[UnitOfWork]:
         """A unit of work."""
-        with self._writer.transaction() as work:
-            try:
-                yield work
-            finally:
-                if work.has_erased:
-                    self._eraser.schedule()
+        try:
+            with self._writer.transaction() as work:
+                try:
+                    yield work
+                finally:
+                    if work.has_erased:
+                        self._eraser.schedule()
+        finally:
+            self._let_go_if_closed()
 
     def ping(self) -> None:
         """Read the deployment's row."""
@@ -83,8 +94,8 @@ class SqliteDatabase(Database):
         return os.path.lexists(self._path)
 
     def check(self) -> Findings:
-        """Look at the files, the settings and the schema."""
-        findings = Findings(faults=list(files.faults(self._path)) or list(self._faults_inside()))
+        """Look at the files, the settings, the schema, the pages and the disk."""
+        findings = Findings(faults=list(files.faults(self._path)) or self._faults_inside())
         findings.saw("database", f"{self._path}, SQLite {sqlite3.sqlite_version}")
         return findings
 
@@ -98,19 +109,22 @@ class SqliteDatabase(Database):
             self._migrate()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, those in use as soon as they are given back.
+
+        The last process that closes the database empties and removes the log; any other one
+        finishes its erasures. Takes a few seconds at most.
+        """
+        self._is_closed = True
+        self._let_go()
         self._eraser.finish()
-        self._readers.close()
-        self._writer.close()
 
     def prepare_for_fork(self) -> None:
         """Close what no thread uses at this moment."""
-        is_idle = self._readers.close()
-        self._is_torn = not (self._writer.close() and is_idle)
+        self._is_torn = not self._let_go()
 
     def start_anew(self) -> None:
         """Begin again in a forked child, without touching what belongs to its parent."""
-        self._inherited += [self._readers, self._writer, self._eraser]
+        self._inherited += [self._readers, self._writer, self._eraser, self._anchor]
         self._writer.place.close()
         self._start()
 
@@ -119,17 +133,32 @@ class SqliteDatabase(Database):
         self._is_torn = False
 
     def _start(self) -> None:
-        self._readers = Readers(self._path, self._before_open)
-        self._writer = Writer(self._path, self._before_open)
+        self._readers = Readers(self._path, partial(self._before_open, has_place=False))
+        self._writer = Writer(self._path, partial(self._before_open, has_place=True))
         self._eraser = Eraser(self._truncate_log, self._erase_after_s)
+        self._anchor = Anchor(self._path, self._writer.place)
 
-    def _before_open(self) -> None:
+    def _before_open(self, *, has_place: bool) -> None:
         if self._is_torn:
-            raise StorageUnavailable
+            raise StorageUnavailable("The process forked while the database was in use.")
+        self._anchor.open(has_place=has_place)
         # Who was killed may have left deleted ciphertext in the log.
         with suppress(OSError):
-            if files.log_of(self._path).stat().st_size:
+            if not self._is_closed and files.log_of(self._path).stat().st_size:
                 self._eraser.schedule()
+
+    def _let_go_if_closed(self) -> None:
+        if self._is_closed:
+            self._let_go()
+
+    def _let_go(self) -> bool:
+        """Close what no thread uses at this moment. Returns whether that was all."""
+        has_readers = not self._readers.close()
+        has_writer = not self._writer.close()
+        if has_readers or has_writer:
+            return False
+        self._anchor.close()
+        return True
 
     def _truncate_log(self) -> bool:
         try:
@@ -147,6 +176,7 @@ class SqliteDatabase(Database):
             connection.begin() as transaction,
         ):
             attempt(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+            renumber_transaction(connection)
             attempt(lambda: schema.upgrade(connection))
             attempt(transaction.commit)
 
@@ -154,31 +184,53 @@ class SqliteDatabase(Database):
         try:
             files.create(self._path)
             with self._writer.place.hold():
+                if not is_own_log(self._path):
+                    raise ForeignLog
                 make_durable(self._path)
-        except files.UnsafeFiles as fault:
-            raise DatabaseMisconfigured(str(fault)) from None
-        except (OSError, sqlite3.Error, SettingNotInForce):
-            raise DatabaseMisconfigured(_say("the database cannot be made or opened.")) from None
-
-    def _faults_inside(self) -> Iterator[str]:
-        try:
-            open_reader(self._path).close()
-            age = self._age()
-        except SettingNotInForce as setting:
-            yield _say(f"SQLite does not have {setting.name} in force.")
-        except (sqlite3.Error, StorageUnavailable):
-            yield _say("the database cannot be read.")
+        except (files.UnsafeFiles, SettingNotInForce) as fault:
+            raise DatabaseMisconfigured(_say(str(fault))) from None
+        except StorageUnavailable as error:
+            cause = error.cause
+        except OSError as error:
+            cause = errno.errorcode.get(error.errno or 0)
+        except sqlite3.Error as error:
+            cause = cause_of(error)
         else:
+            return
+        raise DatabaseMisconfigured(_say(f"the database cannot be made or opened ({cause})."))
+
+    def _faults_inside(self) -> list[str]:
+        try:
+            age = self._age()
             if age is not SchemaAge.CURRENT:
-                yield _say(_AGES[age])
+                return [_say(_AGES[age])]
+            if self._is_damaged():
+                return [_say(explain("SQLITE_CORRUPT"))]
+            self._prove_that_commits_last()
+        except StorageUnavailable as error:
+            return [_say(explain(error.cause))]
+        return []
 
     def _age(self) -> SchemaAge:
+        self._before_open(has_place=False)
         with closing(open_connection(reading_engine(self._path))) as connection:
             return attempt(lambda: schema.age(connection))
 
+    def _is_damaged(self) -> bool:
+        """Whether the pages of the file do not fit together; single rows are not looked at."""
+        self._before_open(has_place=False)
+        with closing(open_connection(reading_engine(self._path))) as connection:
+            found = attempt(lambda: connection.exec_driver_sql("PRAGMA quick_check").fetchall())
+        return any(is_damage(line) for (line,) in found)
+
+    def _prove_that_commits_last(self) -> None:
+        """Commit the number of a transaction: what is rolled back never reaches the disk."""
+        with self.writing() as work:
+            work.commit()
+
 
 def _say(fault: str) -> str:
-    return f"{files.SETTING}: {fault}"
+    return fault if fault.startswith(files.SETTING) else f"{files.SETTING}: {fault}"
 
 
 _DATABASES: weakref.WeakSet[SqliteDatabase] = weakref.WeakSet()

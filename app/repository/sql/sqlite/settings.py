@@ -6,6 +6,8 @@ from operator import methodcaller
 from pathlib import Path
 from typing import NamedTuple
 
+from app.repository.sql.sqlite.log_number import NO_NUMBER, NUMBER, new_number
+
 BUSY_TIMEOUT_MS = 5000
 OLDEST_SQLITE = (3, 37, 0)
 """The first with STRICT tables: https://www.sqlite.org/stricttables.html."""
@@ -19,8 +21,7 @@ class SettingNotInForce(Exception):
     """
 
     def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
+        super().__init__(f"SQLite does not have {name} in force.")
 
 
 class Setting(NamedTuple):
@@ -47,7 +48,9 @@ _text: Callable[[bytes], str] = methodcaller("decode", "utf-8", "replace")
 
 
 def make_durable(path: Path) -> None:
-    """Give a database the write-ahead log, which it keeps.
+    """Give a database the write-ahead log, and a number if it has none; it keeps both.
+
+    The caller has made sure that there is no log of another database.
 
     Raises:
         sqlite3.Error: It cannot be opened, or is in use.
@@ -55,6 +58,11 @@ def make_durable(path: Path) -> None:
     """
     connection = _connect(path)
     try:
+        ((number,),) = connection.execute(f"PRAGMA {NUMBER}")
+        if number == NO_NUMBER:
+            # Into the file itself, with no log in between: no log ever continues the number 0.
+            _put(connection, Setting("journal_mode", "DELETE", "delete"))
+            connection.execute(f"PRAGMA {NUMBER} = {new_number()}").close()
         _put(connection, Setting("journal_mode", "WAL", "wal"))
     finally:
         connection.close()

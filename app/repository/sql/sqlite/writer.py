@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -14,6 +15,7 @@ from app.repository.sql.sqlite import writer_place
 from app.repository.sql.sqlite.commit_group import CommitGroup
 from app.repository.sql.sqlite.connections import open_connection, writing_engine
 from app.repository.sql.sqlite.fair_lock import FairLock
+from app.repository.sql.sqlite.log_number import NO_NUMBER, renumber
 from app.repository.sql.sqlite.writer_place import WriterPlace
 from app.repository.sql.statements import run_bare
 
@@ -23,7 +25,7 @@ class Writer:
 
     Args:
         path: The database file.
-        before_open: Called before a connection is opened; may refuse.
+        before_open: Called before a connection is opened; may refuse. The writer has its place.
     """
 
     def __init__(self, path: Path, before_open: Callable[[], None]) -> None:
@@ -67,7 +69,7 @@ class Writer:
         """Begin a unit of work in the group that the one before left open, or in a new one."""
         deadline = time.monotonic() + writer_place.WAIT_S
         if not self._turns.acquire(writer_place.WAIT_S):
-            raise StorageUnavailable
+            raise StorageUnavailable(writer_place.BUSY)
         connection, group = self._open_group(deadline)
         try:
             group.begin_unit()
@@ -86,7 +88,9 @@ class Writer:
             raise
         try:
             connection = self._connected()
-            self._group = CommitGroup(lambda statement: run_bare(connection, statement))
+            self._group = CommitGroup(
+                partial(run_bare, connection), partial(renumber_transaction, connection)
+            )
         except BaseException:
             self._drop()
             self._give_up_place()
@@ -122,6 +126,12 @@ class Writer:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def renumber_transaction(connection: Connection) -> None:
+    """Give the transaction in progress its number."""
+    run = partial(run_bare, connection)
+    renumber(lambda statement: int((run(statement) or (NO_NUMBER,))[0]), run)
 
 
 class _Unit:

@@ -4,6 +4,7 @@ SQLite has one writer at a time. Those who wait in its own busy handler sleep fo
 overtake each other; waiting here first, in order, keeps the longest wait short (``docs/adr/0006``).
 """
 
+import errno
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from app.repository.sql.sqlite.fair_lock import FairLock
 from app.repository.sql.sqlite.file_lock import FileLock
 
 WAIT_S = 5.0
+BUSY = "Other writers held the database for too long."
 
 
 class WriterPlace:
@@ -48,7 +50,7 @@ class WriterPlace:
                 ``time.monotonic``), or its file cannot be locked.
         """
         if not self._threads.acquire(deadline - time.monotonic()):
-            raise StorageUnavailable
+            raise StorageUnavailable(BUSY)
         try:
             self._lock_file(deadline)
         except BaseException:
@@ -78,8 +80,8 @@ class WriterPlace:
 
     def _lock_file(self, deadline: float) -> None:
         try:
-            is_locked = self._processes.acquire(deadline - time.monotonic())
-        except OSError:
-            is_locked = False
-        if not is_locked:
-            raise StorageUnavailable
+            cause = None if self._processes.acquire(deadline - time.monotonic()) else BUSY
+        except OSError as error:
+            cause = f"The database's lock file: {errno.errorcode.get(error.errno or 0, 'OSError')}"
+        if cause is not None:
+            raise StorageUnavailable(cause)

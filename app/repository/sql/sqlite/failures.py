@@ -1,0 +1,33 @@
+"""SQLite's failures in words for an operator: always with SQLite's own name, never with a value."""
+
+import re
+
+_RESTORE = "; put a backup back: strongroom restore FILE --replace"
+
+# By the primary code of https://www.sqlite.org/rescode.html; the braces stand for the whole name.
+_KINDS = {
+    "SQLITE_FULL": "cannot be written, because the disk is full ({})",
+    "SQLITE_IOERR": "cannot be read or written, because the disk fails ({})",
+    "SQLITE_READONLY": "cannot be written, because it is read-only ({})",
+    "SQLITE_CANTOPEN": "cannot be opened ({})",
+    "SQLITE_CORRUPT": f"is damaged ({{}}){_RESTORE}",
+    "SQLITE_NOTADB": f"is no database ({{}}){_RESTORE}",
+    "SQLITE_BUSY": "is busy ({})",
+}
+_ABOUT_A_ROW = re.compile(r"^CHECK constraint failed in |^NULL value in |^\S+ value in ")
+
+
+def explain(cause: str | None) -> str:
+    """One sentence about what ended in this cause: a name of SQLite's, or a sentence of ours."""
+    if cause is None or not cause.startswith("SQLITE_"):
+        return cause or "the database does not answer."
+    kind = "_".join(cause.split("_")[:2])
+    return f"the database {_KINDS.get(kind, 'cannot be used ({})').format(cause)}."
+
+
+def is_damage(line: str) -> bool:
+    """Whether a line of ``PRAGMA quick_check`` is about the pages of the file.
+
+    A row that breaks a constraint is told where it is read; it does not stop the others.
+    """
+    return line != "ok" and not _ABOUT_A_ROW.search(line)
