@@ -67,7 +67,10 @@ def build(
         DatabaseMisconfigured: The database's address cannot be used; names the setting.
     """
     keyring = keyring or create_keyring(
-        settings.keys, settings.escrow_keys, concurrency=settings.provider_concurrency
+        settings.keys,
+        settings.escrow_keys,
+        concurrency=settings.provider_concurrency,
+        files=settings.files,
     )
     database = database or connect(settings.database_url)
     steady, age = SteadyClock(wall, boot), AgeClock(boot, lambda: wall() / 1000)
@@ -166,7 +169,10 @@ def _keyring(examined: Examined, findings: Findings) -> Keyring | None:
     settings = examined.settings
     try:
         return create_faulty_keyring(
-            settings.keys, settings.escrow_keys, concurrency=settings.provider_concurrency
+            settings.keys,
+            settings.escrow_keys,
+            concurrency=settings.provider_concurrency,
+            files=settings.files,
         )
     except KeyProviderConfigError as error:
         findings.refuse(str(error))

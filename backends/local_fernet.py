@@ -8,7 +8,7 @@ is the token's bytes, not its base64 text, of which several spellings would open
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from backends.context import KeyContext
 from backends.data_key import DataKey
 from backends.errors import DecryptionError, KeyProviderConfigError, UnknownKey
-from backends.private_file import read_private_file
+from backends.private_file import read_file
 from backends.provider import KeyProvider, ProviderStatus, WrappedKey
 from backends.spec import ProviderSpec
 
@@ -35,14 +35,16 @@ class KeyFile:
     Args:
         path: The file; a link to it will do.
         setting: What lists the file, for messages.
+        contents: Reads the file, if other users can neither read nor write it.
 
     Attributes:
         fault: Why the file could not be used the last time; empty if it could.
     """
 
-    def __init__(self, path: Path, setting: str) -> None:
+    def __init__(self, path: Path, setting: str, contents: Callable[[Path], bytes]) -> None:
         self._path = path
         self._setting = setting
+        self._contents = contents
         self._seen: tuple[int, ...] = ()
         self.fault = ""
 
@@ -53,7 +55,7 @@ class KeyFile:
             KeyProviderConfigError: It is missing, unsafe or not a key file; names the setting.
         """
         seen = self._state()
-        master_keys = _master_keys(read_private_file(self._path, self._setting))
+        master_keys = _master_keys(read_file(self._contents, self._path, self._setting))
         if not master_keys:
             raise KeyProviderConfigError(
                 f"{self._setting}: the key file must hold one Fernet key a line."
@@ -163,7 +165,7 @@ def from_spec(spec: ProviderSpec) -> LocalFernet:
     """
     if spec.options:
         raise KeyProviderConfigError(f"{spec.setting}: local-fernet takes no options.")
-    file = KeyFile(Path(spec.location), spec.setting)
+    file = KeyFile(Path(spec.location), spec.setting, spec.files.read_private)
     return LocalFernet(file.read(), file)
 
 

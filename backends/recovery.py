@@ -10,7 +10,7 @@ from typing import ClassVar
 from backends.context import KeyContext
 from backends.data_key import DataKey
 from backends.errors import KeyProviderConfigError
-from backends.private_file import read_private_file
+from backends.private_file import read_file
 from backends.provider import KeyWrapper, ProviderStatus, WrappedKey
 from backends.recovery_files import MalformedKeyFile, read_public_key
 from backends.recovery_keys import SCHEME, RecoveryPublicKey
@@ -43,9 +43,8 @@ def from_spec(spec: ProviderSpec) -> Recovery:
     """
     if spec.options:
         raise KeyProviderConfigError(f"{spec.setting}: recovery takes no options.")
-    public_key = _public_key(
-        read_private_file(Path(spec.location), spec.setting, others_may_read=True)
-    )
+    path = Path(spec.location)
+    public_key = _public_key(read_file(spec.files.read_trusted, path, spec.setting))
     if public_key is None:
         raise KeyProviderConfigError(f"{spec.setting}: the file must hold a recovery public key.")
     return Recovery(public_key)

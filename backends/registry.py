@@ -6,6 +6,7 @@ from importlib import import_module
 from backends.errors import KeyProviderConfigError
 from backends.keyring import Keyring
 from backends.misconfigured import Misconfigured, faults_of
+from backends.private_file import FileReader
 from backends.provider import KeyProvider, KeyWrapper
 from backends.spec import ProviderSpec, parse_spec
 
@@ -36,18 +37,21 @@ def create_provider(spec: ProviderSpec) -> KeyWrapper:
     return from_spec(spec)
 
 
-def create_keyring(keys: Sequence[str], escrow_keys: Sequence[str], *, concurrency: int) -> Keyring:
+def create_keyring(
+    keys: Sequence[str], escrow_keys: Sequence[str], *, concurrency: int, files: FileReader
+) -> Keyring:
     """Build the keyring of ``STRONGROOM_KEYS`` and ``STRONGROOM_ESCROW_KEYS``, in their order.
 
     Args:
         keys: URIs of providers; the first wraps, all may unwrap.
         escrow_keys: URIs of what also wraps.
         concurrency: How many calls to one provider may run at once.
+        files: Reads the files that the URIs name.
 
     Raises:
         KeyProviderConfigError: All faults in one message, each naming its setting and entry.
     """
-    keyring = create_faulty_keyring(keys, escrow_keys, concurrency=concurrency)
+    keyring = create_faulty_keyring(keys, escrow_keys, concurrency=concurrency, files=files)
     faults = faults_of(keyring)
     if faults:
         raise KeyProviderConfigError(" ".join(faults))
@@ -55,7 +59,7 @@ def create_keyring(keys: Sequence[str], escrow_keys: Sequence[str], *, concurren
 
 
 def create_faulty_keyring(
-    keys: Sequence[str], escrow_keys: Sequence[str], *, concurrency: int
+    keys: Sequence[str], escrow_keys: Sequence[str], *, concurrency: int, files: FileReader
 ) -> Keyring:
     """Build the same to look at it: what cannot be built is ``Misconfigured``, in its place.
 
@@ -65,18 +69,18 @@ def create_faulty_keyring(
     if not keys:
         raise KeyProviderConfigError("STRONGROOM_KEYS: must list at least one key provider.")
     providers = [
-        _create_provider(f"STRONGROOM_KEYS (entry {place})", uri, concurrency)
+        _create_provider(f"STRONGROOM_KEYS (entry {place})", uri, concurrency, files)
         for place, uri in enumerate(keys, start=1)
     ]
     escrow = [
-        _create_wrapper(f"STRONGROOM_ESCROW_KEYS (entry {place})", uri, concurrency)
+        _create_wrapper(f"STRONGROOM_ESCROW_KEYS (entry {place})", uri, concurrency, files)
         for place, uri in enumerate(escrow_keys, start=1)
     ]
     return Keyring(providers, escrow, concurrency=concurrency)
 
 
-def _create_provider(setting: str, uri: str, concurrency: int) -> KeyProvider:
-    wrapper = _create_wrapper(setting, uri, concurrency)
+def _create_provider(setting: str, uri: str, concurrency: int, files: FileReader) -> KeyProvider:
+    wrapper = _create_wrapper(setting, uri, concurrency, files)
     if isinstance(wrapper, KeyProvider):
         return wrapper
     return Misconfigured(
@@ -84,8 +88,10 @@ def _create_provider(setting: str, uri: str, concurrency: int) -> KeyProvider:
     )
 
 
-def _create_wrapper(setting: str, uri: str, concurrency: int) -> KeyWrapper:
+def _create_wrapper(setting: str, uri: str, concurrency: int, files: FileReader) -> KeyWrapper:
     try:
-        return create_provider(parse_spec(uri, setting=setting, concurrency=concurrency))
+        return create_provider(
+            parse_spec(uri, setting=setting, concurrency=concurrency, files=files)
+        )
     except KeyProviderConfigError as error:
         return Misconfigured(str(error))

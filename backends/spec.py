@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from backends.errors import KeyProviderConfigError
+from backends.private_file import FileReader
 
 _SCHEME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
@@ -20,6 +21,7 @@ class ProviderSpec:
         location: The URI after the scheme and before the options.
         options: The options, each at most once. Secrets come by file only, so none is secret.
         concurrency: How many calls may run at once: the size of a connection pool.
+        files: Reads the files that it names.
     """
 
     setting: str
@@ -27,9 +29,10 @@ class ProviderSpec:
     location: str
     options: Mapping[str, str]
     concurrency: int
+    files: FileReader = field(repr=False)
 
 
-def parse_spec(uri: str, *, setting: str, concurrency: int) -> ProviderSpec:
+def parse_spec(uri: str, *, setting: str, concurrency: int, files: FileReader) -> ProviderSpec:
     """Parse one URI.
 
     Raises:
@@ -50,4 +53,4 @@ def parse_spec(uri: str, *, setting: str, concurrency: int) -> ProviderSpec:
     options = dict(pairs)
     if len(options) != len(pairs):
         raise KeyProviderConfigError(f"{setting}: an option is given twice.")
-    return ProviderSpec(setting, scheme, location, options, concurrency)
+    return ProviderSpec(setting, scheme, location, options, concurrency, files)

@@ -7,14 +7,14 @@ option.
 import ipaddress
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import SplitResult, urlsplit
 
 from backends.errors import KeyProviderConfigError
-from backends.private_file import read_private_file
+from backends.private_file import read_file
 from backends.spec import ProviderSpec
 
 SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 # a path
@@ -43,12 +43,12 @@ class CredentialFile:
 
     Attributes:
         option: The setting and the option that names the file, for messages.
-        others_may_read: Its mode is not ours to choose.
+        contents: Reads the file.
     """
 
     option: str
     path: Path
-    others_may_read: bool = False
+    contents: Callable[[Path], bytes] = field(repr=False)
 
     def read(self) -> str:
         """The credential, without the white space around it.
@@ -56,9 +56,7 @@ class CredentialFile:
         Raises:
             KeyProviderConfigError: The file is unsafe, or does not hold one visible ASCII word.
         """
-        found = _CREDENTIAL.fullmatch(
-            read_private_file(self.path, self.option, others_may_read=self.others_may_read)
-        )
+        found = _CREDENTIAL.fullmatch(read_file(self.contents, self.path, self.option))
         if not found:
             raise KeyProviderConfigError(f"{self.option}: the file must hold one credential.")
         return found["credential"].decode()
@@ -203,6 +201,7 @@ def _ca_file(spec: ProviderSpec, url: SplitResult) -> str | None:
         ssl.create_default_context(cafile=ca_file)
     except (OSError, ValueError):
         _refuse(spec, "ca_file must name a readable file of PEM certificates")
+    read_file(spec.files.read_bundle, Path(ca_file), f"{spec.setting}: ca_file")
     return ca_file
 
 
@@ -215,21 +214,24 @@ def _login(spec: ProviderSpec) -> TokenFile | AppRole | Kubernetes:
             " kubernetes_role (with jwt_file or without); and may be ca_file, id, namespace",
         )
     if "token_file" in options:
-        return TokenFile(_file(spec, options, "token_file"))
+        return TokenFile(_file(spec, options, "token_file", spec.files.read_private))
     if "role_id_file" in options:
-        role_id = _file(spec, options, "role_id_file", others_may_read=True)
-        return AppRole(role_id, _file(spec, options, "secret_id_file"))
+        role_id = _file(spec, options, "role_id_file", spec.files.read_trusted)
+        return AppRole(role_id, _file(spec, options, "secret_id_file", spec.files.read_private))
     if not _ROLE.fullmatch(options["kubernetes_role"]):
         _refuse(spec, "kubernetes_role must be 1 to 256 visible ASCII characters")
     files = {"jwt_file": SERVICE_ACCOUNT_TOKEN} | dict(options)
     return Kubernetes(
-        options["kubernetes_role"], _file(spec, files, "jwt_file", others_may_read=True)
+        options["kubernetes_role"], _file(spec, files, "jwt_file", spec.files.read_trusted)
     )
 
 
 def _file(
-    spec: ProviderSpec, options: Mapping[str, str], name: str, *, others_may_read: bool = False
+    spec: ProviderSpec,
+    options: Mapping[str, str],
+    name: str,
+    contents: Callable[[Path], bytes],
 ) -> CredentialFile:
-    file = CredentialFile(f"{spec.setting}: {name}", Path(options[name]), others_may_read)
+    file = CredentialFile(f"{spec.setting}: {name}", Path(options[name]), contents)
     file.read()
     return file

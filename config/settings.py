@@ -10,6 +10,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validates_schema
 from marshmallow.validate import Length, OneOf
 
+from config.files import Files
 from config.listening import AddressFault, Endpoint, TcpAddress, parse_endpoints
 from config.sources import Fault, read
 
@@ -36,6 +37,7 @@ class Settings:
     """What one process runs with.
 
     Attributes:
+        files: Reads the files that settings name.
         home: The directory of the embedded default, as it was given.
         database_url: Where the database is; it may hold a password, so it is not shown.
         keys: URIs of the key providers; the first wraps, all may unwrap.
@@ -54,6 +56,7 @@ class Settings:
         trusted_proxies: How many proxies in front say truly where a request comes from.
     """
 
+    files: Files = field(repr=False)
     home: Path
     database_url: str = field(repr=False)
     keys: tuple[str, ...] = field(repr=False)
@@ -106,7 +109,8 @@ class Examined:
 
 def examine(environ: Mapping[str, str]) -> Examined:
     """The settings that ``environ`` holds, itself or in the files that ``NAME_FILE`` names."""
-    given, faults = read(environ, NAMES, PREFIX)
+    files = Files.of(environ)
+    given, faults = read(environ, NAMES, PREFIX, files.read_trusted)
     loaded, refused = _load(given)
     faults += refused
     home = loaded["home"]
@@ -116,7 +120,7 @@ def examine(environ: Mapping[str, str]) -> Examined:
         "keys": (f"local-fernet:{home}/keys",),
     }
     return Examined(
-        settings=Settings(**(by_default | loaded)),
+        settings=Settings(files=files, **(by_default | loaded)),
         faults=tuple(fault.text for fault in faults),
         wrong=_wrong({fault.name for fault in faults} & set(NAMES), given),
         origins={name: _origin(name, given, environ) for name in NAMES},

@@ -1,13 +1,13 @@
 """Where a setting's text comes from: ``NAME``, or the file that ``NAME_FILE`` names."""
 
-import os
-import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import NamedTuple
 
 _FILE = "_FILE"
-_LARGEST_FILE = 64 * 1024
+
+Contents = Callable[[Path], bytes]
 
 
 class Fault(NamedTuple):
@@ -18,7 +18,7 @@ class Fault(NamedTuple):
 
 
 def read(
-    environ: Mapping[str, str], names: Sequence[str], prefix: str
+    environ: Mapping[str, str], names: Sequence[str], prefix: str, contents: Contents
 ) -> tuple[dict[str, str], list[Fault]]:
     """The text of every setting that is given, and what is wrong with how they are given.
 
@@ -26,12 +26,13 @@ def read(
         environ: What to read; it may hold much else.
         names: The names of all settings.
         prefix: A name that begins so and is none of ``names`` is taken for a mistake.
+        contents: Reads a file; raises ``ValueError``, to be said after "the file".
     """
     faults = _unknown(environ, names, prefix)
     given = {}
     for name in names:
         try:
-            text = _text(environ, name)
+            text = _text(environ, name, contents)
         except _Fault as fault:
             faults.append(Fault(name, str(fault)))
         else:
@@ -55,25 +56,22 @@ def _unknown(environ: Mapping[str, str], names: Sequence[str], prefix: str) -> l
     return faults
 
 
-def _text(environ: Mapping[str, str], name: str) -> str | None:
+def _text(environ: Mapping[str, str], name: str, contents: Contents) -> str | None:
     path = environ.get(name + _FILE)
     if path is None:
         return environ.get(name)
     if name in environ:
         raise _Fault(f"{name}: is given twice, as {name} and as {name + _FILE}.")
-    return _contents(path, name + _FILE)
+    return _text_of(Path(path), name + _FILE, contents)
 
 
-def _contents(path: str, name: str) -> str:
+def _text_of(path: Path, name: str, contents: Contents) -> str:
     try:
-        # A named pipe without a writer must be refused by its mode, not waited for.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise _Fault(f"{name}: must name a regular file.")
-            contents = file.read(_LARGEST_FILE + 1)
-            text = contents.decode()
-    except (OSError, ValueError):
-        raise _Fault(f"{name}: the file cannot be read as UTF-8.") from None
-    if len(contents) > _LARGEST_FILE or "\0" in text:
-        raise _Fault(f"{name}: the file must be text of at most 64 KiB.")
+        text = contents(path).decode()
+    except UnicodeDecodeError:
+        raise _Fault(f"{name}: the file must be UTF-8.") from None
+    except ValueError as fault:
+        raise _Fault(f"{name}: the file {fault}.") from None
+    if "\0" in text:
+        raise _Fault(f"{name}: the file must be text.")
     return text.removesuffix("\n")

@@ -3,6 +3,7 @@
 It may be killed at any point: run again, it completes what it had begun.
 """
 
+import os
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -49,8 +50,8 @@ def init(environ: Mapping[str, str]) -> None:
 
 def _make_key_file(settings: Settings) -> None:
     path = _key_file(settings)
-    if path is None or database_exists(settings):
-        return
+    if path is None or database_exists(settings) or os.path.lexists(path):
+        return  # what is there is taken as it is, also where nothing can be made
     try:
         made = create(path, new_key_file())
     except OSError:
@@ -63,7 +64,12 @@ def _key_file(settings: Settings) -> Path | None:
     """Where the provider that wraps has its keys, if that is a file."""
     if not settings.keys:
         return None
-    first = parse_spec(settings.keys[0], setting="STRONGROOM_KEYS (entry 1)", concurrency=1)
+    first = parse_spec(
+        settings.keys[0],
+        setting="STRONGROOM_KEYS (entry 1)",
+        concurrency=1,
+        files=settings.files,
+    )
     return Path(first.location) if first.scheme == LocalFernet.scheme else None
 
 

@@ -123,9 +123,15 @@ def retire(
 @click.option("--public", required=True, type=FILE, help="New file, for STRONGROOM_ESCROW_KEYS.")
 @click.pass_obj
 def make_recovery_key(environ: Mapping[str, str], private: Path, public: Path) -> None:
-    """Make a recovery key pair for this deployment; no file is ever overwritten."""
+    """Make a recovery key pair for this deployment, and print its fingerprint.
+
+    No file is ever overwritten.
+    """
     with closing(build(load(environ))) as services:
-        write_pair(services.recovery.make_key(), private=private, public=public)
+        pair = services.recovery.make_key()
+    write_pair(pair, private=private, public=public)
+    click.echo(pair.private.key.public_key.key_ref)
+    say("this is the pair's fingerprint: strongroom check shows it beside the setting.")
     say("add recovery:PATH of the public file to STRONGROOM_ESCROW_KEYS on every node,")
     say("then run: strongroom keyring rewrap")
 
@@ -147,8 +153,9 @@ def recover(
     json: bool,
 ) -> None:
     """Wrap every data key for the present keyring, when only the recovery key can open them."""
-    private_half = read_private_half(private)
-    with closing(build(load(context.obj))) as services, shown() as report:
+    settings = load(context.obj)
+    private_half = read_private_half(private, settings.files)
+    with closing(build(settings)) as services, shown() as report:
         progress = services.recovery.run(
             private_half, report, rate=rate, dry_run=dry_run, skip_damaged=skip_damaged
         )

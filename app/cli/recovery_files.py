@@ -7,7 +7,7 @@ import click
 from app.cli.private_files import NoLinks, create
 from app.services.keyring.recovery import RecoveryKeyTexts
 from backends.errors import KeyProviderConfigError
-from backends.private_file import read_private_file
+from backends.private_file import FileReader, read_file
 from backends.recovery_files import MalformedKeyFile, PrivateKeyFile
 
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -33,13 +33,13 @@ def write_pair(pair: RecoveryKeyTexts, *, private: Path, public: Path) -> None:
         raise
 
 
-def read_private_half(path: Path) -> PrivateKeyFile:
+def read_private_half(path: Path, files: FileReader) -> PrivateKeyFile:
     """What the private file holds.
 
     Raises:
         KeyProviderConfigError: It cannot be read, others may read it, or it is no such file.
     """
-    found = _private_half(read_private_file(path, _PRIVATE))
+    found = _private_half(read_file(files.read_private, path, _PRIVATE))
     if found is None:
         raise KeyProviderConfigError(f"{_PRIVATE}: the file must hold a recovery private key.")
     return found

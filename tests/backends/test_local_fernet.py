@@ -12,6 +12,7 @@ from backends.data_key import DataKey
 from backends.errors import KeyProviderConfigError, UnknownKey
 from backends.local_fernet import LocalFernet, from_spec
 from backends.spec import ProviderSpec
+from config.files import Files
 
 CONTEXT = KeyContext("dep_1", "acc_1", "dk_1")
 OLD, NEW = b"A" * 43 + b"=", b"B" * 43 + b"="
@@ -29,7 +30,7 @@ def provider(path: Path, content: bytes) -> LocalFernet:
 
 
 def spec(path: Path) -> ProviderSpec:
-    return ProviderSpec("STRONGROOM_KEYS (entry 1)", "local-fernet", str(path), {}, 1)
+    return ProviderSpec("STRONGROOM_KEYS (entry 1)", "local-fernet", str(path), {}, 1, Files())
 
 
 def test_the_first_key_of_the_file_wraps(path: Path) -> None:
@@ -138,7 +139,7 @@ def test_a_file_that_did_not_change_is_not_read_again(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running = provider(path, OLD)
-    monkeypatch.setattr(local_fernet, "read_private_file", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(local_fernet, "read_file", lambda *_: pytest.fail("read again"))
     running.wrap(DataKey.random(), CONTEXT)
 
 

@@ -13,6 +13,7 @@ from backends.recovery_files import public_key_text
 from backends.recovery_keys import RecoveryPrivateKey
 from backends.registry import create_keyring, create_provider
 from backends.spec import ProviderSpec
+from config.files import Files
 
 
 @pytest.fixture
@@ -32,12 +33,12 @@ def recovery_file(tmp_path: Path) -> str:
 
 def faults(keys: list[str], escrow_keys: list[str]) -> str:
     with pytest.raises(KeyProviderConfigError) as caught:
-        create_keyring(keys, escrow_keys, concurrency=4)
+        create_keyring(keys, escrow_keys, concurrency=4, files=Files())
     return str(caught.value)
 
 
 def test_a_keyring_is_built_in_the_settings_order(key_file: str, recovery_file: str) -> None:
-    keyring = create_keyring([key_file], [recovery_file], concurrency=4)
+    keyring = create_keyring([key_file], [recovery_file], concurrency=4, files=Files())
     refs = [str(status.key_ref).partition(":")[0] for status in keyring.statuses()]
     assert refs == ["local-fernet", "recovery"]
 
@@ -69,13 +70,13 @@ def test_what_cannot_unwrap_belongs_into_escrow(key_file: str, recovery_file: st
 def test_a_missing_sdk_is_named_by_its_scheme(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.MODULES, "aws-kms", "backends.no_such_module")
     with pytest.raises(KeyProviderConfigError, match="packages for aws-kms are not installed"):
-        create_provider(ProviderSpec("STRONGROOM_KEYS (entry 1)", "aws-kms", "x", {}, 4))
+        create_provider(ProviderSpec("STRONGROOM_KEYS (entry 1)", "aws-kms", "x", {}, 4, Files()))
 
 
 def test_a_local_keyring_loads_no_vendors_sdk(key_file: str) -> None:
     script = (
-        "import sys; from backends.registry import create_keyring\n"
-        f"create_keyring([{key_file!r}], [], concurrency=1).close()\n"
+        "import sys; from backends.registry import create_keyring; from config.files import Files\n"
+        f"create_keyring([{key_file!r}], [], concurrency=1, files=Files()).close()\n"
         "sys.exit(any(name in sys.modules for name in ('boto3', 'botocore', 'hvac', 'requests')))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0

@@ -4,12 +4,13 @@ import pytest
 
 from backends.errors import KeyProviderConfigError
 from backends.spec import ProviderSpec, parse_spec
+from config.files import Files
 
 SETTING = "STRONGROOM_KEYS (entry 2)"
 
 
 def parse(uri: str) -> ProviderSpec:
-    return parse_spec(uri, setting=SETTING, concurrency=8)
+    return parse_spec(uri, setting=SETTING, concurrency=8, files=Files())
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def parse(uri: str) -> ProviderSpec:
 def test_an_entry_is_scheme_location_and_options(
     uri: str, scheme: str, location: str, options: dict[str, str]
 ) -> None:
-    assert parse(uri) == ProviderSpec(SETTING, scheme, location, options, 8)
+    assert parse(uri) == ProviderSpec(SETTING, scheme, location, options, 8, Files())
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from backends.local_fernet import from_spec
 from backends.provider import WrappedKey
 from backends.recovery_files import PrivateKeyFile, public_key_text, read_public_key
 from backends.spec import ProviderSpec
+from config.files import Files
 from tests.backends import spelled_out
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -149,7 +150,7 @@ def test_a_released_local_wrapping_opens(vector: Any, tmp_path: Path) -> None:
     path = tmp_path / "keys"
     path.write_text(FERNET["key_file"])
     path.chmod(0o600)
-    provider = from_spec(ProviderSpec("STRONGROOM_KEYS", "local-fernet", str(path), {}, 1))
+    provider = from_spec(ProviderSpec("STRONGROOM_KEYS", "local-fernet", str(path), {}, 1, Files()))
     released = wrapping("local-fernet", vector)
     assert provider.unwrap(released.wrapped, released.context) == DataKey(released.data_key)
 

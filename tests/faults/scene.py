@@ -10,6 +10,7 @@ from app.services.container import Services
 from backends.keyring import Keyring
 from backends.registry import create_keyring
 from config import load
+from config.files import Files
 from tests.api.deployment import Client
 from tests.e2e.canaries import canary
 from tests.faults.fault import Backend
@@ -139,7 +140,9 @@ class Scene:
 
     def _new_keyring(self) -> Keyring:
         settings = load(self.terminal.environ)
-        return create_keyring(settings.keys, settings.escrow_keys, concurrency=CONCURRENCY)
+        return create_keyring(
+            settings.keys, settings.escrow_keys, concurrency=CONCURRENCY, files=Files()
+        )
 
     def _current(self) -> Services:
         assert self._served is not None

@@ -3,8 +3,10 @@
 import os
 import stat
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.operator.conftest import Terminal
+from tests.users import NOBODY, acting_as
 
 
 def mode(path: Path) -> int:
@@ -102,3 +104,19 @@ def test_a_home_that_cannot_be_made_is_refused(bare: Terminal) -> None:
     refused = bare.run("init")
     assert refused.exit_code == 3
     assert refused.stderr.startswith("strongroom: STRONGROOM_HOME: ")
+
+
+def test_a_key_file_of_ours_where_we_can_make_nothing_is_taken_as_it_is(terminal: Terminal) -> None:
+    """The first ``init``, in a fixture, has imported what another user may be unable to read."""
+    with TemporaryDirectory() as place:
+        home, keys = Path(place) / "home", Path(place) / "keys"
+        home.mkdir(mode=0o700)
+        keys.write_bytes(b"A" * 43 + b"=\n")
+        keys.chmod(0o600)
+        if os.geteuid() == 0:
+            os.chown(home, NOBODY, NOBODY)
+            os.chown(keys, NOBODY, NOBODY)
+        Path(place).chmod(0o555)
+        with acting_as(NOBODY):
+            made = Terminal(home).run("init", STRONGROOM_KEYS=f"local-fernet:{keys}")
+        assert (made.exit_code, made.stderr) == (0, "")

@@ -15,6 +15,7 @@ from cryptography.fernet import Fernet
 
 from app.cli.recovery_files import read_private_half
 from backends.errors import KeyProviderConfigError
+from config.files import Files
 from tests.operator.conftest import Terminal
 from tests.services.leaks import shown_of
 
@@ -57,7 +58,16 @@ def test_the_private_half_is_for_its_owner_alone(
     made = make(terminal, offline, tmp_path / "public.json")
     assert made.exit_code == 0
     assert stat.S_IMODE(offline.stat().st_mode) == 0o600
-    assert made.stdout == ""
+
+
+def test_the_fingerprint_of_a_pair_is_printed_when_it_is_made_and_when_it_is_checked(
+    terminal: Terminal, offline: Path, tmp_path: Path
+) -> None:
+    public = tmp_path / "public.json"
+    fingerprint = make(terminal, offline, public).stdout.strip()
+    checked = terminal.run("check", STRONGROOM_ESCROW_KEYS=f"recovery:{public}")
+    assert f"STRONGROOM_ESCROW_KEYS (entry 1): {fingerprint}, escrow\n" in checked.stdout
+    assert re.fullmatch("recovery:[0-9a-f]{32}", fingerprint)
 
 
 @pytest.mark.parametrize("option", ["--private", "--public"])
@@ -175,5 +185,5 @@ def test_an_error_about_the_private_half_holds_none_of_it(
         }[text]
     )
     with pytest.raises(KeyProviderConfigError) as caught:
-        read_private_half(offline)
+        read_private_half(offline, Files())
     assert seeds[:40] not in shown_of(caught.value)

@@ -9,6 +9,7 @@ from backends.context import KeyContext
 from backends.data_key import DataKey
 from backends.provider import WrappedKey
 from backends.spec import parse_spec
+from config.files import Files
 from tests.backends.aws_kms.kms import Kms, kms_in_process
 
 SETTING = "STRONGROOM_KEYS (entry 1)"
@@ -24,7 +25,7 @@ CALLS: Mapping[str, Callable[[AwsKms, DataKey, WrappedKey, KeyContext], object]]
 
 def provider_of(arn: str) -> AwsKms:
     """A provider as a process that starts now builds it."""
-    return from_spec(parse_spec(f"aws-kms:{arn}", setting=SETTING, concurrency=4))
+    return from_spec(parse_spec(f"aws-kms:{arn}", setting=SETTING, concurrency=4, files=Files()))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from backends.aws_kms import from_spec
 from backends.errors import KeyProviderConfigError
 from backends.kms_arn import KmsArn, key_of, key_ref
 from backends.spec import ProviderSpec
+from config.files import Files
 from tests.backends.aws_kms.conftest import SETTING, provider_of
 
 PLACE = "arn:aws:kms:eu-west-1:444455556666:"
@@ -64,7 +65,7 @@ def test_the_arn_of_a_key_or_alias_is_taken_as_it_is(arn: str) -> None:
 )
 def test_nothing_else_is_taken_and_the_message_does_not_repeat_it(arn: str) -> None:
     with pytest.raises(KeyProviderConfigError) as caught:
-        from_spec(ProviderSpec(SETTING, "aws-kms", arn, {}, 4))
+        from_spec(ProviderSpec(SETTING, "aws-kms", arn, {}, 4, Files()))
     assert str(caught.value).startswith(f"{SETTING}: ")
     assert not arn or arn not in str(caught.value)
 

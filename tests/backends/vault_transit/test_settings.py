@@ -7,7 +7,9 @@ import pytest
 from backends.errors import KeyProviderConfigError
 from backends.spec import ProviderSpec, parse_spec
 from backends.vault_settings import Kubernetes, VaultSettings, parse_settings
+from config.files import Files
 from tests.backends.vault_transit.vault import SETTING
+from tests.servers.certificates import make_certificate
 
 
 @pytest.fixture
@@ -19,7 +21,9 @@ def token_file(tmp_path: Path) -> Path:
 
 
 def spec(address: str, query: str) -> ProviderSpec:
-    return parse_spec(f"vault-transit:{address}?{query}", setting=SETTING, concurrency=4)
+    return parse_spec(
+        f"vault-transit:{address}?{query}", setting=SETTING, concurrency=4, files=Files()
+    )
 
 
 def settings(address: str, query: str) -> VaultSettings:
@@ -132,3 +136,11 @@ def test_the_longest_name_still_fits_its_column(token_file: Path) -> None:
     assert settings(address + "k" * room, query).key == "k" * room
     with pytest.raises(KeyProviderConfigError, match="too long together"):
         settings(address + "k" * (room + 1), query)
+
+
+def test_certificates_that_others_may_write_are_refused(token_file: Path, tmp_path: Path) -> None:
+    ca_file = make_certificate(tmp_path).ca_file
+    ca_file.chmod(0o666)
+    query = f"token_file={token_file}&ca_file={ca_file}"
+    with pytest.raises(KeyProviderConfigError, match="ca_file: the file must not be writable"):
+        settings("https://vault:8200/transit/key", query)

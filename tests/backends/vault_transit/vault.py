@@ -8,6 +8,7 @@ from backends.data_key import DataKey
 from backends.provider import WrappedKey
 from backends.spec import parse_spec
 from backends.vault_transit import VaultTransit, from_spec
+from config.files import Files
 from tests.servers.openbao import OpenBao
 
 SETTING = "STRONGROOM_KEYS (entry 1)"
@@ -52,7 +53,9 @@ class Vault:
         if not query:
             query = f"token_file={self.secret('token', self.server.token(self.key))}"
         uri = self.uri(query, host=host, scheme=scheme)
-        self._providers.append(from_spec(parse_spec(uri, setting=SETTING, concurrency=8)))
+        self._providers.append(
+            from_spec(parse_spec(uri, setting=SETTING, concurrency=8, files=Files()))
+        )
         return self._providers[-1]
 
     def uri(self, query: str, *, host: str = "", scheme: str = "") -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from backends.errors import KeyDisabled, KeyProviderError
 from backends.spec import ProviderSpec, parse_spec
+from config.files import Files
 from tests.backends.aws_kms.faults import FAULTS
 from tests.backends.aws_kms.kms import kms_in_process
 from tests.contract.key_provider.case import ProviderCase
@@ -100,4 +101,6 @@ class AwsKmsCase(ProviderCase):
 
 
 def _spec(arn: str) -> ProviderSpec:
-    return parse_spec(f"aws-kms:{arn}", setting="STRONGROOM_KEYS (entry 1)", concurrency=4)
+    return parse_spec(
+        f"aws-kms:{arn}", setting="STRONGROOM_KEYS (entry 1)", concurrency=4, files=Files()
+    )

@@ -8,6 +8,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from backends.spec import ProviderSpec, parse_spec
+from config.files import Files
 from tests.contract.key_provider.case import ProviderCase
 
 
@@ -64,7 +65,7 @@ class LocalFernetCase(ProviderCase):
 
     def _spec(self, name: str) -> ProviderSpec:
         uri = f"local-fernet:{self._directory / name}"
-        return parse_spec(uri, setting="STRONGROOM_KEYS[1]", concurrency=4)
+        return parse_spec(uri, setting="STRONGROOM_KEYS[1]", concurrency=4, files=Files())
 
     def _lines(self) -> list[bytes]:
         return (self._directory / "keys").read_bytes().split()

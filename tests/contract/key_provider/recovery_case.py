@@ -8,6 +8,7 @@ import pytest
 from backends.recovery_files import PrivateKeyFile, public_key_text
 from backends.recovery_keys import RecoveryPrivateKey
 from backends.spec import ProviderSpec, parse_spec
+from config.files import Files
 from tests.contract.key_provider.case import Opener, WrapperCase
 
 
@@ -56,4 +57,4 @@ class RecoveryCase(WrapperCase):
 
     def _spec(self, name: str) -> ProviderSpec:
         uri = f"recovery:{self._directory / name}"
-        return parse_spec(uri, setting="STRONGROOM_ESCROW_KEYS[1]", concurrency=4)
+        return parse_spec(uri, setting="STRONGROOM_ESCROW_KEYS[1]", concurrency=4, files=Files())

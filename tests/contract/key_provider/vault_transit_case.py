@@ -10,6 +10,7 @@ import pytest
 from backends import vault_transit
 from backends.errors import KeyAccessDenied, KeyDisabled, KeyProviderError, KeyUnavailable
 from backends.spec import ProviderSpec, parse_spec
+from config.files import Files
 from tests.contract.key_provider.case import ProviderCase
 from tests.servers.faulty_proxy import Fault, FaultyProxy, answer, drip, hang, reset, truncate
 from tests.servers.openbao import OpenBao, least_privilege
@@ -133,7 +134,9 @@ class VaultTransitCase(ProviderCase):
         return self._parse(f"{address}?token_file={self._directory}/token")
 
     def _parse(self, uri: str) -> ProviderSpec:
-        return parse_spec(f"vault-transit:{uri}", setting="STRONGROOM_KEYS[1]", concurrency=8)
+        return parse_spec(
+            f"vault-transit:{uri}", setting="STRONGROOM_KEYS[1]", concurrency=8, files=Files()
+        )
 
     def _token(self) -> str:
         return self._server.token(self._key, self._unrelated)

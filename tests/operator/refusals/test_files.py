@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
+from tests.operator.conftest import faults
 from tests.operator.refusals.conftest import ESCROW, FIRST, Listing, badly_kept, write
 
 GARBAGE = "correct-horse-battery-staple"
@@ -58,6 +59,21 @@ def test_the_private_half_where_the_public_one_belongs(
     assert listing.passes(STRONGROOM_ESCROW_KEYS=f"recovery:{public}")
     words = "the file must hold a recovery public key."
     assert listing.escrow(f"recovery:{private}") == [ESCROW + words]
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o664, 0o646])
+def test_a_recovery_key_that_others_may_write(
+    listing: Listing, halves: tuple[Path, Path], mode: int
+) -> None:
+    halves[1].chmod(mode)
+    (told,) = listing.escrow(f"recovery:{halves[1]}")
+    assert told.startswith(f"{ESCROW}the file must not be writable by its group or others")
+
+
+def test_a_file_of_a_setting_that_others_may_write(listing: Listing, tmp_path: Path) -> None:
+    file = write(tmp_path / "keys", listing.key_file, mode=0o666)
+    (told,) = faults(listing.terminal, STRONGROOM_KEYS_FILE=str(file))
+    assert told.startswith("STRONGROOM_KEYS_FILE: the file must not be writable by its group")
 
 
 def test_a_recovery_key_that_is_none(listing: Listing, tmp_path: Path) -> None:
