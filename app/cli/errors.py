@@ -1,9 +1,13 @@
 """The one table of failures: which exception ends the command with which exit code."""
 
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
 
 import click
 
+from app.cli.redeem import hide
 from app.domain.errors import (
     DomainError,
     NotInitialised,
@@ -35,9 +39,29 @@ EXIT_CODES: dict[type[Exception], int] = {
 
 
 def say(message: str) -> None:
-    """Tell the operator, on standard error, each line under the command's name."""
-    for line in message.splitlines():
+    """Tell the operator, on standard error, each line under the command's name.
+
+    Of what was typed, no credential is repeated.
+    """
+    for line in hide(message).splitlines():
         click.echo(f"strongroom: {line}", err=True)
+
+
+def show_usage_error(error: click.ClickException) -> None:
+    """Print what click says of a command line, without the credentials that were typed there."""
+    text = StringIO()
+    error.show(text)
+    click.echo(hide(text.getvalue()), nl=False, err=True)
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Print click's errors within, and end with their exit codes."""
+    try:
+        yield
+    except click.ClickException as error:
+        show_usage_error(error)
+        raise click.exceptions.Exit(error.exit_code) from None
 
 
 def report(error: Exception) -> int:

@@ -11,7 +11,7 @@ import click
 
 from app import logs
 from app.cli import redeem
-from app.cli.errors import report
+from app.cli.errors import report, usage_errors
 
 _MODULES = {
     "init": "app.cli.init:init",
@@ -39,10 +39,15 @@ class _Commands(click.Group):
         command: click.Command = getattr(import_module(module), name)
         return command
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with usage_errors():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> object:
         try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            with usage_errors():
+                return super().invoke(ctx)
+        except (click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # noqa: BLE001 - nothing may end in a traceback
             ctx.exit(report(error))

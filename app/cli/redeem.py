@@ -51,7 +51,36 @@ from urllib.parse import urlsplit
 
 SERVER_REFUSED, UNAVAILABLE, INVALID, NOT_EXECUTABLE, NOT_FOUND = 123, 124, 125, 126, 127
 _TOKEN_VARIABLE = "STRONGROOM_INJECTION_TOKEN"  # noqa: S105 - a name
-_CREDENTIAL = re.compile(r"\b(injt|ak)_\w+")  # whatever it was pasted into
+
+# Credentials by their shape, whatever they were pasted into: ours, also those to come; then those
+# that https://docs.github.com/en/code-security/secret-scanning/introduction/supported-secret-scanning-patterns
+# and their makers describe. The end may be missing.
+_CREDENTIAL = re.compile(
+    r"""(?xs)
+    [A-Za-z]{2,10}_[0-9A-Za-z]{22}_[0-9A-Za-z]{22}_[0-9A-Za-z]+
+    | (?<![0-9A-Za-z]) (?: (?: ak | rk | injt | gws ) _\w+
+      | (?: sk | pk | whsec | gh[oprsu] | github_pat | npm | hf | gsk | r8 | glsa | sbp | dop_v1
+          | shp(?:at|ca|pa|ss) | lin_api | dckr_[op]at ) _\w{8,}
+      | (?: sk | gl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|oas|soat) | xox[a-z] | xapp | pypi | pplx
+          | xai | tskey | nvapi | GOCSPX | AGE-SECRET-KEY ) -[\w-]{16,}
+      | A(?: KIA | SIA | BIA | CCA )[0-9A-Z]{8,} | AIza[\w-]{16,} | ATATT[\w=-]{16,}
+      | key-[0-9a-f]{32} | [bsr]\.[0-9A-Za-z]{20,}
+      | (?: hv[bsr] | SG | ya29 ) \.[\w.-]{16,} | eyJ[\w-]{8,}[\w.-]* )
+    | -----BEGIN\ .*? (?: -----END[^-]*----- | \Z )
+    | (?<=://) [^/\s@]+ (?=@)
+    | (?i: (?<=bearer\ ) | (?<=basic\ ) ) \S{16,}"""
+)
+_LONG = re.compile(r"[\w+=~.-]{40,}")  # likely a key where it mixes the digits of base64
+
+
+def hide(text: str) -> str:
+    """The text with a dot for all that looks like a credential: nobody knows where it was typed."""
+    return _LONG.sub(_hide_mixed, _CREDENTIAL.sub("…", text))
+
+
+def _hide_mixed(run: re.Match[str]) -> str:
+    mixed = all(re.search(digits, run[0]) for digits in ("[a-z]", "[A-Z]", "[0-9]"))
+    return "…" if mixed else run[0]
 
 
 class Fault(NamedTuple):
@@ -68,7 +97,7 @@ class Refused(Exception):
         super().__init__(*faults)
         codes = {fault.code for fault in faults}
         self.code = codes.pop() if len(codes) == 1 else INVALID
-        lines = "".join(f"\n  {_CREDENTIAL.sub('…', fault.text)}" for fault in faults)
+        lines = "".join(f"\n  {hide(fault.text)}" for fault in faults)
         self.message = f"nothing was started:{lines}"
 
 
@@ -78,6 +107,7 @@ class Refused(Exception):
 MAX_TIMEOUT_SECONDS = 25.0
 _SILENCE_SECONDS = 12.0  # after which it is asked again; the server answers within 10
 _ANSWER_BYTES = 8 << 20  # 1 MiB of values, as JSON may escape them
+_SAID_CHARACTERS = 10_000  # of what the server says; more of it is not looked at
 _SUCCESS = range(200, 300)
 _RETRIED = frozenset({408, 409, 429, *range(500, 600)})  # those of the official clients
 _SERVER = r"https?://(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(:[0-9]{1,5})?(/[!-~]*)?"
@@ -203,7 +233,7 @@ class Client:
     def _explain(self, status: int, document: _Document) -> str:
         """What the server said, fit for a terminal, and never the credential echoed back."""
         said = " · ".join(str(document.get(key, "")) for key in ("message", "code", "request_id"))
-        said = said.replace(self._bearer, "…")[:500]
+        said = hide(said[:_SAID_CHARACTERS].replace(self._bearer, "…"))[:500]
         printable = "".join(c if c.isprintable() else "?" for c in said)
         return f"the server answered {status}: {printable}"
 
@@ -989,7 +1019,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         sys.stderr.write(f"strongroom redeem: {refused.message}\n")
         return refused.code
     except OSError as error:  # removing the token or writing the output
-        sys.stderr.write(f"strongroom redeem: {error.filename}: {error.strerror}\n")
+        sys.stderr.write(f"strongroom redeem: {hide(str(error.filename))}: {error.strerror}\n")
         return INVALID
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

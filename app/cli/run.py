@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import click
 
-from app.cli.errors import report
+from app.cli.errors import report, show_usage_error
 from app.cli.masked_run.start import run_masked
 from app.cli.masked_run.value_forms import is_long_enough
 from app.cli.redeem import (
@@ -24,6 +24,7 @@ from app.cli.redeem import (
     credential_faults,
     execute,
     forbid_dumps,
+    hide,
     inherited_environment,
     is_token,
     name_faults,
@@ -57,7 +58,7 @@ class _Command(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
-            error.show()
+            show_usage_error(error)
             ctx.exit(INVALID)
 
 
@@ -123,7 +124,7 @@ def _run(options: _Options, environ: Mapping[str, str]) -> int:
         execute(options.command, environment)
     for name, value in values.items():
         if not is_long_enough(value):
-            click.echo(f"strongroom run: {name} is too short to be masked", err=True)
+            click.echo(f"strongroom run: {hide(name)} is too short to be masked", err=True)
     return run_masked(options.command, environment, values.values())
 
 
