@@ -116,7 +116,7 @@ def build(
 
     return Services(
         authentication=Authentication(database, system_key, clock),
-        secrets=Secrets(database, data_keys, retries, rules, clock),
+        secrets=Secrets(database, data_keys, retries, system_key, rules, clock),
         api_keys=ApiKeys(database, system_key, retries, clock),
         accounts=Accounts(database, system_key, clock),
         injections=Injections(database, system_key, retries, clock),

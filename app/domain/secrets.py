@@ -1,11 +1,13 @@
 """Secrets: what one is to its owner, how it is stored, and the rules for names and values."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from app.domain.errors import InvalidRequest
+from app.domain.guarded import GuardedField, MacLayouts
 from app.domain.ids import is_any_id
 from app.domain.redaction import Redacted
 
@@ -25,8 +27,33 @@ class Secret(NamedTuple):
     update_time_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class SecretIdentity:
+    """The columns of a secret that never change. A MAC covers them, and no other column.
+
+    They decide for whom a new value is sealed, so they are verified before that. A row whose value
+    is damaged can still be replaced.
+    """
+
+    table: ClassVar[str] = "secrets"
+    mac_layouts: ClassVar[MacLayouts] = MacLayouts()
+
+    account_id: str
+    id: str
+    name: str
+
+    def columns(self) -> Mapping[str, GuardedField]:
+        """Every column that the MAC covers."""
+        return {"account_id": self.account_id, "id": self.id, "name": self.name}
+
+
 class StoredSecret(NamedTuple):
-    """A secret with its sealed value, as it stands in the database."""
+    """A secret with its sealed value, as it stands in the database.
+
+    Attributes:
+        mac_key_id: The id of the system data key that keyed the MAC of its ``SecretIdentity``.
+        mac: The tag of that MAC.
+    """
 
     account_id: str
     id: str
@@ -36,6 +63,8 @@ class StoredSecret(NamedTuple):
     envelope: bytes
     create_time_ms: int
     update_time_ms: int
+    mac_key_id: str
+    mac: bytes
 
     def view(self) -> Secret:
         """What the API tells of it."""

@@ -25,7 +25,13 @@ from app.domain.guarded import Guardable, Guarded
 from app.domain.injections import Injection
 from app.domain.reencryption import Reencryption
 from app.domain.retries import StoredAnswer
-from app.domain.secrets import SealedValue, Secret, SecretFilter, StoredSecret
+from app.domain.secrets import (
+    SealedValue,
+    Secret,
+    SecretFilter,
+    SecretIdentity,
+    StoredSecret,
+)
 
 
 class Conflict(Exception):
@@ -251,6 +257,19 @@ class SealedSecrets:
     data_keys: list[StoredDataKey]
 
 
+@dataclass(frozen=True, slots=True)
+class LockedSecret:
+    """A secret that this unit of work may write.
+
+    Attributes:
+        version: 0 where the stored one is damaged.
+        identity: For whom the value is sealed.
+    """
+
+    version: int
+    identity: Guarded[SecretIdentity]
+
+
 class SecretRepository(ABC):
     """Secrets: metadata and sealed values."""
 
@@ -295,8 +314,8 @@ class SecretRepository(ABC):
         """
 
     @abstractmethod
-    def lock_version(self, account_id: str, secret_id: str) -> int:
-        """The version of a secret that exists; no other unit of work writes it before this ends."""
+    def lock(self, account_id: str, secret_id: str) -> LockedSecret:
+        """A secret that exists; no other unit of work writes it before this ends."""
 
     @abstractmethod
     def replace_value(self, secret: StoredSecret) -> None:

@@ -6,12 +6,13 @@ from dataclasses import replace
 from app.domain.accounts import Account
 from app.domain.damage import DamagedRow
 from app.domain.errors import AccountNotFound
+from app.domain.guarded import Guarded, tampered
 from app.domain.ids import ACCOUNT, new_id
 from app.repository.base import Database
 from app.services.clock import Clock
 from app.services.in_batches import in_batches
 from app.services.labels import check_label
-from app.services.system_key import SystemKey
+from app.services.system_key import OpenedSystemKey, SystemKey
 
 _BATCH = 200
 
@@ -48,10 +49,8 @@ class Accounts:
         """
         opened = self._system_key.opened()
         with self._database.writing() as work:
-            stored = work.accounts.get(account_id)
-            if stored is None:
-                raise AccountNotFound
-            account = replace(opened.verify(stored), devbox=devbox)
+            found = _verified(opened, work.accounts.get(account_id), account_id)
+            account = replace(found, devbox=devbox)
             work.accounts.replace(opened.guard(account))
             work.commit()
         return account
@@ -69,10 +68,17 @@ class Accounts:
 
         Raises:
             AccountNotFound: There is no such account.
-            TamperedRow: Its row was edited.
+            TamperedRow: Its row was edited, or another was found in its place.
         """
         with self._database.reading() as repository:
             stored = repository.accounts.get(account_id)
-        if stored is None:
-            raise AccountNotFound
-        return self._system_key.opened().verify(stored)
+        return _verified(self._system_key.opened(), stored, account_id)
+
+
+def _verified(opened: OpenedSystemKey, stored: Guarded[Account] | None, account_id: str) -> Account:
+    if stored is None:
+        raise AccountNotFound
+    account = opened.verify(stored)
+    if account.id != account_id:
+        raise tampered(account)
+    return account

@@ -15,7 +15,7 @@ from app.domain.api_keys import (
 )
 from app.domain.damage import DamagedRow
 from app.domain.errors import ApiKeyNotFound, InvalidRequest, ScopeMissing
-from app.domain.guarded import Guarded
+from app.domain.guarded import Guarded, tampered
 from app.domain.ids import API_KEY, new_id
 from app.domain.retries import RetryKey
 from app.domain.scopes import ALL_SCOPES, Scope
@@ -126,7 +126,7 @@ class ApiKeys:
             self._database,
             lambda repository, after: repository.api_keys.page(account_id, after, _BATCH),
         )
-        return map(opened.verify_stored, stored)
+        return (opened.verify_stored(each, account_id) for each in stored)
 
     def revoke(self, account_id: str, key_id: str) -> ApiKey:
         """Revoke a key; it is refused from the next request on. Revoking again changes nothing.
@@ -141,6 +141,8 @@ class ApiKeys:
             if stored is None:
                 raise ApiKeyNotFound
             key = opened.verify(stored)
+            if (key.account_id, key.id) != (account_id, key_id):
+                raise tampered(key)
             if key.revoked_at_ms is None:
                 key = replace(key, revoked_at_ms=self._clock())
                 work.api_keys.replace(opened.guard(key))

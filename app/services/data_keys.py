@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from app.domain.data_keys import DataKeyRecord, DataKeyState, StoredDataKey
+from app.domain.errors import TamperedRow
 from app.domain.guarded import Guarded
 from app.domain.ids import DATA_KEY, new_id
 from app.domain.life import has_begun
@@ -70,18 +71,23 @@ class DataKeys:
             KeyProviderError: There is none yet and none can be made, or it cannot be opened.
             TamperedRow: Its row or a wrapping of it was edited.
         """
-        with self.lend(self._active(account_id)) as lent:
+        with self.lend(self._active(account_id), account_id) as lent:
             yield lent
 
     @contextmanager
-    def lend(self, stored: StoredDataKey) -> Iterator[LentKey]:
+    def lend(self, stored: StoredDataKey, account_id: str) -> Iterator[LentKey]:
         """The data key of a row that was just read, from the cache or through a provider.
+
+        Args:
+            account_id: For whom it was looked up.
 
         Raises:
             KeyProviderError: No provider opens it now.
-            TamperedRow: Its row or a wrapping of it was edited.
+            TamperedRow: Its row or a wrapping of it was edited, or it is another account's.
         """
         record = verify_data_key(self._system_key.opened(), stored)
+        if record.account_id != account_id:
+            raise TamperedRow(record.table, record.account_id, record.id)
         context = self._context(record.account_id, record.id)
         wrapped = [to_wrapped_key(each.unverified) for each in stored.wrappings]
 

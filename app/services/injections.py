@@ -7,7 +7,8 @@ from dataclasses import replace
 from app.domain.api_keys import Caller, Token
 from app.domain.damage import DamagedRow
 from app.domain.errors import InjectionNotFound, SecretsMissing, TamperedRow
-from app.domain.ids import INJECTION, is_id, new_id
+from app.domain.guarded import tampered
+from app.domain.ids import INJECTION, SECRET, is_id, new_id
 from app.domain.injections import (
     INJECTION_TOKEN_PREFIX,
     INJECTION_TOKENS,
@@ -93,7 +94,7 @@ class Injections:
             for _ in range(_MOST_BATCHES):
                 most = min(page.room, _BATCH)
                 batch = repository.injections.page(caller.account_id, after, most)
-                self._fill(page, batch)
+                self._fill(page, batch, caller.account_id)
                 after = batch.after
                 if after is None or not page.room:
                     break
@@ -171,11 +172,19 @@ class Injections:
             stored = repository.injections.get(caller.account_id, injection_id)
         if stored is None:
             raise InjectionNotFound
-        return self._system_key.opened().verify(stored)
+        injection = self._system_key.opened().verify(stored)
+        if (injection.account_id, injection.id) != (caller.account_id, injection_id):
+            raise tampered(injection)
+        return injection
 
-    def _fill(self, page: BoundedPage[InjectionView | DamagedRow], batch: Batch[Injection]) -> None:
+    def _fill(
+        self,
+        page: BoundedPage[InjectionView | DamagedRow],
+        batch: Batch[Injection],
+        account_id: str,
+    ) -> None:
         opened = self._system_key.opened()
-        for row in map(opened.verify_stored, batch.rows):
+        for row in (opened.verify_stored(each, account_id) for each in batch.rows):
             if isinstance(row, Injection):
                 page.add(self._view(row), len(row.bound) + _ROW_BYTES)
             elif row.id is not None and is_id(row.id, INJECTION):
@@ -190,7 +199,8 @@ def _bind(
 ) -> tuple[BoundSecret, ...]:
     """The secrets that the map names, by id; a secret may stand under several variables."""
     found = repository.secrets.find(caller.account_id, sorted(set(secrets.values())))
-    by_ref = {secret.name: secret for secret in found} | {secret.id: secret for secret in found}
+    names = {secret.name: secret for secret in found if not is_id(secret.name, SECRET)}
+    by_ref = names | {secret.id: secret for secret in found if is_id(secret.id, SECRET)}
     missing = sorted(set(secrets.values()) - set(by_ref))
     if missing:
         raise SecretsMissing(tuple(missing))

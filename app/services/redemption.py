@@ -29,7 +29,7 @@ from app.domain.injections import (
 )
 from app.domain.redaction import Redacted
 from app.domain.scopes import Scope
-from app.domain.secrets import SealedValue, SecretValue
+from app.domain.secrets import SealedValue, SecretIdentity, SecretValue
 from app.repository.base import Database, InjectionGrant, Repository, SealedSecrets
 from app.services.clock import Clock
 from app.services.data_keys import DataKeys
@@ -110,7 +110,7 @@ class Redemption:
             injection = self._granted(grant, request)
             kept = self._find_kept(repository, injection)
             sealed = kept or _read(repository, injection)
-        values = self._open(injection.secrets, sealed)
+        values = self._open(injection, sealed)
         if not self._mark(request, grant, sealed.secrets):
             self._kept.drop(injection)
             return None
@@ -153,19 +153,17 @@ class Redemption:
             )
         return False
 
-    def _open(self, wanted: Sequence[BoundSecret], sealed: SealedSecrets) -> dict[str, SecretValue]:
-        found = {secret.id for secret in sealed.secrets}
-        if any(bound.secret_id not in found for bound in wanted):
-            raise InjectionRefused
+    def _open(self, injection: Injection, sealed: SealedSecrets) -> dict[str, SecretValue]:
+        _require_bound(injection.secrets, sealed.secrets)
         values: dict[str, SecretValue] = {}
         for stored in sealed.data_keys:
-            with self._data_keys.lend(stored) as lent:
+            with self._data_keys.lend(stored, injection.account_id) as lent:
                 for secret in sealed.secrets:
                     if secret.data_key_id == lent.context.data_key_id:
                         values[secret.id] = open_value(lent, secret)
-        if len(values) != len(found):
+        if len(values) != len(sealed.secrets):
             raise TamperedRow(DataKeyRecord.table)
-        _check_size(wanted, values)
+        _check_size(injection.secrets, values)
         return values
 
     def _mark(self, request: _Request, seen: InjectionGrant, used: Sequence[SealedValue]) -> bool:
@@ -249,6 +247,19 @@ def _is_same_try(injection: Injection, request: _Request, now_ms: int) -> bool:
         return False
     matches = constant_time.bytes_eq(stored, request.nonce_digest)
     return matches and injection.is_repeatable(now_ms)
+
+
+def _require_bound(wanted: Sequence[BoundSecret], secrets: Sequence[SealedValue]) -> None:
+    """Refuse other secrets than those that were named when the injection was made.
+
+    Secrets were looked up by names that nothing had authenticated by then. The names here are those
+    that the values are opened with, and a secret is never renamed.
+    """
+    names = {secret.id: secret.name for secret in secrets}
+    if any(bound.secret_id not in names for bound in wanted):
+        raise InjectionRefused
+    if any(names[bound.secret_id] != bound.secret_name for bound in wanted):
+        raise TamperedRow(SecretIdentity.table)
 
 
 def _check_size(wanted: Sequence[BoundSecret], values: dict[str, SecretValue]) -> None:

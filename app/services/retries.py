@@ -75,7 +75,8 @@ class Retries:
                 _require_life(stored, self._clock.now_ms())
                 return answers.load(_opened(opened, stored))
             answer = work_on(work)
-            sealed = seal(opened.key, answers.dump(answer), _context(opened, pending))
+            plaintext = _bound_to(pending) + answers.dump(answer)
+            sealed = seal(opened.key, plaintext, _context(opened, pending))
             work.answers.finish(replace(pending, answer=sealed))
             work.answers.delete_expired(caller.account_id, earliest)
             work.commit()
@@ -109,7 +110,16 @@ def _require_life(stored: StoredAnswer, now_ms: int) -> None:
 
 
 def _opened(opened: OpenedSystemKey, stored: StoredAnswer) -> bytes:
-    return bytes(open_envelope(opened.key, stored.answer, _context(opened, stored)))
+    plaintext = bytes(open_envelope(opened.key, stored.answer, _context(opened, stored)))
+    bound = _bound_to(stored)
+    if not plaintext.startswith(bound):
+        raise TamperedRow("answers")
+    return plaintext[len(bound) :]
+
+
+def _bound_to(stored: StoredAnswer) -> bytes:
+    """The columns that say which request is answered and for how long, 40 bytes."""
+    return stored.digest + stored.expires_at_ms.to_bytes(8, "big", signed=True)
 
 
 def _context(opened: OpenedSystemKey, stored: StoredAnswer) -> bytes:

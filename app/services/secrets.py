@@ -9,21 +9,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.domain.api_keys import Caller
-from app.domain.errors import SecretNameExists, SecretNotFound
+from app.domain.errors import SecretNameExists, SecretNotFound, TamperedRow
 from app.domain.ids import SECRET, is_id, new_id
 from app.domain.retries import RetryKey
 from app.domain.secrets import (
     Secret,
     SecretFilter,
+    SecretIdentity,
     SecretPage,
     SecretRules,
     SecretValue,
     could_be_name,
 )
-from app.repository.base import Conflict, Database, Repository, UnitOfWork
+from app.repository.base import Conflict, Database, LockedSecret, Repository, UnitOfWork
 from app.services.clock import Clock
 from app.services.data_keys import DataKeys, LentKey
 from app.services.retries import AnswerFormat, Retries
+from app.services.system_key import SystemKey
 from app.services.values import seal_value
 
 _ANSWERS: AnswerFormat[Secret] = AnswerFormat(
@@ -58,10 +60,12 @@ class Secrets:
         database: Database,
         data_keys: DataKeys,
         retries: Retries,
+        system_key: SystemKey,
         rules: SecretRules,
         clock: Clock,
     ) -> None:
         self.rules = rules
+        self._system_key = system_key
         self._database = database
         self._data_keys = data_keys
         self._retries = retries
@@ -80,7 +84,9 @@ class Secrets:
         self.rules.check_name(name)
         self.rules.check_value(value)
         with self._data_keys.lend_active(caller.account_id) as lent:
-            return self._retries.once(caller, retry, self._adding(lent, name, value), _ANSWERS)
+            return self._retries.once(
+                caller, retry, self._adding(lent, caller, name, value), _ANSWERS
+            )
 
     def list(
         self,
@@ -126,6 +132,7 @@ class Secrets:
         Raises:
             InvalidRequest: The value breaks a rule.
             SecretNotFound: The account has no such secret.
+            TamperedRow: The id or the name in its row was edited.
         """
         self.rules.check_value(value)
         with self._data_keys.lend_active(caller.account_id) as lent:
@@ -149,13 +156,15 @@ class Secrets:
         return self._retries.once(caller, retry, delete, _ANSWERS)
 
     def _adding(
-        self, lent: LentKey, name: str, value: SecretValue
+        self, lent: LentKey, caller: Caller, name: str, value: SecretValue
     ) -> Callable[[UnitOfWork], Secret]:
         def add(work: UnitOfWork) -> Secret:
             now = self._clock()
             secret = Secret(new_id(SECRET), name, now, now)
+            identity = SecretIdentity(caller.account_id, secret.id, name)
+            mac = self._system_key.opened().guard(identity).mac
             try:
-                work.secrets.add(seal_value(lent, secret, 1, value))
+                work.secrets.add(seal_value(lent, secret, 1, value, mac))
             except Conflict:
                 raise SecretNameExists(name) from None
             return secret
@@ -167,12 +176,20 @@ class Secrets:
     ) -> Callable[[UnitOfWork], Secret]:
         def replace(work: UnitOfWork) -> Secret:
             found = self._find(work, caller, ref)
-            version = work.secrets.lock_version(caller.account_id, found.id)
+            locked = work.secrets.lock(caller.account_id, found.id)
+            self._require_identity(locked, caller, found)
             secret = found._replace(update_time_ms=max(self._clock(), found.update_time_ms))
-            work.secrets.replace_value(seal_value(lent, secret, version + 1, value))
+            mac = locked.identity.mac
+            work.secrets.replace_value(seal_value(lent, secret, locked.version + 1, value, mac))
             return secret
 
         return replace
+
+    def _require_identity(self, locked: LockedSecret, caller: Caller, found: Secret) -> None:
+        """Refuse a row whose id or name was edited: its next value would be another's."""
+        identity = self._system_key.opened().verify(locked.identity)
+        if identity != SecretIdentity(caller.account_id, found.id, found.name):
+            raise TamperedRow(identity.table)
 
     def _find(self, repository: Repository, caller: Caller, ref: SecretRef) -> Secret:
         if ref.is_id:

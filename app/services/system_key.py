@@ -95,14 +95,22 @@ class OpenedSystemKey:
             raise tampered(row)
         return row
 
-    def verify_stored(self, stored: Guarded[Row] | DamagedRow) -> Row | DamagedRow:
-        """A row of a list: itself to be believed, or as damaged."""
+    def verify_stored(
+        self, stored: Guarded[Row] | DamagedRow, account_id: str | None = None
+    ) -> Row | DamagedRow:
+        """A row of a list: itself to be believed, or as damaged.
+
+        Args:
+            account_id: Whose list it is; ``None`` for an operator's of all accounts.
+        """
         if isinstance(stored, DamagedRow):
             return stored
         try:
-            return self.verify(stored)
+            row = self.verify(stored)
         except TamperedRow as error:
             return error.row
+        is_listed = account_id is None or row.columns().get("account_id") == account_id
+        return row if is_listed else tampered(row).row
 
     def verify_often(self, guarded: Guarded[Row]) -> Row:
         """The same, for rows that many requests read: what was verified before is remembered.

@@ -1,5 +1,6 @@
 """Values between rows and envelopes: the one place that seals a value and the one that opens it."""
 
+from app.domain.guarded import Mac
 from app.domain.memo import Memo
 from app.domain.secrets import SealedValue, Secret, SecretValue, StoredSecret
 from app.services.data_keys import LentKey
@@ -7,8 +8,15 @@ from backends.context import KeyContext, ValueContext
 from backends.envelope import open_envelope, seal
 
 
-def seal_value(lent: LentKey, secret: Secret, version: int, value: SecretValue) -> StoredSecret:
-    """The row of a secret, with its value sealed under the lent data key."""
+def seal_value(
+    lent: LentKey, secret: Secret, version: int, value: SecretValue, mac: Mac
+) -> StoredSecret:
+    """The row of a secret, with its value sealed under the lent data key.
+
+    Args:
+        secret: Its id and name are believed: they were made or verified just now.
+        mac: The MAC of these.
+    """
     owner = lent.context
     context = _context(owner, secret.id, secret.name, version)
     return StoredSecret(
@@ -20,6 +28,8 @@ def seal_value(lent: LentKey, secret: Secret, version: int, value: SecretValue) 
         envelope=seal(lent.key, value.reveal().encode(), context),
         create_time_ms=secret.create_time_ms,
         update_time_ms=secret.update_time_ms,
+        mac_key_id=mac.key_id,
+        mac=mac.tag,
     )
 
 

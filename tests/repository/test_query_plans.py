@@ -49,7 +49,7 @@ def read_everything(repository: Repository) -> None:
 def write_everything(work: UnitOfWork) -> None:
     """Every write of a request."""
     work.secrets.add(rows.secret())
-    work.secrets.lock_version(rows.OURS, "sec_0001")
+    work.secrets.lock(rows.OURS, "sec_0001")
     work.secrets.replace_value(rows.secret())
     work.secrets.reseal(rows.secret(), sealed_under=rows.DATA_KEY)
     work.secrets.delete(rows.OURS, "sec_0001")

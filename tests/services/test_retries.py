@@ -224,3 +224,16 @@ def test_many_at_once_with_one_id_write_once(tenant: Tenant, rows: Rows) -> None
         answers = set(pool.map(lambda _: create(tenant), range(8)))
     assert len(answers) == 1
     assert len(rows.all("secrets", name="A")) == 1
+
+
+@pytest.mark.parametrize("column", ["digest", "expires_at_ms"])
+def test_an_answer_is_neither_given_to_another_request_nor_kept_for_longer(
+    deployment: Deployment, tenant: Tenant, rows: Rows, column: str
+) -> None:
+    create(tenant)
+    create(tenant, "B", RetryKey("request-2", OTHER.request))
+    other = rows.one("answers", request_id="request-2")["digest"]
+    edits = {"digest": other, "expires_at_ms": deployment.clock() + (HOUR + 30) * 1000}
+    rows.edit("answers", {"request_id": "request-1"}, **{column: edits[column]})
+    with pytest.raises(TamperedRow, match="answers"):
+        create(tenant, retry=OTHER if column == "digest" else CREATE)

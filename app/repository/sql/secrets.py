@@ -24,8 +24,9 @@ from sqlalchemy import (
 )
 
 from app.domain.errors import StorageUnavailable
-from app.domain.secrets import Secret, SecretFilter, StoredSecret
-from app.repository.base import SealedSecrets, SecretRepository
+from app.domain.guarded import Guarded
+from app.domain.secrets import Secret, SecretFilter, SecretIdentity, StoredSecret
+from app.repository.base import LockedSecret, SealedSecrets, SecretRepository
 from app.repository.sql import fields
 from app.repository.sql.fields import Row
 from app.repository.sql.lists import as_list, is_in
@@ -60,9 +61,20 @@ _VIEW = select(
 _VIEW_BY_NAME = _VIEW.where(_OWN, _NAMED)
 _VIEW_BY_ID = _VIEW.where(_THIS)
 _STORED_COLUMNS = tuple(secrets.c[name] for name in StoredSecret._fields)
-_STORED_TYPES = (str, str, str, int, str, bytes, int, int)
+_STORED_TYPES = (str, str, str, int, str, bytes, int, int, str, bytes)
 _ADD = InsertUnlessThere(secrets)
-_LOCK_VERSION = select(secrets.c.version).where(_THIS).with_for_update()
+_LOCK = (
+    select(
+        secrets.c.version,
+        secrets.c.account_id,
+        secrets.c.id,
+        secrets.c.name,
+        secrets.c.mac_key_id,
+        secrets.c.mac,
+    )
+    .where(_THIS)
+    .with_for_update()
+)
 _REPLACE_VALUE = (
     update(secrets)
     .where(_THIS)
@@ -169,13 +181,14 @@ class SqlSecrets(SecretRepository):
         }
         return parse_sealed(self._statements.all(SEALED, parameters), most_bytes)
 
-    def lock_version(self, account_id: str, secret_id: str) -> int:
-        """The version of a secret that exists; 0 for a damaged one, so that it can be replaced."""
-        row = self._statements.first(_LOCK_VERSION, _this(account_id, secret_id))
+    def lock(self, account_id: str, secret_id: str) -> LockedSecret:
+        """A secret that exists; a damaged version is 0, so that it can be replaced."""
+        row = self._statements.first(_LOCK, _this(account_id, secret_id))
         if row is None:
             raise StorageUnavailable("The row is gone.")
-        version = row[0]
-        return version if type(version) is int and 0 < version <= _LARGEST_VERSION else 0
+        version, *identity = row
+        is_whole = type(version) is int and 0 < version <= _LARGEST_VERSION
+        return LockedSecret(version if is_whole else 0, _parse_identity(tuple(identity)))
 
     def replace_value(self, secret: StoredSecret) -> None:
         """Write version, data key, envelope and update time of a secret that is locked."""
@@ -235,6 +248,13 @@ def _containing(part: str) -> str:
     for special in (_ESCAPE, "%", "_"):
         part = part.replace(special, _ESCAPE + special)
     return f"%{part}%"
+
+
+@fields.parses(_TABLE)
+def _parse_identity(row: Row) -> Guarded[SecretIdentity]:
+    account_id, secret_id, name, *mac = row
+    identity = SecretIdentity(fields.text(account_id), fields.text(secret_id), fields.text(name))
+    return Guarded(identity, fields.mac(*mac))
 
 
 @fields.parses(_TABLE)

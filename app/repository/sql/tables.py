@@ -180,6 +180,7 @@ secrets = Table(
     _column("create_time_ms", Number),
     _column("update_time_ms", Number),
     _column("data_key_id", String),
+    *_mac(),  # covers account_id, id and name only
     _column("envelope", Bytes),  # last: a list reads no page that only an envelope fills
     PrimaryKeyConstraint("account_id", "id"),
     UniqueConstraint("account_id", "name"),
@@ -189,6 +190,7 @@ secrets = Table(
     _at_most("id", 64),
     _at_most("name", 255),
     CheckConstraint("version >= 1", name="version"),
+    _tag("mac"),
     sqlite_strict=True,
 )
 

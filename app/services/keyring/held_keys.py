@@ -63,14 +63,18 @@ def _read(repository: Repository, opened: OpenedSystemKey, ids: Sequence[tuple[s
         try:
             stored = repository.data_keys.get(account_id, data_key_id)
             if stored is not None:
-                keys.append(_verified(opened, stored))
+                keys.append(_verified(opened, stored, (account_id, data_key_id)))
         except TamperedRow as error:
             damaged.append(error.row)
     return Batch(keys, damaged)
 
 
-def _verified(opened: OpenedSystemKey, stored: StoredDataKey) -> VerifiedDataKey:
+def _verified(
+    opened: OpenedSystemKey, stored: StoredDataKey, asked: tuple[str, str]
+) -> VerifiedDataKey:
     record = verify_data_key(opened, stored)
+    if (record.account_id, record.id) != asked:
+        raise TamperedRow(record.table, *asked)
     context = KeyContext(opened.context.deployment_id, record.account_id, record.id)
     wrappings = tuple(to_wrapped_key(each.unverified) for each in stored.wrappings)
     return VerifiedDataKey(record, HeldKey(context, record.check, wrappings))

@@ -14,6 +14,7 @@ from app.domain.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.damage import DamagedRow
 from app.domain.data_keys import DataKeyRecord
 from app.domain.errors import StorageUnavailable, TamperedRow
+from app.domain.guarded import Mac
 from app.domain.reencryption import Reencryption
 from app.domain.secrets import StoredSecret
 from app.repository.base import Database
@@ -202,7 +203,7 @@ class Reencrypt:
                 raise refusal
             after = batch[-1].id
             pace.wait(len(batch))
-            with self._data_keys.lend(stored) as old:
+            with self._data_keys.lend(stored, record.account_id) as old:
                 opened = [_reseal(old, active, secret) for secret in batch]
             resealed = [secret for secret in opened if secret is not None]
             complete = complete and len(resealed) == len(batch)
@@ -265,4 +266,5 @@ def _reseal(old: LentKey, active: LentKey, secret: StoredSecret) -> StoredSecret
         value = open_value(old, secret)
     except DecryptionError:
         return None
-    return seal_value(active, secret.view(), secret.version, value)
+    mac = Mac(secret.mac_key_id, secret.mac)
+    return seal_value(active, secret.view(), secret.version, value, mac)

@@ -84,6 +84,8 @@ def secret(number: int = 1, account_id: str = OURS, **changes: Any) -> StoredSec
         envelope=b"sealed %d" % number,
         create_time_ms=number,
         update_time_ms=number,
+        mac_key_id=MAC.key_id,
+        mac=MAC.tag,
     )
     return row._replace(**changes)
 

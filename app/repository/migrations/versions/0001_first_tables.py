@@ -147,6 +147,8 @@ def _secrets() -> None:
         _column("create_time_ms", _NUMBER),
         _column("update_time_ms", _NUMBER),
         _column("data_key_id", _STRING),
+        _column("mac_key_id", _STRING),
+        _column("mac", _BYTES),
         _column("envelope", _BYTES),
         sa.PrimaryKeyConstraint("account_id", "id", name="pk_secrets"),
         sa.UniqueConstraint("account_id", "name", name="uq_secrets_account_id_name"),
@@ -155,6 +157,7 @@ def _secrets() -> None:
         sa.CheckConstraint("length(id) BETWEEN 1 AND 64", name="ck_secrets_id"),
         sa.CheckConstraint("length(name) BETWEEN 1 AND 255", name="ck_secrets_name"),
         sa.CheckConstraint("version >= 1", name="ck_secrets_version"),
+        sa.CheckConstraint('length("mac") = 33', name="ck_secrets_mac"),
     )
     op.create_index("ix_secrets_data_key_id", "secrets", ["account_id", "data_key_id"])
 
