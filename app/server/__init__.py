@@ -1,0 +1,1 @@
+"""What is gunicorn's: connections, their bounds in time, and answers to what is no request."""
