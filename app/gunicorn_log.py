@@ -1,5 +1,6 @@
 """gunicorn's log, written as ours is."""
 
+import logging
 from typing import Any
 
 from gunicorn.glogging import Logger
@@ -14,3 +15,4 @@ class GunicornLog(Logger):  # type: ignore[misc]  # gunicorn has no types
         """Replace gunicorn's handlers with ours; it keeps no access log."""
         super().setup(cfg)
         configure(cfg.loglevel.upper())
+        logging.captureWarnings(capture=True)  # they would wait for a reader that has stalled

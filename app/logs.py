@@ -13,6 +13,8 @@ import traceback
 from datetime import UTC, datetime
 from types import TracebackType
 
+from app.log_queue import LogQueue
+
 _ALWAYS = ("timestamp", "level", "logger", "pid", "event")
 _GIVEN = (
     "route",
@@ -27,6 +29,7 @@ _GIVEN = (
     "detail",
     "exception",
     "frames",
+    "dropped",
 )
 
 FIELDS = _ALWAYS + _GIVEN
@@ -34,6 +37,8 @@ FIELDS = _ALWAYS + _GIVEN
 
 _OURS = "strongroom"
 _SERVER = "gunicorn.error"
+
+_queue: LogQueue | None = None
 
 _JSON = json.JSONEncoder(default=lambda other: type(other).__name__)
 _LOG = logging.getLogger(_OURS)
@@ -52,7 +57,7 @@ def configure(level: str) -> None:
             "version": 1,
             "disable_existing_loggers": False,
             "formatters": {"json": {"()": ListedFields}},
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+            "handlers": {"stderr": {"()": QueueHandler, "formatter": "json"}},
             "root": {"level": max(number, logging.WARNING), "handlers": ["stderr"]},
             "loggers": {
                 _OURS: {"level": number},
@@ -93,6 +98,25 @@ class ListedFields(logging.Formatter):
         return _JSON.encode(line)
 
 
+class QueueHandler(logging.Handler):
+    """Leaves lines to the one thread that writes to standard error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._queue = _queue_of_stderr()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Add a line."""
+        try:
+            self._queue.put(self.format(record))
+        except Exception:  # noqa: BLE001 - as every handler does
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Wait until what was added is written, but not for a reader that has stalled."""
+        self._queue.flush()
+
+
 def frames_of(trace: TracebackType | None) -> list[str]:
     """Where an exception came through, outermost first, without what it said."""
     return [f"{each.filename}:{each.lineno} {each.name}" for each in traceback.extract_tb(trace)]
@@ -113,3 +137,17 @@ def _log_thread(failed: threading.ExceptHookArgs) -> None:
 def _log_unraisable(failed: "sys.UnraisableHookArgs") -> None:
     if failed.exc_value is not None:
         _LOG.error("unraisable", exc_info=failed.exc_value)
+
+
+def _queue_of_stderr() -> LogQueue:
+    """Return the one queue of this process: lines keep their order when the log is set up anew."""
+    global _queue  # noqa: PLW0603 - as the loggers themselves are
+    if _queue is None or _queue.stream is not sys.stderr:
+        _queue = LogQueue(sys.stderr, _dropped)
+    return _queue
+
+
+def _dropped(count: int) -> str:
+    said = {"msg": "log_lines_dropped", "name": f"{_OURS}.logs", "dropped": count}
+    level = {"levelname": "WARNING", "levelno": logging.WARNING}
+    return ListedFields().format(logging.makeLogRecord(said | level))

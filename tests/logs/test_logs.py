@@ -23,6 +23,8 @@ class Log:
 
     @property
     def text(self) -> str:
+        for handler in logging.getLogger().handlers:
+            handler.flush()
         return self._stream.getvalue()
 
     @property
