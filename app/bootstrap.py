@@ -39,6 +39,9 @@ from config.settings import Examined, Settings
 CLOCK_SECONDS = 60.0
 """How often a worker looks if its wall clock was set, in seconds."""
 
+CREDENTIALS_SECONDS = 20.0
+"""How often a worker looks if the credentials for its key providers end soon, in seconds."""
+
 TASK_SECONDS = 10.0
 """How long closing waits for periodic tasks under way, in seconds."""
 LOOK_AFTER_KEYS_S = 5.0
@@ -104,6 +107,7 @@ def build(
 
     tasks = PeriodicTasks()
     tasks.add("clock", CLOCK_SECONDS, steady.look)
+    tasks.add("credentials", CREDENTIALS_SECONDS, keyring.prepare)
     look_after_s = min(LOOK_AFTER_KEYS_S, life_s / 4)
     tasks.add("root_key_proof", look_after_s, system_key.renew_proof)
     tasks.add("data_key_cache", look_after_s, cache.expire)

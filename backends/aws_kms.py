@@ -1,31 +1,23 @@
 """Data keys wrapped by AWS KMS: ``aws-kms:ARN``, the ARN of a symmetric key or of an alias.
 
-Credentials come from boto3's usual chain, the Region from the ARN, another endpoint from boto3's
-own ``AWS_ENDPOINT_URL_KMS``. Every call names the key and carries the context as KMS's encryption
-context: KMS authenticates it, and logs it in CloudTrail. A blob is KMS's own; two of its bytes may
-be changed without KMS noticing, so equal keys may have different blobs.
+Credentials come from boto3's usual chain and are fetched apart from any call. The Region is that of
+the ARN, and another endpoint comes from boto3's own ``AWS_ENDPOINT_URL_KMS``. Every call names the
+key and carries the context as KMS's encryption context: KMS authenticates it, and logs it in
+CloudTrail. A blob is KMS's own; two of its bytes may be changed without KMS noticing, so equal keys
+may have different blobs.
 
 What suffices is in ``docs/keys/aws-kms.md``: ``kms:GenerateDataKey``, ``kms:Encrypt``,
 ``kms:Decrypt``, ``kms:ReEncryptFrom``, ``kms:ReEncryptTo`` and ``kms:DescribeKey`` on the key.
 """
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
-from ipaddress import ip_address
-from typing import Any, ClassVar, Protocol, TypeVar, cast
-from urllib.parse import urlsplit
+from typing import ClassVar, TypeVar
 
-import boto3
-from botocore import exceptions as aws
-from botocore.config import Config
-
-from backends.bounded_response import BoundedResponse
-from backends.client_keeper import ClientKeeper
+from backends.client_keeper import ClientKeeper, Connect
 from backends.context import KeyContext
 from backends.data_key import DATA_KEY_BYTES, DataKey, key_check, verify_key
 from backends.errors import (
-    CredentialsMissing,
     DecryptionError,
     KeyAccessDenied,
     KeyProviderConfigError,
@@ -34,25 +26,19 @@ from backends.errors import (
 )
 from backends.kms_answers import (
     GARBLED,
-    NOT_ACCEPTED,
     WRONG_KEY_TYPE,
-    Problem,
     outage,
     problem,
-    problem_of,
     why_unusable,
 )
 from backends.kms_arn import KmsArn, key_of, key_ref, root_of
+from backends.kms_client import Answer, Kms, connect, in_our_words
 from backends.many import side_by_side
 from backends.provider import KeyItems, KeyProvider, ProviderStatus, WrappedItems, WrappedKey
 from backends.spec import ProviderSpec
 
 T = TypeVar("T")
-Answer = Mapping[str, Any]
 
-_CONNECT_SECONDS = 1
-_READ_SECONDS = 1
-_ATTEMPTS = 2
 _KEY_TYPE = ("ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT")
 _LARGEST_BLOB = 6144  # KMS API Reference, Decrypt, CiphertextBlob
 
@@ -61,62 +47,7 @@ _BAD_ARN = problem(
     "must be the ARN of a KMS key or alias, for example "
     "aws-kms:arn:aws:kms:eu-west-1:111122223333:alias/NAME, without options.",
 )
-_NO_TLS = problem(
-    KeyProviderConfigError, "AWS_ENDPOINT_URL_KMS must be https:, or http: to a loopback address."
-)
-_BAD_CONFIG = problem(
-    KeyProviderConfigError, "the AWS configuration, profile or endpoint is not usable."
-)
 _OTHER_KEY = problem(UnknownKey, "the wrapping is under another KMS key.")
-
-# What boto3 raises where there was no answer to read a code from, the most specific first.
-_FAILURES: Sequence[tuple[type[Exception] | tuple[type[Exception], ...], Problem]] = (
-    (aws.SSLError, outage("The TLS connection to KMS failed.")),
-    (aws.ProxyConnectionError, outage("The proxy to KMS cannot be reached.")),
-    (
-        (aws.ConnectTimeoutError, aws.ReadTimeoutError),
-        outage("KMS did not answer in time."),
-    ),
-    (aws.ConnectionClosedError, outage("KMS closed the connection.")),
-    ((aws.ConnectionError, aws.HTTPClientError), outage("KMS cannot be reached.")),
-    (
-        (
-            aws.NoCredentialsError,
-            aws.PartialCredentialsError,
-            aws.CredentialRetrievalError,
-            aws.MetadataRetrievalError,
-            aws.TokenRetrievalError,
-            aws.NoAuthTokenError,
-            aws.SSOError,
-            aws.LoginError,
-        ),
-        problem(CredentialsMissing, "no usable AWS credentials were found."),
-    ),
-    (aws.ParamValidationError, NOT_ACCEPTED),
-    (
-        (
-            aws.ProfileNotFound,
-            aws.ConfigNotFound,
-            aws.ConfigParseError,
-            aws.InvalidConfigError,
-            aws.BaseEndpointResolverError,
-            aws.EndpointProviderError,
-        ),
-        _BAD_CONFIG,
-    ),
-    (Exception, GARBLED),
-)
-
-
-class Kms(Protocol):
-    """What is called of boto3's client of KMS, and so what its policy must allow."""
-
-    def generate_data_key(self, **request: object) -> Answer: ...  # noqa: D102
-    def encrypt(self, **request: object) -> Answer: ...  # noqa: D102
-    def decrypt(self, **request: object) -> Answer: ...  # noqa: D102
-    def re_encrypt(self, **request: object) -> Answer: ...  # noqa: D102
-    def describe_key(self, **request: object) -> Answer: ...  # noqa: D102
-    def close(self) -> None: ...  # noqa: D102
 
 
 class AwsKms(KeyProvider):
@@ -136,14 +67,14 @@ class AwsKms(KeyProvider):
         self,
         name: KmsArn,
         setting: str,
-        connect: Callable[[], Kms | KeyProviderError],
+        connect: Connect[Kms],
         concurrency: int,
     ) -> None:
         self._name = name
         self._key = None if name.is_alias else name
         self._setting = setting
         self._concurrency = concurrency
-        self._clients = ClientKeeper(connect)
+        self._clients = ClientKeeper(connect, setting)
 
     def wrap(self, key: DataKey, context: KeyContext) -> WrappedKey:
         """``Encrypt``, and ``Decrypt`` at once.
@@ -165,6 +96,10 @@ class AwsKms(KeyProvider):
             return self._ask(self._describe)
         except KeyProviderError as error:
             return ProviderStatus(healthy=False, key_ref=None, detail=str(error))
+
+    def prepare(self, seconds: float) -> None:
+        """Fetch credentials ahead, and build the client."""
+        self._clients.prepare(seconds)
 
     def close(self) -> None:
         """Close the connections of this process."""
@@ -213,9 +148,10 @@ class AwsKms(KeyProvider):
 
         It is raised by a frame that holds neither a key nor what the vendor raised.
         """
-        answer = _in_our_words(lambda: question(self._clients.client()), self._setting)
+        client = self._clients.client()
+        answer = in_our_words(lambda: question(client), self._setting)
         if isinstance(answer, KeyAccessDenied):
-            self._clients.refused()
+            self._clients.refused(client)
         if isinstance(answer, KeyProviderError):
             raise answer
         return answer
@@ -331,74 +267,5 @@ def from_spec(spec: ProviderSpec) -> AwsKms:
     name = KmsArn.parse(spec.location)
     if name is None or spec.options:
         raise _BAD_ARN(spec.setting)
-    connect = partial(_connect, name.region, spec.concurrency, spec.setting)
-    keep = partial(_in_our_words, connect, spec.setting)
-    return AwsKms(name, spec.setting, keep, spec.concurrency)
-
-
-def _connect(region: str, connections: int, setting: str) -> Kms:
-    """A client of KMS that carries plaintext keys over TLS only, through a proxy where one is set.
-
-    The environment's proxies are honoured because they see nothing but TLS. A loopback address in
-    clear is for tests and emulators, and is never handed to a proxy.
-    """
-    _silence_vendor_logs()
-    session = boto3.session.Session()
-    if session.get_credentials() is None:
-        raise aws.NoCredentialsError
-    config = Config(
-        connect_timeout=_CONNECT_SECONDS,
-        read_timeout=_READ_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-        max_pool_connections=connections,
-    )
-    build = partial(session.client, "kms", region_name=region)
-    try:
-        client = build(config=config)
-    except ValueError:  # the endpoint is no URL
-        raise _BAD_CONFIG(setting) from None
-    endpoint = urlsplit(client.meta.endpoint_url)
-    if endpoint.scheme != "https":
-        if not _is_loopback(endpoint.hostname or ""):
-            raise _NO_TLS(setting)
-        client = build(config=config.merge(Config(proxies={})))
-    # botocore has no public way to it; this mapping is that of all its pools, a proxy's among them.
-    pools = client._endpoint.http_session._pool_classes_by_scheme  # noqa: SLF001
-    pools.update({scheme: _bounded(pool) for scheme, pool in pools.items()})
-    return cast("Kms", client)
-
-
-def _bounded(pool: type[Any]) -> type[Any]:
-    """The pool of connections, with answers that end in time."""
-    connection = type("Connection", (pool.ConnectionCls,), {"response_class": BoundedResponse})
-    return type("Pool", (pool,), {"ConnectionCls": connection})
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _silence_vendor_logs() -> None:
-    """At DEBUG botocore logs whole answers, plaintext data keys among them."""
-    for name in ("boto3", "botocore", "urllib3"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-def _in_our_words(call: Callable[[], T], setting: str) -> T | KeyProviderError:
-    try:
-        return call()
-    except KeyProviderError as error:
-        return error.with_traceback(None)
-    except Exception as failure:  # noqa: BLE001  # an answer may break any part of botocore
-        return _translate(failure, setting)
-
-
-def _translate(failure: Exception, setting: str) -> KeyProviderError:
-    if isinstance(failure, aws.ClientError):
-        code = str(failure.response.get("Error", {}).get("Code"))
-        status = failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return problem_of(code, status)(setting)
-    return next(meaning for kind, meaning in _FAILURES if isinstance(failure, kind))(setting)
+    build = partial(connect, name, spec.concurrency, spec.setting)
+    return AwsKms(name, spec.setting, build, spec.concurrency)

@@ -117,6 +117,11 @@ class Keyring:
         for member in (*self._providers, *self._escrow):
             member.provider.refresh()
 
+    def prepare(self) -> None:
+        """Have every provider begin to fetch its credentials where calls need new ones soon."""
+        for member in (*self._providers, *self._escrow):
+            member.provider.prepare(0.0)
+
     def close(self) -> None:
         """Let go of the connections and threads of every provider."""
         for member in (*self._providers, *self._escrow):

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, replace
 
 _ARN = re.compile(
-    r"arn:(?P<partition>aws(?:-cn|-us-gov|-eusc)?)"
+    r"arn:(?P<partition>aws(?:-cn|-us-gov|-eusc|-iso(?:-[bef])?)?)"
     r":kms:(?P<region>[a-z]{2,4}(?:-[a-z]{1,16}){1,2}-[0-9]{1,2})"
     r":(?P<account>[0-9]{12})"
     # KMS's own pattern for alias names; alias/aws/ names keys that only AWS services may use.

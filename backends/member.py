@@ -2,8 +2,9 @@
 
 A call of a remote provider runs in a thread of its own and is given up after 3 seconds or at the
 request's deadline, whatever the vendor's library does; a member whose calls all hang refuses at
-once. A circuit breaker refuses at once while the provider is down. Health is asked for
-rarely: a good answer holds for 20 seconds and a bad one for 3, because a probe costs money.
+once. Where no request waits, as in a command, credentials are waited for before the call, and for
+longer. A circuit breaker refuses at once while the provider is down. Health is asked for rarely: a
+good answer holds for 20 seconds and a bad one for 3, because a probe costs money.
 """
 
 import contextvars
@@ -19,9 +20,10 @@ from backends.circuit_breaker import CircuitBreaker
 from backends.daemon_thread import in_daemon_thread
 from backends.errors import KeyProviderError, KeyUnavailable
 from backends.provider import KeyWrapper, ProviderStatus
-from backends.request_deadline import seconds_left
+from backends.request_deadline import is_in_request, seconds_left
 
 CALL_SECONDS = 3.0
+PREPARE_SECONDS = 30.0
 GOOD_STATUS_SECONDS = 20.0
 BAD_STATUS_SECONDS = 3.0
 
@@ -114,6 +116,8 @@ class Member(Generic[Provider]):
     def _run(self, work: Callable[[], T], seconds: float, slots: threading.BoundedSemaphore) -> T:
         if not self.provider.remote:
             return work()
+        if not is_in_request():
+            self.provider.prepare(PREPARE_SECONDS)
         future = self._submit(work, slots)
         try:
             return future.result(seconds_left(seconds))

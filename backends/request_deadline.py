@@ -18,6 +18,11 @@ def request_deadline(seconds: float) -> Iterator[None]:
         _moment.reset(token)
 
 
+def is_in_request() -> bool:
+    """Whether a deadline holds; in commands and in the background there is none."""
+    return _moment.get() is not None
+
+
 def seconds_left(at_most: float) -> float:
     """Seconds until the deadline, between 0 and ``at_most``; the latter where there is none."""
     moment = _moment.get()

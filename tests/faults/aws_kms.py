@@ -10,7 +10,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.retries.standard import ExponentialBackoff
 
-from backends import aws_kms
+from backends import kms_client
 from backends.errors import (
     KeyAccessDenied,
     KeyDisabled,
@@ -108,7 +108,7 @@ class AwsKmsBackend(Backend):
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
         patch.setenv("NO_PROXY", "*")
-        patch.setattr(aws_kms, "_READ_SECONDS", READ_SECONDS)
+        patch.setattr(kms_client, "_READ_SECONDS", READ_SECONDS)
         patch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
         self._arn = self._kms.create_key()
         self.keys = f"aws-kms:{self._arn}"

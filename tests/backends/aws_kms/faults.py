@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from botocore import exceptions as aws
 from botocore.awsrequest import AWSResponse
 
-from backends.errors import KeyAccessDenied, KeyProviderError, KeyUnavailable
+from backends.errors import CredentialsMissing, KeyAccessDenied, KeyProviderError, KeyUnavailable
 from tests.backends.aws_kms.kms import VENDOR_TEXT, Fault, answer, refusal
 
 _OTHER_KEY = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-4000-8000-000000000000"
@@ -66,7 +66,7 @@ FAULTS: Mapping[str, tuple[type[KeyProviderError], Fault]] = {
     "deep": (KeyUnavailable, _answered(200, b'{"a":' * 5000 + b"1" + b"}" * 5000)),
     "another key": (KeyUnavailable, _of_another_key),
     "denied": (KeyAccessDenied, _refused_as("AccessDeniedException")),
-    "expired token": (KeyAccessDenied, _refused_as("ExpiredTokenException")),
+    "expired token": (CredentialsMissing, _refused_as("ExpiredTokenException")),
     "unknown client": (KeyAccessDenied, _refused_as("UnrecognizedClientException")),
     "bad signature": (KeyAccessDenied, _refused_as("InvalidSignatureException")),
 }

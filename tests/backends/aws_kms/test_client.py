@@ -26,9 +26,9 @@ class Sessions:
         self.built = 0
         self._session = boto3.session.Session
 
-    def __call__(self) -> boto3.session.Session:
+    def __call__(self, **options: object) -> boto3.session.Session:
         self.built += 1
-        return self._session()
+        return self._session(**options)
 
 
 @pytest.fixture

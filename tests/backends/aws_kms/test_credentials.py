@@ -1,16 +1,19 @@
 """Credentials come from boto3's usual chain; what is wrong with them heals without a restart."""
 
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import boto3
 import pytest
+from botocore import exceptions as aws
 
 from backends import client_keeper
 from backends.aws_kms import AwsKms
 from backends.context import KeyContext
-from backends.errors import KeyAccessDenied
+from backends.errors import CredentialsMissing, KeyAccessDenied
 from tests.backends.aws_kms.faults import FAULTS
-from tests.backends.aws_kms.kms import Kms
+from tests.backends.aws_kms.kms import VENDOR_TEXT, Kms
 
 Write = Callable[[str], None]
 
@@ -102,3 +105,36 @@ def test_half_of_a_pair_is_a_denial(
         patch.setenv("AWS_ACCESS_KEY_ID", "HALF")
         with pytest.raises(KeyAccessDenied, match="no usable AWS credentials"):
             provider.generate(context)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        aws.NoCredentialsError(),
+        aws.PartialCredentialsError(provider="env", cred_var=VENDOR_TEXT),
+        aws.CredentialRetrievalError(provider="custom-process", error_msg=VENDOR_TEXT),
+        aws.CredentialRetrievalError(provider="container-role", error_msg=VENDOR_TEXT),
+        aws.MetadataRetrievalError(error_msg=VENDOR_TEXT),
+        aws.TokenRetrievalError(provider="sso", error_msg=VENDOR_TEXT),
+        aws.UnauthorizedSSOTokenError(),
+        aws.LoginRefreshRequired(),
+        ValueError(VENDOR_TEXT),
+    ],
+)
+def test_credentials_that_cannot_be_had_are_missing_and_no_vendors_word_is_told(
+    monkeypatch: pytest.MonkeyPatch, provider: AwsKms, context: KeyContext, error: Exception
+) -> None:
+    def fail(_session: object) -> None:
+        raise error
+
+    monkeypatch.setattr(boto3.session.Session, "get_credentials", fail)
+    missing = failure_of(provider, context)
+    shown = traceback.TracebackException.from_exception(missing, capture_locals=True)
+    assert VENDOR_TEXT not in "".join(shown.format())
+    assert (missing.__cause__, missing.__context__) == (None, None)
+
+
+def failure_of(provider: AwsKms, context: KeyContext) -> CredentialsMissing:
+    with pytest.raises(CredentialsMissing) as caught:
+        provider.generate(context)
+    return caught.value

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from botocore import exceptions as aws
 from botocore.awsrequest import AWSResponse
 
 from backends.aws_kms import AwsKms
@@ -162,27 +161,6 @@ def test_each_code_has_its_meaning(
 ) -> None:
     kms.fault = lambda _operation, _content: refusal(code)
     assert type(failure_of("unwrap", provider, made, context)) is error_class
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        aws.NoCredentialsError(),
-        aws.PartialCredentialsError(provider="env", cred_var=VENDOR_TEXT),
-        aws.CredentialRetrievalError(provider="process", error_msg=VENDOR_TEXT),
-        aws.MetadataRetrievalError(error_msg=VENDOR_TEXT),
-        aws.TokenRetrievalError(provider="sso", error_msg=VENDOR_TEXT),
-        aws.UnauthorizedSSOTokenError(),
-    ],
-)
-def test_credentials_that_cannot_be_had_are_a_denial(
-    kms: Kms, provider: AwsKms, made: Made, context: KeyContext, error: Exception
-) -> None:
-    def fail(_operation: str, _content: dict[str, Any]) -> AWSResponse:
-        raise error
-
-    kms.fault = fail
-    assert type(failure_of("generate", provider, made, context)) is KeyAccessDenied
 
 
 @pytest.mark.parametrize("call", ["generate", "unwrap"])
