@@ -42,11 +42,8 @@ def cause_of(error: BaseException | None) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def run_bare(connection: Connection, statement: str) -> Row | None:
-    """Run a statement without parameters: the words of a transaction, or a setting.
-
-    Returns:
-        The first row, if there is one.
+def run_bare(connection: Connection, statement: str) -> None:
+    """Run a statement without parameters or rows: the words of a transaction.
 
     Raises:
         StorageUnavailable: The database refused.
@@ -54,7 +51,7 @@ def run_bare(connection: Connection, statement: str) -> Row | None:
     try:
         with closing(connection.connection.cursor()) as cursor:
             cursor.execute(statement)
-            return _one(cursor)
+            return
     except connection.dialect.loaded_dbapi.Error as error:
         cause = cause_of(error)
     raise StorageUnavailable(cause)

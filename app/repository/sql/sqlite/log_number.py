@@ -16,7 +16,7 @@ Both formats are described in https://www.sqlite.org/fileformat2.html.
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,16 +52,15 @@ def new_number() -> int:
     return 1 + secrets.randbelow(2**_BITS - 1)
 
 
-def renumber(read: Callable[[str], int], run: Callable[[str], object]) -> None:
+def renumber(connection: sqlite3.Connection) -> None:
     """Give the transaction in progress a number.
 
-    Args:
-        read: Runs a statement and returns the number in its one row.
-        run: Runs a statement.
+    Raises:
+        sqlite3.Error: The database refused.
     """
-    before = read(f"PRAGMA {NUMBER}")
-    run(f"PRAGMA {NUMBER_BEFORE} = {before}")
-    run(f"PRAGMA {NUMBER} = {new_number()}")
+    ((before,),) = connection.execute(f"PRAGMA {NUMBER}")
+    connection.execute(f"PRAGMA {NUMBER_BEFORE} = {before}")
+    connection.execute(f"PRAGMA {NUMBER} = {new_number()}")
 
 
 def number_of(path: Path) -> int:

@@ -1,5 +1,6 @@
 """The writer: one connection of this process, used by one unit of work at a time."""
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,9 +16,9 @@ from app.repository.sql.sqlite import writer_place
 from app.repository.sql.sqlite.commit_group import CommitGroup
 from app.repository.sql.sqlite.connections import open_connection, writing_engine
 from app.repository.sql.sqlite.fair_lock import FairLock
-from app.repository.sql.sqlite.log_number import NO_NUMBER, renumber
+from app.repository.sql.sqlite.log_number import renumber
 from app.repository.sql.sqlite.writer_place import WriterPlace
-from app.repository.sql.statements import run_bare
+from app.repository.sql.statements import cause_of, run_bare
 
 
 class Writer:
@@ -129,9 +130,20 @@ class Writer:
 
 
 def renumber_transaction(connection: Connection) -> None:
-    """Give the transaction in progress its number."""
-    run = partial(run_bare, connection)
-    renumber(lambda statement: int((run(statement) or (NO_NUMBER,))[0]), run)
+    """Give the transaction in progress its number.
+
+    Raises:
+        StorageUnavailable: The database refused.
+    """
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - the engine's own
+    try:
+        renumber(driver)
+    except sqlite3.Error as error:
+        cause = cause_of(error)
+    else:
+        return
+    raise StorageUnavailable(cause)
 
 
 class _Unit:
