@@ -1,7 +1,10 @@
 """Connects everything: the one place where collaborators are built and handed to each other."""
 
 from contextlib import closing
+from pathlib import Path
 
+from app.domain.backups import Restored
+from app.domain.errors import DomainError
 from app.domain.findings import Findings
 from app.domain.secrets import NamePolicy, SecretRules
 from app.repository.base import Database, DatabaseMisconfigured
@@ -9,6 +12,7 @@ from app.repository.sql import connect
 from app.services.accounts import Accounts
 from app.services.api_keys import ApiKeys
 from app.services.authentication import Authentication
+from app.services.backups import Backups, LiveKeys
 from app.services.checkup import Checkup, look_at_providers
 from app.services.clock import Clock, SteadyClock, now_ms
 from app.services.container import Services
@@ -30,7 +34,7 @@ from app.services.secrets import Secrets
 from app.services.setup import Setup
 from app.services.system_key import SystemKey
 from backends.data_key_cache import DataKeyCache
-from backends.errors import KeyProviderConfigError
+from backends.errors import KeyProviderConfigError, KeyProviderError
 from backends.keyring import Keyring
 from backends.lifetime import AgeClock, Seconds, boot_seconds
 from backends.registry import create_faulty_keyring, create_keyring
@@ -133,6 +137,7 @@ def build(
         readiness=Readiness(database, system_key),
         checkup=Checkup(database, keyring, system_key),
         setup=Setup(database, system_key),
+        backups=Backups(database, system_key, clock),
         tasks=tasks,
         close=close,
     )
@@ -145,6 +150,40 @@ def database_exists(settings: Settings) -> bool:
         DatabaseMisconfigured: Its address cannot be used; names the setting.
     """
     return connect(settings.database_url).exists()
+
+
+def restore(settings: Settings, file: Path, *, replace: bool, skip_damaged: bool) -> Restored:
+    """Put a backup in the place of the database that the settings name.
+
+    Args:
+        file: The backup.
+        replace: Whether a database may be there already, to be set aside.
+        skip_damaged: Take over damaged rows, which grant nothing.
+
+    Raises:
+        KeyProviderConfigError: The keyring settings are wrong; names the setting.
+        DatabaseMisconfigured: The database's address cannot be used; names the setting.
+        FileRefused: The backup cannot be read, or the place is taken or in use.
+        BackupDamaged: The backup is not what a server wrote.
+    """
+    before = _live_keys(settings)
+    database = connect(settings.database_url)
+    with database.replacing(file, replace=replace) as replacement:
+        with closing(build(settings, database=replacement.database)) as services:
+            taken_over = services.backups.take_over(replacement, before, skip_damaged=skip_damaged)
+        contents = replacement.contents()
+        return Restored(taken_over, contents, replacement.put_in_place())
+
+
+def _live_keys(settings: Settings) -> LiveKeys | None:
+    """The API keys of the present database, if there is one that can be read."""
+    if not database_exists(settings):
+        return None
+    with closing(build(settings)) as services:
+        try:
+            return services.backups.live_keys()
+        except (DomainError, KeyProviderError):
+            return None
 
 
 def diagnose(examined: Examined) -> Findings:

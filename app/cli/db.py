@@ -17,6 +17,8 @@ def db() -> None:
 @db.command()
 @click.pass_obj
 def upgrade(environ: Mapping[str, str]) -> None:
-    """Bring the schema to the newest migration."""
+    """Bring the schema to the newest migration, after a backup if there is something to lose."""
     with closing(build(load(environ))) as services:
-        services.setup.upgrade()
+        backup = services.setup.upgrade()
+    if backup is not None:
+        click.echo(f"A backup was made first: {backup}")

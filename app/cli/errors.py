@@ -9,6 +9,7 @@ import click
 
 from app.cli.redeem import hide
 from app.domain.errors import (
+    BackupDamaged,
     DomainError,
     NotInitialised,
     RecoveryRefused,
@@ -34,6 +35,7 @@ EXIT_CODES: dict[type[Exception], int] = {
     SystemKeyUnreadable: DAMAGED,
     TamperedRow: DAMAGED,
     RecoveryRefused: DAMAGED,
+    BackupDamaged: DAMAGED,
     DomainError: REFUSED,
 }
 

@@ -17,6 +17,8 @@ _MODULES = {
     "init": "app.cli.init:init",
     "check": "app.cli.check:check",
     "db": "app.cli.db:db",
+    "backup": "app.cli.backup:backup",
+    "restore": "app.cli.backup:restore",
     "account": "app.cli.account:account",
     "api-key": "app.cli.api_key:api_key",
     "keyring": "app.cli.keyring:keyring",

@@ -144,6 +144,14 @@ class RecoveryRefused(DomainError):
     """The database is not the one that the recovery key was made for; nothing was written."""
 
 
+class FileRefused(DomainError):
+    """A file that was named cannot be read or made, or the place for it is taken."""
+
+
+class BackupDamaged(DomainError):
+    """What is in a backup is not what a server wrote; nothing was put in place."""
+
+
 class NotInitialised(DomainError):
     """The database holds no deployment yet: ``strongroom init`` makes one."""
 

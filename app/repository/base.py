@@ -14,10 +14,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from app.domain.accounts import Account
 from app.domain.api_keys import ApiKey
+from app.domain.backups import BackupContents
 from app.domain.damage import DamagedRow
 from app.domain.data_keys import DataKeyRecord, StoredDataKey, Wrapping
 from app.domain.findings import Findings
@@ -439,6 +441,35 @@ class UnitOfWork(Repository):
         """Make all changes durable; the unit of work cannot be used afterwards."""
 
 
+class Replacement(ABC):
+    """A copy of a backup that can take the place of the database.
+
+    Attributes:
+        database: The copy, to be looked at and changed before it is put in place.
+    """
+
+    database: "Database"
+
+    @abstractmethod
+    def contents(self) -> BackupContents:
+        """Count what is in the copy."""
+
+    @abstractmethod
+    def drop_pending_injections(self) -> int:
+        """Delete the injections that were not redeemed. Returns how many there were."""
+
+    @abstractmethod
+    def put_in_place(self) -> Path | None:
+        """Set the former database aside, with its log, and put the copy in its place.
+
+        Returns:
+            The former database, ``None`` where there was none.
+
+        Raises:
+            FileRefused: A process uses the former database.
+        """
+
+
 class Database(ABC):
     """Where readers and units of work come from. Safe to use from many threads."""
 
@@ -463,13 +494,38 @@ class Database(ABC):
         """Look at the database, in words for an operator."""
 
     @abstractmethod
-    def upgrade(self) -> None:
+    def upgrade(self) -> Path | None:
         """Make the database where there is none; bring its schema to the newest migration.
 
         Safe when several processes do it at once.
 
+        Returns:
+            The backup that was made before a database with tables was migrated.
+
         Raises:
             DatabaseMisconfigured: It cannot be made, others may see it, or it is newer than we.
+        """
+
+    @abstractmethod
+    def back_up(self, file: Path) -> BackupContents:
+        """Write what is committed now to a new file, whole or not at all, while others write.
+
+        Raises:
+            FileRefused: The file exists, or cannot be made.
+        """
+
+    @abstractmethod
+    def replacing(self, file: Path, *, replace: bool) -> AbstractContextManager[Replacement]:
+        """A verified copy of a backup. Leaving the block without putting it in place drops it.
+
+        Args:
+            file: The backup.
+            replace: Whether a database may be there already.
+
+        Raises:
+            FileRefused: The file cannot be read, or there is a database that may not be replaced,
+                or that a process uses.
+            BackupDamaged: The pages of the file do not fit together.
         """
 
     @abstractmethod

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from app.services.accounts import Accounts
 from app.services.api_keys import ApiKeys
 from app.services.authentication import Authentication
+from app.services.backups import Backups
 from app.services.checkup import Checkup
 from app.services.injections import Injections
 from app.services.keyring.recovery import Recovery
@@ -38,5 +39,6 @@ class Services:
     readiness: Readiness
     checkup: Checkup
     setup: Setup
+    backups: Backups
     tasks: PeriodicTasks
     close: Callable[[], None]

@@ -1,5 +1,7 @@
 """Makes a database into a deployment: schema, deployment id, system data key."""
 
+from pathlib import Path
+
 from app.repository.base import Database
 from app.services.system_key import SystemKey
 
@@ -11,9 +13,9 @@ class Setup:
         self._database = database
         self._system_key = system_key
 
-    def upgrade(self) -> None:
-        """Bring the schema to the newest migration."""
-        self._database.upgrade()
+    def upgrade(self) -> Path | None:
+        """Bring the schema to the newest migration. Returns the backup that was made before."""
+        return self._database.upgrade()
 
     def initialise(self) -> None:
         """Bring the schema up, and make the deployment and its system data key where none is.

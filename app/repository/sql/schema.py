@@ -40,6 +40,11 @@ def age(connection: Connection) -> SchemaAge:
     return SchemaAge.OLDER if applied <= known else SchemaAge.NEWER
 
 
+def is_empty(connection: Connection) -> bool:
+    """Whether no migration was ever applied."""
+    return not MigrationContext.configure(connection).get_current_heads()
+
+
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", "app.repository:migrations")

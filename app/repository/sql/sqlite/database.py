@@ -5,22 +5,32 @@ import os
 import sqlite3
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+from app.domain.backups import BackupContents
 from app.domain.errors import StorageUnavailable
 from app.domain.findings import Findings
-from app.repository.base import Database, DatabaseMisconfigured, Repository, UnitOfWork
+from app.repository.base import (
+    Database,
+    DatabaseMisconfigured,
+    Replacement,
+    Repository,
+    UnitOfWork,
+)
 from app.repository.sql import schema
 from app.repository.sql.schema import SchemaAge
 from app.repository.sql.sqlite import files
 from app.repository.sql.sqlite.anchor import Anchor
+from app.repository.sql.sqlite.backup import read_contents, write_backup
 from app.repository.sql.sqlite.connections import open_connection, reading_engine, writing_engine
 from app.repository.sql.sqlite.eraser import Eraser
 from app.repository.sql.sqlite.failures import explain, is_damage
 from app.repository.sql.sqlite.log_number import ForeignLog, is_own_log
+from app.repository.sql.sqlite.new_file import name_beside
 from app.repository.sql.sqlite.readers import Readers
+from app.repository.sql.sqlite.replacement import replacing
 from app.repository.sql.sqlite.settings import (
     SettingNotInForce,
     make_durable,
@@ -99,14 +109,27 @@ class SqliteDatabase(Database):
         findings.saw("database", f"{self._path}, SQLite {sqlite3.sqlite_version}")
         return findings
 
-    def upgrade(self) -> None:
+    def back_up(self, file: Path) -> BackupContents:
+        """Write what is committed now to a new file, whole or not at all, while others write."""
+        self._before_open(has_place=False)
+        write_backup(self._path, file)
+        return read_contents(file)
+
+    def replacing(self, file: Path, *, replace: bool) -> AbstractContextManager[Replacement]:
+        """A verified copy of a backup, to be put in the place of the database."""
+        return replacing(self._path, file, SqliteDatabase, replace=replace)
+
+    def upgrade(self) -> Path | None:
         """Make the database where there is none, and bring its schema to the newest migration."""
         self._make()
         age = self._age()
         if age in {SchemaAge.NEWER, SchemaAge.ABANDONED}:
             raise DatabaseMisconfigured(_say(_AGES[age]))
-        if age is SchemaAge.OLDER:
-            self._migrate()
+        if age is not SchemaAge.OLDER:
+            return None
+        backup = self._back_up_before_migration()
+        self._migrate()
+        return backup
 
     def close(self) -> None:
         """Close all connections, those in use as soon as they are given back.
@@ -167,6 +190,14 @@ class SqliteDatabase(Database):
                 return bool(busy == 0)
         except (sqlite3.Error, SettingNotInForce, StorageUnavailable):
             return False
+
+    def _back_up_before_migration(self) -> Path | None:
+        with closing(open_connection(reading_engine(self._path))) as connection:
+            if attempt(lambda: schema.is_empty(connection)):
+                return None
+        file = name_beside(self._path, "before-upgrade")
+        write_backup(self._path, file)
+        return file
 
     def _migrate(self) -> None:
         engine = writing_engine(self._path)

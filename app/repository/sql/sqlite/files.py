@@ -28,10 +28,21 @@ def create(path: Path) -> None:
         UnsafeFiles: They are not ours alone.
         OSError: They cannot be made.
     """
+    create_directory(path)
+    if not os.path.lexists(path):  # closing it would free the locks that SQLite holds on it for us
+        os.close(open_private(path))
+    require_safe(path)
+
+
+def create_directory(path: Path) -> None:
+    """Make the directory of a database where there is none.
+
+    Raises:
+        UnsafeFiles: It is not ours alone.
+        OSError: It cannot be made.
+    """
     path.parent.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
     _refuse(_directory_faults(path))
-    os.close(open_private(path))
-    require_safe(path)
 
 
 def open_private(path: Path) -> int:

@@ -47,10 +47,13 @@ _READ_ONLY = Setting("query_only", "ON", 1)
 _text: Callable[[bytes], str] = methodcaller("decode", "utf-8", "replace")
 
 
-def make_durable(path: Path) -> None:
+def make_durable(path: Path, *, anew: bool = False) -> None:
     """Give a database the write-ahead log, and a number if it has none; it keeps both.
 
     The caller has made sure that there is no log of another database.
+
+    Args:
+        anew: Give it another number also if it has one, so that it has no other log than its own.
 
     Raises:
         sqlite3.Error: It cannot be opened, or is in use.
@@ -59,7 +62,7 @@ def make_durable(path: Path) -> None:
     connection = _connect(path)
     try:
         ((number,),) = connection.execute(f"PRAGMA {NUMBER}")
-        if number == NO_NUMBER:
+        if anew or number == NO_NUMBER:
             # Into the file itself, with no log in between: no log ever continues the number 0.
             _put(connection, Setting("journal_mode", "DELETE", "delete"))
             connection.execute(f"PRAGMA {NUMBER} = {new_number()}").close()
