@@ -7,6 +7,7 @@ from app.domain.backups import Restored
 from app.domain.errors import DomainError
 from app.domain.findings import Findings
 from app.domain.secrets import NamePolicy, SecretRules
+from app.domain.usage import Usage
 from app.repository.base import Database, DatabaseMisconfigured
 from app.repository.sql import connect
 from app.services.accounts import Accounts
@@ -25,13 +26,16 @@ from app.services.keyring.reencrypt import Reencrypt
 from app.services.keyring.retire import Retire
 from app.services.keyring.rewrap import Rewrap
 from app.services.keyring.status import KeyringStatus
+from app.services.limits import Limits
 from app.services.periodic import PeriodicTasks
 from app.services.readiness import Readiness
 from app.services.redemption import Redemption
+from app.services.retention import DAY_MS, Retention
 from app.services.retries import Retries
 from app.services.root_key_proof import RootKeyProof
 from app.services.secrets import Secrets
 from app.services.setup import Setup
+from app.services.sweep import TICK_SECONDS, Sweep
 from app.services.system_key import SystemKey
 from backends.data_key_cache import DataKeyCache
 from backends.errors import KeyProviderConfigError, KeyProviderError
@@ -45,6 +49,9 @@ CLOCK_SECONDS = 60.0
 
 CREDENTIALS_SECONDS = 20.0
 """How often a worker looks if the credentials for its key providers end soon, in seconds."""
+
+SWEEP_AFTER_SECONDS = 5.0
+"""From a worker's start to its first sweep."""
 
 TASK_SECONDS = 10.0
 """How long closing waits for periodic tasks under way, in seconds."""
@@ -109,12 +116,17 @@ def build(
     )
     ahead = OpenedAhead(keyring, cache)
 
+    retention = Retention(steady, settings.retention_days * DAY_MS)
+    limits = Limits(_ceiling(settings), clock)
+    sweep = Sweep(database, retention, steady, age)
+
     tasks = PeriodicTasks()
     tasks.add("clock", CLOCK_SECONDS, steady.look)
     tasks.add("credentials", CREDENTIALS_SECONDS, keyring.prepare)
     look_after_s = min(LOOK_AFTER_KEYS_S, life_s / 4)
     tasks.add("root_key_proof", look_after_s, system_key.renew_proof)
     tasks.add("data_key_cache", look_after_s, cache.expire)
+    tasks.add("sweep", TICK_SECONDS, sweep.run, first_after_s=SWEEP_AFTER_SECONDS)
 
     def close() -> None:
         tasks.stop(TASK_SECONDS)
@@ -124,10 +136,10 @@ def build(
 
     return Services(
         authentication=Authentication(database, system_key, clock),
-        secrets=Secrets(database, data_keys, retries, system_key, rules, clock),
-        api_keys=ApiKeys(database, system_key, retries, clock),
+        secrets=Secrets(database, data_keys, retries, system_key, rules, clock, limits),
+        api_keys=ApiKeys(database, system_key, retries, clock, limits),
         accounts=Accounts(database, system_key, clock),
-        injections=Injections(database, system_key, retries, clock),
+        injections=Injections(database, system_key, retries, clock, limits, retention),
         redemption=Redemption(database, data_keys, system_key, clock, KeptSecrets(age_ms)),
         keyring_status=KeyringStatus(database, keyring),
         rewrap=Rewrap(database, keyring, system_key),
@@ -138,8 +150,18 @@ def build(
         checkup=Checkup(database, keyring, system_key),
         setup=Setup(database, system_key),
         backups=Backups(database, system_key, clock),
+        sweep=sweep,
         tasks=tasks,
         close=close,
+    )
+
+
+def _ceiling(settings: Settings) -> Usage:
+    return Usage(
+        secrets=settings.max_secrets,
+        injections=settings.max_injections,
+        api_keys=settings.max_api_keys,
+        bytes=settings.max_bytes,
     )
 
 

@@ -15,6 +15,7 @@ from config.listening import AddressFault, Endpoint, TcpAddress, parse_endpoints
 from config.sources import Fault, read
 
 PREFIX = "STRONGROOM_"
+_MOST = 10**15 - 1
 
 _HOME = "STRONGROOM_HOME"
 _AT_HOME = ("STRONGROOM_DATABASE_URL", "STRONGROOM_KEYS")
@@ -47,6 +48,11 @@ class Settings:
         data_key_max_age_days: After this, an active data key is replaced.
         data_key_cache_seconds: For how long a process keeps an unwrapped data key.
         data_key_cache_size: How many of them it keeps.
+        retention_days: For how long injections and API keys are kept once they ended.
+        max_secrets: How many secrets an account may hold.
+        max_injections: How many injections, those that ended included.
+        max_api_keys: How many API keys, those that ended included.
+        max_bytes: How many bytes all its rows may take.
         log_level: The name of a level of ``logging``.
         port: Of the default address, on loopback.
         bind: Where the server listens.
@@ -66,6 +72,11 @@ class Settings:
     data_key_max_age_days: int
     data_key_cache_seconds: int
     data_key_cache_size: int
+    retention_days: int
+    max_secrets: int
+    max_injections: int
+    max_api_keys: int
+    max_bytes: int
     log_level: str
     port: int
     bind: tuple[Endpoint, ...]
@@ -181,7 +192,7 @@ def _whole_number(least: int, most: int) -> Callable[[str], int]:
     """Reads ASCII digits only: ``int`` takes signs, spaces, underscores and other scripts too."""
 
     def deserialise(text: str) -> int:
-        if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
+        if not re.fullmatch("[0-9]{1,15}", text) or not least <= int(text) <= most:
             raise ValidationError(f"must be a whole number from {least} to {most}.")
         return int(text)
 
@@ -243,6 +254,11 @@ class _SettingsSchema(Schema):
     data_key_max_age_days = _number("STRONGROOM_DATA_KEY_MAX_AGE", 30, 1, 3650)
     data_key_cache_seconds = _number("STRONGROOM_DATA_KEY_CACHE_SECONDS", 300, 1, 3600)
     data_key_cache_size = _number("STRONGROOM_DATA_KEY_CACHE_SIZE", 1000, 1, 100_000)
+    retention_days = _number("STRONGROOM_RETENTION_DAYS", 30, 1, 3650)
+    max_secrets = _number("STRONGROOM_MAX_SECRETS", 2_000_000, 1, _MOST)
+    max_injections = _number("STRONGROOM_MAX_INJECTIONS", 1_000_000, 1, _MOST)
+    max_api_keys = _number("STRONGROOM_MAX_API_KEYS", 100_000, 1, _MOST)
+    max_bytes = _number("STRONGROOM_MAX_BYTES", 10 * 1024**3, 1, _MOST)
     log_level = _choice("STRONGROOM_LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", default="INFO")
     port = _number("PORT", 8080, 1, 65535)
     bind = fields.Function(deserialize=_endpoints, data_key="STRONGROOM_BIND")

@@ -50,6 +50,7 @@ ANSWERS: dict[type[Exception], ErrorAnswer] = {
     # What was sent.
     domain.InvalidRequest: ErrorAnswer(HTTPStatus.BAD_REQUEST, "invalid_request"),
     domain.SecretNameExists: ErrorAnswer(HTTPStatus.BAD_REQUEST, "secret_name_exists"),
+    domain.AccountLimitReached: ErrorAnswer(HTTPStatus.BAD_REQUEST, "account_limit_reached"),
     domain.RequestIdReused: ErrorAnswer(HTTPStatus.BAD_REQUEST, "request_id_reused"),
     domain.RequestIdUnusable: ErrorAnswer(HTTPStatus.BAD_REQUEST, "request_id_unusable"),
     BodyMissing: ErrorAnswer(HTTPStatus.BAD_REQUEST, "body_missing"),

@@ -116,6 +116,11 @@ class ApiKey:
             "revoked_at_ms": self.revoked_at_ms,
         }
 
+    def had_ended(self, at_ms: int) -> bool:
+        """Whether it was revoked or expired at ``at_ms``."""
+        ends = (self.revoked_at_ms, self.expires_at_ms)
+        return any(end is not None and end <= at_ms for end in ends)
+
     def is_live(self, now_ms: int) -> bool:
         """Whether the key is neither revoked nor outside of its life at ``now_ms``.
 

@@ -40,6 +40,18 @@ class SecretNameExists(DomainError):
         super().__init__(f"A secret named {name} already exists.")
 
 
+class AccountLimitReached(DomainError):
+    """The account holds as much as it may. Clients must not retry: only deleting helps.
+
+    Args:
+        what: What there is a limit of.
+        limit: How many the account may hold.
+    """
+
+    def __init__(self, what: str, limit: int) -> None:
+        super().__init__(f"The account has reached its limit of {limit} {what}.")
+
+
 class SecretsMissing(DomainError):
     """Some of the secrets that were asked for together do not exist; none was taken.
 

@@ -34,6 +34,7 @@ from app.domain.secrets import (
     SecretIdentity,
     StoredSecret,
 )
+from app.domain.usage import CountedTable, CountedUsage
 
 
 class Conflict(Exception):
@@ -116,6 +117,10 @@ class AccountRepository(ABC):
     def sweep(self, after: Position | None, limit: int) -> Batch[Account]:
         """At most ``limit`` accounts, oldest first: an operator's sweep."""
 
+    @abstractmethod
+    def ids(self, after_id: str | None, limit: int) -> list[str]:
+        """The ids of at most ``limit`` accounts, as stored, from after ``after_id``."""
+
 
 class ApiKeyRepository(ABC):
     """API keys."""
@@ -137,6 +142,10 @@ class ApiKeyRepository(ABC):
     @abstractmethod
     def sweep(self, after: Position | None, limit: int) -> Batch[ApiKey]:
         """At most ``limit`` API keys of all accounts: an operator's sweep."""
+
+    @abstractmethod
+    def delete_unused(self, account_id: str, key_ids: Sequence[str]) -> int:
+        """Delete those of these API keys that made no injection which is still there; how many."""
 
     @abstractmethod
     def add(self, key: Guarded[ApiKey]) -> None:
@@ -320,6 +329,10 @@ class SecretRepository(ABC):
         """A secret that exists; no other unit of work writes it before this ends."""
 
     @abstractmethod
+    def size(self, account_id: str, secret_id: str) -> int:
+        """The size of the secret's envelope in bytes; 0 if there is no such secret."""
+
+    @abstractmethod
     def replace_value(self, secret: StoredSecret) -> None:
         """Write version, data key, envelope and update time of a secret that is locked."""
 
@@ -360,8 +373,16 @@ class AnswerRepository(ABC):
         """Write the answer of a row that this unit of work claimed."""
 
     @abstractmethod
-    def delete_expired(self, account_id: str, now_ms: int) -> None:
-        """Delete the account's answers that have expired at ``now_ms``."""
+    def has_expired(self, account_id: str, now_ms: int) -> bool:
+        """Whether an answer of the account has expired at ``now_ms``."""
+
+    @abstractmethod
+    def delete_expired(self, account_id: str, now_ms: int, limit: int) -> int:
+        """Delete at most ``limit`` answers of the account that have expired at ``now_ms``.
+
+        Returns:
+            How many it were. Those that another unit of work holds are left out.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,18 +419,30 @@ class InjectionRepository(ABC):
         """At most ``limit`` injections of all accounts: an operator's sweep."""
 
     @abstractmethod
+    def has_ended(self, account_id: str, until_ms: int) -> bool:
+        """Whether the life of an injection of the account was over at ``until_ms``."""
+
+    @abstractmethod
+    def delete_ended(self, account_id: str, until_ms: int, limit: int) -> int:
+        """Delete at most ``limit`` injections whose life was over at ``until_ms``, of the account.
+
+        Returns:
+            How many it were. Those that another unit of work holds are left out.
+        """
+
+    @abstractmethod
     def add(self, injection: Guarded[Injection]) -> None:
         """Add a new injection."""
 
     @abstractmethod
     def replace(self, injection: Guarded[Injection]) -> None:
-        """Write all columns of an injection that exists."""
+        """Write what became of an injection that exists, and its MAC."""
 
     @abstractmethod
     def replace_if_granted(
         self, injection: Guarded[Injection], seen: InjectionGrant, used: Sequence[SealedValue]
     ) -> bool:
-        """Write all columns of an injection if what was read still stands; whether it does.
+        """Write what became of an injection if what was read still stands; whether it does.
 
         If so, nobody changes these rows before the unit of work ends.
 
@@ -418,6 +451,54 @@ class InjectionRepository(ABC):
             seen: What granted it when it was read; each of these rows must have the same MAC still.
             used: Its secrets as they were read, however long ago; each must stand exactly so still.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a part of an account's rows of one table comes to.
+
+    Attributes:
+        rows: How many.
+        bytes: The size of their large columns.
+        after: What the next part begins after; ``None`` if no row follows.
+    """
+
+    rows: int
+    bytes: int
+    after: Position | None
+
+
+class UsageRepository(ABC):
+    """What accounts hold, as it was counted last."""
+
+    @abstractmethod
+    def get(self, account_id: str) -> CountedUsage | None:
+        """What the account held when it was counted last, or ``None`` if it never was."""
+
+    @abstractmethod
+    def put(self, account_id: str, counted: CountedUsage) -> None:
+        """File what an account holds, in place of the count before."""
+
+    @abstractmethod
+    def tally(
+        self, account_id: str, table: CountedTable, after: Position | None, limit: int
+    ) -> Tally:
+        """Count at most ``limit`` rows of an account, from after a position."""
+
+
+class LeaseRepository(ABC):
+    """Work that one process at a time does."""
+
+    @abstractmethod
+    def take(self, name: str, holder: str, now_ms: int, until_ms: int) -> bool:
+        """Hold the lease until ``until_ms`` unless another holder's lasts; whether it is held.
+
+        No lease lasts longer than this one would, however a clock was set when it was taken.
+        """
+
+    @abstractmethod
+    def give_up(self, name: str, holder: str) -> None:
+        """Let another holder take the lease, if it is this holder's."""
 
 
 class Repository(ABC):
@@ -431,6 +512,8 @@ class Repository(ABC):
     secrets: SecretRepository
     answers: AnswerRepository
     injections: InjectionRepository
+    usage: UsageRepository
+    leases: LeaseRepository
 
 
 class UnitOfWork(Repository):

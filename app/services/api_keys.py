@@ -19,10 +19,12 @@ from app.domain.guarded import Guarded, tampered
 from app.domain.ids import API_KEY, new_id
 from app.domain.retries import RetryKey
 from app.domain.scopes import ALL_SCOPES, Scope
+from app.domain.usage import ROW_BYTES, Usage
 from app.repository.base import Database, UnitOfWork
 from app.services.clock import Clock
 from app.services.in_batches import in_batches
 from app.services.labels import check_label
+from app.services.limits import Limits
 from app.services.retries import AnswerFormat, Retries
 from app.services.system_key import Purpose, SystemKey
 
@@ -45,12 +47,18 @@ class ApiKeys:
     """The API keys of accounts, for their callers and for an operator."""
 
     def __init__(
-        self, database: Database, system_key: SystemKey, retries: Retries, clock: Clock
+        self,
+        database: Database,
+        system_key: SystemKey,
+        retries: Retries,
+        clock: Clock,
+        limits: Limits,
     ) -> None:
         self._database = database
         self._system_key = system_key
         self._retries = retries
         self._clock = clock
+        self._limits = limits
 
     def mint(
         self,
@@ -70,6 +78,7 @@ class ApiKeys:
         Raises:
             ScopeMissing: The caller does not have one of the scopes.
             InvalidRequest: The name or the expiry is not valid.
+            AccountLimitReached: The account holds as much as it may.
         """
         for scope in sorted((scopes or frozenset()) - caller.scopes):
             raise ScopeMissing(scope)
@@ -86,7 +95,10 @@ class ApiKeys:
                 restricted=scopes is not None,
                 expires_at_ms=expiry,
             )
+            adding = Usage(api_keys=1, bytes=len(name) + ROW_BYTES)
+            self._limits.require_room(work, caller.account_id, adding)
             work.api_keys.add(key)
+            self._limits.note(caller.account_id, adding)
             return issued
 
         return self._retries.once(caller, retry, issue, _ANSWERS)

@@ -19,6 +19,7 @@ from app.services.readiness import Readiness
 from app.services.redemption import Redemption
 from app.services.secrets import Secrets
 from app.services.setup import Setup
+from app.services.sweep import Sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +41,6 @@ class Services:
     checkup: Checkup
     setup: Setup
     backups: Backups
+    sweep: Sweep
     tasks: PeriodicTasks
     close: Callable[[], None]

@@ -23,9 +23,12 @@ from app.domain.injections import (
     check_request,
 )
 from app.domain.retries import RetryKey
+from app.domain.usage import ROW_BYTES, Usage
 from app.repository.base import Batch, Database, Position, Repository, UnitOfWork
 from app.services.clock import Clock
+from app.services.limits import Limits
 from app.services.pages import BoundedPage
+from app.services.retention import Retention
 from app.services.retries import AnswerFormat, Retries
 from app.services.system_key import Purpose, SystemKey
 
@@ -50,12 +53,20 @@ class Injections:
     """The injections of an account, up to their redemption."""
 
     def __init__(
-        self, database: Database, system_key: SystemKey, retries: Retries, clock: Clock
+        self,
+        database: Database,
+        system_key: SystemKey,
+        retries: Retries,
+        clock: Clock,
+        limits: Limits,
+        retention: Retention,
     ) -> None:
         self._database = database
         self._system_key = system_key
         self._retries = retries
         self._clock = clock
+        self._limits = limits
+        self._retention = retention
 
     def create(
         self,
@@ -73,6 +84,7 @@ class Injections:
         Raises:
             InvalidRequest: The map or the life breaks a rule.
             SecretsMissing: All the secrets that do not exist; nothing was made.
+            AccountLimitReached: The account holds as much as it may.
         """
         check_request(secrets, ttl_seconds)
         self._system_key.require_proof()
@@ -163,7 +175,11 @@ class Injections:
             created_at_ms=now,
             expires_at_ms=expiry,
         )
+        adding = Usage(injections=1, bytes=len(injection.bound) + ROW_BYTES)
+        self._limits.require_room(work, caller.account_id, adding)
         work.injections.add(opened.guard(injection))
+        self._retention.delete_injections(work, caller.account_id)
+        self._limits.note(caller.account_id, adding)
         return IssuedInjection(injection_id, token, expiry)
 
     def _find(self, repository: Repository, caller: Caller, injection_id: str) -> Injection:

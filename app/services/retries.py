@@ -23,6 +23,9 @@ KEPT_MS = 60 * 60 * 1000
 """How long an answer is kept. Where the clock was set, a retry is refused rather than done twice:
 an answer is repeated within its hour, and forgotten when that is over by every clock."""
 
+DELETED_AT_ONCE = 100
+"""How many expired answers a write deletes at most; the sweep deletes the others."""
+
 T = TypeVar("T")
 
 
@@ -78,7 +81,7 @@ class Retries:
             plaintext = _bound_to(pending) + answers.dump(answer)
             sealed = seal(opened.key, plaintext, _context(opened, pending))
             work.answers.finish(replace(pending, answer=sealed))
-            work.answers.delete_expired(caller.account_id, earliest)
+            work.answers.delete_expired(caller.account_id, earliest, DELETED_AT_ONCE)
             work.commit()
             return answer
 

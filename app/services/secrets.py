@@ -21,9 +21,11 @@ from app.domain.secrets import (
     SecretValue,
     could_be_name,
 )
+from app.domain.usage import ROW_BYTES, Usage
 from app.repository.base import Conflict, Database, LockedSecret, Repository, UnitOfWork
 from app.services.clock import Clock
 from app.services.data_keys import DataKeys, LentKey
+from app.services.limits import Limits
 from app.services.retries import AnswerFormat, Retries
 from app.services.system_key import SystemKey
 from app.services.values import seal_value
@@ -63,6 +65,7 @@ class Secrets:
         system_key: SystemKey,
         rules: SecretRules,
         clock: Clock,
+        limits: Limits,
     ) -> None:
         self.rules = rules
         self._system_key = system_key
@@ -70,6 +73,7 @@ class Secrets:
         self._data_keys = data_keys
         self._retries = retries
         self._clock = clock
+        self._limits = limits
 
     def create(
         self, caller: Caller, name: str, value: SecretValue, retry: RetryKey | None
@@ -80,6 +84,7 @@ class Secrets:
             InvalidRequest: The name or the value breaks a rule.
             SecretNameExists: The account has a secret of this name; exactly one of many concurrent
                 calls with one name does not raise this.
+            AccountLimitReached: The account holds as much as it may.
         """
         self.rules.check_name(name)
         self.rules.check_value(value)
@@ -133,6 +138,8 @@ class Secrets:
             InvalidRequest: The value breaks a rule.
             SecretNotFound: The account has no such secret.
             TamperedRow: The id or the name in its row was edited.
+            AccountLimitReached: The value is larger than the one before, and the account holds as
+                many bytes as it may.
         """
         self.rules.check_value(value)
         with self._data_keys.lend_active(caller.account_id) as lent:
@@ -151,6 +158,7 @@ class Secrets:
             secret = self._find(work, caller, ref)
             if not work.secrets.delete(caller.account_id, secret.id):
                 raise SecretNotFound
+            self._limits.note(caller.account_id, Usage(secrets=-1))
             return secret
 
         return self._retries.once(caller, retry, delete, _ANSWERS)
@@ -163,10 +171,14 @@ class Secrets:
             secret = Secret(new_id(SECRET), name, now, now)
             identity = SecretIdentity(caller.account_id, secret.id, name)
             mac = self._system_key.opened().guard(identity).mac
+            stored = seal_value(lent, secret, 1, value, mac)
+            adding = Usage(secrets=1, bytes=len(stored.envelope) + ROW_BYTES)
+            self._limits.require_room(work, caller.account_id, adding)
             try:
-                work.secrets.add(seal_value(lent, secret, 1, value, mac))
+                work.secrets.add(stored)
             except Conflict:
                 raise SecretNameExists(name) from None
+            self._limits.note(caller.account_id, adding)
             return secret
 
         return add
@@ -180,7 +192,11 @@ class Secrets:
             self._require_identity(locked, caller, found)
             secret = found._replace(update_time_ms=max(self._clock(), found.update_time_ms))
             mac = locked.identity.mac
-            work.secrets.replace_value(seal_value(lent, secret, locked.version + 1, value, mac))
+            stored = seal_value(lent, secret, locked.version + 1, value, mac)
+            larger = len(stored.envelope) - work.secrets.size(caller.account_id, found.id)
+            self._limits.require_room(work, caller.account_id, Usage(bytes=larger))
+            work.secrets.replace_value(stored)
+            self._limits.note(caller.account_id, Usage(bytes=larger))
             return secret
 
         return replace

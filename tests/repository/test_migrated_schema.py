@@ -42,8 +42,8 @@ def test_every_table_is_strict(database: SqliteDatabase, path: Path) -> None:
 
 
 def test_every_key_begins_with_the_account() -> None:
-    # Accounts are their own; the deployment and the fences of root keys belong to nobody.
-    others = {"deployment", "accounts", "fences"}
+    # Accounts are their own; the deployment, leases and the fences of root keys belong to nobody.
+    others = {"deployment", "accounts", "fences", "leases"}
     firsts = {
         table.name: next(iter(table.primary_key.columns)).name
         for table in metadata.sorted_tables

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.secrets import SecretFilter
+from app.domain.usage import CountedTable, CountedUsage, Usage
 from app.repository.base import Repository, UnitOfWork
 from app.repository.sql.sqlite.database import SqliteDatabase
 from tests.contract.repository import rows
@@ -55,7 +56,6 @@ def write_everything(work: UnitOfWork) -> None:
     work.secrets.delete(rows.OURS, "sec_0001")
     work.answers.claim(rows.answer(), 1)
     work.answers.finish(rows.answer())
-    work.answers.delete_expired(rows.OURS, 1)
     work.injections.add(rows.injection())
     work.injections.replace(rows.injection())
     used = [rows.secret().sealed()]
@@ -69,6 +69,23 @@ def write_everything(work: UnitOfWork) -> None:
     work.wrappings.remove_all("ref:3", 10)
 
 
+def sweep_everything(work: UnitOfWork) -> None:
+    """Every statement of the sweep, and what requests delete of it."""
+    work.answers.has_expired(rows.OURS, 1)
+    work.answers.delete_expired(rows.OURS, 1, 100)
+    work.injections.has_ended(rows.OURS, 1)
+    work.injections.delete_ended(rows.OURS, 1, 100)
+    work.api_keys.delete_unused(rows.OURS, ["key_2"])
+    for table in CountedTable:
+        work.usage.tally(rows.OURS, table, None, 10)
+        after = ("key_1", "request") if table is CountedTable.ANSWERS else ("id_1",)
+        work.usage.tally(rows.OURS, table, after, 10)
+    work.usage.get(rows.OURS)
+    work.usage.put(rows.OURS, CountedUsage(Usage(), 1))
+    work.leases.take("sweep", "worker", 1, 2)
+    work.leases.give_up("sweep", "worker")
+
+
 @pytest.fixture
 def statements(database: SqliteDatabase) -> list[str]:
     """The text of every statement of a request."""
@@ -76,6 +93,7 @@ def statements(database: SqliteDatabase) -> list[str]:
         read_everything(repository)
     with database.writing() as work:
         write_everything(work)
+        sweep_everything(work)
     prepared = [*database._readers._prepared.values(), *database._writer._prepared.values()]
     return [each.sql for each in prepared]
 

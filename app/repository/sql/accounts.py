@@ -15,6 +15,8 @@ _COLUMNS = tuple(accounts.c)
 _GET = select(*_COLUMNS).where(accounts.c.id == bindparam("account_id"))
 _SWEEP = select(*_COLUMNS).order_by(accounts.c.id).limit(bindparam("most"))
 _SWEEP_ON = _SWEEP.where(accounts.c.id > bindparam("after_id"))
+_IDS = select(accounts.c.id).order_by(accounts.c.id).limit(bindparam("most"))
+_IDS_ON = _IDS.where(accounts.c.id > bindparam("after_id"))
 _ADD = InsertUnlessThere(accounts)
 _REPLACE = update(accounts).where(accounts.c.id == bindparam("account_id"))
 
@@ -44,6 +46,12 @@ class SqlAccounts(AccountRepository):
         if after is not None:
             statement, (parameters["after_id"],) = _SWEEP_ON, after
         return fields.batch(parse_account, self._statements.all(statement, parameters), limit, (0,))
+
+    def ids(self, after_id: str | None, limit: int) -> list[str]:
+        """The ids of at most ``limit`` accounts, as stored."""
+        statement = _IDS if after_id is None else _IDS_ON
+        rows = self._statements.all(statement, {"most": limit, "after_id": after_id})
+        return [row[0] for row in rows]
 
 
 @fields.parses(Account.table, (None, 0))

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from sqlalchemy import and_, bindparam, delete, select, update
+from sqlalchemy import and_, bindparam, delete, literal_column, select, tuple_, update
 
 from app.domain.retries import StoredAnswer
 from app.repository.base import AnswerRepository
@@ -22,7 +22,17 @@ _EXPIRED = answers.c.expires_at_ms <= bindparam("now_ms")
 _GET = select(*answers.c).where(_THIS)
 _INSERT = InsertUnlessThere(answers)
 _FINISH = update(answers).where(_THIS).values(answer=bindparam("answer"))
-_DELETE_EXPIRED = delete(answers).where(_OWN, _EXPIRED)
+_OLDEST = select(answers.c.api_key_id, answers.c.request_id).where(_OWN, _EXPIRED)
+_HAS_EXPIRED = _OLDEST.limit(literal_column("1"))
+# Another unit of work may hold one that it claims anew: to wait for it here would be a deadlock.
+_DELETE_EXPIRED = delete(answers).where(
+    _OWN,
+    tuple_(answers.c.api_key_id, answers.c.request_id).in_(
+        _OLDEST.order_by(answers.c.expires_at_ms)
+        .limit(bindparam("most"))
+        .with_for_update(skip_locked=True)
+    ),
+)
 _DELETE_THIS_IF_EXPIRED = delete(answers).where(_THIS, _EXPIRED)
 
 
@@ -48,9 +58,15 @@ class SqlAnswers(AnswerRepository):
         this = _this(answer.account_id, answer.api_key_id, answer.request_id)
         self._statements.write(_FINISH, {**this, "answer": answer.answer})
 
-    def delete_expired(self, account_id: str, now_ms: int) -> None:
-        """Delete the account's answers that have expired at ``now_ms``."""
-        self._statements.erase(_DELETE_EXPIRED, {"of_account": account_id, "now_ms": now_ms})
+    def has_expired(self, account_id: str, now_ms: int) -> bool:
+        """Whether an answer of the account has expired at ``now_ms``."""
+        parameters = {"of_account": account_id, "now_ms": now_ms}
+        return self._statements.first(_HAS_EXPIRED, parameters) is not None
+
+    def delete_expired(self, account_id: str, now_ms: int, limit: int) -> int:
+        """Delete at most ``limit`` answers of the account that have expired; how many it were."""
+        parameters = {"of_account": account_id, "now_ms": now_ms, "most": limit}
+        return self._statements.erase(_DELETE_EXPIRED, parameters)
 
 
 def _this(account_id: str, api_key_id: str, request_id: str) -> dict[str, object]:

@@ -1,6 +1,8 @@
 """API keys in SQL."""
 
-from sqlalchemy import and_, bindparam, select, update
+from collections.abc import Sequence
+
+from sqlalchemy import and_, bindparam, delete, select, update
 
 from app.domain.accounts import Account
 from app.domain.api_keys import ApiKey
@@ -10,10 +12,11 @@ from app.repository.base import ApiKeyRepository, Batch, Position
 from app.repository.sql import fields
 from app.repository.sql.accounts import parse_account
 from app.repository.sql.fields import Row
+from app.repository.sql.lists import as_list, is_in
 from app.repository.sql.prepared import InsertUnlessThere, Parameters
 from app.repository.sql.statements import Statements
 from app.repository.sql.sweeps import sweep_parameters, sweeps
-from app.repository.sql.tables import accounts, api_keys
+from app.repository.sql.tables import accounts, api_keys, injections
 
 _COLUMNS = tuple(api_keys.c)
 _THIS = and_(api_keys.c.account_id == bindparam("of_account"), api_keys.c.id == bindparam("of_id"))
@@ -31,6 +34,16 @@ _PAGE = (
 )
 _NEXT_PAGE = _PAGE.where(api_keys.c.id > bindparam("after_id"))
 _SWEEP, _SWEEP_ON = sweeps(api_keys)
+_DELETE_UNUSED = delete(api_keys).where(
+    api_keys.c.account_id == bindparam("of_account"),
+    is_in(api_keys.c.id, "ids"),
+    ~select(injections.c.id)
+    .where(
+        injections.c.account_id == api_keys.c.account_id,
+        injections.c.api_key_id == api_keys.c.id,
+    )
+    .exists(),
+)
 _ADD = InsertUnlessThere(api_keys)
 _REPLACE = update(api_keys).where(_THIS)
 
@@ -68,6 +81,11 @@ class SqlApiKeys(ApiKeyRepository):
         statement = _SWEEP if after is None else _SWEEP_ON
         rows = self._statements.all(statement, sweep_parameters(after, limit))
         return fields.batch(parse_api_key, rows, limit, (0, 1))
+
+    def delete_unused(self, account_id: str, key_ids: Sequence[str]) -> int:
+        """Delete those of these API keys that made no injection which is still there."""
+        parameters = {"of_account": account_id, "ids": as_list(key_ids)}
+        return self._statements.write(_DELETE_UNUSED, parameters)
 
     def add(self, key: Guarded[ApiKey]) -> None:
         """Add a new API key."""

@@ -14,6 +14,7 @@ from app.repository.sql.injections import SqlInjections
 from app.repository.sql.prepared import PreparedStatements
 from app.repository.sql.secrets import SqlSecrets
 from app.repository.sql.statements import Statements
+from app.repository.sql.usage import SqlLeases, SqlUsage
 from app.repository.sql.wrappings import SqlWrappings
 
 
@@ -33,6 +34,8 @@ class SqlRepository(Repository):
         self.secrets = SqlSecrets(self._statements)
         self.answers = SqlAnswers(self._statements)
         self.injections = SqlInjections(self._statements)
+        self.usage = SqlUsage(self._statements)
+        self.leases = SqlLeases(self._statements)
 
     @property
     def has_failed(self) -> bool:

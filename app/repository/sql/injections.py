@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy import and_, bindparam, delete, literal_column, select, update
 
 from app.domain.guarded import Guarded
 from app.domain.injections import Injection, InjectionState
@@ -39,8 +39,22 @@ _FIRST_PAGE = (
 )
 _NEXT_PAGE = _FIRST_PAGE.where(injections.c.id < bindparam("after_id"))
 _SWEEP, _SWEEP_ON = sweeps(injections)
+_ENDED = select(injections.c.id).where(_OWN, injections.c.expires_at_ms <= bindparam("until_ms"))
+_HAS_ENDED = _ENDED.limit(literal_column("1"))
+_DELETE_ENDED = delete(injections).where(
+    _OWN,
+    injections.c.id.in_(
+        _ENDED.order_by(injections.c.expires_at_ms)
+        .limit(bindparam("most"))
+        .with_for_update(skip_locked=True)
+    ),
+)
 _ADD = InsertUnlessThere(injections)
-_REPLACE = update(injections).where(_THIS)
+# Columns that never change are not written: each would cost its indexes an entry.
+_REPLACED = ("state", "redeemed_at_ms", "redeemed_from", "nonce_digest", "mac_key_id", "mac")
+_REPLACE = (
+    update(injections).where(_THIS).values({name: bindparam(f"new_{name}") for name in _REPLACED})
+)
 _REPLACE_IF_GRANTED = _REPLACE.where(
     injections.c.mac == bindparam("seen_mac"),
     select(api_keys.c.id)
@@ -99,23 +113,33 @@ class SqlInjections(InjectionRepository):
         rows = self._statements.all(statement, sweep_parameters(after, limit))
         return fields.batch(_parse, rows, limit, (0, 1))
 
+    def has_ended(self, account_id: str, until_ms: int) -> bool:
+        """Whether the life of an injection of the account was over at ``until_ms``."""
+        parameters = {"of_account": account_id, "until_ms": until_ms}
+        return self._statements.first(_HAS_ENDED, parameters) is not None
+
+    def delete_ended(self, account_id: str, until_ms: int, limit: int) -> int:
+        """Delete at most ``limit`` injections whose life was over at ``until_ms``."""
+        parameters = {"of_account": account_id, "until_ms": until_ms, "most": limit}
+        return self._statements.write(_DELETE_ENDED, parameters)
+
     def add(self, injection: Guarded[Injection]) -> None:
         """Add a new injection."""
         self._statements.insert(_ADD, _values(injection))
 
     def replace(self, injection: Guarded[Injection]) -> None:
-        """Write all columns of an injection that exists."""
+        """Write what became of an injection that exists, and its MAC."""
         row = injection.unverified
-        self._statements.write(_REPLACE, {**_this(row.account_id, row.id), **_values(injection)})
+        self._statements.write(_REPLACE, {**_this(row.account_id, row.id), **_changes(injection)})
 
     def replace_if_granted(
         self, injection: Guarded[Injection], seen: InjectionGrant, used: Sequence[SealedValue]
     ) -> bool:
-        """Write all columns of an injection if what was read still stands; whether it does."""
+        """Write what became of an injection if what was read still stands; whether it does."""
         row = injection.unverified
         parameters = {
             **_this(row.account_id, row.id),
-            **_values(injection),
+            **_changes(injection),
             "seen_mac": seen.injection.mac.tag,
             "of_key": seen.api_key.unverified.id,
             "seen_key_mac": seen.api_key.mac.tag,
@@ -147,6 +171,11 @@ def _parse(row: Row) -> Guarded[Injection]:
         nonce_digest=fields.blob_or_none(nonce_digest),
     )
     return Guarded(injection, fields.mac(*mac))
+
+
+def _changes(guarded: Guarded[Injection]) -> Parameters:
+    values = _values(guarded)
+    return {f"new_{name}": values[name] for name in _REPLACED}
 
 
 def _values(guarded: Guarded[Injection]) -> Parameters:

@@ -75,6 +75,7 @@ _LOCK = (
     .where(_THIS)
     .with_for_update()
 )
+_SIZE = select(func.coalesce(func.length(secrets.c.envelope), literal_column("0"))).where(_THIS)
 _REPLACE_VALUE = (
     update(secrets)
     .where(_THIS)
@@ -189,6 +190,11 @@ class SqlSecrets(SecretRepository):
         version, *identity = row
         is_whole = type(version) is int and 0 < version <= _LARGEST_VERSION
         return LockedSecret(version if is_whole else 0, _parse_identity(tuple(identity)))
+
+    def size(self, account_id: str, secret_id: str) -> int:
+        """The size of the secret's envelope in bytes; 0 if there is no such secret."""
+        row = self._statements.first(_SIZE, _this(account_id, secret_id))
+        return 0 if row is None else row[0]
 
     def replace_value(self, secret: StoredSecret) -> None:
         """Write version, data key, envelope and update time of a secret that is locked."""

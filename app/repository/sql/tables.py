@@ -228,10 +228,37 @@ injections = Table(
     *_mac(),
     PrimaryKeyConstraint("account_id", "id"),
     ForeignKeyConstraint(["account_id", "api_key_id"], ["api_keys.account_id", "api_keys.id"]),
+    Index("ix_injections_api_key_id", "account_id", "api_key_id"),
+    Index("ix_injections_expires_at_ms", "account_id", "expires_at_ms"),
     _at_most("id", 64),
     _digest("token_digest"),
     _one_of("state", "'pending'", "'redeemed'", "'revoked'"),
     _digest("nonce_digest"),
     _tag("mac"),
+    sqlite_strict=True,
+)
+
+# What an account holds, as the sweep counted it last. No MAC: a wrong count grants no value.
+usage = Table(
+    "usage",
+    metadata,
+    _column("account_id", String),
+    _column("secrets", Number),
+    _column("injections", Number),
+    _column("api_keys", Number),
+    _column("bytes", Number),
+    _column("counted_at_ms", Number),
+    PrimaryKeyConstraint("account_id"),
+    sqlite_strict=True,
+)
+
+# Work that one process at a time does.
+leases = Table(
+    "leases",
+    metadata,
+    _column("name", String),
+    _column("holder", String),
+    _column("until_ms", Number),
+    PrimaryKeyConstraint("name"),
     sqlite_strict=True,
 )

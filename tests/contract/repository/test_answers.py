@@ -58,7 +58,7 @@ def test_expired_answers_of_the_account_are_deleted(database: Database) -> None:
     with database.writing() as work:
         for answer in (rows.answer("expired"), kept, theirs):
             work.answers.claim(answer, now_ms=1)
-        work.answers.delete_expired(rows.OURS, now_ms=1000)
+        work.answers.delete_expired(rows.OURS, 1000, 100)
         work.commit()
     with database.reading() as repository:
         assert repository.answers.get(rows.OURS, rows.API_KEY, "expired") is None

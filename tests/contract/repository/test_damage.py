@@ -8,6 +8,7 @@ from sqlalchemy import LargeBinary
 
 from app.domain.errors import TamperedRow
 from app.domain.secrets import SecretFilter
+from app.domain.usage import CountedTable, CountedUsage, Usage
 from app.repository.base import Database, Repository
 from app.repository.sql.tables import metadata
 from tests.contract.repository import rows
@@ -38,6 +39,7 @@ READS: dict[str, list[Read]] = {
     "accounts": [
         lambda r: r.accounts.get(rows.OURS),
         lambda r: r.accounts.sweep(None, 10),
+        lambda r: r.accounts.ids(None, 10),
         lambda r: r.api_keys.get_with_account(rows.OURS, rows.API_KEY),
         lambda r: r.injections.get_grant(rows.OURS, "inj_0001"),
     ],
@@ -46,6 +48,7 @@ READS: dict[str, list[Read]] = {
         lambda r: r.api_keys.get_with_account(rows.OURS, rows.API_KEY),
         lambda r: r.api_keys.page(rows.OURS, None, 10),
         lambda r: r.api_keys.sweep(None, 10),
+        lambda r: r.usage.tally(rows.OURS, CountedTable.API_KEYS, None, 10),
         lambda r: r.injections.get_grant(rows.OURS, "inj_0001"),
     ],
     "data_keys": [
@@ -68,19 +71,29 @@ READS: dict[str, list[Read]] = {
         lambda r: r.secrets.sealed(rows.OURS, ["sec_0001"], rows.ANY_SIZE),
         lambda r: r.secrets.sealed_under(rows.OURS, rows.DATA_KEY, 10, None),
         lambda r: r.secrets.find(rows.OURS, ["NAME_1"]),
+        lambda r: r.secrets.size(rows.OURS, "sec_0001"),
+        lambda r: r.usage.tally(rows.OURS, CountedTable.SECRETS, None, 10),
         lambda r: r.secrets.view(rows.OURS, "NAME_1"),
     ],
-    "answers": [lambda r: r.answers.get(rows.OURS, rows.API_KEY, "request")],
+    "answers": [
+        lambda r: r.answers.get(rows.OURS, rows.API_KEY, "request"),
+        lambda r: r.answers.has_expired(rows.OURS, 1),
+        lambda r: r.usage.tally(rows.OURS, CountedTable.ANSWERS, None, 10),
+    ],
+    "usage": [lambda r: r.usage.get(rows.OURS)],
+    "leases": [],  # taken in a write, and never read
     "injections": [
         lambda r: r.injections.get(rows.OURS, "inj_0001"),
         lambda r: r.injections.get_grant(rows.OURS, "inj_0001"),
         lambda r: r.injections.page(rows.OURS, None, 10),
         lambda r: r.injections.sweep(None, 10),
+        lambda r: r.injections.has_ended(rows.OURS, 1),
+        lambda r: r.usage.tally(rows.OURS, CountedTable.INJECTIONS, None, 10),
     ],
 }
 
 # Nobody grants anything by these, and no MAC covers the whole of them.
-UNGUARDED = {"deployment", "fences", "secrets", "answers"}
+UNGUARDED = {"deployment", "fences", "secrets", "answers", "usage", "leases"}
 GUARDED_COLUMNS = [
     (table.name, column.name)
     for table in metadata.sorted_tables
@@ -99,6 +112,8 @@ def filled(database: Database) -> Database:
         work.answers.claim(rows.answer(), now_ms=1)
         work.injections.add(rows.injection())
         work.wrappings.fence("ref:fenced")
+        work.usage.put(rows.OURS, CountedUsage(Usage(), 1))
+        work.leases.take("sweep", "worker", 1, 2)
         work.deployment.start_reencryption(rows.reencryption(1))
         work.commit()
     return database

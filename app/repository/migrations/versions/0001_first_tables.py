@@ -30,6 +30,8 @@ def upgrade() -> None:
     _secrets()
     _answers()
     _injections()
+    _usage()
+    _leases()
 
 
 def _deployment() -> None:
@@ -208,6 +210,31 @@ def _injections() -> None:
         ),
         sa.CheckConstraint('length("nonce_digest") = 32', name="ck_injections_nonce_digest"),
         sa.CheckConstraint('length("mac") = 33', name="ck_injections_mac"),
+    )
+    op.create_index("ix_injections_api_key_id", "injections", ["account_id", "api_key_id"])
+    op.create_index("ix_injections_expires_at_ms", "injections", ["account_id", "expires_at_ms"])
+
+
+def _usage() -> None:
+    _table(
+        "usage",
+        _column("account_id", _STRING),
+        _column("secrets", _NUMBER),
+        _column("injections", _NUMBER),
+        _column("api_keys", _NUMBER),
+        _column("bytes", _NUMBER),
+        _column("counted_at_ms", _NUMBER),
+        sa.PrimaryKeyConstraint("account_id", name="pk_usage"),
+    )
+
+
+def _leases() -> None:
+    _table(
+        "leases",
+        _column("name", _STRING),
+        _column("holder", _STRING),
+        _column("until_ms", _NUMBER),
+        sa.PrimaryKeyConstraint("name", name="pk_leases"),
     )
 
 

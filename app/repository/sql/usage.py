@@ -1,0 +1,123 @@
+"""What accounts hold, and who counts it, in SQL."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, bindparam, func, literal_column, or_, select, tuple_, update
+
+from app.domain.usage import ROW_BYTES, CountedTable, CountedUsage, Usage
+from app.repository.base import LeaseRepository, Position, Tally, UsageRepository
+from app.repository.sql.prepared import InsertUnlessThere, Query
+from app.repository.sql.statements import Statements
+from app.repository.sql.tables import answers, api_keys, injections, leases, secrets, usage
+
+_COUNTED = (*(usage.c[name] for name in Usage._fields), usage.c.counted_at_ms)
+_GET = select(*_COUNTED).where(usage.c.account_id == bindparam("of_account"))
+_PUT = (
+    update(usage)
+    .where(usage.c.account_id == bindparam("of_account"))
+    .values({column: bindparam(f"new_{column.name}") for column in _COUNTED})
+)
+_ADD = InsertUnlessThere(usage).values(
+    {column: bindparam(f"new_{column.name}") for column in _COUNTED}
+    | {usage.c.account_id: bindparam("of_account")}
+)
+
+
+def _tallies(
+    keys: tuple[ColumnElement[Any], ...], account: ColumnElement[str], large: ColumnElement[Any]
+) -> tuple[Query, Query]:
+    """The keys and sizes of an account's rows: from the first on, and from after a position."""
+    size = func.coalesce(func.length(large), literal_column("0"))
+    first = (
+        select(*keys, size)
+        .where(account == bindparam("of_account"))
+        .order_by(*keys)
+        .limit(bindparam("most"))
+    )
+    places: list[Any] = [bindparam(f"after_{number}") for number in range(len(keys))]
+    return first, first.where(tuple_(*keys) > tuple_(*places))
+
+
+_TALLIES = {
+    CountedTable.SECRETS: _tallies((secrets.c.id,), secrets.c.account_id, secrets.c.envelope),
+    CountedTable.INJECTIONS: _tallies(
+        (injections.c.id,), injections.c.account_id, injections.c.secrets
+    ),
+    CountedTable.API_KEYS: _tallies((api_keys.c.id,), api_keys.c.account_id, api_keys.c.name),
+    CountedTable.ANSWERS: _tallies(
+        (answers.c.api_key_id, answers.c.request_id), answers.c.account_id, answers.c.answer
+    ),
+}
+
+_TAKE = (
+    update(leases)
+    .where(
+        leases.c.name == bindparam("of_name"),
+        or_(
+            leases.c.holder == bindparam("by"),
+            leases.c.until_ms <= bindparam("now_ms"),
+            leases.c.until_ms > bindparam("until"),
+        ),
+    )
+    .values(holder=bindparam("by"), until_ms=bindparam("until"))
+)
+_TAKE_FIRST = InsertUnlessThere(leases).values(
+    name=bindparam("of_name"), holder=bindparam("by"), until_ms=bindparam("until")
+)
+_GIVE_UP = (
+    update(leases)
+    .where(leases.c.name == bindparam("of_name"), leases.c.holder == bindparam("by"))
+    .values(until_ms=literal_column("0"))
+)
+
+
+class SqlUsage(UsageRepository):
+    """What accounts hold, as it was counted last."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def get(self, account_id: str) -> CountedUsage | None:
+        """What the account held when it was counted last, or ``None``."""
+        row = self._statements.first(_GET, {"of_account": account_id})
+        if row is None or any(type(number) is not int for number in row):
+            return None  # a damaged count stops nobody, and the next one replaces it
+        *amounts, counted_at_ms = row
+        return CountedUsage(Usage(*amounts), counted_at_ms)
+
+    def put(self, account_id: str, counted: CountedUsage) -> None:
+        """File what an account holds, in place of the count before."""
+        values = {**counted.usage._asdict(), "counted_at_ms": counted.counted_at_ms}
+        new = {f"new_{name}": value for name, value in values.items()}
+        parameters = {"of_account": account_id, **new}
+        if not self._statements.write(_PUT, parameters):
+            self._statements.write(_ADD, parameters)
+
+    def tally(
+        self, account_id: str, table: CountedTable, after: Position | None, limit: int
+    ) -> Tally:
+        """Count at most ``limit`` rows of an account, from after a position."""
+        first, on = _TALLIES[table]
+        parameters: dict[str, object] = {"of_account": account_id, "most": limit}
+        parameters |= {f"after_{number}": key for number, key in enumerate(after or ())}
+        rows = self._statements.all(first if after is None else on, parameters)
+        size = sum(row[-1] for row in rows) + len(rows) * ROW_BYTES
+        return Tally(len(rows), size, rows[-1][:-1] if len(rows) == limit else None)
+
+
+class SqlLeases(LeaseRepository):
+    """Work that one process at a time does."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def take(self, name: str, holder: str, now_ms: int, until_ms: int) -> bool:
+        """Hold the lease until ``until_ms`` unless another holder's lasts; whether it is held."""
+        parameters = {"of_name": name, "by": holder, "now_ms": now_ms, "until": until_ms}
+        if self._statements.write(_TAKE, parameters):
+            return True
+        return self._statements.write(_TAKE_FIRST, parameters) > 0
+
+    def give_up(self, name: str, holder: str) -> None:
+        """Let another holder take the lease, if it is this holder's."""
+        self._statements.write(_GIVE_UP, {"of_name": name, "by": holder})
