@@ -9,16 +9,20 @@ import gc
 import os
 
 from app.cli.redeem import forbid_dumps
-from config import in_force
+from app.standard_streams import keep_standard_streams
+from config import host, in_force
 
 # No process of the server leaves its memory, with keys and values in it, in a core file.
 forbid_dumps(for_good=True)
+keep_standard_streams()
 
 _settings = in_force.load(os.environ)
+host.raise_limits()
 
 bind = [str(each) for each in _settings.bind]
 umask = 0o117  # a Unix socket is for its owner and group: who reaches it may say who a client is
 worker_class = "app.worker.Worker"
+worker_tmp_dir = host.directory_of_workers(_settings.home)
 workers = _settings.workers
 threads = _settings.threads
 http_protocols = "h1"  # and HTTP/2 on loopback, which is our worker's own

@@ -1,9 +1,12 @@
 """``strongroom check``: all that would keep the server from serving, at once."""
 
+from collections.abc import Mapping
+
 import click
 
 from app.bootstrap import diagnose
 from app.cli.errors import REFUSED, say
+from app.cli.machine import ciphers_fault, look_at_machine
 from app.cli.output import as_json, show_json
 from app.domain.findings import Findings
 from config import examine
@@ -17,7 +20,7 @@ def check(context: click.Context, *, json: bool) -> None:
 
     What it looked at is printed. What is down, but not needed to serve, is a warning.
     """
-    findings = diagnose(examine(context.obj))
+    findings = _look(context.obj)
     if json:
         show_json(_answer(findings))
     else:
@@ -27,6 +30,16 @@ def check(context: click.Context, *, json: bool) -> None:
     for fault in findings.faults:
         say(fault)
     context.exit(0 if findings.ok else REFUSED)
+
+
+def _look(environ: Mapping[str, str]) -> Findings:
+    examined = examine(environ)
+    broken = ciphers_fault()
+    if broken:  # nothing that is encrypted could be looked at
+        return Findings(faults=[*examined.faults, broken])
+    findings = diagnose(examined)
+    findings.include(look_at_machine(examined))
+    return findings
 
 
 def _answer(findings: Findings) -> dict[str, object]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from config import SettingsError
+from config.directories import kubernetes_way, make_private_directory
 
 _SETTING = "STRONGROOM_HOME"
 
@@ -20,14 +21,23 @@ def claimed(home: Path) -> Iterator[None]:
         SettingsError: It cannot be made, or others may look into it.
     """
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_directory(home)
         descriptor = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
         raise SettingsError([f"{_SETTING}: the directory cannot be made or read."]) from None
     try:
-        if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
-            raise SettingsError([f"{_SETTING}: the directory must be of mode 0700."])
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        found = os.fstat(descriptor)
+        if stat.S_IMODE(found.st_mode) & 0o077:
+            way = kubernetes_way(found)
+            raise SettingsError([f"{_SETTING}: the directory must be of mode 0700{way}."])
+        _lock(descriptor)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError:  # some network file systems have none
+        raise SettingsError([f"{_SETTING}: the file system has no locks (flock)."]) from None

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 from types import FrameType
 from typing import NoReturn
 
@@ -12,6 +13,7 @@ import click
 from app import logs
 from app.cli import redeem
 from app.cli.errors import report, usage_errors
+from app.standard_streams import keep_standard_streams
 
 _MODULES = {
     "init": "app.cli.init:init",
@@ -75,6 +77,13 @@ def redeem_(context: click.Context) -> None:
     context.exit(redeem.main(context.args, context.obj))
 
 
+def _print_every_name() -> None:
+    """Show what the locale cannot, too; a stream that was closed is none."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _close_when_told_to_end() -> None:
     """Make a signal end the command as an error does, so that the database is closed."""
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -90,6 +99,8 @@ def main() -> None:
     redeem.forbid_dumps()
     logs.configure("CRITICAL")  # what failed is said once, by app.cli.errors
     if not _CLIENTS & set(sys.argv[1:2]):
+        keep_standard_streams()
+        _print_every_name()
         _close_when_told_to_end()
     strongroom.main(prog_name="strongroom", obj=os.environ)
 

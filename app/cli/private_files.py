@@ -48,6 +48,7 @@ def _draft(path: Path, contents: bytes) -> Path:
     draft = path.with_name(f".{path.name}.draft")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE), "wb") as file:
+        os.fchmod(file.fileno(), _MODE)  # the umask may have taken our own rights
         file.write(contents)
         file.flush()
         os.fsync(file.fileno())

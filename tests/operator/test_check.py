@@ -1,7 +1,11 @@
 """``strongroom check``: what it looks at, warns of and refuses."""
 
 import json
+import os
 from pathlib import Path
+
+import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
 
 from tests.operator.conftest import Terminal, faults
 from tests.servers.ports import free_port
@@ -27,9 +31,11 @@ def test_what_was_looked_at_is_told_without_what_may_hold_a_password(terminal: T
 
 
 def test_a_person_reads_the_same_as_a_script(terminal: Terminal) -> None:
-    looked_at = terminal.json("check")["looked_at"]
-    lines = "".join(f"{each['subject']}: {each['facts']}\n" for each in looked_at)
-    assert terminal.answer("check") == lines
+    subjects = [each["subject"] for each in terminal.json("check")["looked_at"]]
+    lines = terminal.answer("check").splitlines()
+    assert [line[: len(name) + 2] for line, name in zip(lines, subjects, strict=True)] == [
+        f"{name}: " for name in subjects
+    ]
 
 
 def test_a_wrong_setting_hides_no_fault_elsewhere(terminal: Terminal) -> None:
@@ -109,3 +115,44 @@ def test_a_database_that_others_can_read_is_refused(terminal: Terminal) -> None:
     (terminal.home / "strongroom.db").chmod(0o644)
     (fault,) = faults(terminal)
     assert fault.startswith("STRONGROOM_DATABASE_URL: ")
+
+
+def test_a_build_that_lacks_a_cipher_is_named_and_nothing_else_is_looked_at(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise UnsupportedAlgorithm("not in this mode")
+
+    monkeypatch.setattr("app.cli.machine.seal", refuse)
+    assert faults(terminal, PORT="0") == [
+        "PORT: must be a whole number from 1 to 65535.",
+        "cryptography: this build of OpenSSL lacks AES-256-GCM, HKDF or SHA-512.",
+    ]
+
+
+def test_memory_for_fewer_workers_is_named(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("config.host.memory_limit", lambda: 64 << 20)
+    (told,) = faults(terminal)
+    assert told.startswith("memory: 64 MiB are allowed, and the server needs 132 MiB to start")
+
+
+def test_memory_that_a_busy_server_exceeds_is_a_warning(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("config.host.memory_limit", lambda: 200 << 20)
+    (warning,) = terminal.json("check")["warnings"]
+    assert warning.startswith("memory: 200 MiB are allowed, and the server takes 244 MiB")
+
+
+def test_a_volume_that_kubernetes_gave_to_a_group_is_refused_with_the_setting_of_the_pod(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a directory to a group of its own")
+    os.chown(terminal.home, 0, 4711)
+    terminal.home.chmod(0o2770)
+    monkeypatch.setattr(os, "getgroups", lambda: [0, 4711])
+    assert "fsGroupChangePolicy: OnRootMismatch" in "".join(faults(terminal))
+    assert "fsGroupChangePolicy: OnRootMismatch" in terminal.run("init").stderr

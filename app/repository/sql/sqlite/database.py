@@ -29,6 +29,7 @@ from app.repository.sql.sqlite.eraser import Eraser
 from app.repository.sql.sqlite.failures import explain, is_damage
 from app.repository.sql.sqlite.log_number import ForeignLog, is_own_log
 from app.repository.sql.sqlite.new_file import name_beside
+from app.repository.sql.sqlite.place import look_at_place
 from app.repository.sql.sqlite.readers import Readers
 from app.repository.sql.sqlite.replacement import replacing
 from app.repository.sql.sqlite.settings import (
@@ -107,6 +108,7 @@ class SqliteDatabase(Database):
         """Look at the files, the settings, the schema, the pages and the disk."""
         findings = Findings(faults=list(files.faults(self._path)) or self._faults_inside())
         findings.saw("database", f"{self._path}, SQLite {sqlite3.sqlite_version}")
+        findings.include(look_at_place(self._path))
         return findings
 
     def back_up(self, file: Path) -> BackupContents:

@@ -5,9 +5,10 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from config.directories import kubernetes_way, make_private_directory
+
 SETTING = "STRONGROOM_DATABASE_URL"
 
-_DIRECTORY_MODE = 0o700
 _FILE_MODE = 0o600
 _OTHERS = 0o077
 
@@ -41,14 +42,19 @@ def create_directory(path: Path) -> None:
         UnsafeFiles: It is not ours alone.
         OSError: It cannot be made.
     """
-    path.parent.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+    make_private_directory(path.parent)
     _refuse(_directory_faults(path))
 
 
 def open_private(path: Path) -> int:
     """Open a file for writing, made where there is none; a link is not followed."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    return os.open(path, flags, _FILE_MODE)
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        file = os.open(path, flags | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+    except FileExistsError:
+        return os.open(path, flags)
+    os.fchmod(file, _FILE_MODE)  # the umask may have taken our own rights
+    return file
 
 
 def require_safe(path: Path) -> None:
@@ -96,6 +102,6 @@ def _faults(
     found: os.stat_result, is_right_kind: Callable[[int], bool], name: str, wanted: str
 ) -> Iterator[str]:
     if not is_right_kind(found.st_mode) or found.st_mode & _OTHERS:
-        yield f"{SETTING}: {name} must be {wanted}."
+        yield f"{SETTING}: {name} must be {wanted}{kubernetes_way(found)}."
     if found.st_uid != os.geteuid():
         yield f"{SETTING}: {name} must belong to the user that Strongroom runs as."

@@ -1,0 +1,132 @@
+"""What the server takes of the machine it runs on, and what the machine lets it have."""
+
+import os
+import resource
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from config.settings import Settings
+
+# Measured: a master 16 MiB, an idle worker 55 MiB, a busy one of 32 threads 70 MiB.
+_MASTER_BYTES = 20 << 20
+_LEAST_WORKER_BYTES = 56 << 20
+_WORKER_BYTES = 80 << 20
+_THREAD_BYTES = 1 << 20
+
+_FILES_OF_A_WORKER = 40
+_FILES_OF_A_THREAD = 3  # its client, the database and the log
+_CONNECTIONS_OF_A_WORKER = 1000  # gunicorn's own bound
+_OTHER_THREADS = 12  # tasks of a worker that serve no request
+
+_CGROUPS = Path("/sys/fs/cgroup")
+_OWN_CGROUPS = Path("/proc/self/cgroup")
+
+
+def least_files(settings: Settings) -> int:
+    """How many open files one worker needs when all of its threads work."""
+    providers = len(settings.keys) + len(settings.escrow_keys)
+    calls = providers * settings.provider_concurrency
+    return _FILES_OF_A_WORKER + _FILES_OF_A_THREAD * settings.threads + calls
+
+
+def wanted_files(settings: Settings) -> int:
+    """The same, with as many idle connections as a worker keeps."""
+    return least_files(settings) + _CONNECTIONS_OF_A_WORKER
+
+
+def needed_tasks(settings: Settings) -> int:
+    """How many processes and threads there are when all threads work."""
+    providers = len(settings.keys) + len(settings.escrow_keys)
+    calls = providers * settings.provider_concurrency
+    return 1 + settings.workers * (settings.threads + calls + _OTHER_THREADS)
+
+
+def least_memory(settings: Settings) -> int:
+    """In how many bytes the server can start."""
+    return _MASTER_BYTES + settings.workers * _LEAST_WORKER_BYTES
+
+
+def wanted_memory(settings: Settings) -> int:
+    """How many bytes it takes with all threads at work."""
+    worker = _WORKER_BYTES + settings.threads * _THREAD_BYTES
+    return _MASTER_BYTES + settings.workers * worker
+
+
+def raise_limits() -> None:
+    """Take as many open files and tasks as this process may have, as servers do."""
+    for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC):
+        _, most = resource.getrlimit(kind)
+        with suppress(OSError, ValueError):  # macOS takes no unlimited number of files
+            resource.setrlimit(kind, (most, most))
+
+
+def directory_of_workers(home: Path) -> str | None:
+    """Where gunicorn's master and workers can share a file of no size.
+
+    In memory if possible, since a slow disk would make workers look dead. ``None`` if there is no
+    such place.
+    """
+    for place in ("/dev/shm", tempfile_directory(), str(home)):  # noqa: S108 - nothing is read there
+        if place is not None and os.access(place, os.W_OK | os.X_OK) and Path(place).is_dir():
+            return place
+    return None
+
+
+def tempfile_directory() -> str | None:
+    """Where temporary files go, if there is such a place."""
+    try:
+        return tempfile.gettempdir()
+    except OSError:
+        return None
+
+
+def task_limit() -> int | None:
+    """The cgroup's bound on tasks."""
+    return _cgroup_limit("pids", "pids.max", "pids.max")
+
+
+def memory_limit() -> int:
+    """How many bytes of memory there are: the cgroup's bound, or all that the machine has."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    bound = _cgroup_limit("memory", "memory.max", "memory.limit_in_bytes")
+    return machine if bound is None else min(bound, machine)
+
+
+def _cgroup_limit(controller: str, name: str, name_v1: str) -> int | None:
+    """The least bound of this process's cgroup and those above it."""
+    found = [_number(each) for each in _limit_files(controller, name, name_v1)]
+    return min((each for each in found if each is not None), default=None)
+
+
+def _limit_files(controller: str, name: str, name_v1: str) -> Iterator[Path]:
+    try:
+        lines = _OWN_CGROUPS.read_text().splitlines()
+    except (OSError, ValueError):
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            for root in (_CGROUPS, _CGROUPS / "unified"):
+                yield from _upwards(root, path, name)
+        elif controller in controllers.split(","):
+            yield from _upwards(_CGROUPS / controllers, path, name_v1)
+
+
+def _upwards(root: Path, path: str, name: str) -> Iterator[Path]:
+    """The file in the cgroup and in each above it; in a container its own is the root."""
+    place = root / path.removeprefix("/")
+    if ".." in place.parts:  # a cgroup outside of what this namespace shows
+        place = root
+    yield place / name
+    while place != root:
+        place = place.parent
+        yield place / name
+
+
+def _number(file: Path) -> int | None:
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):  # "max"
+        return None
