@@ -26,6 +26,7 @@ _GIVEN = (
     "account_id",
     "api_key_id",
     "injection_id",
+    "secret_ids",
     "detail",
     "exception",
     "frames",

@@ -68,6 +68,7 @@ ANSWERS: dict[type[Exception], ErrorAnswer] = {
     domain.InjectionRefused: ErrorAnswer(HTTPStatus.UNAUTHORIZED, "injection_refused"),
     domain.DevboxCapabilityMissing: ErrorAnswer(HTTPStatus.FORBIDDEN, "devbox_capability_missing"),
     domain.ScopeMissing: ErrorAnswer(HTTPStatus.FORBIDDEN, "scope_missing"),
+    domain.IssuerLimitReached: ErrorAnswer(HTTPStatus.FORBIDDEN, "issuer_limit_reached"),
     # What is not there.
     domain.SecretNotFound: ErrorAnswer(HTTPStatus.NOT_FOUND, "secret_not_found"),
     domain.SecretsMissing: ErrorAnswer(HTTPStatus.NOT_FOUND, "secrets_missing"),

@@ -11,6 +11,7 @@ from app.domain.errors import ScopeMissing
 from app.domain.guarded import GuardedField, MacLayouts
 from app.domain.ids import ACCOUNT, API_KEY, ID_DIGITS, base62
 from app.domain.life import is_within
+from app.domain.name_limits import NameLimit
 from app.domain.redaction import Redacted
 from app.domain.scopes import Scope
 
@@ -79,6 +80,10 @@ FULL_PREFIX = "ak"
 RESTRICTED_PREFIX = "rk"
 API_KEY_TOKENS = TokenFormat((FULL_PREFIX, RESTRICTED_PREFIX), API_KEY)
 
+MAX_ISSUERS = 3
+MAX_OVERLAP_MS = 60 * 60 * 1000
+"""How long the token before a rotation may stay good."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
@@ -87,6 +92,11 @@ class ApiKey:
     Attributes:
         restricted: Made with chosen scopes, and shown as ``rk_…``.
         token_digest: The keyed hash of the token.
+        issuers: The ids of all keys above it, root first; none above a key of the operator.
+        names: The secrets that it may hand over; ``None`` for all.
+        rotated_at_ms: When its token was replaced last.
+        previous_digest: The keyed hash of the token before, if that may still be good.
+        previous_until_ms: Until when it is.
     """
 
     table: ClassVar[str] = "api_keys"
@@ -101,6 +111,11 @@ class ApiKey:
     created_at_ms: int
     expires_at_ms: int | None
     revoked_at_ms: int | None
+    issuers: tuple[str, ...] = ()
+    names: NameLimit | None = None
+    rotated_at_ms: int | None = None
+    previous_digest: bytes | None = None
+    previous_until_ms: int | None = None
 
     def columns(self) -> Mapping[str, GuardedField]:
         """Every column."""
@@ -114,6 +129,11 @@ class ApiKey:
             "created_at_ms": self.created_at_ms,
             "expires_at_ms": self.expires_at_ms,
             "revoked_at_ms": self.revoked_at_ms,
+            "issuers": " ".join(self.issuers),
+            "names": None if self.names is None else self.names.to_text(),
+            "rotated_at_ms": self.rotated_at_ms,
+            "previous_digest": self.previous_digest,
+            "previous_until_ms": self.previous_until_ms,
         }
 
     def had_ended(self, at_ms: int) -> bool:
@@ -131,6 +151,13 @@ class ApiKey:
         expiry = self.expires_at_ms
         return expiry is None or is_within(self.created_at_ms, expiry, now_ms)
 
+    def takes_previous(self, now_ms: int) -> bool:
+        """Whether the token before the last rotation is still good at ``now_ms``."""
+        since, until = self.rotated_at_ms, self.previous_until_ms
+        if self.previous_digest is None or since is None or until is None:
+            return False
+        return is_within(since, until, now_ms)
+
 
 @dataclass(frozen=True, slots=True)
 class IssuedApiKey:
@@ -143,6 +170,27 @@ class IssuedApiKey:
 
 
 @dataclass(frozen=True, slots=True)
+class RotatedApiKey:
+    """An API key with a new token, which is shown this once.
+
+    Attributes:
+        previous_until_ms: Until when the token before is good; ``None`` if it is no more.
+    """
+
+    issued: IssuedApiKey
+    previous_until_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """A revoked API key, and how many that were good die with it."""
+
+    key: ApiKey
+    api_keys: int
+    injections: int
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who a request comes from, after authentication."""
 
@@ -150,6 +198,8 @@ class Caller:
     api_key_id: str
     scopes: frozenset[Scope]
     expires_at_ms: int | None
+    issuers: tuple[str, ...] = ()
+    names: NameLimit | None = None
 
     def require(self, scope: Scope) -> None:
         """Refuse a caller without this scope.

@@ -78,6 +78,20 @@ class ApiKeyNotFound(DomainError):
         super().__init__("API key not found.")
 
 
+class ApiKeyEnded(DomainError):
+    """The API key, or a key above it, is revoked or has expired."""
+
+    def __init__(self) -> None:
+        super().__init__("The API key, or a key that it was made with, is revoked or has expired.")
+
+
+class IssuerLimitReached(DomainError):
+    """The API key has as many keys above it as a key may have."""
+
+    def __init__(self) -> None:
+        super().__init__("This API key is too many keys away from the operator's to make another.")
+
+
 class InjectionNotFound(DomainError):
     """The account has no such injection."""
 

@@ -136,6 +136,10 @@ class ApiKeyRepository(ABC):
         """The API key and the account that owns it, in one round trip, or ``None``."""
 
     @abstractmethod
+    def find(self, account_id: str, key_ids: Sequence[str]) -> list[Guarded[ApiKey]]:
+        """Those of these API keys that exist, in one round trip."""
+
+    @abstractmethod
     def page(self, account_id: str, after: Position | None, limit: int) -> Batch[ApiKey]:
         """At most ``limit`` API keys of the account, oldest first."""
 
@@ -387,11 +391,16 @@ class AnswerRepository(ABC):
 
 @dataclass(frozen=True, slots=True)
 class InjectionGrant:
-    """All rows that one redemption is granted by."""
+    """All rows that one redemption is granted by.
+
+    Attributes:
+        issuers: Those of all keys above the one that made the injection.
+    """
 
     injection: Guarded[Injection]
     api_key: Guarded[ApiKey]
     account: Guarded[Account]
+    issuers: tuple[Guarded[ApiKey], ...] = ()
 
 
 class InjectionRepository(ABC):
@@ -403,16 +412,31 @@ class InjectionRepository(ABC):
 
     @abstractmethod
     def get_grant(self, account_id: str, injection_id: str) -> InjectionGrant | None:
-        """The injection, the key that made it and its account, in one round trip, or ``None``."""
+        """The injection, the key that made it and its account, in one round trip, or ``None``.
+
+        The issuers of the key are not read.
+        """
 
     @abstractmethod
-    def page(self, account_id: str, after: Position | None, limit: int) -> Batch[Injection]:
+    def page(
+        self,
+        account_id: str,
+        after: Position | None,
+        limit: int,
+        *,
+        api_key_id: str | None = None,
+    ) -> Batch[Injection]:
         """At most ``limit`` injections of the account, newest first.
 
         Args:
             after: From below this position, which may be the id of any injection, there or not.
             limit: The size of the batch.
+            api_key_id: Only those that this key made.
         """
+
+    @abstractmethod
+    def count_pending(self, account_id: str, key_ids: Sequence[str], now_ms: int) -> int:
+        """How many that these keys made are pending and not expired, counted as they stand."""
 
     @abstractmethod
     def sweep(self, after: Position | None, limit: int) -> Batch[Injection]:

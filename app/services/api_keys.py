@@ -1,28 +1,41 @@
-"""API keys: issued, listed, revoked. No key mints more than it has."""
+"""API keys: issued, listed, rotated, revoked. No key mints more than it has."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from app.domain.api_keys import (
     API_KEY_TOKENS,
     FULL_PREFIX,
+    MAX_ISSUERS,
+    MAX_OVERLAP_MS,
     RESTRICTED_PREFIX,
     ApiKey,
     Caller,
     IssuedApiKey,
+    Revocation,
+    RotatedApiKey,
     Token,
 )
 from app.domain.damage import DamagedRow
-from app.domain.errors import ApiKeyNotFound, InvalidRequest, ScopeMissing
+from app.domain.errors import (
+    ApiKeyEnded,
+    ApiKeyNotFound,
+    InvalidRequest,
+    IssuerLimitReached,
+    ScopeMissing,
+)
 from app.domain.guarded import Guarded, tampered
 from app.domain.ids import API_KEY, new_id
+from app.domain.key_lives import KeyLives
+from app.domain.name_limits import NameLimit
 from app.domain.retries import RetryKey
 from app.domain.scopes import ALL_SCOPES, Scope
 from app.domain.usage import ROW_BYTES, Usage
-from app.repository.base import Database, UnitOfWork
+from app.repository.base import Database, Repository, UnitOfWork
 from app.services.clock import Clock
 from app.services.in_batches import in_batches
+from app.services.issuers import live_issuers
 from app.services.labels import check_label
 from app.services.limits import Limits
 from app.services.retries import AnswerFormat, Retries
@@ -40,7 +53,21 @@ def _load(stored: bytes) -> IssuedApiKey:
 
 
 _BATCH = 200
+_LIMITED_SCOPES = frozenset({Scope.SECRETS_INJECT})
+_LIMITED_RULE = f"a key that is limited to names may hold only {Scope.SECRETS_INJECT}"
 _ANSWERS: AnswerFormat[IssuedApiKey] = AnswerFormat(_dump, _load)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _NewKey:
+    """An API key to issue."""
+
+    name: str
+    scopes: frozenset[Scope]
+    restricted: bool
+    expires_at_ms: int | None
+    issuers: tuple[str, ...] = ()
+    names: NameLimit | None = None
 
 
 class ApiKeys:
@@ -77,26 +104,29 @@ class ApiKeys:
 
         Raises:
             ScopeMissing: The caller does not have one of the scopes.
+            IssuerLimitReached: There are three keys above the caller's own already.
             InvalidRequest: The name or the expiry is not valid.
             AccountLimitReached: The account holds as much as it may.
         """
         for scope in sorted((scopes or frozenset()) - caller.scopes):
             raise ScopeMissing(scope)
-        granted = caller.scopes if scopes is None else scopes
-        expiry = self._bounded_expiry(caller, expires_at_ms)
+        issuers = (*caller.issuers, caller.api_key_id)
+        if len(issuers) > MAX_ISSUERS:
+            raise IssuerLimitReached
+        wanted = _NewKey(
+            name=name,
+            scopes=caller.scopes if scopes is None else scopes,
+            restricted=scopes is not None,
+            expires_at_ms=self._bounded_expiry(caller, expires_at_ms),
+            issuers=issuers,
+        )
         check_label("name", name)
         self._system_key.require_proof()
 
         def issue(work: UnitOfWork) -> IssuedApiKey:
-            key, issued = self._new(
-                caller.account_id,
-                name=name,
-                scopes=granted,
-                restricted=scopes is not None,
-                expires_at_ms=expiry,
-            )
             adding = Usage(api_keys=1, bytes=len(name) + ROW_BYTES)
             self._limits.require_room(work, caller.account_id, adding)
+            key, issued = self._new(caller.account_id, wanted)
             work.api_keys.add(key)
             self._limits.note(caller.account_id, adding)
             return issued
@@ -110,22 +140,29 @@ class ApiKeys:
         name: str,
         scopes: frozenset[Scope] = ALL_SCOPES,
         expires_at_ms: int | None = None,
+        names: NameLimit | None = None,
     ) -> IssuedApiKey:
         """Issue a key as an operator.
 
+        Args:
+            names: The secrets that it may hand over, where it may do nothing else.
+
         Raises:
-            InvalidRequest: The name or the expiry is not valid.
+            InvalidRequest: The name or the expiry is not valid, or names come with other scopes.
         """
         check_label("name", name)
         self._check_expiry(expires_at_ms)
+        if names is not None and scopes != _LIMITED_SCOPES:
+            raise InvalidRequest("The names are not valid.", {"names": _LIMITED_RULE})
         self._system_key.require_proof()
-        key, issued = self._new(
-            account_id,
+        wanted = _NewKey(
             name=name,
             scopes=scopes,
             restricted=scopes != ALL_SCOPES,
             expires_at_ms=expires_at_ms,
+            names=names,
         )
+        key, issued = self._new(account_id, wanted)
         with self._database.writing() as work:
             work.api_keys.add(key)
             work.commit()
@@ -140,52 +177,122 @@ class ApiKeys:
         )
         return (opened.verify_stored(each, account_id) for each in stored)
 
-    def revoke(self, account_id: str, key_id: str) -> ApiKey:
-        """Revoke a key; it is refused from the next request on. Revoking again changes nothing.
+    def revoke(self, account_id: str, key_id: str, *, dry_run: bool = False) -> Revocation:
+        """Revoke a key: it, all keys below it and their injections are refused from now on.
+
+        Only its own row is written. Revoking again changes nothing. What could be read of the keys
+        below is counted; a damaged one is dead anyway.
+
+        Args:
+            dry_run: Only count.
 
         Raises:
             ApiKeyNotFound: The account has no such key.
             TamperedRow: Its row was edited.
         """
+        with self._database.reading() as repository:
+            before = self._verified(repository, account_id, key_id)
+        key = before if dry_run else self._revoke(account_id, key_id)
+        lost = self._live_from(before)
+        with self._database.reading() as repository:
+            injections = repository.injections.count_pending(account_id, lost, self._clock())
+        return Revocation(key, max(len(lost) - 1, 0), injections)
+
+    def rotate(
+        self, account_id: str, key_id: str, *, overlap_ms: int = MAX_OVERLAP_MS
+    ) -> RotatedApiKey:
+        """Give a key a new token; its id stays, and so do the keys below it.
+
+        Args:
+            overlap_ms: How long the token before stays good, an hour at most; never for longer than
+                the key. The one before that is refused from now on.
+
+        Raises:
+            ApiKeyNotFound: The account has no such key.
+            ApiKeyEnded: It, or a key above it, is revoked or has expired.
+            InvalidRequest: The overlap is too long.
+            TamperedRow: Its row was edited.
+        """
+        if not 0 <= overlap_ms <= MAX_OVERLAP_MS:
+            raise InvalidRequest(
+                "The overlap is not valid.", {"overlap": "must be at most an hour"}
+            )
+        self._system_key.require_proof()
         opened = self._system_key.opened()
         with self._database.writing() as work:
-            stored = work.api_keys.get(account_id, key_id)
-            if stored is None:
-                raise ApiKeyNotFound
-            key = opened.verify(stored)
-            if (key.account_id, key.id) != (account_id, key_id):
-                raise tampered(key)
+            key = self._verified(work, account_id, key_id)
+            now = self._clock()
+            if not key.is_live(now) or live_issuers(work, opened, key, now) is None:
+                raise ApiKeyEnded
+            token = API_KEY_TOKENS.mint(_prefix(key.restricted), account_id, key_id)
+            rotated = self._rotated(key, token, now, overlap_ms)
+            work.api_keys.replace(opened.guard(rotated))
+            work.commit()
+        issued = IssuedApiKey(key_id, key.name, token, key.expires_at_ms)
+        return RotatedApiKey(issued, rotated.previous_until_ms)
+
+    def _rotated(self, key: ApiKey, token: Token, now_ms: int, overlap_ms: int) -> ApiKey:
+        until: int | None = now_ms + overlap_ms
+        if key.expires_at_ms is not None:
+            until = min(now_ms + overlap_ms, key.expires_at_ms)
+        if overlap_ms == 0:
+            until = None
+        return replace(
+            key,
+            token_digest=self._digest(token),
+            rotated_at_ms=now_ms,
+            previous_digest=None if until is None else key.token_digest,
+            previous_until_ms=until,
+        )
+
+    def _live_from(self, key: ApiKey) -> Sequence[str]:
+        """The live ones among a key, as it was, and all keys below it."""
+        others = (
+            each
+            for each in self.list(key.account_id)
+            if isinstance(each, ApiKey) and each.id != key.id
+        )
+        return KeyLives([key, *others], self._clock()).live_from(key.id)
+
+    def _revoke(self, account_id: str, key_id: str) -> ApiKey:
+        with self._database.writing() as work:
+            key = self._verified(work, account_id, key_id)
             if key.revoked_at_ms is None:
                 key = replace(key, revoked_at_ms=self._clock())
-                work.api_keys.replace(opened.guard(key))
+                work.api_keys.replace(self._system_key.opened().guard(key))
                 work.commit()
         return key
 
-    def _new(
-        self,
-        account_id: str,
-        *,
-        name: str,
-        scopes: frozenset[Scope],
-        restricted: bool,
-        expires_at_ms: int | None,
-    ) -> tuple[Guarded[ApiKey], IssuedApiKey]:
-        opened = self._system_key.opened()
+    def _verified(self, repository: Repository, account_id: str, key_id: str) -> ApiKey:
+        stored = repository.api_keys.get(account_id, key_id)
+        if stored is None:
+            raise ApiKeyNotFound
+        key = self._system_key.opened().verify(stored)
+        if (key.account_id, key.id) != (account_id, key_id):
+            raise tampered(key)
+        return key
+
+    def _new(self, account_id: str, wanted: _NewKey) -> tuple[Guarded[ApiKey], IssuedApiKey]:
         key_id = new_id(API_KEY)
-        prefix = RESTRICTED_PREFIX if restricted else FULL_PREFIX
-        token = API_KEY_TOKENS.mint(prefix, account_id, key_id)
+        token = API_KEY_TOKENS.mint(_prefix(wanted.restricted), account_id, key_id)
         key = ApiKey(
             account_id=account_id,
             id=key_id,
-            name=name,
-            restricted=restricted,
-            scopes=scopes,
-            token_digest=opened.digest(Purpose.API_KEY_TOKEN, token.reveal().encode()),
+            name=wanted.name,
+            restricted=wanted.restricted,
+            scopes=wanted.scopes,
+            token_digest=self._digest(token),
             created_at_ms=self._clock(),
-            expires_at_ms=expires_at_ms,
+            expires_at_ms=wanted.expires_at_ms,
             revoked_at_ms=None,
+            issuers=wanted.issuers,
+            names=wanted.names,
         )
-        return opened.guard(key), IssuedApiKey(key_id, name, token, expires_at_ms)
+        issued = IssuedApiKey(key_id, wanted.name, token, wanted.expires_at_ms)
+        return self._system_key.opened().guard(key), issued
+
+    def _digest(self, token: Token) -> bytes:
+        return self._system_key.opened().digest(Purpose.API_KEY_TOKEN, token.reveal().encode())
 
     def _bounded_expiry(self, caller: Caller, expires_at_ms: int | None) -> int | None:
         if expires_at_ms is None:
@@ -198,6 +305,10 @@ class ApiKeys:
     def _check_expiry(self, expires_at_ms: int | None) -> None:
         if expires_at_ms is not None and expires_at_ms <= self._clock():
             raise _bad_expiry("must be in the future")
+
+
+def _prefix(restricted: bool) -> str:  # noqa: FBT001 - the column of the row
+    return RESTRICTED_PREFIX if restricted else FULL_PREFIX
 
 
 def _bad_expiry(rule: str) -> InvalidRequest:

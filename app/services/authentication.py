@@ -1,5 +1,7 @@
 """Who calls: an API key's row is read and verified on each request, so revocation holds at once."""
 
+from cryptography.hazmat.primitives.constant_time import bytes_eq
+
 from app.domain.accounts import Account
 from app.domain.api_keys import (
     API_KEY_TOKENS,
@@ -13,6 +15,7 @@ from app.domain.guarded import Guarded
 from app.domain.redaction import Redacted
 from app.repository.base import Database
 from app.services.clock import Clock
+from app.services.issuers import live_issuers
 from app.services.system_key import Purpose, SystemKey
 
 
@@ -28,7 +31,8 @@ class Authentication:
         """The caller whose API key the credential is.
 
         Raises:
-            Unauthenticated: It is malformed, unknown, expired, revoked, or its row was edited.
+            Unauthenticated: It is malformed, unknown, expired, revoked, or its row was edited; or
+                so is a key above it.
             DevboxCapabilityMissing: It is good, and its account may not use secrets.
             KeyProviderError: This process has not opened the system data key yet, and cannot now.
         """
@@ -37,9 +41,10 @@ class Authentication:
             raise Unauthenticated
         key, account = self._verified_rows(parsed)
         self._require_match(parsed, key, account)
+        self._require_issuers(key)
         if not account.devbox:
             raise DevboxCapabilityMissing
-        return Caller(key.account_id, key.id, key.scopes, key.expires_at_ms)
+        return Caller(key.account_id, key.id, key.scopes, key.expires_at_ms, key.issuers, key.names)
 
     def _verified_rows(self, parsed: ParsedToken) -> tuple[ApiKey, Account]:
         key, account = self._read(parsed)
@@ -59,12 +64,28 @@ class Authentication:
             raise Unauthenticated
         return rows
 
+    def _require_issuers(self, key: ApiKey) -> None:
+        if not key.issuers:
+            return
+        opened = self._system_key.opened()
+        with self._database.reading() as repository:
+            line = live_issuers(repository, opened, key, self._clock())
+        if line is None:
+            raise Unauthenticated
+
     def _require_match(self, parsed: ParsedToken, key: ApiKey, account: Account) -> None:
-        matches = self._system_key.opened().matches(
-            Purpose.API_KEY_TOKEN, parsed.token.reveal().encode(), key.token_digest
-        )
+        matches = self._is_token_of(key, parsed)
         is_this_row = (key.account_id, key.id) == (parsed.account_id, parsed.row_id)
         is_this_kind = key.restricted == (parsed.prefix == RESTRICTED_PREFIX)
         owned = key.account_id == account.id
         if not (matches and is_this_row and is_this_kind and owned and key.is_live(self._clock())):
             raise Unauthenticated
+
+    def _is_token_of(self, key: ApiKey, parsed: ParsedToken) -> bool:
+        """Whether it is the token of the key, or the one before the last rotation, in its time."""
+        token = parsed.token.reveal().encode()
+        digest = self._system_key.opened().digest(Purpose.API_KEY_TOKEN, token)
+        if bytes_eq(digest, key.token_digest):
+            return True
+        is_previous = bytes_eq(digest, key.previous_digest or b"")
+        return is_previous and key.takes_previous(self._clock())

@@ -102,10 +102,11 @@ class Injections:
         """
         page = BoundedPage[InjectionView | DamagedRow](limit, MAX_PAGE_BYTES)
         after: Position | None = None if after_id is None else (after_id,)
+        only = None if caller.names is None else caller.api_key_id
         with self._database.reading() as repository:
             for _ in range(_MOST_BATCHES):
                 most = min(page.room, _BATCH)
-                batch = repository.injections.page(caller.account_id, after, most)
+                batch = repository.injections.page(caller.account_id, after, most, api_key_id=only)
                 self._fill(page, batch, caller.account_id)
                 after = batch.after
                 if after is None or not page.room:
@@ -191,6 +192,8 @@ class Injections:
         injection = self._system_key.opened().verify(stored)
         if (injection.account_id, injection.id) != (caller.account_id, injection_id):
             raise tampered(injection)
+        if not _may_see(caller, injection):
+            raise InjectionNotFound
         return injection
 
     def _fill(
@@ -210,11 +213,24 @@ class Injections:
         return InjectionView(injection, injection.status(self._clock()))
 
 
+def _may_see(caller: Caller, injection: Injection) -> bool:
+    """Whether the names in an injection are no news: a limited key sees its own."""
+    return caller.names is None or injection.api_key_id == caller.api_key_id
+
+
 def _bind(
     repository: Repository, caller: Caller, secrets: Mapping[str, str]
 ) -> tuple[BoundSecret, ...]:
-    """The secrets that the map names, by id; a secret may stand under several variables."""
-    found = repository.secrets.find(caller.account_id, sorted(set(secrets.values())))
+    """The secrets that the map names, by id; a secret may stand under several variables.
+
+    One that the caller may not hand over is missing, by its name and by its id. Redemption compares
+    the name on which this is decided with the one that the value opens under.
+    """
+    found = [
+        secret
+        for secret in repository.secrets.find(caller.account_id, sorted(set(secrets.values())))
+        if caller.names is None or caller.names.permits(secret.name)
+    ]
     names = {secret.name: secret for secret in found if not is_id(secret.name, SECRET)}
     by_ref = names | {secret.id: secret for secret in found if is_id(secret.id, SECRET)}
     missing = sorted(set(secrets.values()) - set(by_ref))

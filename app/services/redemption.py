@@ -5,7 +5,6 @@ row that was read still stands as it was: a provider that is down leaves the tok
 many concurrent redemptions the database lets one through. The others begin anew.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -33,11 +32,12 @@ from app.domain.secrets import SealedValue, SecretIdentity, SecretValue
 from app.repository.base import Database, InjectionGrant, Repository, SealedSecrets
 from app.services.clock import Clock
 from app.services.data_keys import DataKeys
+from app.services.issuers import live_issuers
 from app.services.kept_secrets import KeptSecrets
+from app.services.redemption_events import RedemptionEvent, redemption_event
 from app.services.system_key import OpenedSystemKey, Purpose, SystemKey
 from app.services.values import open_value
 
-_LOG = logging.getLogger("strongroom.redemption")
 _ATTEMPTS = 4  # the first may be with secrets that were kept
 # Padding at most doubles a value, and an envelope without a value is under 512 bytes long.
 _MOST_SEALED_BYTES = 2 * MAX_VALUES_BYTES + MAX_SECRETS * 512
@@ -50,6 +50,7 @@ class _Request:
     parsed: ParsedToken
     nonce_digest: bytes | None
     address: str
+    event: RedemptionEvent
 
 
 class Redemption:
@@ -85,29 +86,34 @@ class Redemption:
                 stays unused.
             KeyProviderError: A data key could not be opened; the token stays unused.
         """
-        request = self._request(credential, nonce, address)
+        with redemption_event() as event:
+            parsed = INJECTION_TOKENS.parse(credential.reveal())
+            if parsed is None:
+                raise InjectionRefused
+            event.account_id, event.injection_id = parsed.account_id, parsed.row_id
+            request = _Request(parsed, self._nonce_digest(parsed, nonce), address, event)
+            return self._redeem(request)
+
+    def _redeem(self, request: _Request) -> Environment:
         for _ in range(_ATTEMPTS):
             environment = self._attempt(request)
             if environment is not None:
                 return environment
         raise StorageUnavailable("Its secrets change too often.")
 
-    def _request(self, credential: Redacted, nonce: RedeemNonce | None, address: str) -> _Request:
-        parsed = INJECTION_TOKENS.parse(credential.reveal())
-        if parsed is None:
-            raise InjectionRefused
+    def _nonce_digest(self, parsed: ParsedToken, nonce: RedeemNonce | None) -> bytes | None:
         opened = self._system_key.opened()
         if nonce is None:
-            return _Request(parsed, None, address)
+            return None
         check_nonce(nonce)
         asked = f"{parsed.account_id} {parsed.row_id} {nonce.reveal()}"
-        return _Request(parsed, opened.digest(Purpose.REDEEM_NONCE, asked.encode()), address)
+        return opened.digest(Purpose.REDEEM_NONCE, asked.encode())
 
     def _attempt(self, request: _Request) -> Environment | None:
         """One try; ``None`` when what was read is not what stands there when it is marked."""
         with self._database.reading() as repository:
-            grant = _get_grant(repository, request)
-            injection = self._granted(grant, request)
+            grant = self._granted(repository, _get_grant(repository, request), request)
+            injection = grant.injection.unverified
             kept = self._find_kept(repository, injection)
             sealed = kept or _read(repository, injection)
         values = self._open(injection, sealed)
@@ -127,10 +133,12 @@ class Redemption:
         data_keys = repository.data_keys.find(injection.account_id, wanted)
         return SealedSecrets(secrets, data_keys) if len(data_keys) == len(wanted) else None
 
-    def _granted(self, grant: InjectionGrant, request: _Request) -> Injection:
-        """The injection, if all rows that grant it are ours and still do."""
+    def _granted(
+        self, repository: Repository, grant: InjectionGrant, request: _Request
+    ) -> InjectionGrant:
+        """The grant with its issuers, if all rows of it are ours and still grant."""
         opened = self._system_key.opened()
-        injection, key, account = _verified(opened, grant)
+        injection, key, account = _verified(opened, grant, request.event)
         if not (
             _is_token_of(opened, request.parsed, injection)
             and self._may_take(injection, request)
@@ -138,20 +146,20 @@ class Redemption:
             and key.is_live(self._clock())
         ):
             raise InjectionRefused
-        return injection
+        issuers = live_issuers(repository, opened, key, self._clock())
+        if issuers is None:
+            raise InjectionRefused
+        return replace(grant, issuers=issuers) if issuers else grant
 
     def _may_take(self, injection: Injection, request: _Request) -> bool:
         now = self._clock()
         if injection.state is InjectionState.PENDING:
             return injection.is_pending(now)
-        if injection.state is InjectionState.REDEEMED and _is_same_try(injection, request, now):
-            return True
-        if injection.state is InjectionState.REDEEMED:
-            _LOG.warning(
-                "injection_reused",
-                extra={"account_id": injection.account_id, "injection_id": injection.id},
-            )
-        return False
+        is_used = injection.state is InjectionState.REDEEMED
+        is_same_try = is_used and _is_same_try(injection, request, now)
+        request.event.is_reuse = is_used and not is_same_try
+        request.event.is_repeated = is_same_try
+        return is_same_try
 
     def _open(self, injection: Injection, sealed: SealedSecrets) -> dict[str, SecretValue]:
         _require_bound(injection.secrets, sealed.secrets)
@@ -193,7 +201,8 @@ class Redemption:
 
     def _require_time_left(self, request: _Request, seen: InjectionGrant) -> None:
         """Refuse what expired while others were writing."""
-        is_live = seen.api_key.unverified.is_live(self._clock())
+        now = self._clock()
+        is_live = all(key.unverified.is_live(now) for key in (seen.api_key, *seen.issuers))
         if not is_live or not self._may_take(seen.injection.unverified, request):
             raise InjectionRefused
 
@@ -217,13 +226,14 @@ def _get_grant(repository: Repository, request: _Request) -> InjectionGrant:
     return grant
 
 
-def _verified(opened: OpenedSystemKey, grant: InjectionGrant) -> tuple[Injection, ApiKey, Account]:
+def _verified(
+    opened: OpenedSystemKey, grant: InjectionGrant, event: RedemptionEvent
+) -> tuple[Injection, ApiKey, Account]:
     try:
-        return (
-            opened.verify(grant.injection),
-            opened.verify_often(grant.api_key),
-            opened.verify_often(grant.account),
-        )
+        injection = opened.verify(grant.injection)
+        event.api_key_id = injection.api_key_id
+        event.secret_ids = [bound.secret_id for bound in injection.secrets]
+        return injection, opened.verify_often(grant.api_key), opened.verify_often(grant.account)
     except TamperedRow:
         raise InjectionRefused from None
 

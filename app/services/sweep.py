@@ -5,13 +5,13 @@ It goes over all accounts, one after the other, in steps of a few milliseconds: 
 second it works for a twentieth. A lease in the database keeps it to one process at a time.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
-from app.domain.api_keys import ApiKey
 from app.domain.guarded import Guarded
 from app.domain.ids import new_id
+from app.domain.key_lives import KeyEndings
 from app.domain.usage import CountedTable, CountedUsage, Usage
-from app.repository.base import Database, Position, Repository, Stored, UnitOfWork
+from app.repository.base import Database, Position, Repository, UnitOfWork
 from app.services.clock import SteadyClock
 from app.services.retention import DELETED_AT_ONCE, Retention
 from backends.lifetime import Seconds
@@ -154,24 +154,22 @@ class Sweep:
 
     def _delete_dead_keys(self, account_id: str) -> Iterator[None]:
         """Delete API keys that ended before the retention and made nothing that is still there."""
+        endings = KeyEndings(self._retention.until_ms)
         after: Position | None = None
         while True:
             with self._database.reading() as repository:
                 batch = repository.api_keys.page(account_id, after, DELETED_AT_ONCE)
-            dead = self._dead_keys(batch.rows)
-            if dead:
-                with self._database.writing() as work:
-                    work.api_keys.delete_unused(account_id, dead)
-                    work.commit()
+            endings.add(row.unverified for row in batch.rows if isinstance(row, Guarded))
             yield
             if batch.after is None:
-                return
+                break
             after = batch.after
-
-    def _dead_keys(self, rows: Iterable[Stored[ApiKey]]) -> list[str]:
-        until_ms = self._retention.until_ms
-        keys = (row.unverified for row in rows if isinstance(row, Guarded))
-        return [key.id for key in keys if key.had_ended(until_ms)]
+        dead = endings.unneeded()
+        for start in range(0, len(dead), DELETED_AT_ONCE):
+            with self._database.writing() as work:
+                work.api_keys.delete_unused(account_id, dead[start : start + DELETED_AT_ONCE])
+                work.commit()
+            yield
 
     def _count(self, account_id: str, counts: dict[str, CountedUsage]) -> Iterator[None]:
         """Count what an account holds; ``counts`` gets what is worth filing."""

@@ -19,8 +19,13 @@ class Client:
     """Sends requests with one bearer token, or with none."""
 
     def __init__(self, app: Flask, token: str | None) -> None:
+        self._app = app
         self._client = app.test_client()
         self.headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+
+    def with_token(self, token: str) -> "Client":
+        """Another client of the same application."""
+        return Client(self._app, token)
 
     def get(self, path: str, **options: Any) -> TestResponse:
         return self.send("GET", path, **options)

@@ -89,3 +89,25 @@ def test_no_key_outlives_the_one_that_made_it(account: Account) -> None:
     later = minter.post("/v1/apikeys", json={"expires_at_ms": end + 1})
     assert error_of(later) == (400, "invalid_request")
     assert body_of(minter.post("/v1/apikeys"))["expires_at_ms"] == end
+
+
+def test_a_fourth_level_of_keys_is_refused(account: Account) -> None:
+    client = account.client()
+    for path in ("/v1/apikeys", "/v1/apikeys", "/v1/apikeys"):
+        client = Client(account.deployment.app, body_of(client.post(path))["key_secret"])
+    sent = {"scopes": [_entry("SECRETS", "READ")]}
+    assert error_of(client.post("/v1/apikeys")) == (403, "issuer_limit_reached")
+    assert error_of(client.post("/v1/restricted_keys", json=sent)) == (403, "issuer_limit_reached")
+
+
+@pytest.mark.parametrize("path", ["/v1/apikeys", "/v1/restricted_keys"])
+def test_a_minted_key_dies_with_the_one_that_made_it(account: Account, path: str) -> None:
+    services = account.deployment.services
+    issued = services.api_keys.issue(account.id, name="a key")
+    client = Client(account.deployment.app, issued.token.reveal())
+    scopes = {"scopes": [_entry("SECRETS", "READ")]} if "restricted" in path else {}
+    made = body_of(client.post(path, json=scopes))
+    child = Client(account.deployment.app, made["key_secret"])
+    assert child.get("/v1/secrets").status_code == 200
+    services.api_keys.revoke(account.id, issued.id)
+    assert error_of(child.get("/v1/secrets")) == (401, "unauthenticated")

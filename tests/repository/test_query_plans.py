@@ -27,6 +27,8 @@ def read_everything(repository: Repository) -> None:
     repository.api_keys.get_with_account(rows.OURS, rows.API_KEY)
     for after in (None, (rows.API_KEY,)):
         repository.api_keys.page(rows.OURS, after, 10)
+    repository.api_keys.find(rows.OURS, [rows.API_KEY])
+    repository.injections.count_pending(rows.OURS, [rows.API_KEY], 1)
     repository.accounts.get(rows.OURS)
     repository.data_keys.get(rows.OURS, rows.DATA_KEY)
     repository.data_keys.get_active(rows.OURS)

@@ -8,6 +8,7 @@ from app.domain.secrets import SecretValue
 from app.services.sweep import LEASE_MS, PAUSE_SECONDS, Sweep
 from tests.services.deployment import Deployment, Rows, Tenant, new_tenant, with_key
 from tests.services.steps import Steps, stepped
+from tests.services.test_issuers import child_of
 
 
 @pytest.fixture
@@ -131,6 +132,33 @@ def test_an_api_key_stays_as_long_as_an_injection_that_it_made(
     deployment.clock.advance(days=20)
     sweep(stocked)
     assert maker.key.id not in {row["id"] for row in rows.all("api_keys")}
+
+
+def test_keys_below_a_revoked_one_go_before_it(
+    deployment: Deployment, stocked: Tenant, rows: Rows
+) -> None:
+    root = with_key(stocked.services, stocked.caller.account_id)
+    child = child_of(root)
+    grandchild = child_of(child)
+    stocked.services.api_keys.revoke(stocked.caller.account_id, root.key.id)
+    deployment.clock.advance(days=31)
+    left = []
+    for _ in range(3):
+        sweep(stocked)
+        left.append({row["id"] for row in rows.all("api_keys")} - {stocked.key.id})
+    assert grandchild.key.id not in left[0]
+    assert left == [{root.key.id, child.key.id}, {root.key.id}, set()]
+
+
+def test_keys_below_one_that_cannot_be_read_stay(
+    deployment: Deployment, stocked: Tenant, rows: Rows
+) -> None:
+    root = with_key(stocked.services, stocked.caller.account_id)
+    child = child_of(root)
+    rows.edit("api_keys", {"id": root.key.id}, scopes="damaged")
+    deployment.clock.advance(days=31)
+    sweep(stocked)
+    assert child.key.id in {row["id"] for row in rows.all("api_keys")}
 
 
 def test_a_damaged_row_stops_no_sweep(deployment: Deployment, stocked: Tenant, rows: Rows) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import and_, bindparam, delete, select, update
 from app.domain.accounts import Account
 from app.domain.api_keys import ApiKey
 from app.domain.guarded import Guarded
+from app.domain.name_limits import NameLimit
 from app.domain.scopes import Scope
 from app.repository.base import ApiKeyRepository, Batch, Position
 from app.repository.sql import fields
@@ -33,6 +34,9 @@ _PAGE = (
     .limit(bindparam("most"))
 )
 _NEXT_PAGE = _PAGE.where(api_keys.c.id > bindparam("after_id"))
+_FIND = select(*_COLUMNS).where(
+    api_keys.c.account_id == bindparam("of_account"), is_in(api_keys.c.id, "ids")
+)
 _SWEEP, _SWEEP_ON = sweeps(api_keys)
 _DELETE_UNUSED = delete(api_keys).where(
     api_keys.c.account_id == bindparam("of_account"),
@@ -56,7 +60,8 @@ class SqlApiKeys(ApiKeyRepository):
 
     def get(self, account_id: str, key_id: str) -> Guarded[ApiKey] | None:
         """The API key, or ``None``."""
-        row = self._statements.first(_GET, {"of_account": account_id, "of_id": key_id})
+        statement = self._statements.lockable(_GET)
+        row = self._statements.first(statement, {"of_account": account_id, "of_id": key_id})
         return None if row is None else parse_api_key(row)
 
     def get_with_account(
@@ -67,6 +72,11 @@ class SqlApiKeys(ApiKeyRepository):
         if row is None:
             return None
         return parse_api_key(row[: len(_COLUMNS)]), parse_account(row[len(_COLUMNS) :])
+
+    def find(self, account_id: str, key_ids: Sequence[str]) -> list[Guarded[ApiKey]]:
+        """Those of these API keys that exist."""
+        parameters = {"of_account": account_id, "ids": as_list(key_ids)}
+        return [parse_api_key(row) for row in self._statements.all(_FIND, parameters)]
 
     def page(self, account_id: str, after: Position | None, limit: int) -> Batch[ApiKey]:
         """At most ``limit`` API keys of the account, oldest first."""
@@ -100,7 +110,8 @@ class SqlApiKeys(ApiKeyRepository):
 @fields.parses(ApiKey.table, (0, 1))
 def parse_api_key(row: Row) -> Guarded[ApiKey]:
     """The API key in a row whose columns are those of the table, in order."""
-    account_id, key_id, name, restricted, scopes, digest, created, expires, revoked, *mac = row
+    account_id, key_id, name, restricted, scopes, digest, created, expires, revoked, *rest = row
+    issuers, names, rotated, previous_digest, previous_until, *mac = rest
     key = ApiKey(
         account_id=fields.text(account_id),
         id=fields.text(key_id),
@@ -111,22 +122,15 @@ def parse_api_key(row: Row) -> Guarded[ApiKey]:
         created_at_ms=fields.number(created),
         expires_at_ms=fields.number_or_none(expires),
         revoked_at_ms=fields.number_or_none(revoked),
+        issuers=tuple(fields.text(issuers).split()),
+        names=None if names is None else NameLimit.from_text(fields.text(names)),
+        rotated_at_ms=fields.number_or_none(rotated),
+        previous_digest=fields.blob_or_none(previous_digest),
+        previous_until_ms=fields.number_or_none(previous_until),
     )
     return Guarded(key, fields.mac(*mac))
 
 
 def _values(guarded: Guarded[ApiKey]) -> Parameters:
-    key = guarded.unverified
-    return {
-        "account_id": key.account_id,
-        "id": key.id,
-        "name": key.name,
-        "restricted": int(key.restricted),
-        "scopes": " ".join(sorted(key.scopes)),
-        "token_digest": key.token_digest,
-        "created_at_ms": key.created_at_ms,
-        "expires_at_ms": key.expires_at_ms,
-        "revoked_at_ms": key.revoked_at_ms,
-        "mac_key_id": guarded.mac.key_id,
-        "mac": guarded.mac.tag,
-    }
+    mac = {"mac_key_id": guarded.mac.key_id, "mac": guarded.mac.tag}
+    return {**guarded.unverified.columns(), **mac}

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, bindparam, delete, literal_column, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, literal_column, select, update
 
+from app.domain.api_keys import MAX_ISSUERS
 from app.domain.guarded import Guarded
 from app.domain.injections import Injection, InjectionState
 from app.domain.secrets import SealedValue
@@ -12,6 +13,7 @@ from app.repository.sql import fields
 from app.repository.sql.accounts import parse_account
 from app.repository.sql.api_keys import parse_api_key
 from app.repository.sql.fields import Row
+from app.repository.sql.lists import as_list, is_in
 from app.repository.sql.prepared import InsertUnlessThere, Parameters
 from app.repository.sql.sealed_secrets import AS_READ, as_read
 from app.repository.sql.statements import Statements
@@ -38,6 +40,19 @@ _FIRST_PAGE = (
     select(*injections.c).where(_OWN).order_by(injections.c.id.desc()).limit(bindparam("most"))
 )
 _NEXT_PAGE = _FIRST_PAGE.where(injections.c.id < bindparam("after_id"))
+_BY_KEY = injections.c.api_key_id == bindparam("of_key")
+_FIRST_PAGE_BY_KEY = _FIRST_PAGE.where(_BY_KEY)
+_NEXT_PAGE_BY_KEY = _NEXT_PAGE.where(_BY_KEY)
+_COUNT_PENDING = (
+    select(func.count())
+    .select_from(injections)
+    .where(
+        _OWN,
+        is_in(injections.c.api_key_id, "keys"),
+        injections.c.state == InjectionState.PENDING.value,
+        injections.c.expires_at_ms > bindparam("now_ms"),
+    )
+)
 _SWEEP, _SWEEP_ON = sweeps(injections)
 _ENDED = select(injections.c.id).where(_OWN, injections.c.expires_at_ms <= bindparam("until_ms"))
 _HAS_ENDED = _ENDED.limit(literal_column("1"))
@@ -73,6 +88,26 @@ _REPLACE_IF_GRANTED = _REPLACE.where(
     AS_READ,
 )
 
+
+def _with_issuer(place: int) -> ColumnElement[bool]:
+    """Whether the issuer of this place in the line still has the MAC that was seen."""
+    return (
+        select(api_keys.c.id)
+        .where(
+            api_keys.c.account_id == bindparam("of_account"),
+            api_keys.c.id == bindparam(f"of_issuer_{place}"),
+            api_keys.c.mac == bindparam(f"seen_issuer_mac_{place}"),
+        )
+        .exists()
+    )
+
+
+# One for each length of the line of issuers, so a key of the operator costs nothing more.
+_IF_GRANTED_BY = tuple(
+    _REPLACE_IF_GRANTED.where(*map(_with_issuer, range(length)))
+    for length in range(MAX_ISSUERS + 1)
+)
+
 _KEY_FROM = len(injections.c)
 _ACCOUNT_FROM = _KEY_FROM + len(api_keys.c)
 
@@ -100,11 +135,26 @@ class SqlInjections(InjectionRepository):
             parse_account(row[_ACCOUNT_FROM:]),
         )
 
-    def page(self, account_id: str, after: Position | None, limit: int) -> Batch[Injection]:
+    def page(
+        self,
+        account_id: str,
+        after: Position | None,
+        limit: int,
+        *,
+        api_key_id: str | None = None,
+    ) -> Batch[Injection]:
         """At most ``limit`` injections of the account, newest first."""
-        statement = _FIRST_PAGE if after is None else _NEXT_PAGE
+        first, following = _FIRST_PAGE, _NEXT_PAGE
+        if api_key_id is not None:
+            first, following = _FIRST_PAGE_BY_KEY, _NEXT_PAGE_BY_KEY
+        statement = first if after is None else following
         (after_id,) = after or (None,)
-        parameters = {"of_account": account_id, "most": limit + 1, "after_id": after_id}
+        parameters = {
+            "of_account": account_id,
+            "of_key": api_key_id,
+            "most": limit + 1,
+            "after_id": after_id,
+        }
         return fields.batch(_parse, self._statements.all(statement, parameters), limit, (1,))
 
     def sweep(self, after: Position | None, limit: int) -> Batch[Injection]:
@@ -123,6 +173,11 @@ class SqlInjections(InjectionRepository):
         parameters = {"of_account": account_id, "until_ms": until_ms, "most": limit}
         return self._statements.write(_DELETE_ENDED, parameters)
 
+    def count_pending(self, account_id: str, key_ids: Sequence[str], now_ms: int) -> int:
+        """How many that these keys made are pending and not expired, counted as they stand."""
+        parameters = {"of_account": account_id, "keys": as_list(key_ids), "now_ms": now_ms}
+        return self._statements.count(_COUNT_PENDING, parameters)
+
     def add(self, injection: Guarded[Injection]) -> None:
         """Add a new injection."""
         self._statements.insert(_ADD, _values(injection))
@@ -137,7 +192,7 @@ class SqlInjections(InjectionRepository):
     ) -> bool:
         """Write what became of an injection if what was read still stands; whether it does."""
         row = injection.unverified
-        parameters = {
+        parameters: dict[str, object] = {
             **_this(row.account_id, row.id),
             **_changes(injection),
             "seen_mac": seen.injection.mac.tag,
@@ -146,7 +201,10 @@ class SqlInjections(InjectionRepository):
             "seen_account_mac": seen.account.mac.tag,
             **as_read(used),
         }
-        return self._statements.write(_REPLACE_IF_GRANTED, parameters) > 0
+        for place, issuer in enumerate(seen.issuers):
+            parameters[f"of_issuer_{place}"] = issuer.unverified.id
+            parameters[f"seen_issuer_mac_{place}"] = issuer.mac.tag
+        return self._statements.write(_IF_GRANTED_BY[len(seen.issuers)], parameters) > 0
 
 
 def _this(account_id: str, injection_id: str) -> dict[str, object]:

@@ -76,6 +76,11 @@ def _api_keys() -> None:
         _column("created_at_ms", _NUMBER),
         _column("expires_at_ms", _NUMBER, nullable=True),
         _column("revoked_at_ms", _NUMBER, nullable=True),
+        _column("issuers", _STRING),
+        _column("names", _STRING, nullable=True),
+        _column("rotated_at_ms", _NUMBER, nullable=True),
+        _column("previous_digest", _BYTES, nullable=True),
+        _column("previous_until_ms", _NUMBER, nullable=True),
         _column("mac_key_id", _STRING),
         _column("mac", _BYTES),
         sa.PrimaryKeyConstraint("account_id", "id", name="pk_api_keys"),
@@ -83,6 +88,7 @@ def _api_keys() -> None:
         sa.CheckConstraint("length(id) BETWEEN 1 AND 64", name="ck_api_keys_id"),
         sa.CheckConstraint("restricted IN (0, 1)", name="ck_api_keys_restricted"),
         sa.CheckConstraint('length("token_digest") = 32', name="ck_api_keys_token_digest"),
+        sa.CheckConstraint('length("previous_digest") = 32', name="ck_api_keys_previous_digest"),
         sa.CheckConstraint('length("mac") = 33', name="ck_api_keys_mac"),
     )
 
@@ -211,7 +217,7 @@ def _injections() -> None:
         sa.CheckConstraint('length("nonce_digest") = 32', name="ck_injections_nonce_digest"),
         sa.CheckConstraint('length("mac") = 33', name="ck_injections_mac"),
     )
-    op.create_index("ix_injections_api_key_id", "injections", ["account_id", "api_key_id"])
+    op.create_index("ix_injections_api_key_id", "injections", ["account_id", "api_key_id", "id"])
     op.create_index("ix_injections_expires_at_ms", "injections", ["account_id", "expires_at_ms"])
 
 
