@@ -240,3 +240,17 @@ def test_nothing_is_written_while_the_new_keyring_cannot_wrap(
     with pytest.raises(KeyProviderError):
         services.recovery.run(loss.private, ignore)
     assert loss.move.deployment.snapshot() == before
+
+
+def test_a_recovery_reads_rows_in_batches(loss: Loss, tenants: list[Tenant], rows: Rows) -> None:
+    tenants[0].inject("OLD")
+    ended = rows.all("injections")[0] | {"state": "revoked"}
+    for number in range(450):
+        rows.plant("injections", {**ended, "id": f"inj_{number:022}"})
+    steps = Steps()
+    database = stepped(loss.move.deployment.database, steps)
+    services = loss.move.deployment.process(
+        keyring=Keyring([Scripted(loss.fresh)]), database=database
+    )
+    assert services.recovery.run(loss.private, ignore).failed == 0
+    assert steps.names.count("injections.sweep") == 3

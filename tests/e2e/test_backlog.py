@@ -1,0 +1,68 @@
+"""A backlog of what has ended is worked off beside requests, and none of them is refused for it."""
+
+import json
+import sqlite3
+import time
+from contextlib import closing
+
+import pytest
+from runloop_api_client import BadRequestError, Runloop
+
+from tests.servers.strongroom import Strongroom
+
+BACKLOG = 5000
+PATIENCE_SECONDS = 120.0
+
+
+@pytest.fixture
+def backlog(own_server: Strongroom) -> Strongroom:
+    """Expired responses of an account that stopped writing."""
+    account = own_server.command("account", "create", "stopped writing").stdout.strip()
+    with closing(sqlite3.connect(own_server.home / "strongroom.db", timeout=30)) as database:
+        database.executemany(
+            "INSERT INTO answers VALUES (?, 'key', ?, zeroblob(32), 'dk', zeroblob(500), 1)",
+            [(account, f"request-{number}") for number in range(BACKLOG)],
+        )
+        database.commit()
+    return own_server
+
+
+def left(server: Strongroom) -> int:
+    with closing(sqlite3.connect(server.home / "strongroom.db", timeout=30)) as database:
+        ((count,),) = database.execute("SELECT count(*) FROM answers WHERE expires_at_ms = 1")
+    return int(count)
+
+
+def test_a_backlog_is_worked_off_while_every_write_is_served(backlog: Strongroom) -> None:
+    client = Runloop(base_url=backlog.url, bearer_token=backlog.api_key, max_retries=0)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    written = 0
+    while left(backlog) and time.monotonic() < deadline:
+        client.secrets.create(name=f"NAME_{written}", value="a value")
+        written += 1
+    assert left(backlog) == 0
+    assert written
+
+
+def test_the_official_client_is_told_of_a_limit_once_and_does_not_repeat_itself(
+    own_server: Strongroom,
+) -> None:
+    """Each of the two workers knows what it wrote itself, so both together let ten pass."""
+    own_server.stop()
+    own_server.start(STRONGROOM_MAX_SECRETS="5")
+    client = Runloop(base_url=own_server.url, bearer_token=own_server.api_key)
+    with pytest.raises(BadRequestError, match="reached its limit of 5 secrets"):
+        create_secrets(client, 11)
+    answered = [line for line in requests_in(own_server) if line["status"] == 400]
+    assert [line["code"] for line in answered] == ["account_limit_reached"]
+
+
+def create_secrets(client: Runloop, count: int) -> None:
+    for number in range(count):
+        client.secrets.create(name=f"NAME_{number}", value="a value")
+
+
+def requests_in(server: Strongroom) -> list[dict[str, object]]:
+    """The lines of the log that tell of requests."""
+    lines = map(json.loads, server.log.read_text().splitlines())
+    return [line for line in lines if line["event"] == "request"]
