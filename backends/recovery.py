@@ -13,7 +13,7 @@ from backends.errors import KeyProviderConfigError
 from backends.private_file import read_file
 from backends.provider import KeyWrapper, ProviderStatus, WrappedKey
 from backends.recovery_files import MalformedKeyFile, read_public_key
-from backends.recovery_keys import SCHEME, RecoveryPublicKey
+from backends.recovery_keys import SCHEME, NoHybridKem, RecoveryPublicKey
 from backends.spec import ProviderSpec
 
 
@@ -44,7 +44,10 @@ def from_spec(spec: ProviderSpec) -> Recovery:
     if spec.options:
         raise KeyProviderConfigError(f"{spec.setting}: recovery takes no options.")
     path = Path(spec.location)
-    public_key = _public_key(read_file(spec.files.read_trusted, path, spec.setting))
+    try:
+        public_key = _public_key(read_file(spec.files.read_trusted, path, spec.setting))
+    except NoHybridKem as error:
+        raise KeyProviderConfigError(f"{spec.setting}: {error}") from None
     if public_key is None:
         raise KeyProviderConfigError(f"{spec.setting}: the file must hold a recovery public key.")
     return Recovery(public_key)

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.hpke import (
 
 from backends.context import KeyContext
 from backends.data_key import DataKey
-from backends.errors import DecryptionError, UnknownKey
+from backends.errors import DecryptionError, KeyProviderConfigError, UnknownKey
 from backends.provider import WrappedKey
 
 SCHEME = "recovery"
@@ -35,6 +35,13 @@ _FINGERPRINT_LABEL = b"strongroom/v1/recovery/fingerprint"
 _FINGERPRINT_BYTES = 16
 
 
+class NoHybridKem(KeyProviderConfigError):
+    """No recovery key can be used here, as in a FIPS mode."""
+
+    def __init__(self) -> None:
+        super().__init__("this build of OpenSSL has no ML-KEM-768 or no X25519.")
+
+
 class RecoveryPublicKey:
     """Wraps data keys; a server has no more than this.
 
@@ -43,6 +50,7 @@ class RecoveryPublicKey:
 
     Raises:
         ValueError: These are no such keys.
+        NoHybridKem: Such keys cannot be used here.
     """
 
     def __init__(self, raw: bytes) -> None:
@@ -53,7 +61,7 @@ class RecoveryPublicKey:
             )
             _HPKE.encrypt(b"", self._public)  # a point of low order is refused only in use
         except UnsupportedAlgorithm:
-            raise ValueError("this build of cryptography has no ML-KEM-768") from None
+            raise NoHybridKem from None
         self.raw = raw
         self.key_ref = f"{SCHEME}:{_fingerprint(raw)}"
 
@@ -84,7 +92,10 @@ class RecoveryPrivateKey:
     @classmethod
     def generate(cls) -> Self:
         """A new pair from the system's random source."""
-        mlkem, x25519 = MLKEM768PrivateKey.generate(), X25519PrivateKey.generate()
+        try:
+            mlkem, x25519 = MLKEM768PrivateKey.generate(), X25519PrivateKey.generate()
+        except UnsupportedAlgorithm:
+            raise NoHybridKem from None
         return cls(mlkem.private_bytes_raw() + x25519.private_bytes_raw())
 
     def seeds(self) -> bytes:
