@@ -1,5 +1,7 @@
 """Connects everything: the one place where collaborators are built and handed to each other."""
 
+import os
+import socket
 from contextlib import closing
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from app.services.checkup import Checkup, look_at_providers
 from app.services.clock import Clock, SteadyClock, now_ms
 from app.services.container import Services
 from app.services.data_keys import DataKeys
+from app.services.heartbeats import LOOK_S, Heartbeats
 from app.services.injections import Injections
 from app.services.kept_secrets import KeptSecrets
 from app.services.keyring.opened_ahead import OpenedAhead
@@ -120,16 +123,22 @@ def build(
     limits = Limits(_ceiling(settings), clock)
     sweep = Sweep(database, retention, steady, age)
 
-    tasks = PeriodicTasks()
-    tasks.add("clock", CLOCK_SECONDS, steady.look)
-    tasks.add("credentials", CREDENTIALS_SECONDS, keyring.prepare)
+    heartbeats = Heartbeats(database, keyring, system_key, _node(), age)
     look_after_s = min(LOOK_AFTER_KEYS_S, life_s / 4)
-    tasks.add("root_key_proof", look_after_s, system_key.renew_proof)
-    tasks.add("data_key_cache", look_after_s, cache.expire)
+    tasks = PeriodicTasks()
+    for name, interval_s, run in (
+        ("clock", CLOCK_SECONDS, steady.look),
+        ("credentials", CREDENTIALS_SECONDS, keyring.prepare),
+        ("root_key_proof", look_after_s, system_key.renew_proof),
+        ("data_key_cache", look_after_s, cache.expire),
+        ("heartbeat", LOOK_S, heartbeats.look),
+    ):
+        tasks.add(name, interval_s, run)
     tasks.add("sweep", TICK_SECONDS, sweep.run, first_after_s=SWEEP_AFTER_SECONDS)
 
     def close() -> None:
         tasks.stop(TASK_SECONDS)
+        heartbeats.end()
         cache.clear()
         keyring.close()
         database.close()
@@ -146,7 +155,7 @@ def build(
         reencrypt=Reencrypt(database, data_keys, ahead, system_key, clock),
         retire=Retire(database, keyring, system_key),
         recovery=Recovery(database, keyring, system_key, clock),
-        readiness=Readiness(database, system_key),
+        readiness=Readiness(database, system_key, heartbeats),
         checkup=Checkup(database, keyring, system_key),
         setup=Setup(database, system_key),
         backups=Backups(database, system_key, clock),
@@ -154,6 +163,10 @@ def build(
         tasks=tasks,
         close=close,
     )
+
+
+def _node() -> str:
+    return f"{socket.gethostname()}/{os.getpid()}"
 
 
 def _ceiling(settings: Settings) -> Usage:

@@ -16,6 +16,7 @@ from app.cli.output import Row, as_json, moment, show_json, show_rows
 from app.cli.progress import shown
 from app.cli.recovery_files import FILE, read_private_half, write_pair
 from app.cli.stored_rows import say_damaged
+from app.domain.workers import SeenWorker
 from app.services.keyring.progress import Progress
 from app.services.keyring.retire import Dependence
 from app.services.keyring.status import KeyringReport, ProviderLine
@@ -102,7 +103,11 @@ def reencrypt(
 def retire(
     environ: Mapping[str, str], key_ref: str, *, undo: bool, dry_run: bool, json: bool
 ) -> None:
-    """Delete all wrappings by KEY_REF, unless a data key depends on one, and allow no new ones."""
+    """Delete all wrappings by KEY_REF, unless something depends on one, and allow no new ones.
+
+    What depends on one is a data key without another wrapping, or a live worker that opens the
+    system data key by nothing else. It waits some seconds for the workers' word.
+    """
     if undo and dry_run:
         raise click.UsageError("--undo and --dry-run exclude each other.")
     with closing(build(load(environ))) as services:
@@ -185,8 +190,14 @@ def _finish(
 
 
 def _show_dependence(found: Dependence, *, json: bool) -> None:
-    answer = {"wrappings": found.wrappings, "stranded_data_keys": found.stranded_data_keys}
-    if found.stranded_data_keys:
+    answer = {
+        "wrappings": found.wrappings,
+        "stranded_data_keys": found.stranded_data_keys,
+        "blind_workers": len(found.blind_workers),
+    }
+    if found.blind_workers and not found.stranded_data_keys:
+        text = "It would be refused: a live worker lists nothing else."
+    elif found.stranded_data_keys:
         text = (
             f"It would be refused: {found.stranded_data_keys} data keys have no other wrapping "
             "that a listed provider opens."
@@ -194,7 +205,7 @@ def _show_dependence(found: Dependence, *, json: bool) -> None:
     else:
         text = f"{found.wrappings} wrappings would be deleted."
     _show(answer, text, json=json)
-    for fault in found.faults:
+    for fault in (*found.faults, *found.blind_workers):
         say(fault)
 
 
@@ -211,6 +222,7 @@ def _status_answer(report: KeyringReport) -> Row:
         "unreadable_data_keys": report.unreadable_data_keys,
         "providers": [_provider_row(line) for line in report.providers],
         "key_refs": [asdict(line) for line in report.key_refs],
+        "workers": [_worker_row(each) for each in report.workers],
     }
 
 
@@ -221,8 +233,21 @@ def _show_status(report: KeyringReport) -> None:
     refs = [asdict(line) for line in report.key_refs]
     show_rows(refs, ("state", "wrappings", "key_ref"), json=False)
     click.echo()
+    if report.workers:
+        workers = [_worker_row(each) for each in report.workers]
+        show_rows(workers, ("state", "node", "lists", "opened_by"), json=False)
+        click.echo()
     unreadable = report.unreadable_data_keys
     click.echo(f"{report.data_keys} data keys, {unreadable} that no listed provider opens.")
+
+
+def _worker_row(seen: SeenWorker) -> Row:
+    return {
+        "state": "live" if seen.is_live else "silent",
+        "node": seen.worker.node,
+        "lists": " ".join(seen.worker.key_refs),
+        "opened_by": " ".join(seen.worker.opened_by),
+    }
 
 
 def _provider_row(line: ProviderLine) -> Row:

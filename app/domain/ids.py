@@ -13,6 +13,7 @@ API_KEY = "key"
 DATA_KEY = "dk"
 INJECTION = "inj"
 DEPLOYMENT = "dep"
+WORKER = "wkr"
 
 _DIGITS = f"[0-9A-Za-z]{{{ID_DIGITS}}}"
 _ANY_ID = re.compile(

@@ -35,6 +35,7 @@ from app.domain.secrets import (
     StoredSecret,
 )
 from app.domain.usage import CountedTable, CountedUsage
+from app.domain.workers import SeenWorker, Worker
 
 
 class Conflict(Exception):
@@ -83,6 +84,13 @@ class DeploymentRepository(ABC):
 
         Raises:
             Conflict: There is one already.
+        """
+
+    @abstractmethod
+    def fence_generation(self) -> int:
+        """How often fences were set or lifted; 0 before ``strongroom init``.
+
+        In a unit of work it stays so until that ends: none sets or lifts one meanwhile.
         """
 
     @abstractmethod
@@ -525,6 +533,26 @@ class LeaseRepository(ABC):
         """Let another holder take the lease, if it is this holder's."""
 
 
+class WorkerRepository(ABC):
+    """The processes that serve, as they tell of themselves; times are the database's own."""
+
+    @abstractmethod
+    def beat(self, worker: Worker) -> None:
+        """File what a worker tells of itself, seen now."""
+
+    @abstractmethod
+    def remove(self, worker_id: str) -> None:
+        """Delete the row of a worker that ends."""
+
+    @abstractmethod
+    def remove_silent(self, longest_ms: int) -> None:
+        """Delete the rows of workers that were not heard from for longer than this."""
+
+    @abstractmethod
+    def all(self) -> list[SeenWorker]:
+        """Every row, by node. One that no worker can have written is passed over."""
+
+
 class Repository(ABC):
     """All collections, on one connection."""
 
@@ -538,6 +566,7 @@ class Repository(ABC):
     injections: InjectionRepository
     usage: UsageRepository
     leases: LeaseRepository
+    workers: WorkerRepository
 
 
 class UnitOfWork(Repository):

@@ -10,6 +10,9 @@ import threading
 import time
 from collections.abc import Callable
 
+# Of its own: what others draw from the shared one does not depend on when a task runs.
+_CHANCE = random.Random()  # noqa: S311 - no secret
+
 _LOG = logging.getLogger("strongroom.periodic")
 
 
@@ -68,7 +71,7 @@ class PeriodicTask:
             except Exception as error:  # noqa: BLE001 - the next run may succeed
                 about = {"detail": self._name, "exception": type(error).__name__}
                 _LOG.error("task_failed", extra=about)
-            self._is_due.wait(self._interval_s * random.uniform(0.9, 1))  # noqa: S311 - no secret
+            self._is_due.wait(self._interval_s * _CHANCE.uniform(0.9, 1))
 
 
 class PeriodicTasks:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from app.domain.errors import DomainError
 from app.repository.base import Database
+from app.services.heartbeats import Heartbeats
 from app.services.system_key import SystemKey
 
 
@@ -23,12 +24,13 @@ class ReadinessReport:
 class Readiness:
     """Asks what the server depends on."""
 
-    def __init__(self, database: Database, system_key: SystemKey) -> None:
+    def __init__(self, database: Database, system_key: SystemKey, heartbeats: Heartbeats) -> None:
         self._database = database
+        self._heartbeats = heartbeats
         self._system_key = system_key
 
     def report(self) -> ReadinessReport:
-        """Ask the database, and whether a listed provider opens the system data key."""
+        """Ask the database, the last heartbeat, and if the root key still opens the system key."""
         return ReadinessReport(
             database=self._database_answers(), provider=self._system_key.is_proved()
         )
@@ -38,4 +40,4 @@ class Readiness:
             self._database.ping()
         except DomainError:
             return False
-        return True
+        return self._heartbeats.are_well

@@ -26,6 +26,8 @@ CONFIRMED_AFTER_S = 10.0
 _RETRY_S = 10.0
 _EARLIEST = 0.8  # of the interval: workers that started together spread their calls
 
+_CHANCE = random.Random()  # noqa: S311 - it spreads load
+
 _LOG = logging.getLogger("strongroom.keys")
 
 
@@ -85,7 +87,7 @@ class RootKeyProof:
             if self.has_failed:
                 _LOG.info("root_key_proved_again")
             self._proved_at, self._refused_at = asked_at, None
-            self._tried(asked_at, self._seconds / 2 * random.uniform(_EARLIEST, 1))  # noqa: S311
+            self._tried(asked_at, self._seconds / 2 * _CHANCE.uniform(_EARLIEST, 1))
             self.has_failed = False
 
     def failed(self, failures: Iterable[KeyProviderError], detail: str) -> None:

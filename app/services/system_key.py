@@ -7,7 +7,7 @@ opens it.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import TypeVar
@@ -28,12 +28,20 @@ from app.services.clock import Clock
 from app.services.errors import SystemKeyUnreadable
 from app.services.root_key_proof import RootKeyProof
 from app.services.row_macs import UnknownLayout, row_bytes
-from app.services.wrappings import new_wrapping, refusing_retired_keys, to_wrapped_key
+from app.services.wrappings import (
+    new_wrapping,
+    not_owned,
+    owns_any,
+    refusing_retired_keys,
+    to_wrapped_key,
+    without_retired,
+)
 from backends.context import KeyContext
 from backends.data_key import DataKey, derive, key_check
 from backends.errors import DecryptionError, KeyProviderError, KeyUnavailable
 from backends.keyring import Keyring
 from backends.proof import Openings, try_openings
+from backends.provider import WrappedKey
 from backends.request_deadline import request_deadline, seconds_left
 from backends.waiting import LONGEST_WAIT_SECONDS
 
@@ -146,6 +154,9 @@ class SystemKey:
 
     Args:
         proof: Remembers when a listed provider last opened it.
+
+    Attributes:
+        opened_by: The key_refs by which ``open_by_all`` last opened it.
     """
 
     def __init__(
@@ -157,6 +168,7 @@ class SystemKey:
         self._proof = proof
         self._opened: OpenedSystemKey | None = None
         self._lock = threading.Lock()
+        self.opened_by: frozenset[str] = frozenset()
 
     def opened(self) -> OpenedSystemKey:
         """The system data key, opened by the first call that can.
@@ -193,10 +205,21 @@ class SystemKey:
         self._keyring.refresh()
         if self._keyring.remote and not self._proof.is_due:
             return
-        with request_deadline(_PROOF_SECONDS), suppress(KeyProviderError, DomainError):
+        with suppress(KeyProviderError, DomainError):
+            self.open_by_all()
+
+    def open_by_all(self) -> None:
+        """Have listed providers open every wrapping whose root key was not retired.
+
+        Raises:
+            NotInitialised: The database has no system data key.
+            TamperedRow: Its row or a wrapping of it was edited.
+            KeyProviderError: This process has not opened it yet, and cannot now.
+        """
+        with request_deadline(_PROOF_SECONDS):
             opened = self.opened()
             with self._turn():
-                self._prove(opened, until_one=False)
+                self.opened_by = self._prove(opened, until_one=False).key_refs
 
     def is_proved(self) -> bool:
         """Whether a listed provider opens the key, at most 20 seconds ago.
@@ -251,29 +274,51 @@ class SystemKey:
     def _verified(self) -> OpenedSystemKey:
         asked_at = self._proof.now()
         try:
-            opened = self._open()
+            opened, failure = self._open()
         except (DecryptionError, TamperedRow):
             self._proof.failed((), str(SystemKeyUnreadable()))
             raise SystemKeyUnreadable from None
         except (KeyProviderError, DomainError) as error:
             self._proof.failed((), str(error))
             raise
-        self._proof.succeeded(asked_at)
+        if failure is None:
+            self._proof.succeeded(asked_at)
+        else:
+            self._proof.failed((failure,), str(failure))
         return opened
 
-    def _open(self) -> OpenedSystemKey:
+    def _open(self) -> tuple[OpenedSystemKey, KeyProviderError | None]:
+        """The key, and why its opening is no proof: only a retired root key opens it still."""
         with self._database.reading() as repository:
             deployment_id = repository.deployment.get_id()
             stored = repository.data_keys.get_active(SYSTEM_ACCOUNT_ID)
+            fences = repository.wrappings.fences()
         if deployment_id is None or stored is None:
             raise NotInitialised
         record = stored.record.unverified
         context = KeyContext(deployment_id, SYSTEM_ACCOUNT_ID, record.id)
         wrapped = [to_wrapped_key(each.unverified) for each in stored.wrappings]
-        key = self._keyring.unwrap(wrapped, context, record.check)
+        key, failure = self._unwrap(wrapped, fences, context, record.check)
         opened = OpenedSystemKey(context, key)
         verify_data_key(opened, stored)
-        return opened
+        return opened, failure
+
+    def _unwrap(
+        self,
+        wrapped: Sequence[WrappedKey],
+        fences: Sequence[str],
+        context: KeyContext,
+        check: bytes,
+    ) -> tuple[DataKey, KeyProviderError | None]:
+        """Open it, by retired root keys only where no other does; then with why no other does."""
+        usable = without_retired(wrapped, fences, self._keyring)
+        try:
+            return self._keyring.unwrap(usable, context, check), None
+        except KeyProviderError as error:
+            failure = error if owns_any(self._keyring, usable) else not_owned(self._keyring, fences)
+        if not owns_any(self._keyring, [each for each in wrapped if each not in usable]):
+            raise failure
+        return self._keyring.unwrap(wrapped, context, check), failure
 
     def _prove_or_refuse(self, opened: OpenedSystemKey) -> None:
         try:
@@ -302,10 +347,15 @@ class SystemKey:
     def _try_openings(self, opened: OpenedSystemKey, *, until_one: bool) -> Openings:
         with self._database.reading() as repository:
             stored = repository.data_keys.get_active(SYSTEM_ACCOUNT_ID)
+            fences = repository.wrappings.fences()
         if stored is None:
             raise NotInitialised
         record = verify_data_key(opened, stored)
-        owners = self._keyring.owners(to_wrapped_key(each.unverified) for each in stored.wrappings)
+        wrapped = [to_wrapped_key(each.unverified) for each in stored.wrappings]
+        usable = without_retired(wrapped, fences, self._keyring)
+        if not owns_any(self._keyring, usable):
+            return Openings(frozenset(), (not_owned(self._keyring, fences),))
+        owners = self._keyring.owners(usable)
         return try_openings(owners, opened.context, record.check, until_one=until_one)
 
     def _add(self, deployment_id: str) -> None:

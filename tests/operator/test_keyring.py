@@ -168,6 +168,7 @@ def test_a_dry_run_tells_what_retiring_would_delete_and_deletes_nothing(moving: 
     assert moving.json("keyring", "retire", before["stale"], "--dry-run") == {
         "wrappings": 1,
         "stranded_data_keys": 0,
+        "blind_workers": 0,
     }
     assert key_refs(moving) == before
 
@@ -177,6 +178,7 @@ def test_a_dry_run_tells_how_many_data_keys_retiring_would_strand(moving: Termin
     assert moving.json("keyring", "retire", old, "--dry-run") == {
         "wrappings": 1,
         "stranded_data_keys": 1,
+        "blind_workers": 0,
     }
     assert "refused: 1 data keys" in moving.answer("keyring", "retire", old, "--dry-run")
 

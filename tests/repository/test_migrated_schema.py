@@ -42,8 +42,8 @@ def test_every_table_is_strict(database: SqliteDatabase, path: Path) -> None:
 
 
 def test_every_key_begins_with_the_account() -> None:
-    # Accounts are their own; the deployment, leases and the fences of root keys belong to nobody.
-    others = {"deployment", "accounts", "fences", "leases"}
+    # Accounts are their own; the deployment, leases, workers and fences of root keys are nobody's.
+    others = {"deployment", "accounts", "fences", "leases", "workers"}
     firsts = {
         table.name: next(iter(table.primary_key.columns)).name
         for table in metadata.sorted_tables

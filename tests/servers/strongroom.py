@@ -73,6 +73,11 @@ class Strongroom:
 
     def start(self, **settings: str) -> None:
         """Start gunicorn as shipped, and wait until it can serve."""
+        self.launch(**settings)
+        self.wait_until_ready()
+
+    def launch(self, **settings: str) -> None:
+        """Start gunicorn as shipped."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "wsgi:app"],
@@ -83,7 +88,6 @@ class Strongroom:
                 stderr=log,
                 start_new_session=True,
             )
-        self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
         """Wait until the server says that it can serve."""

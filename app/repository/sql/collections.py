@@ -15,6 +15,7 @@ from app.repository.sql.prepared import PreparedStatements
 from app.repository.sql.secrets import SqlSecrets
 from app.repository.sql.statements import Statements
 from app.repository.sql.usage import SqlLeases, SqlUsage
+from app.repository.sql.workers import SqlWorkers
 from app.repository.sql.wrappings import SqlWrappings
 
 
@@ -36,6 +37,7 @@ class SqlRepository(Repository):
         self.injections = SqlInjections(self._statements)
         self.usage = SqlUsage(self._statements)
         self.leases = SqlLeases(self._statements)
+        self.workers = SqlWorkers(self._statements)
 
     @property
     def has_failed(self) -> bool:

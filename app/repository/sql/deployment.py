@@ -12,6 +12,7 @@ from app.repository.sql.statements import Statements
 from app.repository.sql.tables import deployment
 
 _GET = select(deployment.c.id)
+_FENCE_GENERATION = select(deployment.c.fence_generation)
 _REENCRYPTION = (
     deployment.c.reencrypt_started_ms,
     deployment.c.reencrypt_mac_key_id,
@@ -21,7 +22,7 @@ _GET_REENCRYPTION = select(*_REENCRYPTION)
 _SET_REENCRYPTION = update(deployment).values(
     {column: bindparam(f"new_{column.name}") for column in _REENCRYPTION}
 )
-_ADD = InsertUnlessThere(deployment).values(only=1, id=bindparam("id"))
+_ADD = InsertUnlessThere(deployment).values(only=1, id=bindparam("id"), fence_generation=0)
 
 
 class SqlDeployment(DeploymentRepository):
@@ -38,6 +39,11 @@ class SqlDeployment(DeploymentRepository):
     def add(self, deployment_id: str) -> None:
         """File the deployment id."""
         self._statements.insert(_ADD, {"id": deployment_id})
+
+    def fence_generation(self) -> int:
+        """How often fences changed; in a unit of work, they do not change before it ends."""
+        row = self._statements.first(self._statements.lockable(_FENCE_GENERATION), {})
+        return 0 if row is None else _parse_generation(row)
 
     def get_reencryption(self) -> Guarded[Reencryption] | None:
         """The re-encryption that has not ended yet, or ``None``."""
@@ -60,6 +66,11 @@ class SqlDeployment(DeploymentRepository):
 @fields.parses("deployment")
 def _parse_id(row: Row) -> str:
     return fields.text(row[0])
+
+
+@fields.parses("deployment")
+def _parse_generation(row: Row) -> int:
+    return fields.number(row[0])
 
 
 @fields.parses(Reencryption.table)

@@ -14,6 +14,11 @@ from sqlalchemy import ColumnElement, LargeBinary, bindparam, cast, func, litera
 _BETWEEN = ","
 
 
+def now_ms() -> ColumnElement[int]:
+    """Now by the database's clock, in Unix milliseconds; the same all through a statement."""
+    return literal_column("CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)")
+
+
 def is_in(column: ColumnElement[str], name: str) -> ColumnElement[bool]:
     """Whether the column is among the values of the list that is the parameter ``name``."""
     listed = func.json_each(bindparam(name)).table_valued("value", name="listed")

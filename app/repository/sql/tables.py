@@ -73,6 +73,7 @@ deployment = Table(
     metadata,
     _column("only", Integer()),
     _column("id", String),
+    _column("fence_generation", Number),
     _column("reencrypt_started_ms", Number, nullable=True),
     _column("reencrypt_mac_key_id", String, nullable=True),
     _column("reencrypt_mac", Bytes, nullable=True),
@@ -173,6 +174,23 @@ fences = Table(
     metadata,
     _column("key_ref", String),
     PrimaryKeyConstraint("key_ref"),
+    sqlite_strict=True,
+)
+
+# What workers tell of themselves; it grants nothing, and only keeps a root key from being retired.
+workers = Table(
+    "workers",
+    metadata,
+    _column("id", String),
+    _column("node", String),
+    _column("key_refs", String),
+    _column("opened_by", String),
+    _column("fence_generation", Number),
+    _column("started_at_ms", Number),
+    _column("seen_at_ms", Number),
+    PrimaryKeyConstraint("id"),
+    _at_most("id", 64),
+    _at_most("node", 255),
     sqlite_strict=True,
 )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import and_, bindparam, delete, exists, func, not_, or_, select, tuple_
+from sqlalchemy import and_, bindparam, delete, exists, func, not_, or_, select, tuple_, update
 
 from app.domain.data_keys import Wrapping
 from app.domain.guarded import Guarded
@@ -12,7 +12,7 @@ from app.repository.sql.fields import Row
 from app.repository.sql.lists import as_list, is_in
 from app.repository.sql.prepared import InsertUnlessThere, Parameters
 from app.repository.sql.statements import Statements
-from app.repository.sql.tables import fences, wrappings
+from app.repository.sql.tables import deployment, fences, wrappings
 
 _ADD = InsertUnlessThere(wrappings)
 _REMOVE = delete(wrappings).where(
@@ -40,6 +40,7 @@ _REMOVE_ALL = delete(wrappings).where(
     )
 )
 _FENCE = InsertUnlessThere(fences)
+_CHANGED = update(deployment).values(fence_generation=deployment.c.fence_generation + 1)
 _LIFT_FENCE = delete(fences).where(fences.c.key_ref == bindparam("of_key_ref"))
 _FENCES = select(fences.c.key_ref).order_by(fences.c.key_ref)
 _GET_FENCE = select(fences.c.key_ref).where(
@@ -86,11 +87,17 @@ class SqlWrappings(WrappingRepository):
 
     def fence(self, name: str) -> bool:
         """Let no unit of work add a wrapping by this key_ref or root key; whether one could."""
-        return self._statements.write(_FENCE, {"key_ref": name}) > 0
+        is_new = self._statements.write(_FENCE, {"key_ref": name}) > 0
+        if is_new:
+            self._statements.write(_CHANGED, {})
+        return is_new
 
     def lift_fence(self, name: str) -> bool:
         """Let such wrappings be added again; whether there was a fence of this name."""
-        return self._statements.erase(_LIFT_FENCE, {"of_key_ref": name}) > 0
+        is_lifted = self._statements.erase(_LIFT_FENCE, {"of_key_ref": name}) > 0
+        if is_lifted:
+            self._statements.write(_CHANGED, {})
+        return is_lifted
 
     def fences(self) -> list[str]:
         """Every fenced key_ref and root key."""

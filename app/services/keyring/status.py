@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from app.domain.workers import SeenWorker
 from app.repository.base import Database
 from backends.keyring import Keyring
 from backends.provider import ProviderStatus
@@ -45,6 +46,7 @@ class KeyringReport:
     providers: list[ProviderLine]
     key_refs: list[KeyRefLine]
     unreadable_data_keys: int
+    workers: list[SeenWorker]
 
 
 class KeyringStatus:
@@ -72,6 +74,7 @@ class KeyringStatus:
                     for ref in sorted({*counts, *fenced})
                 ],
                 unreadable_data_keys=repository.data_keys.count_without(owned),
+                workers=repository.workers.all(),
             )
 
     def _line(self, role: str, scheme: str, status: ProviderStatus) -> ProviderLine:

@@ -12,6 +12,7 @@ from app.domain.reencryption import Reencryption
 from app.domain.retries import StoredAnswer
 from app.domain.scopes import ALL_SCOPES
 from app.domain.secrets import StoredSecret
+from app.domain.workers import Worker
 from app.repository.base import InjectionGrant
 
 OURS = "acct_ours"
@@ -31,6 +32,17 @@ def account(account_id: str = OURS, **changes: Any) -> Guarded[Account]:
 
 def reencryption(started_ms: int) -> Guarded[Reencryption]:
     return Guarded(Reencryption(started_ms), MAC)
+
+
+def worker(worker_id: str = "wkr_1", **changes: Any) -> Worker:
+    row = Worker(
+        id=worker_id,
+        node="a-node/7",
+        key_refs=(KEY_REF, "local-fernet:2"),
+        opened_by=(KEY_REF,),
+        fence_generation=0,
+    )
+    return replace(row, **changes)
 
 
 def api_key(account_id: str = OURS, key_id: str = API_KEY, **changes: Any) -> Guarded[ApiKey]:

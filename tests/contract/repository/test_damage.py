@@ -35,6 +35,7 @@ READS: dict[str, list[Read]] = {
     "deployment": [
         lambda r: r.deployment.get_id(),
         lambda r: r.deployment.get_reencryption(),
+        lambda r: r.deployment.fence_generation(),
     ],
     "accounts": [
         lambda r: r.accounts.get(rows.OURS),
@@ -67,6 +68,7 @@ READS: dict[str, list[Read]] = {
         lambda r: r.secrets.sealed(rows.OURS, ["sec_0001"], rows.ANY_SIZE),
     ],
     "fences": [lambda r: r.wrappings.fences()],
+    "workers": [lambda r: r.workers.all()],
     "secrets": [
         lambda r: r.secrets.sealed(rows.OURS, ["sec_0001"], rows.ANY_SIZE),
         lambda r: r.secrets.sealed_under(rows.OURS, rows.DATA_KEY, 10, None),
@@ -93,7 +95,7 @@ READS: dict[str, list[Read]] = {
 }
 
 # Nobody grants anything by these, and no MAC covers the whole of them.
-UNGUARDED = {"deployment", "fences", "secrets", "answers", "usage", "leases"}
+UNGUARDED = {"deployment", "fences", "workers", "secrets", "answers", "usage", "leases"}
 GUARDED_COLUMNS = [
     (table.name, column.name)
     for table in metadata.sorted_tables
@@ -114,6 +116,7 @@ def filled(database: Database) -> Database:
         work.wrappings.fence("ref:fenced")
         work.usage.put(rows.OURS, CountedUsage(Usage(), 1))
         work.leases.take("sweep", "worker", 1, 2)
+        work.workers.beat(rows.worker())
         work.deployment.start_reencryption(rows.reencryption(1))
         work.commit()
     return database

@@ -27,6 +27,7 @@ def upgrade() -> None:
     _data_keys()
     _wrappings()
     _fences()
+    _workers()
     _secrets()
     _answers()
     _injections()
@@ -39,6 +40,7 @@ def _deployment() -> None:
         "deployment",
         _column("only", sa.Integer()),
         _column("id", _STRING),
+        _column("fence_generation", _NUMBER),
         _column("reencrypt_started_ms", _NUMBER, nullable=True),
         _column("reencrypt_mac_key_id", _STRING, nullable=True),
         _column("reencrypt_mac", _BYTES, nullable=True),
@@ -142,6 +144,22 @@ def _fences() -> None:
         "fences",
         _column("key_ref", _STRING),
         sa.PrimaryKeyConstraint("key_ref", name="pk_fences"),
+    )
+
+
+def _workers() -> None:
+    _table(
+        "workers",
+        _column("id", _STRING),
+        _column("node", _STRING),
+        _column("key_refs", _STRING),
+        _column("opened_by", _STRING),
+        _column("fence_generation", _NUMBER),
+        _column("started_at_ms", _NUMBER),
+        _column("seen_at_ms", _NUMBER),
+        sa.PrimaryKeyConstraint("id", name="pk_workers"),
+        sa.CheckConstraint("length(id) BETWEEN 1 AND 64", name="ck_workers_id"),
+        sa.CheckConstraint("length(node) BETWEEN 1 AND 255", name="ck_workers_node"),
     )
 
 

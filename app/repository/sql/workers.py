@@ -1,0 +1,104 @@
+"""Workers and their heartbeats in SQL. Times are the database's own: hosts may differ."""
+
+import json
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from app.domain.errors import TamperedRow
+from app.domain.workers import SeenWorker, Worker
+from app.repository.base import WorkerRepository
+from app.repository.sql import fields
+from app.repository.sql.fields import Row
+from app.repository.sql.lists import now_ms
+from app.repository.sql.prepared import Parameters
+from app.repository.sql.statements import Statements
+from app.repository.sql.tables import workers
+
+_TOLD = ("node", "key_refs", "opened_by", "fence_generation")
+_BEAT = (
+    update(workers)
+    .where(workers.c.id == bindparam("of_id"))
+    .values(seen_at_ms=now_ms(), **{name: bindparam(f"new_{name}") for name in _TOLD})
+)
+_REGISTER = insert(workers).values(
+    id=bindparam("of_id"),
+    started_at_ms=now_ms(),
+    seen_at_ms=now_ms(),
+    **{name: bindparam(f"new_{name}") for name in _TOLD},
+)
+_REMOVE = delete(workers).where(workers.c.id == bindparam("of_id"))
+_REMOVE_SILENT = delete(workers).where(
+    workers.c.seen_at_ms < now_ms() - bindparam("longest_ms"),
+)
+_ALL = select(
+    workers.c.id,
+    *(workers.c[name] for name in _TOLD),
+    now_ms() - workers.c.seen_at_ms,
+).order_by(workers.c.node, workers.c.id)
+
+
+class SqlWorkers(WorkerRepository):
+    """Workers."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def beat(self, worker: Worker) -> None:
+        """File what a worker tells of itself, seen now."""
+        told = _values(worker)
+        if not self._statements.write(_BEAT, told):
+            self._statements.write(_REGISTER, told)
+
+    def remove(self, worker_id: str) -> None:
+        """Delete the row of a worker that ends."""
+        self._statements.write(_REMOVE, {"of_id": worker_id})
+
+    def remove_silent(self, longest_ms: int) -> None:
+        """Delete the rows of workers that were not heard from for longer than this."""
+        self._statements.write(_REMOVE_SILENT, {"longest_ms": longest_ms})
+
+    def all(self) -> list[SeenWorker]:
+        """Every row, by node. One that no worker can have written is passed over."""
+        found = map(_parse_or_none, self._statements.all(_ALL, {}))
+        return [worker for worker in found if worker is not None]
+
+
+def _values(worker: Worker) -> Parameters:
+    return {
+        "of_id": worker.id,
+        "new_node": worker.node,
+        "new_key_refs": json.dumps(worker.key_refs),
+        "new_opened_by": json.dumps(worker.opened_by),
+        "new_fence_generation": worker.fence_generation,
+    }
+
+
+def _parse_or_none(row: Row) -> SeenWorker | None:
+    try:
+        return _parse(row)
+    except TamperedRow:
+        return None
+
+
+@fields.parses("workers")
+def _parse(row: Row) -> SeenWorker:
+    worker_id, node, key_refs, opened_by, generation, age_ms = row
+    worker = Worker(
+        id=fields.text(worker_id),
+        node=fields.text(node),
+        key_refs=_refs(key_refs),
+        opened_by=_refs(opened_by),
+        fence_generation=fields.number(generation),
+    )
+    return SeenWorker(worker, fields.number(age_ms) / 1000)
+
+
+def _refs(value: object) -> tuple[str, ...]:
+    """A list of key_refs; none for what is no such list, so that nothing is believed of it."""
+    try:
+        found = json.loads(fields.text(value))
+    except (ValueError, RecursionError):
+        return ()
+    if not isinstance(found, list):
+        return ()
+    return tuple(each for each in found if isinstance(each, str))

@@ -1,0 +1,101 @@
+"""Retiring a root key while nodes are live: the documented way, and where it is not followed."""
+
+import json
+import re
+from contextlib import closing
+from pathlib import Path
+
+import requests
+
+from app.bootstrap import build
+from config import load
+from tests.e2e.account import Account
+from tests.e2e.keys.roots import LocalRoot, list_keys, settings
+from tests.e2e.keys.site import wait_until
+from tests.servers.strongroom import Strongroom, running
+
+
+def listed(server: Strongroom) -> list[str]:
+    """What all live workers say that they list, one after the other, once any did."""
+    found: list[str] = []
+
+    def has_told() -> bool:
+        status = json.loads(server.command("keyring", "status", "--json").stdout)
+        found[:] = [each["lists"] for each in status["workers"] if each["state"] == "live"]
+        return bool(found)
+
+    wait_until(has_told)
+    return found
+
+
+def retire(server: Strongroom, key_ref: str, **chosen: str) -> str:
+    """What the command says; empty when it is done."""
+    done = server.command("keyring", "retire", key_ref, check=False, **chosen)
+    return "" if done.returncode == 0 else done.stderr
+
+
+def writes(server: Strongroom) -> bool:
+    """Whether a newcomer, who needs a new data key, can write."""
+    with (
+        closing(build(load(server.environment))) as operator,
+        Account.new(server.url, operator) as account,
+    ):
+        return account.create("NEW").ok
+
+
+def test_a_node_that_a_reload_did_not_reach_keeps_a_root_key_from_being_retired(
+    tmp_path: Path,
+) -> None:
+    """Its setting comes from its environment, which SIGHUP does not read again."""
+    old, new = LocalRoot(tmp_path / "old"), LocalRoot(tmp_path / "new")
+    with running(tmp_path, {"STRONGROOM_KEYS": old.uri, "STRONGROOM_WORKERS": "1"}) as server:
+        (old_ref,) = listed(server)
+        moved = f"{new.uri} {old.uri}"
+        server.reload()
+        server.command("keyring", "rewrap", STRONGROOM_KEYS=moved)
+        refusal = retire(server, old_ref, STRONGROOM_KEYS=moved)
+        assert re.search(r"the worker \S+/\d+ opens the system data key by nothing else", refusal)
+        server.wait_until_ready()
+        assert writes(server)
+
+
+def test_a_node_that_reads_its_setting_from_a_file_follows_a_reload(tmp_path: Path) -> None:
+    old, new = LocalRoot(tmp_path / "old"), LocalRoot(tmp_path / "new")
+    list_keys(tmp_path, old.uri)
+    with running(tmp_path, settings(tmp_path) | {"STRONGROOM_WORKERS": "2"}) as server:
+        old_ref = listed(server)[0]
+        list_keys(tmp_path, new.uri, old.uri)
+        server.reload()
+        server.command("keyring", "rewrap")
+        assert retire(server, old_ref) == ""
+        assert writes(server)
+
+
+def test_a_node_that_comes_back_with_a_retired_key_is_not_ready_and_names_it(
+    tmp_path: Path,
+) -> None:
+    old, new = LocalRoot(tmp_path / "old"), LocalRoot(tmp_path / "new")
+    list_keys(tmp_path, old.uri)
+    with running(tmp_path, settings(tmp_path) | {"STRONGROOM_WORKERS": "1"}) as server:
+        (old_ref,) = listed(server)
+        server.stop()
+        list_keys(tmp_path, new.uri, old.uri)
+        server.command("keyring", "rewrap")
+        assert retire(server, old_ref) == ""
+        list_keys(tmp_path, old.uri)
+        server.launch()
+        wait_until(lambda: f"only keys that were retired are listed ({old_ref})" in log(server))
+        answer = requests.get(f"{server.url}/readyz", timeout=30)
+        assert answer.json() == {"status": "unavailable", "database": True, "provider": False}
+
+
+def test_workers_that_end_leave_no_row(tmp_path: Path) -> None:
+    with running(tmp_path, {"STRONGROOM_WORKERS": "2"}) as server:
+        listed(server)
+        server.stop()
+        status = json.loads(server.command("keyring", "status", "--json").stdout)
+        assert status["workers"] == []
+
+
+def log(server: Strongroom) -> str:
+    return server.log.read_text()
