@@ -22,11 +22,13 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import fcntl
 import json
 import os
 import re
 import resource
 import secrets
+import select
 import shlex
 import shutil
 import signal
@@ -51,6 +53,8 @@ from urllib.parse import urlsplit
 
 SERVER_REFUSED, UNAVAILABLE, INVALID, NOT_EXECUTABLE, NOT_FOUND = 123, 124, 125, 126, 127
 _TOKEN_VARIABLE = "STRONGROOM_INJECTION_TOKEN"  # noqa: S105 - a name
+_CREDENTIAL_VARIABLES = (_TOKEN_VARIABLE, "RUNLOOP_API_KEY")
+_TOKEN_BYTES = 4096
 
 # Credentials by their shape, whatever they were pasted into: ours, also those to come; then those
 # that https://docs.github.com/en/code-security/secret-scanning/introduction/supported-secret-scanning-patterns
@@ -99,6 +103,31 @@ class Refused(Exception):
         self.code = codes.pop() if len(codes) == 1 else INVALID
         lines = "".join(f"\n  {hide(fault.text)}" for fault in faults)
         self.message = f"nothing was started:{lines}"
+
+
+def read_text(file: Path, limit: int, seconds: float) -> str:
+    """A small file, or what comes through a pipe until its writer closes it.
+
+    Raises:
+        TimeoutError: It did not come to an end in time, like a FIFO that nobody writes to.
+        OSError: It cannot be read.
+        ValueError: It is larger than ``limit`` bytes, or is no UTF-8.
+    """
+    left, raw = countdown(seconds), b""
+    opened = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        coming = select.poll()
+        coming.register(opened, select.POLLIN)
+        while len(raw) <= limit:
+            if not coming.poll(1000 * left()):
+                raise TimeoutError
+            piece = os.read(opened, limit + 1 - len(raw))
+            if not piece:
+                return raw.decode()
+            raw += piece
+    finally:
+        os.close(opened)
+    raise ValueError("too large")
 
 
 # ---- The server ----
@@ -153,12 +182,21 @@ class _NoAnswer(Exception):
         self.reason, self.wait = reason, wait
 
 
+def countdown(seconds: float) -> Callable[[], float]:
+    """How many of so many seconds, 25 at most, are left whenever it is called."""
+    end = time.monotonic() + min(MAX_TIMEOUT_SECONDS, seconds)  # in this order NaN is too much, too
+    return lambda: max(0.0, end - time.monotonic())
+
+
 class Client:
-    """The server's API with one bearer credential: no redirect, no proxy, retries as usual."""
+    """The server's API with one bearer credential: no redirect, no proxy, retries as usual.
+
+    All of its calls together take ``timeout`` seconds at most.
+    """
 
     def __init__(self, base_url: str, bearer: str, timeout: float) -> None:
         self._url, self._bearer = urlsplit(base_url), bearer
-        self._timeout = min(MAX_TIMEOUT_SECONDS, timeout)  # in this order NaN is too much, too
+        self._left = countdown(timeout)
 
     def call(
         self, path: str, read: Callable[[_Document], _Read | None], body: _Document | None = None
@@ -173,13 +211,13 @@ class Client:
         headers = {"Authorization": f"Bearer {self._bearer}", "Content-Type": "application/json"}
         if body is not None:
             headers["x-request-id"] = secrets.token_urlsafe(16)  # the same on each retry
-        deadline, pause = time.monotonic() + self._timeout, 0.25
+        pause = 0.25
         while True:
             try:
-                return self._attempt(path, read, body, headers, deadline)
+                return self._attempt(path, read, body, headers)
             except _NoAnswer as failed:
                 wait = failed.wait or pause * (0.75 + secrets.randbelow(500) / 1000)
-                if time.monotonic() + wait >= deadline:
+                if wait >= self._left():
                     raise Refused(Fault(failed.reason, UNAVAILABLE)) from None
             time.sleep(wait)
             pause = min(2 * pause, 4.0)
@@ -190,9 +228,8 @@ class Client:
         read: Callable[[_Document], _Read | None],
         body: _Document | None,
         headers: dict[str, str],
-        deadline: float,
     ) -> _Read:
-        left = max(0.1, deadline - time.monotonic())
+        left = max(0.1, self._left())
         try:
             response, raw = _within(left, lambda: self._exchange(path, body, headers, left))
             document: _Document = json.loads(raw) if raw.startswith(b"{") else {}
@@ -715,7 +752,20 @@ def name_faults(names: Iterable[str], inherited: Iterable[str], may: Allowed) ->
 
 def inherited_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """What the command gets of our environment: all but the credentials."""
-    return {k: v for k, v in environ.items() if k not in {_TOKEN_VARIABLE, "RUNLOOP_API_KEY"}}
+    return {name: value for name, value in environ.items() if name not in _CREDENTIAL_VARIABLES}
+
+
+def erase_credentials() -> None:
+    """Overwrite them where /proc/<pid>/environ shows our environment, each as often as it is there.
+
+    `os.environ` is a copy, which stays.
+    """
+    libc = ctypes.CDLL(None)
+    libc.getenv.restype, libc.strlen.restype = ctypes.c_void_p, ctypes.c_size_t
+    for name in map(str.encode, _CREDENTIAL_VARIABLES):
+        while value := libc.getenv(name):
+            begin = value - len(name) - 1
+            ctypes.memset(begin, 0, libc.strlen(ctypes.c_void_p(begin)))
 
 
 def command_faults(command: Sequence[str], inherited: Mapping[str, str]) -> list[Fault]:
@@ -839,7 +889,7 @@ def output_faults(form: str, output: Path, *, allow_disk: bool) -> list[Fault]:
         return [Fault(f"--output: nothing can be created in {place}.")]
     if os.path.lexists(output) and not _can_give_way(form, output):
         return [Fault(f"--output: {output} is there already and cannot be replaced.")]
-    if form == _DIRECTORY and not (allow_disk or _is_in_memory(place)):
+    if not (allow_disk or _is_in_memory(place)):
         return [Fault(f"--output: {place} is not in memory (--allow-disk permits).")]
     return []
 
@@ -908,44 +958,125 @@ def _undisturbed() -> Iterator[None]:
 def write(form: str, output: Path, values: Mapping[str, str]) -> None:
     """Make a file of mode 0600, or a directory of mode 0700 of such files, whole or not at all.
 
-    A directory that is there, perhaps a mount point, stays what it is and is filled.
+    A directory that is there, perhaps a mount point, stays what it is and is filled. Where the
+    file system has files without a name, values are in none but the output when we are killed,
+    unless that is while a new directory gets its files; such a draft is removed by the next start.
     """
-    files = values if form == _DIRECTORY else {output.name: _FORMATS[form](values)}
     place = _draft_place(form, output)
-    with tempfile.TemporaryDirectory(dir=place, prefix=".strongroom-") as private:
-        made = Path(private, "made")
-        made.mkdir(mode=0o700)
-        for name, content in files.items():
-            Path(made, name).touch(mode=0o600)
-            Path(made, name).write_bytes(content.encode())
-        if form == _DIRECTORY and place != output:
+    _remove_abandoned_drafts(place)
+    if form != _DIRECTORY:
+        _make_file(place, output.name, _FORMATS[form](values).encode())
+    elif place == output:
+        _fill(output, values)
+    else:
+        with _draft(place) as made:
+            _fill(made, values)
             made.replace(output)
-        else:
-            _move_all(files, made, place)
 
 
-def _move_all(names: Iterable[str], source: Path, target: Path) -> None:
+def _fill(directory: Path, values: Mapping[str, str]) -> None:
     with ExitStack() as undo:
-        for name in names:
-            Path(source, name).replace(target / name)
-            undo.callback(Path(target, name).unlink)
+        for name, value in values.items():
+            _make_file(directory, name, value.encode())
+            undo.callback(Path(directory, name).unlink)
         undo.pop_all()
+
+
+def _make_file(directory: Path, name: str, content: bytes) -> None:
+    """Make or replace a file, which is never there in part."""
+    try:
+        _make_nameless_file(directory, name, content)
+    except (AttributeError, OSError):  # not Linux; this file system has none; there is no /proc
+        with _draft(directory) as made:
+            Path(made, name).touch(mode=0o600)
+            Path(made, name).write_bytes(content)
+            Path(made, name).replace(directory / name)
+
+
+def _make_nameless_file(directory: Path, name: str, content: bytes) -> None:
+    """Write a file that the kernel removes if we end before it has its name, open(2)."""
+    with ExitStack() as opened:
+        place = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        opened.callback(os.close, place)
+        nameless = os.open(".", os.O_TMPFILE | os.O_WRONLY, 0o600, dir_fd=place)
+        opened.callback(os.close, nameless)
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(nameless, rest) :]
+        source = Path(f"/proc/self/fd/{nameless}")
+        source.stat()
+        with suppress(FileNotFoundError):  # no call gives it the name of another file
+            os.unlink(name, dir_fd=place)
+        os.link(source, name, dst_dir_fd=place, follow_symlinks=True)
+
+
+_DRAFT = ".strongroom-draft-"
+
+
+@contextmanager
+def _draft(place: Path) -> Iterator[Path]:
+    """An empty directory, on the file system of ``place``, that is removed with what is in it.
+
+    A lock, which ends with us, tells it from one that was abandoned.
+    """
+    outer, lock = _locked_directory(place)
+    try:
+        made = outer / "made"
+        made.mkdir(mode=0o700)
+        yield made
+    finally:
+        shutil.rmtree(outer)
+        os.close(lock)
+
+
+def _locked_directory(place: Path) -> tuple[Path, int]:
+    while True:
+        directory = Path(tempfile.mkdtemp(dir=place, prefix=_DRAFT))
+        lock = _lock(directory)
+        if lock is not None and directory.exists():
+            return directory, lock
+        if lock is not None:  # another start took it for abandoned before we had the lock
+            os.close(lock)
+
+
+def _lock(directory: Path) -> int | None:
+    """What holds the lock until it is closed; none if somebody else has it, or there is none."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _remove_abandoned_drafts(place: Path) -> None:
+    """Remove what starts left that were killed."""
+    for path in place.glob(_DRAFT + "*"):
+        lock = _lock(path)
+        if lock is not None:
+            if os.fstat(lock).st_uid == os.geteuid():
+                shutil.rmtree(path, ignore_errors=True)
+            os.close(lock)
 
 
 # ---- The command line ----
 
 
-def _take_token(options: argparse.Namespace, environ: Mapping[str, str]) -> tuple[str, list[Fault]]:
-    """Read the token; the variable is erased where /proc/<pid>/environ would show it."""
-    libc = ctypes.CDLL(None)
-    libc.getenv.restype = ctypes.c_void_p
-    if address := libc.getenv(_TOKEN_VARIABLE.encode()):
-        ctypes.memset(address, 0, len(ctypes.string_at(address)))
+def _take_token(
+    options: argparse.Namespace, environ: Mapping[str, str], seconds: float
+) -> tuple[str, list[Fault]]:
     file: Path | None = options.token_file or options.token_mount
     try:
-        token = file.read_text().strip() if file else environ.get(_TOKEN_VARIABLE, "")
+        token = read_text(file, _TOKEN_BYTES, seconds) if file else environ.get(_TOKEN_VARIABLE, "")
+    except TimeoutError:
+        return "", [Fault(f"{file}: no injection token came in time.", UNAVAILABLE)]
     except (OSError, ValueError):
         token = ""
+    token = token.strip()
     if not is_token(token):
         return "", [Fault(f"{file or _TOKEN_VARIABLE} holds no injection token (injt_…).")]
     if options.token_file and options.token_file.lstat().st_mode & 0o077:  # as every link's is
@@ -974,7 +1105,7 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     token.add_argument("--token-mount", type=Path, metavar="FILE", help="a read-only file, stays")
     parser.add_argument("--format", choices=[*_FORMATS, _DIRECTORY], help="files, not variables")
     parser.add_argument("--output", type=Path, metavar="PATH", help="where --format writes")
-    parser.add_argument("--allow-disk", action="store_true", help="permit a directory on a disk")
+    parser.add_argument("--allow-disk", action="store_true", help="permit values on a disk")
     parser.add_argument("--allow-name", action="append", default=[], metavar="NAME")
     parser.add_argument("--override", action="store_true", help="replace variables already set")
     parser.add_argument("--allow-http", action="store_true", help="permit a server without TLS")
@@ -988,9 +1119,10 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _start(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    left = countdown(options.timeout)
     base_url, inherited = environ.get("RUNLOOP_BASE_URL", ""), inherited_environment(environ)
     may = Allowed(options.allow_name, options.override)
-    token, faults = _take_token(options, environ)
+    token, faults = _take_token(options, environ, left())
     faults += server_faults(base_url, allow_http=options.allow_http)
     if options.format:
         disk: bool = options.allow_disk
@@ -998,7 +1130,7 @@ def _start(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
     faults += command_faults(options.command, inherited) if options.command else []
     if faults:
         raise Refused(*faults)
-    values = redeem(Client(base_url, token, options.timeout))
+    values = redeem(Client(base_url, token, left()))
     if options.token_file:
         options.token_file.unlink()
     if options.format:
@@ -1014,6 +1146,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run ``strongroom redeem``; returns only if no command was started."""
     try:
         forbid_dumps()
+        erase_credentials()
         _start(_options(argv), environ)
     except Refused as refused:
         sys.stderr.write(f"strongroom redeem: {refused.message}\n")

@@ -21,7 +21,9 @@ from app.cli.redeem import (
     Fault,
     Refused,
     command_faults,
+    countdown,
     credential_faults,
+    erase_credentials,
     execute,
     forbid_dumps,
     hide,
@@ -102,6 +104,7 @@ def run(context: click.Context, /, **options: Any) -> None:  # noqa: ANN401 - cl
     """Read the options, and end with the exit code."""
     try:
         forbid_dumps()
+        erase_credentials()
         code = _run(_Options(**options), context.obj)
     except Refused as refused:
         click.echo(f"strongroom run: {refused.message}", err=True)
@@ -115,10 +118,11 @@ def run(context: click.Context, /, **options: Any) -> None:  # noqa: ANN401 - cl
 
 
 def _run(options: _Options, environ: Mapping[str, str]) -> int:
+    server = _Server(environ, options.timeout)
     inherited = inherited_environment(environ)
     may = Allowed(options.allowed, options.override)
-    names = _chosen_names(options, environ, inherited, may)
-    values = _values(options, environ, names)
+    names = _chosen_names(options, server, inherited, may)
+    values = _values(server, names)
     environment = prepare(options.command, inherited, values, may)
     if not options.mask:
         execute(options.command, environment)
@@ -128,23 +132,46 @@ def _run(options: _Options, environ: Mapping[str, str]) -> int:
     return run_masked(options.command, environment, values.values())
 
 
+class _Server:
+    """The server that the environment names, for ``timeout`` seconds whatever it is asked for."""
+
+    def __init__(self, environ: Mapping[str, str], timeout: float) -> None:
+        self._url = environ.get("RUNLOOP_BASE_URL", "")
+        self._api_key = environ.get("RUNLOOP_API_KEY", "")
+        self.left = countdown(timeout)
+
+    def faults(self, *, allow_http: bool) -> list[Fault]:
+        """What is wrong with its settings."""
+        return [
+            *server_faults(self._url, allow_http=allow_http),
+            *credential_faults("RUNLOOP_API_KEY", self._api_key),
+        ]
+
+    def account(self) -> Client:
+        """Its API with the account's key."""
+        return Client(self._url, self._api_key, self.left())
+
+    def injection(self, token: str) -> Client:
+        """Its API with the token of an injection."""
+        return Client(self._url, token, self.left())
+
+
 def _chosen_names(
-    options: _Options, environ: Mapping[str, str], inherited: Mapping[str, str], may: Allowed
+    options: _Options, server: _Server, inherited: Mapping[str, str], may: Allowed
 ) -> dict[str, str]:
     """Variable to secret, after everything was checked that can be without any value."""
-    selection = Selection()
+    selection = Selection(server.left)
     for entry in options.entries:
         selection.add_option(entry)
     for file in options.files:
         selection.add_file(file)
     faults = [
         *selection.faults,
-        *server_faults(environ.get("RUNLOOP_BASE_URL", ""), allow_http=options.allow_http),
-        *credential_faults("RUNLOOP_API_KEY", environ.get("RUNLOOP_API_KEY", "")),
+        *server.faults(allow_http=options.allow_http),
         *command_faults(options.command, inherited),
     ]
     if options.everything and not faults:
-        selection.add_all(secret_names(_account(options, environ)))
+        selection.add_all(secret_names(server.account()))
     faults += name_faults(selection.names, inherited, may)
     if len(selection.names) > _MAX_SECRETS:
         faults.append(Fault(f"more than {_MAX_SECRETS} secrets are chosen, which is the most."))
@@ -153,10 +180,6 @@ def _chosen_names(
     if faults:
         raise Refused(*faults)
     return selection.names
-
-
-def _account(options: _Options, environ: Mapping[str, str]) -> Client:
-    return Client(environ["RUNLOOP_BASE_URL"], environ["RUNLOOP_API_KEY"], options.timeout)
 
 
 def secret_names(account: Client) -> list[str]:
@@ -198,12 +221,10 @@ def _token(document: Mapping[str, Any]) -> str | None:
     return str(token) if is_token(token) else None
 
 
-def _values(
-    options: _Options, environ: Mapping[str, str], names: Mapping[str, str]
-) -> dict[str, str]:
+def _values(server: _Server, names: Mapping[str, str]) -> dict[str, str]:
     """The values by variable, through an injection that nobody else could redeem before us."""
-    token = create(_account(options, environ), names)
-    values = redeem(Client(environ["RUNLOOP_BASE_URL"], token, options.timeout))
+    token = create(server.account(), names)
+    values = redeem(server.injection(token))
     if values.keys() != names.keys():
         raise Refused(Fault("the server gave other variables than it was asked for.", UNAVAILABLE))
     return values

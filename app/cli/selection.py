@@ -1,10 +1,10 @@
 """Which secrets a command gets, and in which variables: from options and mapping files."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from app.cli.redeem import Fault
+from app.cli.redeem import Fault, read_text
 
 # The names that the server may know (it decides), or an id; nothing that could be a value with
 # spaces, quotes or punctuation.
@@ -13,10 +13,18 @@ _ENTRY = re.compile(
 )
 
 
-class Selection:
-    """Variable to secret; collects every fault on the way."""
+_FILE_BYTES = 1 << 20
 
-    def __init__(self) -> None:
+
+class Selection:
+    """Variable to secret; collects every fault on the way.
+
+    Args:
+        left: For how many more seconds a file, which may be a pipe, is waited for.
+    """
+
+    def __init__(self, left: Callable[[], float]) -> None:
+        self._left = left
         self.names: dict[str, str] = {}
         self.faults: list[Fault] = []
 
@@ -27,7 +35,10 @@ class Selection:
     def add_file(self, file: Path) -> None:
         """Take one such entry a line; blank lines and those that begin with # are comments."""
         try:
-            lines = file.read_text("utf-8").splitlines()
+            lines = read_text(file, _FILE_BYTES, self._left()).splitlines()
+        except TimeoutError:
+            self.faults.append(Fault(f"--from: {file} did not come to an end in time."))
+            return
         except (OSError, ValueError):
             self.faults.append(Fault(f"--from: {file} cannot be read."))
             return

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -65,6 +66,17 @@ def redeem(image: Path, environment: dict[str, str]) -> Redeem:
         )
 
     return run
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """A directory that is on no disk."""
+    place = Path("/dev/shm")  # noqa: S108 - the system's own
+    mounts = place.parent.is_dir() and Path("/proc/mounts").read_text()
+    if f" {place} tmpfs " not in str(mounts):
+        pytest.skip(f"{place} is not in memory here")
+    with tempfile.TemporaryDirectory(dir=place) as directory:
+        yield Path(directory)
 
 
 @pytest.fixture

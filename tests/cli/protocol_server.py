@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from secrets import token_hex
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -51,7 +52,8 @@ class ProtocolServer:
     spent: dict[str, str | None] = field(default_factory=dict)
 
     def issue(self, names: dict[str, str]) -> str:
-        token = f"injt_CanaryAccount_{len(self.tokens):021d}_CanaryTokenSecret0123456789"
+        secret = f"CanaryTokenSecret{token_hex(8)}"  # so that no other test's process has it
+        token = f"injt_CanaryAccount_{len(self.tokens):021d}_{secret}"
         self.tokens[token] = names
         return token
 

@@ -38,8 +38,8 @@ READ_DIFFERENTLY = {
 
 
 @pytest.fixture
-def output(tmp_path: Path) -> Path:
-    return tmp_path / "secrets.env"
+def output(memory: Path) -> Path:
+    return memory / "secrets.env"
 
 
 def read_by_sh(file: Path, names: list[str]) -> dict[str, str]:

@@ -3,8 +3,6 @@
 import json
 import stat
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,19 +33,8 @@ def token(server: ProtocolServer) -> str:
 
 
 @pytest.fixture
-def output(tmp_path: Path) -> Path:
-    return tmp_path / "output"
-
-
-@pytest.fixture
-def memory() -> Iterator[Path]:
-    """A directory that is on no disk."""
-    place = Path("/dev/shm")  # noqa: S108 - the system's own
-    mounts = place.parent.is_dir() and Path("/proc/mounts").read_text()
-    if f" {place} tmpfs " not in str(mounts):
-        pytest.skip(f"{place} is not in memory here")
-    with tempfile.TemporaryDirectory(dir=place) as directory:
-        yield Path(directory)
+def output(memory: Path) -> Path:
+    return memory / "output"
 
 
 def read_by_sh(file: Path) -> dict[str, str]:
@@ -112,18 +99,21 @@ def test_a_directory_that_cannot_become_the_output_is_refused_and_the_token_not_
     assert server.exchanges == []
 
 
+@pytest.mark.parametrize("form", ["shell", "dotenv", "json", "systemd-credentials"])
 @pytest.mark.parametrize("there", [True, False], ids=["there", "absent"])
-def test_a_directory_on_a_disk_is_refused_unless_allowed(
-    server: ProtocolServer, redeem: Redeem, token: str, output: Path, *, there: bool
+def test_an_output_on_a_disk_is_refused_unless_allowed(
+    server: ProtocolServer, redeem: Redeem, tmp_path: Path, form: str, *, there: bool
 ) -> None:
+    token, output = server.issue({"HELLO": "GREETING"}), tmp_path / "output"
     if there:
-        output.mkdir()
-    wanted = ("--format", "systemd-credentials", "--output", str(output))
+        output.mkdir() if form == "systemd-credentials" else output.touch()
+    wanted = ("--format", form, "--output", str(output))
     refused = redeem(*wanted, token=token)
     assert (refused.returncode, "not in memory" in refused.stderr) == (125, True)
     assert server.exchanges == []
     assert redeem(*wanted, "--allow-disk", token=token).returncode == 0
-    assert {file.name for file in output.iterdir()} == VALUES.keys()
+    written = output / "HELLO" if form == "systemd-credentials" else output
+    assert "canary-hello" in written.read_text()
 
 
 @pytest.mark.parametrize("form", ["shell", "dotenv", "json", "systemd-credentials"])
@@ -139,12 +129,10 @@ def test_only_the_owner_can_read_what_was_written(
 
 @pytest.mark.parametrize("form", ["shell", "systemd-credentials"])
 def test_nothing_else_is_left_beside_the_output(
-    redeem: Redeem, token: str, tmp_path: Path, form: str
+    redeem: Redeem, token: str, memory: Path, form: str
 ) -> None:
-    place = tmp_path / "place"
-    place.mkdir()
-    redeem("--format", form, "--output", str(place / "output"), "--allow-disk", token=token)
-    assert [path.name for path in place.iterdir()] == ["output"]
+    redeem("--format", form, "--output", str(memory / "output"), token=token)
+    assert [path.name for path in memory.iterdir()] == ["output"]
 
 
 def test_a_file_of_an_earlier_start_is_replaced(redeem: Redeem, token: str, output: Path) -> None:

@@ -22,7 +22,7 @@ def test_only_the_command_has_the_value_in_proc(
     script, identity = "echo $$ > id; read x < go", tmp_path / "id"
     with subprocess.Popen(
         ["strongroom", "run", *mask, "--secret", "GREETING", "--", "sh", "-c", script],
-        env=environment,
+        env=environment | {"STRONGROOM_INJECTION_TOKEN": "injt_handed"},
         cwd=tmp_path,
     ) as ours:
         try:
@@ -31,7 +31,8 @@ def test_only_the_command_has_the_value_in_proc(
             (token,) = server.tokens
             assert holders("environ", CANARY) == {command}
             assert holders("environ", token) == set()
-            assert command not in holders("environ", API_KEY)
+            assert [pid for pid in family(ours.pid) if API_KEY in environ(pid)] == []
+            assert [pid for pid in family(ours.pid) if "injt_handed" in environ(pid)] == []
             for secret in (CANARY, token, API_KEY):
                 assert holders("cmdline", secret) == set()
         finally:
@@ -64,6 +65,16 @@ def test_no_file_is_made(
         check=True,
     )
     assert files(tmp_path) == before
+
+
+def family(process: int) -> list[int]:
+    """The process and all that it started."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [process, *(each for child in children for each in family(int(child)))]
+
+
+def environ(process: int) -> str:
+    return Path(f"/proc/{process}/environ").read_bytes().decode(errors="replace")
 
 
 def files(place: Path) -> set[Path]:

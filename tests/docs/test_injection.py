@@ -160,7 +160,7 @@ def start_unit(unit: str, environment: dict[str, str], place: Path, runtime: Pat
     )
     program.chmod(0o755)
     command = service["ExecStart"].replace("%d", str(place)).replace("%t", str(runtime))
-    command = command.replace("/opt/redeem.py", str(_REDEEM))
+    command = command.replace("/opt/redeem.py", shlex.quote(str(_REDEEM)))
     command = command.replace("/usr/bin/my-service", str(program))
     done = subprocess.run(
         [sys.executable, *shlex.split(command)[1:]],
