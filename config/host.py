@@ -17,8 +17,10 @@ _THREAD_BYTES = 1 << 20
 
 _FILES_OF_A_WORKER = 40
 _FILES_OF_A_THREAD = 3  # its client, the database and the log
-_CONNECTIONS_OF_A_WORKER = 1000  # gunicorn's own bound
 _OTHER_THREADS = 12  # tasks of a worker that serve no request
+
+CONNECTIONS_OF_A_WORKER = 512
+"""How many clients one worker holds at once, idle ones included."""
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN_CGROUPS = Path("/proc/self/cgroup")
@@ -33,7 +35,7 @@ def least_files(settings: Settings) -> int:
 
 def wanted_files(settings: Settings) -> int:
     """The same, with as many idle connections as a worker keeps."""
-    return least_files(settings) + _CONNECTIONS_OF_A_WORKER
+    return least_files(settings) + CONNECTIONS_OF_A_WORKER
 
 
 def needed_tasks(settings: Settings) -> int:
