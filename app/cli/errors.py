@@ -16,6 +16,7 @@ from app.domain.errors import (
     StorageUnavailable,
     TamperedRow,
 )
+from app.domain.system_errors import DISK, name_of
 from app.repository.base import DatabaseMisconfigured
 from app.services.errors import SystemKeyUnreadable
 from backends.errors import DecryptionError, KeyProviderConfigError, KeyProviderError
@@ -72,6 +73,9 @@ def report(error: Exception) -> int:
     Returns:
         The exit code.
     """
+    if isinstance(error, OSError) and error.errno in DISK:
+        say(f"a file cannot be written, because the disk is full or fails ({name_of(error)})")
+        return UNAVAILABLE
     code = next((EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES), INTERNAL)
     say(_place(error) if code == INTERNAL else _tell(error))
     return code

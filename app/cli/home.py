@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from app.domain.system_errors import name_of
 from config import SettingsError
 from config.directories import kubernetes_way, make_private_directory
 
@@ -23,8 +24,9 @@ def claimed(home: Path) -> Iterator[None]:
     try:
         make_private_directory(home)
         descriptor = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
-        raise SettingsError([f"{_SETTING}: the directory cannot be made or read."]) from None
+    except OSError as error:
+        fault = f"{_SETTING}: the directory cannot be made or read ({name_of(error)})."
+        raise SettingsError([fault]) from None
     try:
         found = os.fstat(descriptor)
         if stat.S_IMODE(found.st_mode) & 0o077:

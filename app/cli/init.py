@@ -19,6 +19,7 @@ from app.cli.stored_rows import say_damaged
 from app.domain.accounts import Account
 from app.domain.api_keys import ApiKey, IssuedApiKey
 from app.domain.damage import DamagedRow
+from app.domain.system_errors import name_of
 from app.services.container import Services
 from backends.local_fernet import LocalFernet, new_key_file
 from backends.spec import parse_spec
@@ -54,8 +55,9 @@ def _make_key_file(settings: Settings) -> None:
         return  # what is there is taken as it is, also where nothing can be made
     try:
         made = create(path, new_key_file())
-    except OSError:
-        raise SettingsError(["STRONGROOM_KEYS: the key file cannot be made."]) from None
+    except OSError as error:
+        fault = f"STRONGROOM_KEYS: the key file cannot be made ({name_of(error)})."
+        raise SettingsError([fault]) from None
     if made:
         say("made a key file; keep a copy of it apart from the database.")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from app.cli.private_files import NoLinks, create
+from app.domain.system_errors import name_of
 from app.services.keyring.recovery import RecoveryKeyTexts
 from backends.errors import KeyProviderConfigError
 from backends.private_file import FileReader, read_file
@@ -58,8 +59,9 @@ def _write(option: str, path: Path, text: str) -> None:
         made = create(path, text.encode())
     except NoLinks:
         raise click.BadParameter(_NO_LINKS, param_hint=option) from None
-    except OSError:
-        raise click.BadParameter("the file cannot be made.", param_hint=option) from None
+    except OSError as error:
+        fault = f"the file cannot be made ({name_of(error)})."
+        raise click.BadParameter(fault, param_hint=option) from None
     if not made:
         raise click.BadParameter(
             "there is a file of this name, and none is overwritten.", param_hint=option

@@ -190,3 +190,14 @@ def test_a_backup_without_a_log_is_opened_and_gets_a_number(
         crash(crashed, again)
     shutil.copyfile(tmp_path / "backup.db", again)
     assert is_refused(again)
+
+
+def test_a_crash_while_pages_moved_from_the_log_loses_nothing(
+    database: SqliteDatabase, path: Path, crashed: Path
+) -> None:
+    write(database, *range(1, 60), size=20_000)
+    crash(path, crashed)
+    database.close()
+    with path.open("rb") as moved, crashed.open("r+b") as begun:
+        begun.write(moved.read(4096))  # of a file that is longer now
+    assert count(crashed) == 59

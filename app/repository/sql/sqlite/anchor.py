@@ -6,13 +6,13 @@ The last process that closes its anchor makes SQLite empty and remove the log
 (https://www.sqlite.org/wal.html).
 """
 
-import errno
 import sqlite3
 import threading
 from contextlib import nullcontext
 from pathlib import Path
 
 from app.domain.errors import StorageUnavailable
+from app.domain.system_errors import name_of
 from app.repository.sql.sqlite import files
 from app.repository.sql.sqlite.log_number import NO_NUMBER, ForeignLog, is_own_log, number_of
 from app.repository.sql.sqlite.settings import SettingNotInForce, make_durable, open_reader
@@ -53,7 +53,7 @@ class Anchor:
         except sqlite3.Error as error:
             cause = cause_of(error)
         except OSError as error:
-            cause = errno.errorcode.get(error.errno or 0)
+            cause = name_of(error)
         except (SettingNotInForce, files.UnsafeFiles) as fault:
             cause = str(fault)
         else:

@@ -1,6 +1,5 @@
 """The database on SQLite."""
 
-import errno
 import os
 import sqlite3
 import weakref
@@ -12,6 +11,7 @@ from pathlib import Path
 from app.domain.backups import BackupContents
 from app.domain.errors import StorageUnavailable
 from app.domain.findings import Findings
+from app.domain.system_errors import name_of
 from app.repository.base import (
     Database,
     DatabaseMisconfigured,
@@ -225,7 +225,7 @@ class SqliteDatabase(Database):
         except StorageUnavailable as error:
             cause = error.cause
         except OSError as error:
-            cause = errno.errorcode.get(error.errno or 0)
+            cause = name_of(error)
         except sqlite3.Error as error:
             cause = cause_of(error)
         else:
@@ -240,8 +240,11 @@ class SqliteDatabase(Database):
             if self._is_damaged():
                 return [_say(explain("SQLITE_CORRUPT"))]
             self._prove_that_commits_last()
+            files.require_room(self._path)
         except StorageUnavailable as error:
             return [_say(explain(error.cause))]
+        except OSError as error:
+            return [_say(f"the disk cannot take {files.ROOM_BYTES} bytes ({name_of(error)}).")]
         return []
 
     def _age(self) -> SchemaAge:

@@ -9,6 +9,9 @@ from config.directories import kubernetes_way, make_private_directory
 
 SETTING = "STRONGROOM_DATABASE_URL"
 
+ROOM_BYTES = 4 * 1024 * 1024
+"""SQLite begins the log again after 1000 pages of 4 KiB."""
+
 _FILE_MODE = 0o600
 _OTHERS = 0o077
 
@@ -55,6 +58,23 @@ def open_private(path: Path) -> int:
         return os.open(path, flags)
     os.fchmod(file, _FILE_MODE)  # the umask may have taken our own rights
     return file
+
+
+def require_room(path: Path) -> None:
+    """Write as much as the log grows, and drop it: a small commit may fit where no other does.
+
+    Raises:
+        OSError: The disk does not take it.
+    """
+    draft = path.with_name(f".{path.name}.room")
+    descriptor = open_private(draft)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(bytes(ROOM_BYTES))
+            file.flush()
+            os.fsync(descriptor)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def require_safe(path: Path) -> None:

@@ -74,6 +74,9 @@ def number_of(path: Path) -> int:
     """
     uri = f"{path.as_uri()}?mode=ro&immutable=1"
     with closing(sqlite3.connect(uri, uri=True)) as connection:
+        # A crash while pages moved from the log may leave the file shorter than its header says.
+        # Only to who could repair the schema SQLite shows such a file without its log.
+        connection.execute("PRAGMA writable_schema = ON").close()
         ((number,),) = connection.execute(f"PRAGMA {NUMBER}")
         return int(number)
 

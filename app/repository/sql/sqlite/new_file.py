@@ -10,6 +10,7 @@ from itertools import chain, count
 from pathlib import Path
 
 from app.domain.errors import FileRefused
+from app.domain.system_errors import name_of
 from app.repository.sql.sqlite.files import open_private
 
 _MODE = 0o600
@@ -82,7 +83,7 @@ def named_errors(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        name = errno.errorcode.get(error.errno or 0, type(error).__name__)
+        name = name_of(error)
     else:
         return
     raise FileRefused(f"{file.name}: the file cannot be read or written ({name}).")

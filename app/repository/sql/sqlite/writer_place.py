@@ -4,13 +4,13 @@ SQLite has one writer at a time. Those who wait in its own busy handler sleep fo
 overtake each other; waiting here first, in order, keeps the longest wait short (``docs/adr/0006``).
 """
 
-import errno
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from app.domain.errors import StorageUnavailable
+from app.domain.system_errors import name_of
 from app.repository.sql.sqlite.fair_lock import FairLock
 from app.repository.sql.sqlite.file_lock import FileLock
 
@@ -82,6 +82,6 @@ class WriterPlace:
         try:
             cause = None if self._processes.acquire(deadline - time.monotonic()) else BUSY
         except OSError as error:
-            cause = f"The database's lock file: {errno.errorcode.get(error.errno or 0, 'OSError')}"
+            cause = f"The database's lock file: {name_of(error)}"
         if cause is not None:
             raise StorageUnavailable(cause)
