@@ -97,9 +97,9 @@ class AwsKms(KeyProvider):
         except KeyProviderError as error:
             return ProviderStatus(healthy=False, key_ref=None, detail=str(error))
 
-    def prepare(self, seconds: float) -> None:
+    def prepare(self, seconds: float) -> bool:
         """Fetch credentials ahead, and build the client."""
-        self._clients.prepare(seconds)
+        return self._clients.prepare(seconds)
 
     def close(self) -> None:
         """Close the connections of this process."""

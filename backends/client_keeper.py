@@ -82,9 +82,12 @@ class ClientKeeper(Generic[Client]):
         """
         return self._state.get().client(seconds_left(CALL_SECONDS))
 
-    def prepare(self, seconds: float) -> None:
-        """Begin to build a client where one is needed, and wait for the first for so long."""
-        self._state.get().prepare(seconds)
+    def prepare(self, seconds: float) -> bool:
+        """Begin to build a client where one is needed. Returns whether there is one after so long.
+
+        It waits for the first one only.
+        """
+        return self._state.get().prepare(seconds)
 
     def refused(self, client: Client) -> None:
         """The vendor refuses its credentials: replace it, if that may help."""
@@ -125,10 +128,11 @@ class _State(Generic[Client]):
             raise self._why_none()
         return client
 
-    def prepare(self, seconds: float) -> None:
+    def prepare(self, seconds: float) -> bool:
         build, client, _ = self._look()
         if build is not None and client is None:
             _wait(build, seconds)
+        return self._client is not None
 
     def refused(self, client: Client) -> None:
         with self._lock:

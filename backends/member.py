@@ -57,6 +57,7 @@ class Member(Generic[Provider]):
         )
         self._status_until = -math.inf
         self._status_lock = threading.Lock()
+        self._no_wait_before = -math.inf
 
     def call(self, work: Callable[[], T], *, seconds: float = CALL_SECONDS) -> T:
         """Run one call of the provider.
@@ -116,13 +117,22 @@ class Member(Generic[Provider]):
     def _run(self, work: Callable[[], T], seconds: float, slots: threading.BoundedSemaphore) -> T:
         if not self.provider.remote:
             return work()
-        if not is_in_request():
-            self.provider.prepare(PREPARE_SECONDS)
+        self._prepare()
         future = self._submit(work, slots)
         try:
             return future.result(seconds_left(seconds))
         except FutureTimeout:
             raise KeyUnavailable("The key provider did not answer in time.") from None
+
+    def _prepare(self) -> None:
+        """Wait for credentials where no request waits.
+
+        Where it came to nothing, the next calls do not wait: each of a command would as long.
+        """
+        if is_in_request() or self._clock() < self._no_wait_before:
+            return
+        if not self.provider.prepare(PREPARE_SECONDS):
+            self._no_wait_before = self._clock() + PREPARE_SECONDS
 
     def _submit(self, work: Callable[[], T], slots: threading.BoundedSemaphore) -> Future[T]:
         if not slots.acquire(blocking=False):

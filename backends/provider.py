@@ -95,14 +95,18 @@ class KeyWrapper(ABC):
         Called every few seconds in a process that serves. Does not raise.
         """
 
-    def prepare(self, seconds: float) -> None:
+    def prepare(self, seconds: float) -> bool:  # noqa: ARG002 - there is nothing to wait for
         """Begin to fetch what calls need and what may take longer than a call: credentials.
 
         Does not raise: where it failed, the next call says why. Calls go on meanwhile.
 
         Args:
             seconds: How long to wait for it, where calls cannot do without.
+
+        Returns:
+            Whether calls have what they need.
         """
+        return True
 
     def close(self) -> None:
         """Let go of connections and threads; the provider is not used again."""

@@ -1,19 +1,26 @@
 """Keeps one Vault token usable: renews it before it expires, logs in again when that fails.
 
 A thread in the background renews, so that no call waits for it and a process that is idle for
-longer than a token lives keeps a token that only renewal keeps alive. Whoever finds the token
-expired or refused logs in at once, one thread for all.
+longer than a token lives keeps a token that only renewal keeps alive. Where the token is found
+expired or refused, a thread logs in at once for all. A call waits for that no longer than it may;
+the login goes on, for it may take longer, as where Vault asks Kubernetes about a pod.
 """
 
 import random
 from abc import ABC, abstractmethod
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from copy import copy
 from dataclasses import dataclass, field
 from threading import Event, Lock, Thread
 from time import monotonic
 
+from backends.daemon_thread import in_daemon_thread
 from backends.deadline import Deadline
 from backends.errors import KeyProviderError, KeyUnavailable
+from backends.lifetime import age_seconds
 
+_LOGIN_SECONDS = 6.0  # for one login, retries included
 _RENEWAL_SECONDS = 3.0  # for one renewal in the background, retries included
 _RENEW_AT = 2 / 3  # of a token's life, as Vault's own agent does
 _JITTER = 0.1  # of that moment, earlier: a fleet that started together must not renew together
@@ -30,7 +37,7 @@ class Lease:
         token: What requests carry; never shown.
         seconds: How long it lives; 0 for ever.
         renewable: Vault says that its life can be prolonged.
-        since: When it was asked for, on the monotonic clock.
+        since: When it was asked for, by ``age_seconds``.
     """
 
     token: str = field(repr=False)
@@ -41,7 +48,7 @@ class Lease:
     @property
     def has_expired(self) -> bool:
         """Whether its life is over, by our clock."""
-        return 0 < self.seconds <= monotonic() - self.since
+        return 0 < self.seconds <= age_seconds() - self.since
 
 
 class TokenSource(ABC):
@@ -78,6 +85,18 @@ class TokenKeeper:
         self._changed = Event()
         self._closed = False
         self._thread: Thread | None = None
+        self._login: Future[Lease] | None = None
+        self._login_lock = Lock()
+        self._too_slow: KeyProviderError | None = None
+        self._no_slow_login_before = 0.0
+
+    def prepare(self, deadline: Deadline) -> bool:
+        """Log in where there is no lease. Returns whether there is one by the deadline."""
+        try:
+            self.lease(deadline)
+        except KeyProviderError:
+            return False
+        return True
 
     def lease(self, deadline: Deadline) -> Lease:
         """The lease in use; logs in when there is none.
@@ -110,14 +129,39 @@ class TokenKeeper:
         self._changed.set()
 
     def _log_in_instead_of(self, known: Lease | None, deadline: Deadline) -> Lease:
-        if not self._lock.acquire(timeout=deadline.remaining()):
-            raise KeyUnavailable("Logging in to Vault took too long.")
+        with self._login_lock:
+            lease = self._lease
+            if lease is not None and lease is not known:
+                return lease
+            self._require_new_login_may_help()
+            if self._login is None or self._login.done():
+                self._login = in_daemon_thread(lambda: self._log_in_once(known), "vault-login")
+            login = self._login
         try:
-            if self._lease is not None and self._lease is not known:
-                return self._lease
-            return self._log_in(deadline)
-        finally:
-            self._lock.release()
+            return login.result(deadline.remaining())
+        except FutureTimeout:
+            raise KeyUnavailable(
+                "Vault could not be asked. It took too long. Logging in goes on in the background."
+            ) from None
+
+    def _log_in_once(self, known: Lease | None) -> Lease:
+        with self._lock:
+            lease = self._lease
+            if lease is not None and lease is not known:
+                return lease  # the thread that renews was here before
+            deadline = Deadline(_LOGIN_SECONDS)
+            try:
+                return self._log_in(deadline)
+            except KeyUnavailable as error:
+                if not deadline.remaining():
+                    self._too_slow = copy(error)
+                    self._no_slow_login_before = monotonic() + _USELESS_LOGIN_PAUSE
+                raise
+
+    def _require_new_login_may_help(self) -> None:
+        """Refuse at once where the last login used up its time, and that was a moment ago."""
+        if self._too_slow is not None and monotonic() < self._no_slow_login_before:
+            raise copy(self._too_slow)
 
     def _log_in(self, deadline: Deadline) -> Lease:
         lease = self._source.log_in(deadline)
@@ -141,14 +185,14 @@ class TokenKeeper:
             renew_at = self._renew_at
             if renew_at is None:
                 self._changed.wait()
-            elif not self._changed.wait(max(0.0, renew_at - monotonic())):
+            elif not self._changed.wait(max(0.0, renew_at - age_seconds())):
                 self._refresh()
             self._changed.clear()
 
     def _refresh(self) -> None:
         with self._lock:
             lease = self._lease
-            if self._renew_at is None or monotonic() < self._renew_at:
+            if self._renew_at is None or age_seconds() < self._renew_at:
                 return  # another lease has come meanwhile
             self._renew_at = None
             if lease is None or lease.has_expired:
@@ -157,7 +201,7 @@ class TokenKeeper:
             try:
                 self._prolong(lease, Deadline(_RENEWAL_SECONDS))
             except KeyProviderError:
-                self._renew_at = monotonic() + retry
+                self._renew_at = age_seconds() + retry
 
     def _prolong(self, lease: Lease, deadline: Deadline) -> None:
         if lease.renewable:

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
 from backends.errors import KeyProviderConfigError
@@ -28,9 +28,11 @@ _SEGMENT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}")
 _ID = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,128}")
 _ROLE = re.compile(r"[\x21-\x7e]{1,256}")
 _CREDENTIAL = re.compile(rb"\s*(?P<credential>[\x21-\x7e]{1,8192})\s*")
+_AUTH_MOUNT = "auth_mount"
 _PLACES = {"ca_file", "id", "namespace"}
 _WAYS_TO_LOG_IN = (
     {"token_file"},
+    {"role_id_file"},
     {"role_id_file", "secret_id_file"},
     {"kubernetes_role"},
     {"kubernetes_role", "jwt_file"},
@@ -66,23 +68,34 @@ class CredentialFile:
 class TokenFile:
     """Logs in with a token that someone else made."""
 
+    looked_at: ClassVar[str] = "the token in token_file"
+
     token: CredentialFile
 
 
 @dataclass(frozen=True, slots=True)
 class AppRole:
-    """Logs in at ``auth/approle``."""
+    """Logs in at ``auth/`` and ``mount``.
+
+    A role of ``bind_secret_id=false`` has no secret id.
+    """
+
+    looked_at: ClassVar[str] = "role_id_file, secret_id_file and auth_mount"
 
     role_id: CredentialFile
-    secret_id: CredentialFile
+    secret_id: CredentialFile | None
+    mount: str
 
 
 @dataclass(frozen=True, slots=True)
 class Kubernetes:
-    """Logs in at ``auth/kubernetes`` with the pod's service account."""
+    """Logs in at ``auth/`` and ``mount`` with the pod's service account."""
+
+    looked_at: ClassVar[str] = "kubernetes_role, jwt_file and auth_mount"
 
     role: str
     jwt: CredentialFile
+    mount: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,23 +220,46 @@ def _ca_file(spec: ProviderSpec, url: SplitResult) -> str | None:
 
 def _login(spec: ProviderSpec) -> TokenFile | AppRole | Kubernetes:
     options = spec.options
-    if options.keys() - _PLACES not in _WAYS_TO_LOG_IN:
+    if options.keys() - _PLACES - {_AUTH_MOUNT} not in _WAYS_TO_LOG_IN:
         _refuse(
             spec,
-            "the options must be token_file, or role_id_file and secret_id_file, or"
-            " kubernetes_role (with jwt_file or without); and may be ca_file, id, namespace",
+            "the options must be token_file, or role_id_file (with secret_id_file or without), or"
+            " kubernetes_role (with jwt_file or without); and may be ca_file, id, namespace,"
+            " auth_mount",
         )
     if "token_file" in options:
+        if _AUTH_MOUNT in options:
+            _refuse(spec, "auth_mount is for AppRole and Kubernetes, not for token_file")
         return TokenFile(_file(spec, options, "token_file", spec.files.read_private))
     if "role_id_file" in options:
-        role_id = _file(spec, options, "role_id_file", spec.files.read_trusted)
-        return AppRole(role_id, _file(spec, options, "secret_id_file", spec.files.read_private))
+        return _app_role(spec)
+    return _kubernetes(spec)
+
+
+def _app_role(spec: ProviderSpec) -> AppRole:
+    mount = _auth_mount(spec, "approle")
+    if "secret_id_file" not in spec.options:  # then the role id alone is the secret
+        role_id = _file(spec, spec.options, "role_id_file", spec.files.read_private)
+        return AppRole(role_id, None, mount)
+    role_id = _file(spec, spec.options, "role_id_file", spec.files.read_trusted)
+    secret_id = _file(spec, spec.options, "secret_id_file", spec.files.read_private)
+    return AppRole(role_id, secret_id, mount)
+
+
+def _kubernetes(spec: ProviderSpec) -> Kubernetes:
+    options = spec.options
     if not _ROLE.fullmatch(options["kubernetes_role"]):
         _refuse(spec, "kubernetes_role must be 1 to 256 visible ASCII characters")
     files = {"jwt_file": SERVICE_ACCOUNT_TOKEN} | dict(options)
-    return Kubernetes(
-        options["kubernetes_role"], _file(spec, files, "jwt_file", spec.files.read_trusted)
-    )
+    jwt = _file(spec, files, "jwt_file", spec.files.read_trusted)
+    return Kubernetes(options["kubernetes_role"], jwt, _auth_mount(spec, "kubernetes"))
+
+
+def _auth_mount(spec: ProviderSpec, default: str) -> str:
+    mount = spec.options.get(_AUTH_MOUNT, default).strip("/").removeprefix("auth/")
+    if not all(_SEGMENT.fullmatch(part) for part in mount.split("/")):
+        _refuse(spec, "auth_mount must be a path of letters, digits, dots, dashes and underscores")
+    return mount
 
 
 def _file(

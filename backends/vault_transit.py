@@ -7,7 +7,6 @@ least that a token must be allowed is in ``docs/keys/vault-transit.md``; a test 
 
 import base64
 import re
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar, TypeVar
@@ -30,6 +29,7 @@ from backends.errors import (
     KeyUnavailable,
     UnknownKey,
 )
+from backends.lifetime import age_seconds
 from backends.many import in_batches
 from backends.per_process import PerProcess
 from backends.provider import (
@@ -153,6 +153,10 @@ class VaultTransit(KeyProvider):
         ask = partial(self._batch, _decrypt_batch, plaintext_of)
         return in_batches(items, LARGEST_BATCH, ask, self.unwrap)
 
+    def prepare(self, seconds: float) -> bool:
+        """Log in ahead."""
+        return self._vault.get().prepare(seconds)
+
     def close(self) -> None:
         """Close this process's connections and stop renewing its token."""
         vault = self._vault.forget()
@@ -272,6 +276,10 @@ class _Vault:
         """
         return self._read_key(Deadline(seconds_left(CALL_SECONDS)))
 
+    def prepare(self, seconds: float) -> bool:
+        """Log in where there is no token. Returns whether there is one after so long."""
+        return self._keeper.prepare(Deadline(seconds))
+
     def close(self) -> None:
         """Let go of connections and the thread."""
         self._keeper.close()
@@ -281,7 +289,7 @@ class _Vault:
         deadline = Deadline(seconds_left(CALL_SECONDS))
         # Encrypting under a key that does not exist creates it, and one that is not derived
         # ignores the context: neither may happen to a key that was put in place of ours.
-        if time.monotonic() >= self._checked_until:
+        if age_seconds() >= self._checked_until:
             self._read_key(deadline)
         answer = self._answer(request, deadline)
         if isinstance(error_of(answer), KeyAccessDenied):
@@ -302,7 +310,7 @@ class _Vault:
         version = str(key.get("latest_version"))
         if not re.fullmatch(VERSION, version):
             raise unintelligible()
-        self._checked_until = time.monotonic() + _KEY_CHECK_SECONDS
+        self._checked_until = age_seconds() + _KEY_CHECK_SECONDS
         return version
 
     def _answer(self, request: Request, deadline: Deadline) -> Answer:
@@ -333,23 +341,28 @@ class _Logins(TokenSource):
 
     def log_in(self, deadline: Deadline) -> Lease:
         """Log in as the options say."""
-        login, since = self._settings.login, time.monotonic()
+        login, since = self._settings.login, age_seconds()
         if isinstance(login, TokenFile):
             found = Lease(login.token.read(), seconds=0, renewable=False, since=since)
             return self._look_up(found, deadline)
         caller = VaultCaller(self._settings, self._http, deadline)
         if isinstance(login, AppRole):
             answer = AppRoleApi(caller).login(
-                login.role_id.read(), login.secret_id.read(), use_token=False
+                login.role_id.read(),
+                login.secret_id.read() if login.secret_id else None,
+                use_token=False,
+                mount_point=login.mount,
             )
         else:
-            answer = KubernetesApi(caller).login(login.role, login.jwt.read(), use_token=False)
+            answer = KubernetesApi(caller).login(
+                login.role, login.jwt.read(), use_token=False, mount_point=login.mount
+            )
         auth = self._accepted(answer, "auth")
         return Lease(_token(auth), _seconds(auth, "lease_duration"), _is_renewable(auth), since)
 
     def renew(self, lease: Lease, deadline: Deadline) -> Lease:
         """Prolong it by ``renew-self``."""
-        since = time.monotonic()
+        since = age_seconds()
         caller = VaultCaller(self._settings, self._http, deadline, lease)
         auth = self._accepted(TokenApi(caller).renew_self(), "auth")
         return Lease(lease.token, _seconds(auth, "lease_duration"), _is_renewable(auth), since)
@@ -362,7 +375,10 @@ class _Logins(TokenSource):
     def _accepted(self, answer: Answer, part: str) -> Mapping[str, Any]:
         error = error_of(answer)
         if error is not None and not isinstance(error, KeyUnavailable):
-            raise KeyAccessDenied(f"{self._settings.setting}: Vault refuses the login.")
+            looked_at = self._settings.login.looked_at
+            raise KeyAccessDenied(
+                f"{self._settings.setting}: Vault refuses the login. Look at {looked_at}."
+            )
         return part_of(answer, part)
 
 

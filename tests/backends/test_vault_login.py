@@ -9,6 +9,7 @@ import pytest
 
 from backends.deadline import Deadline
 from backends.errors import KeyAccessDenied, KeyUnavailable
+from backends.lifetime import age_seconds
 from backends.vault_login import Lease, TokenKeeper, TokenSource
 
 DEADLINE = 10.0
@@ -34,13 +35,13 @@ class Source(TokenSource):
             raise KeyUnavailable("Too slow.")
         if self.log_in_error:
             raise self.log_in_error
-        return Lease(str(self.logins), self.seconds, self.renewable, monotonic())
+        return Lease(str(self.logins), self.seconds, self.renewable, age_seconds())
 
     def renew(self, lease: Lease, deadline: Deadline) -> Lease:  # answers at once
         self.renewals += 1
         if self.renewal_error:
             raise self.renewal_error
-        return Lease(lease.token, self.renewed_seconds, self.renewable, monotonic())
+        return Lease(lease.token, self.renewed_seconds, self.renewable, age_seconds())
 
 
 @pytest.fixture(autouse=True)
@@ -221,3 +222,32 @@ def test_a_token_without_an_end_is_never_renewed(keep: Keep) -> None:
 
 def test_a_lease_does_not_show_its_token() -> None:
     assert "canary" not in repr(Lease("canary", 1, True, 0.0))
+
+
+def test_a_login_that_used_up_its_time_is_not_begun_again_at_once(
+    keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backends.vault_login._LOGIN_SECONDS", 0.02)
+    keeper = keep(source := Source(60))
+    source.may_log_in.clear()
+    for _ in range(3):
+        with pytest.raises(KeyUnavailable, match="Too slow"):
+            token(keeper)
+    assert source.logins == 1
+
+
+def test_a_login_goes_on_after_the_call_that_wanted_it(keep: Keep) -> None:
+    keeper = keep(source := Source(60))
+    source.may_log_in.clear()
+    with pytest.raises(KeyUnavailable, match="goes on in the background"):
+        keeper.lease(Deadline(0.01))
+    source.may_log_in.set()
+    assert token(keeper) == "1"
+    assert source.logins == 1
+
+
+def test_a_lease_is_over_after_the_sleep_of_its_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The monotonic clock stood still meanwhile."""
+    lease = Lease("a token", 60, renewable=True, since=1000.0)
+    monkeypatch.setattr("backends.vault_login.age_seconds", lambda: 1060.0)
+    assert lease.has_expired

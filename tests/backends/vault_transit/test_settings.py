@@ -144,3 +144,37 @@ def test_certificates_that_others_may_write_are_refused(token_file: Path, tmp_pa
     query = f"token_file={token_file}&ca_file={ca_file}"
     with pytest.raises(KeyProviderConfigError, match="ca_file: the file must not be writable"):
         settings("https://vault:8200/transit/key", query)
+
+
+@pytest.mark.parametrize(
+    ("given", "mount"),
+    [
+        ("", "kubernetes"),
+        ("&auth_mount=east", "east"),
+        ("&auth_mount=clusters/east/", "clusters/east"),
+        ("&auth_mount=auth/clusters/east", "clusters/east"),
+    ],
+)
+def test_a_login_may_be_mounted_anywhere(token_file: Path, given: str, mount: str) -> None:
+    query = f"kubernetes_role=strongroom&jwt_file={token_file}{given}"
+    login = settings("https://vault:8200/transit/key", query).login
+    assert isinstance(login, Kubernetes)
+    assert login.mount == mount
+
+
+@pytest.mark.parametrize("mount", ["", "/", "..", "a//b", "a b", "a%252fb", "m\u00f4unt"])
+def test_an_auth_mount_that_is_no_path_is_refused(token_file: Path, mount: str) -> None:
+    query = f"kubernetes_role=strongroom&jwt_file={token_file}&auth_mount={mount}"
+    with pytest.raises(KeyProviderConfigError, match="auth_mount must be"):
+        settings("https://vault:8200/transit/key", query)
+
+
+def test_a_token_file_has_no_auth_mount(token_file: Path) -> None:
+    with pytest.raises(KeyProviderConfigError, match="not for token_file"):
+        settings("https://vault:8200/transit/key", f"token_file={token_file}&auth_mount=east")
+
+
+def test_a_role_id_that_stands_alone_is_a_secret(token_file: Path) -> None:
+    token_file.chmod(0o644)
+    with pytest.raises(KeyProviderConfigError, match="role_id_file: the file must be of mode"):
+        settings("https://vault:8200/transit/key", f"role_id_file={token_file}")

@@ -64,17 +64,17 @@ class Vault:
         address = f"{scheme}://{host or self.server.host}/{self.mount}/{self.key}"
         return f"vault-transit:{address}?{query}"
 
-    def app_role(self, **options: object) -> str:
+    def app_role(self, *, auth_mount: str = "approle", **options: object) -> str:
         """A new AppRole with the key's policy: the options of a URI that logs in by it."""
-        role = f"auth/approle/role/{self.key}"
+        role = f"auth/{auth_mount}/role/{self.key}"
         self.server.api("POST", role, {"token_policies": [self.key], **options})
         role_id = self.server.api("GET", f"{role}/role-id")["data"]["role_id"]
         role_id_file = self.secret("role-id", role_id)
-        return f"role_id_file={role_id_file}&secret_id_file={self.new_secret_id()}"
+        return f"role_id_file={role_id_file}&secret_id_file={self.new_secret_id(auth_mount)}"
 
-    def new_secret_id(self) -> Path:
+    def new_secret_id(self, auth_mount: str = "approle") -> Path:
         """Put a new secret id of the AppRole in the place of the one before."""
-        made = self.server.api("POST", f"auth/approle/role/{self.key}/secret-id")
+        made = self.server.api("POST", f"auth/{auth_mount}/role/{self.key}/secret-id")
         return self.secret("secret-id", made["data"]["secret_id"])
 
     def change_key(self, **options: object) -> None:
