@@ -53,6 +53,7 @@ def test_the_official_client_is_told_of_a_limit_once_and_does_not_repeat_itself(
     client = Runloop(base_url=own_server.url, bearer_token=own_server.api_key)
     with pytest.raises(BadRequestError, match="reached its limit of 5 secrets"):
         create_secrets(client, 11)
+    own_server.stop()  # the log is written by a thread of its own
     answered = [line for line in requests_in(own_server) if line["status"] == 400]
     assert [line["code"] for line in answered] == ["account_limit_reached"]
 
