@@ -73,7 +73,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strongroom]:
     ):
         account.create("DATABASE_PASSWORD", "the password")
         account.create("API_TOKEN", "the token")
+        account.create("OTHER", "a value of nobody's business")
         server.environment["TEST_API_KEY"] = account.token
+        server.environment["TEST_ACCOUNT"] = account.id
         yield server
 
 
@@ -187,11 +189,40 @@ def test_a_make_target_has_the_value(environment: dict[str, str], tmp_path: Path
     assert run("make migrate", environment) == "migrating with the password\n"
 
 
-def test_what_a_ci_job_prints_is_masked(environment: dict[str, str], tmp_path: Path) -> None:
+@pytest.fixture
+def of_the_job(server: Strongroom, environment: dict[str, str]) -> dict[str, str]:
+    """The environment of the CI job, with the key that the page makes for it."""
+    (command,) = _PAGE["A CI job"]["sh"]
+    operator = environment | server.environment | {"PATH": environment["PATH"]}
+    made = subprocess.run(
+        ["sh", "-euc", command],
+        check=True,
+        env=operator | {"ACCOUNT": server.environment["TEST_ACCOUNT"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return environment | {"RUNLOOP_API_KEY": made.stdout.strip()}
+
+
+def test_the_key_of_a_ci_job_hands_over_nothing_else(of_the_job: dict[str, str]) -> None:
+    refused = subprocess.run(
+        ["strongroom", "run", "--secret", "OTHER", "--", "true"],
+        check=False,
+        env=of_the_job,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert refused.returncode == 123
+    assert "These secrets do not exist: OTHER." in refused.stderr
+
+
+def test_what_a_ci_job_prints_is_masked(of_the_job: dict[str, str], tmp_path: Path) -> None:
     mapping = _PAGE["A mapping that can be committed"]["sh"][0]
     (job,) = re.findall(r"    - (strongroom .*)", _PAGE["A CI job"]["yaml"][0])
     (tmp_path / "secrets.map").write_text(mapping.split("MAP")[1].lstrip("'\n"))
-    assert run(job, environment) == "deploying with [masked]\n"
+    assert run(job, of_the_job) == "deploying with [masked]\n"
 
 
 def test_every_recipe_isolates_the_interpreter() -> None:
