@@ -101,7 +101,9 @@ def build(
         followers=keyring.followers,
     )
     proof = RootKeyProof(life_s, age, cache.clear)
-    system_key = SystemKey(database, keyring, clock, proof)
+    system_key = SystemKey(
+        database, keyring, clock, proof, fingerprint=settings.system_key_fingerprint
+    )
     retries = Retries(database, system_key, steady)
     max_age_ms = settings.data_key_max_age_days * 24 * 60 * 60 * 1000
 

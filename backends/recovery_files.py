@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from backends.context import KeyContext
+from backends.fingerprint import SystemKeyFingerprint
 from backends.recovery_keys import SUITE, RecoveryPrivateKey, RecoveryPublicKey
 
 _PUBLIC: Mapping[str, object] = {
@@ -28,19 +29,6 @@ _CHECK_BYTES = 32
 
 class MalformedKeyFile(Exception):
     """The text is not that half of a recovery key pair, in a version and suite known here."""
-
-
-@dataclass(frozen=True, slots=True)
-class SystemKeyFingerprint:
-    """By what a recovery tells the deployment's system key from a planted one.
-
-    Attributes:
-        context: The system key's identity.
-        check: Its ``key_check``, 32 bytes that tell nothing about the key.
-    """
-
-    context: KeyContext
-    check: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class Settings:
         database_url: Where the database is; it may hold a password, so it is not shown.
         keys: URIs of the key providers; the first wraps, all may unwrap.
         escrow_keys: URIs of what also wraps.
+        system_key_fingerprint: Of the only system data key to be believed; ``None`` for any.
         name_policy: ``environment``, or ``runloop`` to admit hyphens in names of secrets.
         max_value_bytes: The size of the largest value, in bytes of UTF-8.
         data_key_max_age_days: After this, an active data key is replaced.
@@ -67,6 +68,7 @@ class Settings:
     database_url: str = field(repr=False)
     keys: tuple[str, ...] = field(repr=False)
     escrow_keys: tuple[str, ...] = field(repr=False)
+    system_key_fingerprint: str | None
     name_policy: str
     max_value_bytes: int
     data_key_max_age_days: int
@@ -226,6 +228,12 @@ def _home(text: str) -> Path:
     return Path(text)
 
 
+def _fingerprint(text: str) -> str | None:
+    if not re.fullmatch("([0-9a-f]{64})?", text):
+        raise ValidationError("must be 64 digits from 0 to 9 and a to f.")
+    return text or None
+
+
 def _uris(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
@@ -248,6 +256,9 @@ class _SettingsSchema(Schema):
     keys = fields.Function(deserialize=_uris, data_key="STRONGROOM_KEYS")
     escrow_keys = fields.Function(
         deserialize=_uris, data_key="STRONGROOM_ESCROW_KEYS", load_default=()
+    )
+    system_key_fingerprint = fields.Function(
+        deserialize=_fingerprint, data_key="STRONGROOM_SYSTEM_KEY_FINGERPRINT", load_default=None
     )
     name_policy = _choice("STRONGROOM_NAME_POLICY", "environment", "runloop", default="environment")
     max_value_bytes = _number("STRONGROOM_MAX_VALUE_BYTES", 65536, 1, 65536)

@@ -42,8 +42,10 @@ def init(environ: Mapping[str, str]) -> None:
     with claimed(settings.home):
         _make_key_file(settings)
         with closing(build(settings)) as services:
-            services.setup.initialise()
+            fingerprint = services.setup.initialise()
             issued = _hand_out_first_key(services, ClientEnv(settings.home), url)
+    if fingerprint is not None:
+        say(f"for STRONGROOM_SYSTEM_KEY_FINGERPRINT, if you set it: {fingerprint}")
     if issued is not None:
         click.echo(f"export RUNLOOP_BASE_URL={url}")
         click.echo(f"export RUNLOOP_API_KEY={issued.token.reveal()}")

@@ -9,7 +9,7 @@ from app.services.keyring.entries import Entry, entries
 from app.services.system_key import SystemKey
 from app.services.wrappings import to_wrapped_key
 from backends.context import KeyContext
-from backends.errors import KeyProviderError, KeyUnavailable
+from backends.errors import KeyProviderConfigError, KeyProviderError, KeyUnavailable
 from backends.keyring import Keyring
 from backends.misconfigured import faults_of
 from backends.proof import prove_generating, prove_rewrapping, prove_unwrapping
@@ -54,12 +54,13 @@ class Checkup:
     def _look_at_system_key(self, findings: Findings) -> None:
         try:
             opened = self._system_key.opened()
-        except NotInitialised as error:
+        except (NotInitialised, KeyProviderConfigError) as error:
             findings.refuse(str(error))
         except (DomainError, KeyProviderError) as error:
             findings.refuse(f"STRONGROOM_KEYS: the system data key does not open: {error}")
         else:
             findings.saw("system data key", f"{opened.context.data_key_id}, opened")
+            findings.saw("system key fingerprint", opened.fingerprint.text)
 
     def _look_at_orphans(self, findings: Findings) -> None:
         try:

@@ -17,11 +17,15 @@ class Setup:
         """Bring the schema to the newest migration. Returns the backup that was made before."""
         return self._database.upgrade()
 
-    def initialise(self) -> None:
+    def initialise(self) -> str | None:
         """Bring the schema up, and make the deployment and its system data key where none is.
+
+        Returns:
+            The fingerprint of the system data key if it was made, for an operator to note.
 
         Raises:
             KeyProviderError: The system data key could not be made or opened.
         """
         self._database.upgrade()
-        self._system_key.create()
+        is_new = self._system_key.create()
+        return self._system_key.opened().fingerprint.text if is_new else None

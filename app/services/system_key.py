@@ -7,7 +7,7 @@ opens it.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from typing import TypeVar
@@ -28,20 +28,19 @@ from app.services.clock import Clock
 from app.services.errors import SystemKeyUnreadable
 from app.services.root_key_proof import RootKeyProof
 from app.services.row_macs import UnknownLayout, row_bytes
-from app.services.wrappings import (
-    new_wrapping,
-    not_owned,
-    owns_any,
-    refusing_retired_keys,
-    to_wrapped_key,
-    without_retired,
-)
+from app.services.usable_keys import not_owned, owns_any, unwrap, without_retired
+from app.services.wrappings import new_wrapping, refusing_retired_keys, to_wrapped_key
 from backends.context import KeyContext
 from backends.data_key import DataKey, derive, key_check
-from backends.errors import DecryptionError, KeyProviderError, KeyUnavailable
+from backends.errors import (
+    DecryptionError,
+    KeyProviderConfigError,
+    KeyProviderError,
+    KeyUnavailable,
+)
+from backends.fingerprint import SystemKeyFingerprint
 from backends.keyring import Keyring
 from backends.proof import Openings, try_openings
-from backends.provider import WrappedKey
 from backends.request_deadline import request_deadline, seconds_left
 from backends.waiting import LONGEST_WAIT_SECONDS
 
@@ -49,6 +48,7 @@ Row = TypeVar("Row", bound=Guardable)
 
 _REMEMBERED_BYTES = 8 * 1024 * 1024
 _OVERHEAD_BYTES = 1024  # of Python's objects, for each row
+_FINGERPRINT = "STRONGROOM_SYSTEM_KEY_FINGERPRINT"
 _PROOF_SECONDS = 8.0  # for all providers together, in the background
 _GOOD_S = 20.0
 _BAD_S = 3.0
@@ -75,6 +75,11 @@ class OpenedSystemKey:
         self.key = key
         self._macs = {purpose: HMAC(self._derive(purpose), SHA256()) for purpose in Purpose}
         self._verified = Memo[Guarded[Guardable], Guardable](_REMEMBERED_BYTES, _size)
+
+    @property
+    def fingerprint(self) -> SystemKeyFingerprint:
+        """What tells this key from a planted one."""
+        return SystemKeyFingerprint.of(self.key, self.context)
 
     def digest(self, purpose: Purpose, data: bytes) -> bytes:
         """The 32-byte keyed hash of ``data`` (HMAC-SHA-256) for one purpose."""
@@ -154,18 +159,25 @@ class SystemKey:
 
     Args:
         proof: Remembers when a listed provider last opened it.
+        fingerprint: The text of the only one to be believed; ``None`` for any that opens.
 
     Attributes:
         opened_by: The key_refs by which ``open_by_all`` last opened it.
     """
 
     def __init__(
-        self, database: Database, keyring: Keyring, clock: Clock, proof: RootKeyProof
+        self,
+        database: Database,
+        keyring: Keyring,
+        clock: Clock,
+        proof: RootKeyProof,
+        fingerprint: str | None = None,
     ) -> None:
         self._database = database
         self._keyring = keyring
         self._clock = clock
         self._proof = proof
+        self._fingerprint = fingerprint
         self._opened: OpenedSystemKey | None = None
         self._lock = threading.Lock()
         self.opened_by: frozenset[str] = frozenset()
@@ -236,10 +248,13 @@ class SystemKey:
                 self._lock.release()
         return self._opened is not None and not self._proof.has_failed
 
-    def create(self) -> None:
+    def create(self) -> bool:
         """Make the deployment id and the system data key where the database has none.
 
         Two processes may do this at once: one of them makes both, and both then open the same key.
+
+        Returns:
+            Whether the database had none.
 
         Raises:
             KeyProviderError: A provider could not wrap the new key; nothing was made.
@@ -247,8 +262,11 @@ class SystemKey:
         with self._database.reading() as repository:
             exists = repository.deployment.get_id() is not None
         if not exists:
+            if self._fingerprint is not None:
+                raise KeyProviderConfigError(f"{_FINGERPRINT}: the database has no system key yet.")
             self._add(new_id(DEPLOYMENT))
         self.opened()
+        return not exists
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -298,27 +316,15 @@ class SystemKey:
         record = stored.record.unverified
         context = KeyContext(deployment_id, SYSTEM_ACCOUNT_ID, record.id)
         wrapped = [to_wrapped_key(each.unverified) for each in stored.wrappings]
-        key, failure = self._unwrap(wrapped, fences, context, record.check)
+        key, failure = unwrap(self._keyring, wrapped, fences, context, record.check)
         opened = OpenedSystemKey(context, key)
         verify_data_key(opened, stored)
+        self._recognise(opened)
         return opened, failure
 
-    def _unwrap(
-        self,
-        wrapped: Sequence[WrappedKey],
-        fences: Sequence[str],
-        context: KeyContext,
-        check: bytes,
-    ) -> tuple[DataKey, KeyProviderError | None]:
-        """Open it, by retired root keys only where no other does; then with why no other does."""
-        usable = without_retired(wrapped, fences, self._keyring)
-        try:
-            return self._keyring.unwrap(usable, context, check), None
-        except KeyProviderError as error:
-            failure = error if owns_any(self._keyring, usable) else not_owned(self._keyring, fences)
-        if not owns_any(self._keyring, [each for each in wrapped if each not in usable]):
-            raise failure
-        return self._keyring.unwrap(wrapped, context, check), failure
+    def _recognise(self, opened: OpenedSystemKey) -> None:
+        if self._fingerprint not in {None, opened.fingerprint.text}:
+            raise KeyProviderConfigError(f"{_FINGERPRINT}: the database holds another system key.")
 
     def _prove_or_refuse(self, opened: OpenedSystemKey) -> None:
         try:

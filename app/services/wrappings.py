@@ -1,13 +1,13 @@
 """Wrappings between the database's words and the providers'."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 from app.domain.data_keys import Wrapping
 from app.repository.base import Fenced
 from backends.context import KeyContext
-from backends.errors import KeyProviderConfigError, UnknownKey
+from backends.errors import KeyProviderConfigError
 from backends.keyring import Keyring
 from backends.provider import KeyWrapper, WrappedKey
 from backends.renewal import HeldKey
@@ -32,34 +32,6 @@ def to_wrapping(wrapped: WrappedKey, context: KeyContext) -> Wrapping:
 def new_wrapping(wrapped: WrappedKey, context: KeyContext, keyring: Keyring) -> Wrapping:
     """What the database stores, with all that a fence may be filed under."""
     return replace(to_wrapping(wrapped, context), root=keyring.root_of(wrapped.key_ref))
-
-
-def without_retired(
-    wrapped: Iterable[WrappedKey], fences: Collection[str], keyring: Keyring
-) -> list[WrappedKey]:
-    """The wrappings whose key_ref and root key are not fenced."""
-    return [
-        each
-        for each in wrapped
-        if each.key_ref not in fences and keyring.root_of(each.key_ref) not in fences
-    ]
-
-
-def owns_any(keyring: Keyring, wrapped: Iterable[WrappedKey]) -> bool:
-    """Whether a listed provider could open one of these."""
-    return any(keyring.owns(each.key_ref) for each in wrapped)
-
-
-def not_owned(keyring: Keyring, fences: Collection[str]) -> UnknownKey:
-    """Why no listed provider could open a wrapping, with the keys that were retired by name."""
-    current = {status.key_ref for status in keyring.statuses() if status.key_ref}
-    retired = sorted(each for each in current if {each, keyring.root_of(each)} & {*fences})
-    if not retired:
-        return UnknownKey("No listed provider owns a wrapping of this data key.")
-    return UnknownKey(
-        f"STRONGROOM_KEYS: only keys that were retired are listed ({', '.join(retired)}); list "
-        "another one and restart, or see: strongroom keyring retire --undo"
-    )
 
 
 def superseded(

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from backends.context import KeyContext
+from backends.fingerprint import SystemKeyFingerprint
 from backends.recovery_files import (
     MalformedKeyFile,
     PrivateKeyFile,
-    SystemKeyFingerprint,
     public_key_text,
     read_public_key,
 )

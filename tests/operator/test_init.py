@@ -1,11 +1,12 @@
 """``strongroom init``: what it makes, and that it makes nothing twice."""
 
 import os
+import re
 import stat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.operator.conftest import Terminal
+from tests.operator.conftest import Terminal, faults
 from tests.users import NOBODY, acting_as
 
 
@@ -36,6 +37,21 @@ def test_the_client_variables_are_printed_as_they_stand_in_the_file(bare: Termin
     assert variables(printed) == filed
     assert filed["RUNLOOP_BASE_URL"] == "http://127.0.0.1:9123"
     assert filed["RUNLOOP_API_KEY"].startswith("ak_")
+
+
+def test_the_fingerprint_of_the_system_key_is_told_once_and_by_every_check(bare: Terminal) -> None:
+    told = bare.run("init").stderr
+    (fingerprint,) = re.findall(
+        r"STRONGROOM_SYSTEM_KEY_FINGERPRINT.* ([0-9a-f]{64})$", told, re.MULTILINE
+    )
+    assert f"system key fingerprint: {fingerprint}\n" in bare.answer("check")
+    bare.environ["STRONGROOM_SYSTEM_KEY_FINGERPRINT"] = fingerprint
+    assert bare.run("check").exit_code == 0
+
+
+def test_another_fingerprint_is_a_fault_that_names_the_setting(terminal: Terminal) -> None:
+    wrong = faults(terminal, STRONGROOM_SYSTEM_KEY_FINGERPRINT="0" * 64)
+    assert wrong == ["STRONGROOM_SYSTEM_KEY_FINGERPRINT: the database holds another system key."]
 
 
 def test_a_second_time_nothing_is_printed_or_changed(terminal: Terminal) -> None:
@@ -119,4 +135,5 @@ def test_a_key_file_of_ours_where_we_can_make_nothing_is_taken_as_it_is(terminal
         Path(place).chmod(0o555)
         with acting_as(NOBODY):
             made = Terminal(home).run("init", STRONGROOM_KEYS=f"local-fernet:{keys}")
-        assert (made.exit_code, made.stderr) == (0, "")
+        assert made.exit_code == 0
+        assert "key file" not in made.stderr

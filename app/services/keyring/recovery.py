@@ -23,10 +23,9 @@ from app.services.keyring.restoring import Restoring, unwrap_recovered
 from app.services.system_key import OpenedSystemKey, SystemKey
 from app.services.wrappings import to_wrapped_key
 from backends.context import KeyContext
-from backends.data_key import key_check
 from backends.errors import KeyProviderError
 from backends.keyring import Keyring
-from backends.recovery_files import PrivateKeyFile, SystemKeyFingerprint, public_key_text
+from backends.recovery_files import PrivateKeyFile, public_key_text
 from backends.recovery_keys import RecoveryPrivateKey
 from backends.renewal import HeldKey
 
@@ -64,9 +63,8 @@ class Recovery:
             KeyProviderError: The system data key, whose fingerprint is filed, cannot be opened.
         """
         opened = self._system_key.opened()
-        check = key_check(opened.key, opened.context)
         key = RecoveryPrivateKey.generate()
-        private = PrivateKeyFile(key, SystemKeyFingerprint(opened.context, check))
+        private = PrivateKeyFile(key, opened.fingerprint)
         return RecoveryKeyTexts(private, public_key_text(key.public_key))
 
     def run(
