@@ -15,6 +15,9 @@ _LEAST_WORKER_BYTES = 56 << 20
 _WORKER_BYTES = 80 << 20
 _THREAD_BYTES = 1 << 20
 
+_WORKER_ADDRESSES = 420 << 20
+_DEFAULT_STACK_BYTES = 2 << 20  # of a thread where stacks have no bound: pthread_create(3)
+
 _FILES_OF_A_WORKER = 40
 _FILES_OF_A_THREAD = 3  # its client, the database and the log
 _OTHER_THREADS = 12  # tasks of a worker that serve no request
@@ -28,9 +31,7 @@ _OWN_CGROUPS = Path("/proc/self/cgroup")
 
 def least_files(settings: Settings) -> int:
     """How many open files one worker needs when all of its threads work."""
-    providers = len(settings.keys) + len(settings.escrow_keys)
-    calls = providers * settings.provider_concurrency
-    return _FILES_OF_A_WORKER + _FILES_OF_A_THREAD * settings.threads + calls
+    return _FILES_OF_A_WORKER + _FILES_OF_A_THREAD * settings.threads + _calls(settings)
 
 
 def wanted_files(settings: Settings) -> int:
@@ -40,9 +41,7 @@ def wanted_files(settings: Settings) -> int:
 
 def needed_tasks(settings: Settings) -> int:
     """How many processes and threads there are when all threads work."""
-    providers = len(settings.keys) + len(settings.escrow_keys)
-    calls = providers * settings.provider_concurrency
-    return 1 + settings.workers * (settings.threads + calls + _OTHER_THREADS)
+    return 1 + settings.workers * (settings.threads + _calls(settings) + _OTHER_THREADS)
 
 
 def least_memory(settings: Settings) -> int:
@@ -54,6 +53,19 @@ def wanted_memory(settings: Settings) -> int:
     """How many bytes it takes with all threads at work."""
     worker = _WORKER_BYTES + settings.threads * _THREAD_BYTES
     return _MASTER_BYTES + settings.workers * worker
+
+
+def least_address_space(settings: Settings) -> int:
+    """How many bytes of addresses a worker needs for the stacks of all threads."""
+    stack, _ = resource.getrlimit(resource.RLIMIT_STACK)
+    a_stack = _DEFAULT_STACK_BYTES if stack == resource.RLIM_INFINITY else stack
+    return _WORKER_ADDRESSES + (settings.threads + _calls(settings) + _OTHER_THREADS) * a_stack
+
+
+def _calls(settings: Settings) -> int:
+    """How many calls to key providers one worker makes at once, each in a thread of its own."""
+    providers = len(settings.keys) + len(settings.escrow_keys)
+    return providers * settings.provider_concurrency
 
 
 def raise_limits() -> None:

@@ -1,11 +1,16 @@
 """Where a setting's text comes from: ``NAME``, or the file that ``NAME_FILE`` names."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
 _FILE = "_FILE"
+_SERVICE_LINK = re.compile(
+    r"_SERVICE_HOST\Z|_SERVICE_PORT(_[A-Z0-9_]+)?\Z|_PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?\Z"
+)
+_LINKED_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 
 Contents = Callable[[Path], bytes]
 
@@ -49,11 +54,22 @@ def _unknown(environ: Mapping[str, str], names: Sequence[str], prefix: str) -> l
     known = {*names, *(name + _FILE for name in names)}
     faults = []
     for name in sorted(environ):
-        if name.startswith(prefix) and name not in known:
+        if name.startswith(prefix) and name not in known and not _is_a_service_link(name, environ):
             close = get_close_matches(name, known, n=1, cutoff=0.85)
             hint = f" Did you mean {close[0]}?" if close else ""
             faults.append(Fault(name, f"{name}: there is no such setting.{hint}"))
     return faults
+
+
+def _is_a_service_link(name: str, environ: Mapping[str, str]) -> bool:
+    """Whether a container platform set it, in every pod beside a service of our name.
+
+    Kubernetes does so after the links of Docker:
+    https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+    """
+    if _SERVICE_LINK.search(name):
+        return True
+    return name.endswith("_PORT") and bool(_LINKED_ADDRESS.match(environ[name]))
 
 
 def _text(environ: Mapping[str, str], name: str, contents: Contents) -> str | None:

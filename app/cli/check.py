@@ -38,6 +38,8 @@ def _look(environ: Mapping[str, str]) -> Findings:
     if broken:  # nothing that is encrypted could be looked at
         return Findings(faults=[*examined.faults, broken])
     findings = diagnose(examined)
+    if "GUNICORN_CMD_ARGS" in environ:
+        findings.warn("GUNICORN_CMD_ARGS: it overrides config/gunicorn.py, which tests hold true.")
     findings.include(look_at_machine(examined))
     return findings
 

@@ -40,6 +40,7 @@ def look_at_machine(examined: Examined) -> Findings:
         _look_at_files(settings, findings)
         _look_at_tasks(settings, findings)
         _look_at_memory(settings, findings)
+        _look_at_addresses(settings, findings)
     _look_at_file_size(findings)
     if "STRONGROOM_HOME" not in examined.wrong:
         _look_at_directory_of_workers(settings, findings)
@@ -156,6 +157,16 @@ def _look_at_memory(settings: Settings, findings: Findings) -> None:
         findings.refuse(
             f"{sentence}needs {least // _MIB} MiB to start; raise MemoryMax= or the container's "
             "limit, or lower STRONGROOM_WORKERS."
+        )
+
+
+def _look_at_addresses(settings: Settings, findings: Findings) -> None:
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    least = host.least_address_space(settings)
+    if most != resource.RLIM_INFINITY and most < least:
+        findings.refuse(
+            f"address space: {most // _MIB} MiB are allowed, and a worker needs {least // _MIB}"
+            " MiB; raise LimitAS= or ulimit -v, or lower STRONGROOM_THREADS."
         )
 
 

@@ -81,6 +81,27 @@ def test_a_mistyped_name_is_refused_with_the_name_that_was_meant() -> None:
     )
 
 
+SERVICE_LINKS = {
+    "STRONGROOM_SERVICE_HOST": "10.0.0.1",
+    "STRONGROOM_SERVICE_PORT": "443",
+    "STRONGROOM_SERVICE_PORT_HTTPS": "443",
+    "STRONGROOM_PORT": "tcp://10.0.0.1:443",
+    "STRONGROOM_PORT_443_TCP": "tcp://10.0.0.1:443",
+    "STRONGROOM_PORT_443_TCP_PROTO": "tcp",
+    "STRONGROOM_PORT_443_TCP_PORT": "443",
+    "STRONGROOM_PORT_443_TCP_ADDR": "10.0.0.1",
+    "STRONGROOM_KEYS_SERVICE_HOST": "10.0.0.2",
+}
+
+
+def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_mistake() -> None:
+    assert load(SERVICE_LINKS) == load({})
+
+
+def test_a_port_under_our_prefix_is_a_mistake() -> None:
+    assert faults({"STRONGROOM_PORT": "8080"}) == ("STRONGROOM_PORT: there is no such setting.",)
+
+
 def test_names_of_others_are_left_alone() -> None:
     assert load({"RUNLOOP_API_KEY": CANARY, "PORTS": "x"}) == load({})
 

@@ -1,7 +1,10 @@
 """Where the server could not serve, or not for long, and ``check`` names what is missing."""
 
+import os
 import socket
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +25,21 @@ mount -t tmpfs -o mode=700 none "$STRONGROOM_HOME"
 """
 
 
+@contextmanager
+def bounded_cgroup(controller: str, name: str, bound: int) -> Iterator[Path]:
+    """A new cgroup of whichever version this machine has."""
+    roots = (Path("/sys/fs/cgroup") / controller, Path("/sys/fs/cgroup"))
+    made = next((each for each in roots if (each / "cgroup.procs").exists()), roots[1])
+    made /= f"strongroom-test-{os.getpid()}"
+    try:
+        made.mkdir()
+        (made / name).write_text(str(bound))
+    except OSError:
+        pytest.skip(f"this machine lets nobody bound {controller} in a cgroup")
+    yield made
+    made.rmdir()
+
+
 def fault(outcome: Outcome) -> str:
     assert outcome.check_code == 1
     (told,) = outcome.check["faults"]
@@ -36,18 +54,38 @@ def warning(outcome: Outcome) -> str:
 
 def test_too_few_open_files(roots: Place) -> None:
     told = fault(roots.run(wrap="ulimit -n 64", serve=False))
-    assert told.startswith("open files: 64 are allowed, and a worker needs 1")
+    assert told.startswith("open files: 64 are allowed, and a worker needs ")
     assert "STRONGROOM_THREADS" in told
 
 
 def test_open_files_for_the_threads_and_few_clients(roots: Place) -> None:
     told = warning(roots.run(wrap="ulimit -n 400", serve=False))
-    assert told.startswith("open files: 400 are allowed, and a busy worker wants 1")
+    assert told.startswith("open files: 400 are allowed, and a busy worker wants ")
 
 
 def test_too_few_tasks_of_a_user(nobodys: Place) -> None:
     told = fault(nobodys.run(user=f"prlimit --nproc=50 {AS_NOBODY}", serve=False))
-    assert told.startswith("tasks: 50 are allowed, and the server needs 1")
+    assert told.startswith("tasks: 50 are allowed, and the server needs ")
+
+
+def test_too_little_address_space(roots: Place) -> None:
+    told = fault(roots.run(wrap="ulimit -v 500000", serve=False))
+    assert told.startswith("address space: 488 MiB are allowed, and a worker needs ")
+
+
+def test_a_build_in_a_fips_mode_that_has_no_provider_for_it(roots: Place) -> None:
+    configuration = roots.directory / "openssl.cnf"
+    configuration.write_text(
+        "openssl_conf = init\n[init]\nalg_section = fips\n[fips]\ndefault_properties = fips=yes\n"
+    )
+    outcome = roots.run(serve=False, environ={"OPENSSL_CONF": str(configuration)})
+    assert fault(outcome).startswith("cryptography: this build of OpenSSL lacks ")
+
+
+def test_too_few_tasks_of_a_cgroup(roots: Place) -> None:
+    with bounded_cgroup("pids", "pids.max", 60) as tasks:
+        told = fault(roots.run(inside=f"echo $$ >{tasks}/cgroup.procs", serve=False))
+    assert told.startswith("tasks: 60 are allowed, and the server needs ")
 
 
 def test_a_database_that_may_not_grow(roots: Place) -> None:

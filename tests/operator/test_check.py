@@ -156,3 +156,11 @@ def test_a_volume_that_kubernetes_gave_to_a_group_is_refused_with_the_setting_of
     monkeypatch.setattr(os, "getgroups", lambda: [0, 4711])
     assert "fsGroupChangePolicy: OnRootMismatch" in "".join(faults(terminal))
     assert "fsGroupChangePolicy: OnRootMismatch" in terminal.run("init").stderr
+
+
+def test_arguments_that_override_the_shipped_configuration_are_warned_of(
+    terminal: Terminal,
+) -> None:
+    checked = terminal.run("check", "--json", GUNICORN_CMD_ARGS="--bind=0.0.0.0:80")
+    (told,) = json.loads(checked.stdout)["warnings"]
+    assert told.startswith("GUNICORN_CMD_ARGS: ")
