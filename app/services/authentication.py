@@ -18,6 +18,9 @@ from app.services.clock import Clock
 from app.services.issuers import live_issuers
 from app.services.system_key import Purpose, SystemKey
 
+_Rows = tuple[Guarded[ApiKey], Guarded[Account]]
+_NONE = bytes(32)  # the digest of no token
+
 
 class Authentication:
     """Turns a bearer token into the caller that it stands for."""
@@ -39,30 +42,45 @@ class Authentication:
         parsed = API_KEY_TOKENS.parse(credential.reveal())
         if parsed is None:
             raise Unauthenticated
-        key, account = self._verified_rows(parsed)
-        self._require_match(parsed, key, account)
+        digest = self._digest(parsed)
+        key, account = self._verified(self._with_token(self._read(parsed), digest))
+        self._require_match(parsed, digest, key, account)
         self._require_issuers(key)
         if not account.devbox:
             raise DevboxCapabilityMissing
         return Caller(key.account_id, key.id, key.scopes, key.expires_at_ms, key.issuers, key.names)
 
-    def _verified_rows(self, parsed: ParsedToken) -> tuple[ApiKey, Account]:
-        key, account = self._read(parsed)
+    def _digest(self, parsed: ParsedToken) -> bytes:
+        token = parsed.token.reveal().encode()
+        return self._system_key.opened().digest(Purpose.API_KEY_TOKEN, token)
+
+    def _with_token(self, found: _Rows | None, digest: bytes) -> _Rows:
+        """The rows, if there are any and the key's has this digest.
+
+        Asked before any MAC is verified, and for a row that is not there too: who does not have the
+        secret cannot tell by the time whether there is such a key.
+        """
+        key = None if found is None else found[0].unverified
+        current, previous = (key.token_digest, key.previous_digest) if key else (_NONE, _NONE)
+        is_token = bytes_eq(digest, current) or bytes_eq(digest, previous or _NONE)
+        if found is None or not is_token:
+            raise Unauthenticated
+        return found
+
+    def _verified(self, rows: _Rows) -> tuple[ApiKey, Account]:
+        key, account = rows
         opened = self._system_key.opened()
         try:
             return opened.verify_often(key), opened.verify_often(account)
         except TamperedRow:
             raise Unauthenticated from None
 
-    def _read(self, parsed: ParsedToken) -> tuple[Guarded[ApiKey], Guarded[Account]]:
+    def _read(self, parsed: ParsedToken) -> _Rows | None:
         try:
             with self._database.reading() as repository:
-                rows = repository.api_keys.get_with_account(parsed.account_id, parsed.row_id)
+                return repository.api_keys.get_with_account(parsed.account_id, parsed.row_id)
         except TamperedRow:
             raise Unauthenticated from None
-        if rows is None:
-            raise Unauthenticated
-        return rows
 
     def _require_issuers(self, key: ApiKey) -> None:
         if not key.issuers:
@@ -73,19 +91,13 @@ class Authentication:
         if line is None:
             raise Unauthenticated
 
-    def _require_match(self, parsed: ParsedToken, key: ApiKey, account: Account) -> None:
-        matches = self._is_token_of(key, parsed)
+    def _require_match(
+        self, parsed: ParsedToken, digest: bytes, key: ApiKey, account: Account
+    ) -> None:
+        now = self._clock()
+        matches = bytes_eq(digest, key.token_digest) or key.takes_previous(now)
         is_this_row = (key.account_id, key.id) == (parsed.account_id, parsed.row_id)
         is_this_kind = key.restricted == (parsed.prefix == RESTRICTED_PREFIX)
         owned = key.account_id == account.id
-        if not (matches and is_this_row and is_this_kind and owned and key.is_live(self._clock())):
+        if not (matches and is_this_row and is_this_kind and owned and key.is_live(now)):
             raise Unauthenticated
-
-    def _is_token_of(self, key: ApiKey, parsed: ParsedToken) -> bool:
-        """Whether it is the token of the key, or the one before the last rotation, in its time."""
-        token = parsed.token.reveal().encode()
-        digest = self._system_key.opened().digest(Purpose.API_KEY_TOKEN, token)
-        if bytes_eq(digest, key.token_digest):
-            return True
-        is_previous = bytes_eq(digest, key.previous_digest or b"")
-        return is_previous and key.takes_previous(self._clock())

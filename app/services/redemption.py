@@ -112,7 +112,8 @@ class Redemption:
     def _attempt(self, request: _Request) -> Environment | None:
         """One try; ``None`` when what was read is not what stands there when it is marked."""
         with self._database.reading() as repository:
-            grant = self._granted(repository, _get_grant(repository, request), request)
+            found = self._with_token(_find_grant(repository, request), request.parsed)
+            grant = self._granted(repository, found, request)
             injection = grant.injection.unverified
             kept = self._find_kept(repository, injection)
             sealed = kept or _read(repository, injection)
@@ -133,6 +134,19 @@ class Redemption:
         data_keys = repository.data_keys.find(injection.account_id, wanted)
         return SealedSecrets(secrets, data_keys) if len(data_keys) == len(wanted) else None
 
+    def _with_token(self, found: InjectionGrant | None, parsed: ParsedToken) -> InjectionGrant:
+        """The grant, if there is one and the token is its injection's.
+
+        Asked before any MAC is verified, and for a row that is not there too: who does not have the
+        secret cannot tell by the time whether there is such an injection.
+        """
+        expected = bytes(32) if found is None else found.injection.unverified.token_digest
+        token, opened = parsed.token.reveal().encode(), self._system_key.opened()
+        is_token = opened.matches(Purpose.INJECTION_TOKEN, token, expected)
+        if found is None or not is_token:
+            raise InjectionRefused
+        return found
+
     def _granted(
         self, repository: Repository, grant: InjectionGrant, request: _Request
     ) -> InjectionGrant:
@@ -140,7 +154,7 @@ class Redemption:
         opened = self._system_key.opened()
         injection, key, account = _verified(opened, grant, request.event)
         if not (
-            _is_token_of(opened, request.parsed, injection)
+            _is_row_of(request.parsed, injection)
             and self._may_take(injection, request)
             and _is_backed(injection, key, account)
             and key.is_live(self._clock())
@@ -215,15 +229,12 @@ def _read(repository: Repository, injection: Injection) -> SealedSecrets:
     return sealed
 
 
-def _get_grant(repository: Repository, request: _Request) -> InjectionGrant:
+def _find_grant(repository: Repository, request: _Request) -> InjectionGrant | None:
     parsed = request.parsed
     try:
-        grant = repository.injections.get_grant(parsed.account_id, parsed.row_id)
+        return repository.injections.get_grant(parsed.account_id, parsed.row_id)
     except TamperedRow:
         raise InjectionRefused from None
-    if grant is None:
-        raise InjectionRefused
-    return grant
 
 
 def _verified(
@@ -238,10 +249,8 @@ def _verified(
         raise InjectionRefused from None
 
 
-def _is_token_of(opened: OpenedSystemKey, parsed: ParsedToken, injection: Injection) -> bool:
-    token = parsed.token.reveal().encode()
-    is_this_row = (injection.account_id, injection.id) == (parsed.account_id, parsed.row_id)
-    return opened.matches(Purpose.INJECTION_TOKEN, token, injection.token_digest) and is_this_row
+def _is_row_of(parsed: ParsedToken, injection: Injection) -> bool:
+    return (injection.account_id, injection.id) == (parsed.account_id, parsed.row_id)
 
 
 def _is_backed(injection: Injection, key: ApiKey, account: Account) -> bool:

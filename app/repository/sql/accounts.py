@@ -18,6 +18,9 @@ _SWEEP_ON = _SWEEP.where(accounts.c.id > bindparam("after_id"))
 _IDS = select(accounts.c.id).order_by(accounts.c.id).limit(bindparam("most"))
 _IDS_ON = _IDS.where(accounts.c.id > bindparam("after_id"))
 _ADD = InsertUnlessThere(accounts)
+
+# Parsed where there is no such row, so that the time it takes does not tell.
+NO_ACCOUNT: Row = ("", "", 1, 0, "", b"")
 _REPLACE = update(accounts).where(accounts.c.id == bindparam("account_id"))
 
 

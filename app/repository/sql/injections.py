@@ -10,8 +10,8 @@ from app.domain.injections import Injection, InjectionState
 from app.domain.secrets import SealedValue
 from app.repository.base import Batch, InjectionGrant, InjectionRepository, Position
 from app.repository.sql import fields
-from app.repository.sql.accounts import parse_account
-from app.repository.sql.api_keys import parse_api_key
+from app.repository.sql.accounts import NO_ACCOUNT, parse_account
+from app.repository.sql.api_keys import NO_API_KEY, parse_api_key
 from app.repository.sql.fields import Row
 from app.repository.sql.lists import as_list, is_in
 from app.repository.sql.prepared import InsertUnlessThere, Parameters
@@ -111,6 +111,24 @@ _IF_GRANTED_BY = tuple(
 _KEY_FROM = len(injections.c)
 _ACCOUNT_FROM = _KEY_FROM + len(api_keys.c)
 
+# Parsed where there is no such row, so that the time it takes does not tell.
+_NO_INJECTION: Row = (
+    "",
+    "",
+    "",
+    "",
+    b"",
+    InjectionState.PENDING.value,
+    0,
+    0,
+    None,
+    None,
+    None,
+    "",
+    b"",
+)
+_NO_GRANT = _NO_INJECTION + NO_API_KEY + NO_ACCOUNT
+
 
 class SqlInjections(InjectionRepository):
     """Injections."""
@@ -126,14 +144,14 @@ class SqlInjections(InjectionRepository):
 
     def get_grant(self, account_id: str, injection_id: str) -> InjectionGrant | None:
         """The injection, the key that made it and its account, or ``None``."""
-        row = self._statements.first(_GET_GRANT, _this(account_id, injection_id))
-        if row is None:
-            return None
-        return InjectionGrant(
+        found = self._statements.first(_GET_GRANT, _this(account_id, injection_id))
+        row = _NO_GRANT if found is None else found
+        grant = InjectionGrant(
             _parse(row[:_KEY_FROM]),
             parse_api_key(row[_KEY_FROM:_ACCOUNT_FROM]),
             parse_account(row[_ACCOUNT_FROM:]),
         )
+        return None if found is None else grant
 
     def page(
         self,
