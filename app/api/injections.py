@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from app.api.answers import answer
 from app.api.authentication import injection_token
+from app.api.client_address import client_address
 from app.api.current import caller, services
 from app.api.operation import Description, with_api_key, with_injection_token
 from app.api.received import read_body, read_query
@@ -72,7 +73,7 @@ def redeem_injection() -> Response:
     """The values of an injection."""
     credential = injection_token()
     sent = read_body(_REDEEM, at_most=_REDEEM_BYTES)
-    redeemed = services().redemption.redeem(credential, sent.data, request.remote_addr or "")
+    redeemed = services().redemption.redeem(credential, sent.data, client_address())
     return answer({"environment": {name: value.reveal() for name, value in redeemed.items()}})
 
 

@@ -49,7 +49,7 @@ class _Request:
 
     parsed: ParsedToken
     nonce_digest: bytes | None
-    address: str
+    address: str | None
     event: RedemptionEvent
 
 
@@ -70,13 +70,15 @@ class Redemption:
         self._clock = clock
         self._kept = kept
 
-    def redeem(self, credential: Redacted, nonce: RedeemNonce | None, address: str) -> Environment:
+    def redeem(
+        self, credential: Redacted, nonce: RedeemNonce | None, address: str | None
+    ) -> Environment:
         """The current values of the injection's secrets, by environment variable.
 
         Args:
             credential: The token.
             nonce: With the same one, the values may be had again for 30 seconds.
-            address: Where the request comes from; kept with the injection.
+            address: Where the request comes from, if that is known; kept with the injection.
 
         Raises:
             InjectionRefused: The token is malformed, unknown, used, expired or revoked; the key

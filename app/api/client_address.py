@@ -1,0 +1,31 @@
+"""Where the request at hand comes from, as an address in canonical form or not at all.
+
+A proxy in front says it in a header, and so can every local process that reaches the server: text
+that is no address is not believed, and never stored.
+"""
+
+import ipaddress
+
+from flask import request
+
+_LONGEST = 45  # an IPv4 address within IPv6, written out
+
+
+def client_address() -> str | None:
+    """Return what the proxies said, else who is connected; ``None`` where neither is an address."""
+    before = request.environ.get("werkzeug.proxy_fix.orig", {})
+    return _canonical(request.remote_addr) or _canonical(before.get("REMOTE_ADDR"))
+
+
+def _canonical(text: str | None) -> str | None:
+    if not text or len(text) > _LONGEST:
+        return None
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.scope_id is not None:  # any text at all
+            return None
+        return str(address.ipv4_mapped or address)
+    return str(address)
