@@ -56,7 +56,7 @@ CREDENTIALS_SECONDS = 20.0
 SWEEP_AFTER_SECONDS = 5.0
 """From a worker's start to its first sweep."""
 
-TASK_SECONDS = 10.0
+TASK_SECONDS = 5.0
 """How long closing waits for periodic tasks under way, in seconds."""
 LOOK_AFTER_KEYS_S = 5.0
 """How often a process that serves looks after its keys, if their life is not short."""

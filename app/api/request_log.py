@@ -10,7 +10,7 @@ import time
 from flask import Response, request
 
 from app.api.current import exchange
-from app.domain.errors import StorageUnavailable
+from app.domain.errors import DomainError
 from app.logs import frames_of
 
 _logger = logging.getLogger("strongroom.api")
@@ -55,4 +55,4 @@ def log_failure(error: BaseException, request_id: str | None, *, foreseen: bool)
 
 
 def _detail(error: BaseException) -> str:
-    return error.told if isinstance(error, StorageUnavailable) else str(error)
+    return error.told if isinstance(error, DomainError) else str(error)

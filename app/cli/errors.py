@@ -82,7 +82,7 @@ def report(error: Exception) -> int:
 
 
 def _tell(error: Exception) -> str:
-    return error.told if isinstance(error, StorageUnavailable) else str(error)
+    return error.told if isinstance(error, DomainError) else str(error)
 
 
 def _place(error: Exception) -> str:

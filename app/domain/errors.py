@@ -8,6 +8,11 @@ from app.domain.damage import DamagedRow
 class DomainError(Exception):
     """A refusal that its caller can act on."""
 
+    @property
+    def told(self) -> str:
+        """The message for an operator and for the log, which may say more than that for callers."""
+        return str(self)
+
 
 class InvalidRequest(DomainError):
     """What was asked for breaks a rule.

@@ -15,6 +15,7 @@ from app.domain.injections import Injection, InjectionState
 from app.repository.base import Database, Replacement
 from app.services.clock import Clock
 from app.services.in_batches import in_batches
+from app.services.issuers import live_issuers
 from app.services.keyring.damaged_rows import damaged_rows
 from app.services.system_key import OpenedSystemKey, SystemKey
 from backends.errors import (
@@ -109,8 +110,18 @@ class Backups:
             if not isinstance(each, Guarded):
                 continue
             key = each.unverified if opened is None else opened.verify_stored(each)
-            if isinstance(key, ApiKey) and key.is_live(now_ms):
+            if (
+                isinstance(key, ApiKey)
+                and key.is_live(now_ms)
+                and self._has_live_issuers(key, opened)
+            ):
                 yield key
+
+    def _has_live_issuers(self, key: ApiKey, opened: OpenedSystemKey | None) -> bool:
+        if opened is None:
+            return True
+        with self._database.reading() as repository:
+            return live_issuers(repository, opened, key, self._clock()) is not None
 
     def _revoke_pending_injections(self, opened: OpenedSystemKey) -> int:
         ended = 0

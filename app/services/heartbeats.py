@@ -131,7 +131,7 @@ class Heartbeats:
 
     def _fail(self, error: DomainError) -> None:
         if not self._has_failed:
-            _LOG.error("heartbeat_failed", extra={"detail": str(error)})
+            _LOG.error("heartbeat_failed", extra={"detail": error.told})
         self._has_failed = True
 
     def _told(self) -> str:

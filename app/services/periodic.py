@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from app.domain.errors import DomainError
+
 # Of its own: what others draw from the shared one does not depend on when a task runs.
 _CHANCE = random.Random()  # noqa: S311 - no secret
 
@@ -69,7 +71,8 @@ class PeriodicTask:
             try:
                 self._run()
             except Exception as error:  # noqa: BLE001 - the next run may succeed
-                about = {"detail": self._name, "exception": type(error).__name__}
+                cause = f": {error.told}" if isinstance(error, DomainError) else ""
+                about = {"detail": self._name + cause, "exception": type(error).__name__}
                 _LOG.error("task_failed", extra=about)
             self._is_due.wait(self._interval_s * _CHANCE.uniform(0.9, 1))
 

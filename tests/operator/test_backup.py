@@ -254,3 +254,27 @@ def test_a_backup_is_made_before_tables_are_migrated(
 def test_no_backup_is_made_where_there_is_nothing_to_migrate(terminal: Terminal) -> None:
     terminal.answer("db", "upgrade")
     assert list(terminal.home.glob("*before-upgrade*")) == []
+
+
+def test_a_key_below_one_that_is_live_again_is_listed_too(
+    terminal: Terminal, account: str, file: Path
+) -> None:
+    with tenant(terminal, account) as owner:
+        child = owner.services.api_keys.mint(
+            owner.caller, name="child", scopes=None, expires_at_ms=None, retry=None
+        )
+    terminal.answer("backup", str(file))
+    terminal.answer("api-key", "revoke", account, owner.key.id)
+    restored = terminal.json("restore", str(file), "--replace")
+    assert {each["id"] for each in restored["live_again"]} == {owner.key.id, child.id}
+
+
+def test_workers_of_the_time_of_the_backup_do_not_count(terminal: Terminal, made: Path) -> None:
+    execute(
+        made,
+        "INSERT INTO workers SELECT 'wrk_1', 'old', '[]', '[]', 0, 1, 9000000000000"
+        " WHERE EXISTS (SELECT 1 FROM accounts)",
+    )
+    terminal.answer("restore", str(made), "--replace")
+    with closing(sqlite3.connect(terminal.home / "strongroom.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM workers").fetchone() == (0,)

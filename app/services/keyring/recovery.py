@@ -141,4 +141,5 @@ class Recovery:
 
 def _refused(damaged: Sequence[DamagedRow], advice: str) -> RecoveryRefused:
     lines = ["These rows are not what this server wrote:", *map(str, damaged)]
-    return RecoveryRefused("\n".join([*lines, advice]).rstrip())
+    text = "\n".join([*lines, advice]).rstrip()
+    return RecoveryRefused(text)

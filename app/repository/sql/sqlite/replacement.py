@@ -30,6 +30,7 @@ from app.repository.sql.statements import cause_of
 # Every connection with a log holds a shared lock on these bytes: https://www.sqlite.org/src, os.h
 _SHARED_AT, _SHARED_BYTES = 0x40000002, 510
 _KEPT_BESIDE = ("-wal", "-journal")
+_NO_WORKERS = "DELETE FROM workers"  # those of the backup's time tell nothing of now
 _DROP = "DELETE FROM injections WHERE state = 'pending'"
 
 
@@ -73,6 +74,8 @@ class _Replacement(Replacement):
 
     def put_in_place(self) -> Path | None:
         """Set the former database aside, with its log, and put the copy in its place."""
+        with _told(), closing(open_writer(self._draft)) as connection:
+            connection.execute(_NO_WORKERS)
         self.database.close()
         if os.path.lexists(files.log_of(self._draft)):
             raise StorageUnavailable("The copy of the backup is still in use.")
