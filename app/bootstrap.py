@@ -158,7 +158,7 @@ def build(
         retire=Retire(database, keyring, system_key),
         recovery=Recovery(database, keyring, system_key, clock),
         readiness=Readiness(database, system_key, heartbeats),
-        checkup=Checkup(database, keyring, system_key),
+        checkup=Checkup(database, keyring, system_key, clock),
         setup=Setup(database, system_key),
         backups=Backups(database, system_key, clock),
         sweep=sweep,

@@ -10,7 +10,6 @@ good answer holds for 20 seconds and a bad one for 3, because a probe costs mone
 import contextvars
 import math
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -19,6 +18,7 @@ from typing import Generic, TypeVar
 from backends.circuit_breaker import CircuitBreaker
 from backends.daemon_thread import in_daemon_thread
 from backends.errors import KeyProviderError, KeyUnavailable
+from backends.lifetime import boot_seconds
 from backends.provider import KeyWrapper, ProviderStatus
 from backends.request_deadline import is_in_request, seconds_left
 
@@ -45,7 +45,7 @@ class Member(Generic[Provider]):
         provider: Provider,
         *,
         concurrency: int,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = boot_seconds,
     ) -> None:
         self.provider = provider
         self._clock = clock

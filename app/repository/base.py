@@ -389,6 +389,18 @@ class AnswerRepository(ABC):
         """Whether an answer of the account has expired at ``now_ms``."""
 
     @abstractmethod
+    def has_later(self, account_id: str, later_ms: int) -> bool:
+        """Whether an answer of the account expires after ``later_ms``."""
+
+    @abstractmethod
+    def end_later(self, account_id: str, later_ms: int, until_ms: int, limit: int) -> int:
+        """Have at most ``limit`` answers that expire after ``later_ms`` expire at ``until_ms``.
+
+        Returns:
+            How many it were. Those that another unit of work holds are left out.
+        """
+
+    @abstractmethod
     def delete_expired(self, account_id: str, now_ms: int, limit: int) -> int:
         """Delete at most ``limit`` answers of the account that have expired at ``now_ms``.
 

@@ -4,7 +4,9 @@ from app.domain.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.data_keys import StoredDataKey
 from app.domain.errors import DomainError, NotInitialised
 from app.domain.findings import Findings
+from app.domain.life import has_begun
 from app.repository.base import Database
+from app.services.clock import Clock
 from app.services.keyring.entries import Entry, entries
 from app.services.system_key import SystemKey
 from app.services.wrappings import to_wrapped_key
@@ -22,10 +24,13 @@ NOTHING_HELD = HeldKey(KeyContext("check", "check", "check"), b"", ())
 class Checkup:
     """Looks at the database and the keyring as ``strongroom check`` does."""
 
-    def __init__(self, database: Database, keyring: Keyring, system_key: SystemKey) -> None:
+    def __init__(
+        self, database: Database, keyring: Keyring, system_key: SystemKey, clock: Clock
+    ) -> None:
         self._database = database
         self._keyring = keyring
         self._system_key = system_key
+        self._clock = clock
 
     def run(self) -> Findings:
         """Look at all of it."""
@@ -61,6 +66,20 @@ class Checkup:
         else:
             findings.saw("system data key", f"{opened.context.data_key_id}, opened")
             findings.saw("system key fingerprint", opened.fingerprint.text)
+            self._look_at_clock(findings)
+
+    def _look_at_clock(self, findings: Findings) -> None:
+        """Warn of a clock that is behind: what was made since then is refused until it catches up.
+
+        The system data key was made first of all, so nothing can be older.
+        """
+        with self._database.reading() as repository:
+            stored = repository.data_keys.get_active(SYSTEM_ACCOUNT_ID)
+        if stored and not has_begun(stored.record.unverified.created_at_ms, self._clock()):
+            findings.warn(
+                "This machine's clock is behind: the deployment was made later. Set it; until then"
+                " API keys that expire and injections are refused."
+            )
 
     def _look_at_orphans(self, findings: Findings) -> None:
         try:

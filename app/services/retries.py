@@ -115,7 +115,12 @@ def _require_life(stored: StoredAnswer, now_ms: int) -> None:
 def _opened(opened: OpenedSystemKey, stored: StoredAnswer) -> bytes:
     plaintext = bytes(open_envelope(opened.key, stored.answer, _context(opened, stored)))
     bound = _bound_to(stored)
-    if not plaintext.startswith(bound):
+    if not plaintext.startswith(stored.digest):
+        raise TamperedRow("answers")
+    own_end_ms = int.from_bytes(plaintext[len(stored.digest) : len(bound)], "big", signed=True)
+    if own_end_ms > stored.expires_at_ms:  # the sweep gave it an earlier end
+        raise RequestIdUnusable
+    if own_end_ms < stored.expires_at_ms:
         raise TamperedRow("answers")
     return plaintext[len(bound) :]
 

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from app.domain.guarded import Guarded
 from app.domain.ids import new_id
 from app.domain.key_lives import KeyEndings
+from app.domain.life import CLOCK_TOLERANCE_MS
 from app.domain.usage import CountedTable, CountedUsage, Usage
 from app.repository.base import Database, Position, Repository, UnitOfWork
 from app.services.clock import SteadyClock
 from app.services.retention import DELETED_AT_ONCE, Retention
+from app.services.retries import KEPT_MS
 from backends.lifetime import Seconds
 
 TICK_SECONDS = 1.0
@@ -118,6 +120,7 @@ class Sweep:
 
     def _delete_ended(self, account_id: str) -> Iterator[None]:
         """Delete, in transactions of at most 100 rows each, what has ended."""
+        yield from self._end_answers_of_the_future(account_id)
         yield from self._repeat(
             lambda repository: repository.answers.has_expired(account_id, self._earliest_ms),
             lambda work: work.answers.delete_expired(
@@ -131,6 +134,25 @@ class Sweep:
             lambda work: self._retention.delete_injections(work, account_id),
         )
         yield from self._delete_dead_keys(account_id)
+
+    def _end_answers_of_the_future(self, account_id: str) -> Iterator[None]:
+        """Give answers an hour from now that a clock gave longer, before it was set back.
+
+        They are not repeated, and forgetting them at once would have a retry done twice.
+        """
+
+        def until_ms() -> int:
+            _, latest = self._clock.bounds_ms()
+            return latest + KEPT_MS
+
+        yield from self._repeat(
+            lambda repository: repository.answers.has_later(
+                account_id, until_ms() + CLOCK_TOLERANCE_MS
+            ),
+            lambda work: work.answers.end_later(
+                account_id, until_ms() + CLOCK_TOLERANCE_MS, until_ms(), DELETED_AT_ONCE
+            ),
+        )
 
     @property
     def _earliest_ms(self) -> int:

@@ -73,6 +73,8 @@ def write_everything(work: UnitOfWork) -> None:
 
 def sweep_everything(work: UnitOfWork) -> None:
     """Every statement of the sweep, and what requests delete of it."""
+    work.answers.has_later(rows.OURS, 1)
+    work.answers.end_later(rows.OURS, 1, 1, 100)
     work.answers.has_expired(rows.OURS, 1)
     work.answers.delete_expired(rows.OURS, 1, 100)
     work.injections.has_ended(rows.OURS, 1)

@@ -4,7 +4,11 @@ A step of up to a minute is what two nodes may differ by. A process that has run
 by then which time it is, and follows no step back; a new one, as after a restart, has to.
 """
 
+import secrets
+import uuid
+
 import pytest
+import uuid_utils
 
 from app.domain.api_keys import IssuedApiKey
 from app.domain.errors import (
@@ -15,7 +19,8 @@ from app.domain.errors import (
 )
 from app.domain.injections import NONCE_WINDOW_MS, InjectionStatus
 from app.domain.retries import RetryKey
-from app.domain.secrets import Secret, SecretValue
+from app.domain.secrets import Secret, SecretFilter, SecretValue
+from app.services.keyring.damaged_rows import damaged_rows
 from tests.services.deployment import Deployment, Rows, Tenant, with_key
 
 HOUR = 60 * 60
@@ -313,7 +318,108 @@ def test_a_retry_gets_its_answer_where_a_step_back_was_seen(
     assert create(seasoned) == first
 
 
+def test_an_answer_from_the_future_is_forgotten_an_hour_after_it_was_seen(
+    deployment: Deployment, holder: Tenant, rows: Rows
+) -> None:
+    deployment.clock.set(seconds=TEN_YEARS)
+    create(holder)
+    deployment.clock.set(seconds=-TEN_YEARS)
+    restarted = holder.at(deployment.process())
+    restarted.services.sweep.run_whole()
+    with pytest.raises(RequestIdUnusable):
+        create(restarted)
+    deployment.clock.advance(seconds=HOUR)
+    restarted.services.sweep.run_whole()
+    assert rows.all("answers") == []
+
+
+def test_the_sweep_forgets_nothing_early_where_the_clock_was_set_forward(
+    deployment: Deployment, seasoned: Tenant, rows: Rows
+) -> None:
+    create(seasoned)
+    made = seasoned.inject("A")
+    deployment.clock.set(seconds=TEN_YEARS)
+    seasoned.services.sweep.run_whole()
+    assert len(rows.all("answers")) == 1
+    assert rows.one("injections", id=made.id)
+
+
+# Data keys and damage under a wrong clock
+
+
+def test_reencryption_replaces_a_data_key_that_a_wrong_clock_made(
+    deployment: Deployment, tenant: Tenant, rows: Rows
+) -> None:
+    deployment.clock.set(seconds=TEN_YEARS)
+    tenant.create("A")
+    before = rows.one("data_keys", account_id=tenant.caller.account_id)["id"]
+    deployment.clock.set(seconds=-TEN_YEARS)
+    operator = deployment.process()
+    assert not operator.reencrypt.run(lambda _: None).causes
+    assert rows.one("data_keys", account_id=tenant.caller.account_id)["id"] != before
+    assert operator.reencrypt.unfinished() is None
+
+
+@pytest.mark.parametrize("seconds", [-TEN_YEARS, -HOUR, -61])
+def test_a_damaged_key_is_not_passed_over_because_the_clock_was_set_back(
+    deployment: Deployment, tenant: Tenant, rows: Rows, seconds: int
+) -> None:
+    key = short(deployment, tenant)
+    rows.edit("api_keys", {"id": key.id}, name="another name")
+    deployment.clock.set(seconds=seconds)
+    opened = deployment.process().checkup._system_key.opened()
+    found = damaged_rows(deployment.database, opened, deployment.clock())
+    assert [each.id for each in found] == [key.id]
+
+
+# Check
+
+
+def test_check_warns_of_a_clock_that_is_behind_the_deployment(deployment: Deployment) -> None:
+    deployment.clock.set(seconds=-61)
+    findings = deployment.process().checkup.run()
+    assert [each for each in findings.warnings if "clock is behind" in each]
+    assert findings.ok
+
+
+@pytest.mark.parametrize("seconds", [-59, 0, TEN_YEARS])
+def test_check_is_silent_about_a_clock_that_may_be_right(
+    deployment: Deployment, seconds: int
+) -> None:
+    deployment.clock.set(seconds=seconds)
+    findings = deployment.process().checkup.run()
+    assert not [each for each in findings.warnings if "clock" in each]
+
+
 # Lists and times
+
+
+@pytest.mark.parametrize("seconds", [-TEN_YEARS, -HOUR, -1, 1, HOUR, TEN_YEARS])
+def test_pages_hold_every_secret_once_though_ids_go_back(
+    monkeypatch: pytest.MonkeyPatch, deployment: Deployment, tenant: Tenant, seconds: int
+) -> None:
+    now_ms = deployment.clock.now_ms
+
+    def new_uuid() -> uuid.UUID:
+        nonlocal now_ms
+        now_ms += 1
+        return uuid.UUID(int=now_ms << 80 | 7 << 76 | 2 << 62 | secrets.randbits(62))
+
+    monkeypatch.setattr(uuid_utils, "uuid7", new_uuid)
+    for number in range(6):
+        tenant.create(f"A{number}")
+        now_ms += (-1) ** number * seconds * 1000
+    seen: list[str] = []
+    after, has_more = None, True
+    while has_more:
+        page = tenant.services.secrets.list(
+            tenant.caller, SecretFilter(), 2, after, with_total=False
+        )
+        tenant.create(f"B{len(seen)}")  # meanwhile, at whatever place
+        seen += [each.name for each in page.secrets]
+        after, has_more = page.secrets[-1].id, page.has_more
+    assert sorted(name for name in seen if name.startswith("A")) == [f"A{n}" for n in range(6)]
+    assert len(seen) == len(set(seen))
 
 
 @pytest.mark.parametrize("seconds", [-TEN_YEARS, -HOUR, -1, 1, HOUR, TEN_YEARS])

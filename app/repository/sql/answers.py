@@ -33,6 +33,19 @@ _DELETE_EXPIRED = delete(answers).where(
         .with_for_update(skip_locked=True)
     ),
 )
+_LATER = answers.c.expires_at_ms > bindparam("later_ms")
+_SOME_LATER = select(answers.c.api_key_id, answers.c.request_id).where(_OWN, _LATER)
+_HAS_LATER = _SOME_LATER.limit(literal_column("1"))
+_END_LATER = (
+    update(answers)
+    .where(
+        _OWN,
+        tuple_(answers.c.api_key_id, answers.c.request_id).in_(
+            _SOME_LATER.limit(bindparam("most")).with_for_update(skip_locked=True)
+        ),
+    )
+    .values(expires_at_ms=bindparam("until_ms"))
+)
 _DELETE_THIS_IF_EXPIRED = delete(answers).where(_THIS, _EXPIRED)
 
 
@@ -62,6 +75,16 @@ class SqlAnswers(AnswerRepository):
         """Whether an answer of the account has expired at ``now_ms``."""
         parameters = {"of_account": account_id, "now_ms": now_ms}
         return self._statements.first(_HAS_EXPIRED, parameters) is not None
+
+    def has_later(self, account_id: str, later_ms: int) -> bool:
+        """Whether an answer of the account expires after ``later_ms``."""
+        parameters = {"of_account": account_id, "later_ms": later_ms}
+        return self._statements.first(_HAS_LATER, parameters) is not None
+
+    def end_later(self, account_id: str, later_ms: int, until_ms: int, limit: int) -> int:
+        """Have at most ``limit`` answers that expire after ``later_ms`` expire at ``until_ms``."""
+        parameters = {"of_account": account_id, "later_ms": later_ms, "until_ms": until_ms}
+        return self._statements.write(_END_LATER, {**parameters, "most": limit})
 
     def delete_expired(self, account_id: str, now_ms: int, limit: int) -> int:
         """Delete at most ``limit`` answers of the account that have expired; how many it were."""

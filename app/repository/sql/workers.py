@@ -2,7 +2,7 @@
 
 import json
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from app.domain.errors import TamperedRow
 from app.domain.workers import SeenWorker, Worker
@@ -27,8 +27,9 @@ _REGISTER = insert(workers).values(
     **{name: bindparam(f"new_{name}") for name in _TOLD},
 )
 _REMOVE = delete(workers).where(workers.c.id == bindparam("of_id"))
+# One that was seen in the future ended before the clock was set back: a live one writes it anew.
 _REMOVE_SILENT = delete(workers).where(
-    workers.c.seen_at_ms < now_ms() - bindparam("longest_ms"),
+    func.abs(now_ms() - workers.c.seen_at_ms) > bindparam("longest_ms")
 )
 _ALL = select(
     workers.c.id,

@@ -41,7 +41,7 @@ def _has_ended(stored: Stored[Guardable], now_ms: int) -> bool:
         return False
     match stored.unverified:
         case ApiKey() as key:
-            return not key.is_live(now_ms)
+            return key.had_ended(now_ms)
         case Injection() as injection:
             return injection.has_ended(now_ms)
         case _:

@@ -15,6 +15,7 @@ from app.domain.damage import DamagedRow
 from app.domain.data_keys import DataKeyRecord
 from app.domain.errors import StorageUnavailable, TamperedRow
 from app.domain.guarded import Mac
+from app.domain.life import has_begun
 from app.domain.reencryption import Reencryption
 from app.domain.secrets import StoredSecret
 from app.repository.base import Database
@@ -130,7 +131,7 @@ class Reencrypt:
 
     def _has_old_keys(self, started_ms: int) -> bool:
         return any(
-            _is_old(key.record, started_ms)
+            _is_old(key.record, started_ms, self._clock())
             for batch in batches(self._database, self._system_key.opened())
             for key in batch.keys
         )
@@ -140,7 +141,7 @@ class Reencrypt:
         damaged: list[DamagedRow] = []
         for batch in batches(self._database, self._system_key.opened()):
             damaged += batch.damaged
-            keys += [key for key in batch.keys if _is_old(key.record, started_ms)]
+            keys += [key for key in batch.keys if _is_old(key.record, started_ms, self._clock())]
         return _OldKeys(keys, damaged)
 
     def _pace(self, started_ms: int, rate: float | None, report: Report) -> Pace:
@@ -256,8 +257,11 @@ def _unopened(
             yield DamagedRow.at("secrets", secret.account_id, secret.id)
 
 
-def _is_old(record: DataKeyRecord, started_ms: int) -> bool:
-    return record.account_id != SYSTEM_ACCOUNT_ID and record.created_at_ms <= started_ms
+def _is_old(record: DataKeyRecord, started_ms: int, now_ms: int) -> bool:
+    """Whether a data key is from before the job, or from a future that a wrong clock saw."""
+    if record.account_id == SYSTEM_ACCOUNT_ID:
+        return False
+    return record.created_at_ms <= started_ms or not has_begun(record.created_at_ms, now_ms)
 
 
 def _reseal(old: LentKey, active: LentKey, secret: StoredSecret) -> StoredSecret | None:

@@ -51,6 +51,18 @@ def test_expired_answers_are_deleted_at_most_so_many(full: Database) -> None:
         assert work.answers.has_expired(rows.OURS, 5)
 
 
+def test_answers_that_expire_too_late_are_given_an_end_at_most_so_many_at_once(
+    full: Database,
+) -> None:
+    with full.writing() as work:
+        assert work.answers.end_later(rows.OURS, 3, 3, 1) == 1
+        assert work.answers.has_later(rows.OURS, 3)
+        while work.answers.end_later(rows.OURS, 3, 3, 1):
+            pass
+        assert not work.answers.has_later(rows.OURS, 3)
+        assert not work.answers.has_expired(rows.OURS, 0)
+
+
 def test_an_api_key_is_deleted_only_if_it_made_no_injection_that_is_there(full: Database) -> None:
     with full.writing() as work:
         work.api_keys.add(rows.api_key(key_id="key_2"))
