@@ -15,6 +15,7 @@ from app.domain.guarded import Guarded
 from app.domain.redaction import Redacted
 from app.repository.base import Database
 from app.services.clock import Clock
+from app.services.damage_log import log_damage
 from app.services.issuers import live_issuers
 from app.services.system_key import Purpose, SystemKey
 
@@ -72,14 +73,16 @@ class Authentication:
         opened = self._system_key.opened()
         try:
             return opened.verify_often(key), opened.verify_often(account)
-        except TamperedRow:
+        except TamperedRow as error:
+            log_damage(error)
             raise Unauthenticated from None
 
     def _read(self, parsed: ParsedToken) -> _Rows | None:
         try:
             with self._database.reading() as repository:
                 return repository.api_keys.get_with_account(parsed.account_id, parsed.row_id)
-        except TamperedRow:
+        except TamperedRow as error:
+            log_damage(error)
             raise Unauthenticated from None
 
     def _require_issuers(self, key: ApiKey) -> None:

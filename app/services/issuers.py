@@ -8,6 +8,7 @@ from app.domain.api_keys import ApiKey
 from app.domain.errors import TamperedRow
 from app.domain.guarded import Guarded
 from app.repository.base import Repository
+from app.services.damage_log import log_damage
 from app.services.system_key import OpenedSystemKey
 
 
@@ -25,7 +26,8 @@ def live_issuers(
     try:
         rows = repository.api_keys.find(key.account_id, key.issuers)
         found = {opened.verify_often(row).id: row for row in rows}
-    except TamperedRow:
+    except TamperedRow as error:
+        log_damage(error)
         return None
     line = tuple(found[issuer] for issuer in key.issuers if issuer in found)
     is_whole = len(line) == len(key.issuers)

@@ -31,6 +31,7 @@ from app.domain.scopes import Scope
 from app.domain.secrets import SealedValue, SecretIdentity, SecretValue
 from app.repository.base import Database, InjectionGrant, Repository, SealedSecrets
 from app.services.clock import Clock
+from app.services.damage_log import log_damage
 from app.services.data_keys import DataKeys
 from app.services.issuers import live_issuers
 from app.services.kept_secrets import KeptSecrets
@@ -235,7 +236,8 @@ def _find_grant(repository: Repository, request: _Request) -> InjectionGrant | N
     parsed = request.parsed
     try:
         return repository.injections.get_grant(parsed.account_id, parsed.row_id)
-    except TamperedRow:
+    except TamperedRow as error:
+        log_damage(error)
         raise InjectionRefused from None
 
 
@@ -247,7 +249,8 @@ def _verified(
         event.api_key_id = injection.api_key_id
         event.secret_ids = [bound.secret_id for bound in injection.secrets]
         return injection, opened.verify_often(grant.api_key), opened.verify_often(grant.account)
-    except TamperedRow:
+    except TamperedRow as error:
+        log_damage(error)
         raise InjectionRefused from None
 
 
