@@ -4,8 +4,15 @@ import os
 import stat
 from pathlib import Path
 
+from config.file_system import WITHOUT_MODES, FileSystem, file_system_of
+
 _PRIVATE = 0o700
 _PASSABLE = 0o755
+# Kubernetes gives a volume to the group of a pod at each of its starts.
+_OF_A_POD = (
+    " (in Kubernetes: fsGroupChangePolicy: OnRootMismatch of the pod, and a directory below the"
+    " volume's own as STRONGROOM_HOME)"
+)
 
 
 def make_private_directory(path: Path) -> None:
@@ -33,15 +40,26 @@ def _make(path: Path, mode: int) -> None:
         path.chmod(stat.S_IMODE(path.stat().st_mode) | _PRIVATE)
 
 
-def kubernetes_way(found: os.stat_result) -> str:
-    """What to set where Kubernetes gives a volume to the group of a pod, at each of its starts.
+def other_cause(directory: Path, found: os.stat_result) -> str:
+    """Why a mode may not be what was set, and what to do; empty where nothing is known.
 
     Args:
-        found: A file or directory that others than its owner may touch.
+        directory: It, or where it is.
+        found: What stat(2) tells of a file or directory that others than its owner may touch.
     """
-    if not found.st_mode & stat.S_IRWXG or found.st_gid not in {*os.getgroups()} - {0}:
-        return ""
-    return (
-        " (in Kubernetes: fsGroupChangePolicy: OnRootMismatch of the pod, and a directory below the"
-        " volume's own as STRONGROOM_HOME)"
-    )
+    if _file_system(directory) in WITHOUT_MODES:
+        return " (this file system may keep no modes; take another one)"
+    if found.st_mode & stat.S_IRWXG and found.st_gid in {*os.getgroups()} - {0}:
+        return _OF_A_POD
+    return ""
+
+
+def _file_system(directory: Path) -> FileSystem | None:
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return None
+    try:
+        return file_system_of(descriptor)
+    finally:
+        os.close(descriptor)

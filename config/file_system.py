@@ -23,7 +23,24 @@ class FileSystem(IntEnum):
     LUSTRE = 0x0BD00BD0
     GPFS = 0x47504653
     VBOXSF = 0x786F4256
+    FAT = 0x4D44
+    EXFAT = 0x2011BAB0
+    NTFS = 0x7366746E
 
+
+WITHOUT_MODES = frozenset(
+    {
+        FileSystem.FAT,
+        FileSystem.EXFAT,
+        FileSystem.NTFS,
+        FileSystem.VBOXSF,
+        FileSystem.V9FS,
+        FileSystem.SMB,
+        FileSystem.CIFS,
+        FileSystem.SMB2,
+    }
+)
+"""Kinds that give every file the same mode, or do where they are mounted so."""
 
 IN_MEMORY = frozenset({FileSystem.TMPFS, FileSystem.RAMFS})
 

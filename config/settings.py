@@ -182,7 +182,12 @@ def _origin(name: str, given: Mapping[str, str], environ: Mapping[str, str]) -> 
 
 
 def _text(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    """A value as it is written in the environment."""
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    if isinstance(value, bool):
+        return str(int(value))
+    return "not set" if value is None else str(value)
 
 
 def _summary(value: object) -> str:

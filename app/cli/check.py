@@ -55,4 +55,5 @@ def _answer(findings: Findings) -> dict[str, object]:
 
 def _show(findings: Findings) -> None:
     for subject, facts in findings.looked_at:
-        click.echo(f"{subject}: {facts}")
+        line = f"{subject}: {facts}"
+        click.echo("".join(each if each.isprintable() else "?" for each in line))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.domain.system_errors import name_of
 from config import SettingsError
-from config.directories import kubernetes_way, make_private_directory
+from config.directories import make_private_directory, other_cause
 
 _SETTING = "STRONGROOM_HOME"
 
@@ -30,8 +30,8 @@ def claimed(home: Path) -> Iterator[None]:
     try:
         found = os.fstat(descriptor)
         if stat.S_IMODE(found.st_mode) & 0o077:
-            way = kubernetes_way(found)
-            raise SettingsError([f"{_SETTING}: the directory must be of mode 0700{way}."])
+            cause = other_cause(home, found)
+            raise SettingsError([f"{_SETTING}: the directory must be of mode 0700{cause}."])
         _lock(descriptor)
         yield
     finally:

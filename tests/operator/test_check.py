@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
 
+from config.file_system import FileSystem
 from tests.operator.conftest import Terminal, faults
 from tests.servers.ports import free_port
 
@@ -164,3 +165,25 @@ def test_arguments_that_override_the_shipped_configuration_are_warned_of(
     checked = terminal.run("check", "--json", GUNICORN_CMD_ARGS="--bind=0.0.0.0:80")
     (told,) = json.loads(checked.stdout)["warnings"]
     assert told.startswith("GUNICORN_CMD_ARGS: ")
+
+
+def test_a_file_system_without_modes_is_told_from_a_wrong_mode(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("config.directories.file_system_of", lambda _: FileSystem.FAT)
+    terminal.home.chmod(0o755)
+    assert "this file system may keep no modes" in "".join(faults(terminal))
+    assert "this file system may keep no modes" in terminal.run("init").stderr
+
+
+def test_what_a_terminal_would_obey_is_not_printed(terminal: Terminal, tmp_path: Path) -> None:
+    odd = tmp_path / "a\x1b[2Jb\nc"
+    checked = terminal.run("check", STRONGROOM_HOME=str(odd))
+    assert "\x1b" not in checked.stdout
+    assert f"STRONGROOM_HOME: {tmp_path}/a?[2Jb?c (environment)\n" in checked.stdout
+
+
+def test_a_setting_is_shown_as_it_is_written(terminal: Terminal) -> None:
+    shown = {each["subject"]: each["facts"] for each in terminal.json("check")["looked_at"]}
+    assert shown["STRONGROOM_TLS_IN_FRONT"] == "0 (default)"
+    assert shown["STRONGROOM_SYSTEM_KEY_FINGERPRINT"] == "not set (default)"

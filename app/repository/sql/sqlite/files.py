@@ -5,7 +5,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from config.directories import kubernetes_way, make_private_directory
+from config.directories import make_private_directory, other_cause
 
 SETTING = "STRONGROOM_DATABASE_URL"
 
@@ -103,7 +103,8 @@ def _directory_faults(path: Path) -> Iterator[str]:
     except OSError:
         yield f"{SETTING}: the database's directory cannot be read."
         return
-    yield from _faults(found, stat.S_ISDIR, "the database's directory", "a directory of mode 0700")
+    is_private = "a directory of mode 0700"
+    yield from _faults(path, found, stat.S_ISDIR, "the database's directory", is_private)
 
 
 def _file_faults(path: Path) -> Iterator[str]:
@@ -115,13 +116,18 @@ def _file_faults(path: Path) -> Iterator[str]:
     except OSError:
         yield f"{SETTING}: the database cannot be read."
         return
-    yield from _faults(found, stat.S_ISREG, "the database", "a regular file of mode 0600")
+    yield from _faults(path, found, stat.S_ISREG, "the database", "a regular file of mode 0600")
 
 
 def _faults(
-    found: os.stat_result, is_right_kind: Callable[[int], bool], name: str, wanted: str
+    path: Path,
+    found: os.stat_result,
+    is_right_kind: Callable[[int], bool],
+    name: str,
+    wanted: str,
 ) -> Iterator[str]:
     if not is_right_kind(found.st_mode) or found.st_mode & _OTHERS:
-        yield f"{SETTING}: {name} must be {wanted}{kubernetes_way(found)}."
+        # The database itself is not opened: closing it would free the locks that SQLite holds.
+        yield f"{SETTING}: {name} must be {wanted}{other_cause(path.parent, found)}."
     if found.st_uid != os.geteuid():
         yield f"{SETTING}: {name} must belong to the user that Strongroom runs as."
