@@ -71,6 +71,10 @@ class Rows:
     def all(self, table: str, **where: object) -> list[Row]:
         return [dict(row) for row in self._run(f"SELECT * FROM {table}", where)]
 
+    def rowids(self, table: str) -> list[int]:
+        """Where ``all`` has its rows."""
+        return [row["place"] for row in self._run(f"SELECT rowid AS place FROM {table}", {})]
+
     def one(self, table: str, **where: object) -> Row:
         (row,) = self.all(table, **where)
         return row
