@@ -138,18 +138,22 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def _make_room(self) -> None:
         """Give up connections that nobody uses now, those that have waited longest first.
 
-        Not while events are handled: the next one may be of such a connection.
+        Not while events are handled: the next one may be of such a connection. Those of the proxy
+        are the last, since the requests of everybody else come over them.
         """
         self._wants_room = False
-        for waiting in (
-            self._lingering,
-            self.pending_conns,
-            self._idle_http2,
-            self.keepalived_conns,
-        ):
-            for _ in range(min(len(waiting), _ROOM)):
-                self._unwatch(waiting[0])
-                self._drop(waiting.popleft())
+        for waiting in (self._lingering, self.pending_conns, self._idle_http2):
+            if waiting:
+                self._give_up(waiting, list(waiting))
+                return
+        kept = self.keepalived_conns
+        self._give_up(kept, [each for each in kept if each.is_direct] or list(kept))
+
+    def _give_up(self, waiting: deque[Connection], connections: list[Connection]) -> None:
+        for connection in connections[:_ROOM]:
+            self._unwatch(connection)
+            waiting.remove(connection)
+            self._drop(connection)
 
     def _cap_keepalive(self, deadline: float) -> None:
         """Give clients of a worker that stops a moment for what they may be sending already."""

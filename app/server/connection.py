@@ -38,7 +38,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
             return
         self.initialized = True
         taken = b""
-        if self._is_from_loopback():
+        if self.is_direct and ipaddress.ip_address(self.client[0]).is_loopback:
             speaks_http2, taken = negotiation.read_preface_blocking(self.sock)
             if speaks_http2:
                 self.is_http2 = True
@@ -49,9 +49,10 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
         self.parser = http.get_parser(self.cfg, self.sock, self.client)
         self.parser.unreader.unread(taken)
 
-    def _is_from_loopback(self) -> bool:
-        """Whether the client is on loopback: a Unix socket is for a proxy, which needs one way."""
-        return isinstance(self.client, tuple) and ipaddress.ip_address(self.client[0]).is_loopback
+    @property
+    def is_direct(self) -> bool:
+        """Whether it is over TCP: a Unix socket is for a proxy, which needs no HTTP/2."""
+        return isinstance(self.client, tuple)
 
     def half_close(self) -> bool:
         """Send the end of the connection; return whether the client needs no time to see it.

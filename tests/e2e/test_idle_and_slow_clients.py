@@ -5,6 +5,7 @@ import select
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from tempfile import TemporaryDirectory
 
 import h2.config
 import h2.connection
@@ -14,6 +15,7 @@ import h2.settings
 import pytest
 import requests
 
+from tests.servers.ports import free_port
 from tests.servers.strongroom import Strongroom, running
 
 THREADS = 8
@@ -28,9 +30,22 @@ PATIENCE = 30.0  # over the bound of a request and a response together
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strongroom]:
+def socket_path() -> Iterator[str]:
+    """Short, since a socket's path is."""
+    with TemporaryDirectory(prefix="strongroom-") as directory:
+        yield f"{directory}/server.sock"
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, socket_path: str) -> Iterator[Strongroom]:
     """One worker of few threads."""
-    settings = {"STRONGROOM_WORKERS": "1", "STRONGROOM_THREADS": str(THREADS)}
+    port = free_port()
+    settings = {
+        "PORT": str(port),
+        "STRONGROOM_BIND": f"127.0.0.1:{port} unix:{socket_path}",
+        "STRONGROOM_WORKERS": "1",
+        "STRONGROOM_THREADS": str(THREADS),
+    }
     with running(tmp_path_factory.mktemp("small"), settings) as server:
         yield server
 
@@ -200,6 +215,24 @@ def test_more_idle_connections_than_a_worker_holds_leave_room_for_others(
 ) -> None:
     with many(small, begin, number=WORKER_CONNECTIONS + MANY):
         assert_serves(small)
+
+
+def test_a_connection_that_a_proxy_keeps_is_not_given_up_for_others(
+    small: Strongroom, socket_path: str
+) -> None:
+    with socket.socket(socket.AF_UNIX) as proxy:
+        proxy.settimeout(PATIENCE)
+        proxy.connect(socket_path)
+        proxy.sendall(ASKED)
+        assert proxy.recv(65536)
+
+        def ask(opened: socket.socket) -> None:
+            opened.sendall(ASKED)
+            opened.recv(65536)
+
+        with many(small, ask, number=WORKER_CONNECTIONS + MANY):
+            proxy.sendall(ASKED)
+            assert proxy.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_worker_that_runs_out_of_files_gives_up_idle_connections(small: Strongroom) -> None:
