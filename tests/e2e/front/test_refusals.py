@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,6 @@ import pytest
 
 from tests.servers.certificates import Certificate
 from tests.servers.nginx import Nginx, nginx
-from tests.servers.strongroom import Strongroom
 
 MARK = b"kumquat"
 USUAL = b"Host: localhost\r\nAuthorization: Bearer x\r\n"
@@ -143,29 +143,46 @@ def test_no_answer_of_the_server_has_a_header_twice(client: httpx.Client) -> Non
     assert len(names) == len(set(names))
 
 
-@pytest.fixture
-def busy(
-    tmp_path: Path, socket_path: Path, backend: Strongroom, certificate: Certificate
-) -> Iterator[Nginx]:
-    """An nginx that admits next to nothing."""
-    few = {
-        "rate=1000r/s": "rate=1r/s",
-        "burst=1000 nodelay": "burst=1 nodelay",
-    }
-    with nginx(tmp_path, socket_path, certificate, few) as front:
-        yield front
+def assert_too_many(answer: httpx.Response) -> None:
+    assert answer.json()["code"] == "too_many_requests"
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
 
 
-def test_too_many_requests_are_refused_with_when_to_come_back(
-    busy: Nginx, trust: ssl.SSLContext
+@pytest.mark.usefixtures("backend")
+def test_requests_that_come_too_fast_are_refused_with_when_to_come_back(
+    tmp_path: Path, socket_path: Path, certificate: Certificate, trust: ssl.SSLContext
 ) -> None:
-    with httpx.Client(base_url=busy.url, verify=trust, http2=True, trust_env=False) as client:
+    few = {"rate=1000r/s": "rate=1r/s", "burst=1000 nodelay": "burst=1 nodelay"}
+    with (
+        nginx(tmp_path, socket_path, certificate, few) as front,
+        httpx.Client(base_url=front.url, verify=trust, http2=True, trust_env=False) as client,
+    ):
         answers = [client.get("/v1/secrets") for _ in range(10)]
     refused = [answer for answer in answers if answer.status_code == 429]
     assert refused
     for answer in refused:
-        assert answer.json()["code"] == "too_many_requests"
-        assert 1 <= int(answer.headers["retry-after"]) <= 60
+        assert_too_many(answer)
+
+
+@pytest.mark.usefixtures("backend")
+def test_requests_beside_too_many_open_ones_are_refused_with_when_to_come_back(
+    tmp_path: Path, socket_path: Path, certificate: Certificate, trust: ssl.SSLContext
+) -> None:
+    few = {"limit_conn of_client 256": "limit_conn of_client 1"}
+    with (
+        nginx(tmp_path, socket_path, certificate, few) as front,
+        httpx.Client(base_url=front.url, verify=trust, http2=True, trust_env=False) as client,
+        socket.create_connection(("127.0.0.1", front.port), timeout=20) as plain,
+    ):
+        assert client.get("/v1/secrets").status_code == 401
+        trust.set_alpn_protocols(["http/1.1"])
+        with trust.wrap_socket(plain, server_hostname="127.0.0.1") as slow:
+            slow.sendall(b"POST /v1/secrets HTTP/1.1\r\n" + USUAL + b"Content-Length: 9\r\n\r\n{")
+            deadline = time.monotonic() + 20
+            while client.get("/v1/secrets").status_code != 429:
+                assert time.monotonic() < deadline
+            assert_too_many(client.get("/v1/secrets"))
+            assert client.get("/healthz").status_code == 200
 
 
 @pytest.fixture
