@@ -74,7 +74,8 @@ def _show(restored: Restored) -> None:
     keys = restored.taken_over.live_again
     if keys:
         was = "were not" if restored.taken_over.is_compared else "may not have been"
-        click.echo(f"These API keys are live, and {was} before; revoke those that must not be:")
+        click.echo(f"These API keys are live with tokens that {was} good before; revoke or rotate")
+        click.echo("those that must not be:")
         show_rows([_key(key) for key in keys], ("account", "id", "name"), json=False)
 
 

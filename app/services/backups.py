@@ -28,8 +28,8 @@ from backends.errors import (
 BATCH = 200
 NAMED_ROWS = 100
 
-LiveKeys = AbstractSet[tuple[str, str]]
-"""API keys, as account and id."""
+LiveKeys = AbstractSet[tuple[str, str, bytes]]
+"""API keys, as account, id and the keyed hash of the token."""
 
 
 class Backups:
@@ -55,7 +55,7 @@ class Backups:
             KeyProviderError: The system data key, which verifies them, cannot be opened.
         """
         opened = self._system_key.opened()
-        return frozenset((key.account_id, key.id) for key in self._live(opened))
+        return frozenset(map(_grant, self._live(opened)))
 
     def take_over(
         self, copy: Replacement, before: LiveKeys | None, *, skip_damaged: bool
@@ -84,7 +84,7 @@ class Backups:
             is_verified=opened is not None,
             damaged=damaged,
             ended_injections=ended,
-            live_again=tuple(key for key in live if (key.account_id, key.id) not in (before or ())),
+            live_again=tuple(key for key in live if _grant(key) not in (before or ())),
             is_compared=before is not None,
         )
 
@@ -141,3 +141,8 @@ class Backups:
             injection = opened.verify_stored(each)
             if isinstance(injection, Injection) and injection.state is InjectionState.PENDING:
                 yield injection
+
+
+def _grant(key: ApiKey) -> tuple[str, str, bytes]:
+    """By what a live key is known: with the token from before a rotation it is another one."""
+    return key.account_id, key.id, key.token_digest

@@ -269,6 +269,15 @@ def test_a_key_below_one_that_is_live_again_is_listed_too(
     assert {each["id"] for each in restored["live_again"]} == {owner.key.id, child.id}
 
 
+def test_a_key_whose_token_from_before_a_rotation_is_good_again_is_listed(
+    terminal: Terminal, account: str, made: Path
+) -> None:
+    keys = [each["id"] for each in terminal.json("api-key", "list", account)]
+    terminal.answer("api-key", "rotate", account, keys[0], "--overlap", "0m")
+    restored = terminal.json("restore", str(made), "--replace")
+    assert [each["id"] for each in restored["live_again"]] == [keys[0]]
+
+
 def test_workers_of_the_time_of_the_backup_do_not_count(terminal: Terminal, made: Path) -> None:
     execute(
         made,

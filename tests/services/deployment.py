@@ -248,3 +248,16 @@ def with_key(
         account_id, name="a key", scopes=scopes, expires_at_ms=expires_at_ms
     )
     return Tenant(services, key, services.authentication.authenticate(key.token))
+
+
+def child_of(parent: Tenant, scopes: frozenset[Scope] | None = None) -> Tenant:
+    """The account through a key that another key minted."""
+    key = parent.services.api_keys.mint(
+        parent.caller, name="a child", scopes=scopes, expires_at_ms=None, retry=None
+    )
+    return Tenant(parent.services, key, parent.services.authentication.authenticate(key.token))
+
+
+def revoke(tenant: Tenant) -> None:
+    """Revoke the key of the tenant."""
+    tenant.services.api_keys.revoke(tenant.caller.account_id, tenant.key.id)

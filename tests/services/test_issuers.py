@@ -6,20 +6,11 @@ import pytest
 
 from app.domain.api_keys import Token
 from app.domain.errors import InjectionRefused, IssuerLimitReached, Unauthenticated
-from app.domain.scopes import Scope
-from tests.services.deployment import Deployment, Rows, Tenant, with_key
+from tests.services.deployment import Deployment, Rows, Tenant, child_of, revoke, with_key
 from tests.services.steps import Steps, stepped
 
 MINUTE_MS = 60_000
 NONCE = "n" * 22
-
-
-def child_of(parent: Tenant, scopes: frozenset[Scope] | None = None) -> Tenant:
-    """The account through a key that another key minted."""
-    key = parent.services.api_keys.mint(
-        parent.caller, name="a child", scopes=scopes, expires_at_ms=None, retry=None
-    )
-    return Tenant(parent.services, key, parent.services.authentication.authenticate(key.token))
 
 
 @pytest.fixture
@@ -46,10 +37,6 @@ def gives_nothing(tenant: Tenant, token: Token, nonce: str | None = None) -> boo
     except InjectionRefused:
         return True
     return False
-
-
-def revoke(tenant: Tenant) -> None:
-    tenant.services.api_keys.revoke(tenant.caller.account_id, tenant.key.id)
 
 
 def test_a_key_names_all_keys_above_it_from_the_root_on(line: list[Tenant]) -> None:

@@ -6,8 +6,15 @@ from app.domain.api_keys import MAX_OVERLAP_MS, Token
 from app.domain.errors import ApiKeyEnded, ApiKeyNotFound, InvalidRequest, Unauthenticated
 from app.domain.ids import API_KEY, new_id
 from app.domain.scopes import Scope
-from tests.services.deployment import Deployment, Rows, Tenant, new_tenant, with_key
-from tests.services.test_issuers import child_of, revoke
+from tests.services.deployment import (
+    Deployment,
+    Rows,
+    Tenant,
+    child_of,
+    new_tenant,
+    revoke,
+    with_key,
+)
 
 HOUR = 60 * 60
 

@@ -6,9 +6,8 @@ from app.domain.errors import InjectionRefused
 from app.domain.retries import RetryKey
 from app.domain.secrets import SecretValue
 from app.services.sweep import LEASE_MS, PAUSE_SECONDS, Sweep
-from tests.services.deployment import Deployment, Rows, Tenant, new_tenant, with_key
+from tests.services.deployment import Deployment, Rows, Tenant, child_of, new_tenant, with_key
 from tests.services.steps import Steps, stepped
-from tests.services.test_issuers import child_of
 
 
 @pytest.fixture
