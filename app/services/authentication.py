@@ -52,8 +52,8 @@ class Authentication:
         return Caller(key.account_id, key.id, key.scopes, key.expires_at_ms, key.issuers, key.names)
 
     def _digest(self, parsed: ParsedToken) -> bytes:
-        token = parsed.token.reveal().encode()
-        return self._system_key.opened().digest(Purpose.API_KEY_TOKEN, token)
+        opened = self._system_key.opened()  # first: what fails here must not hold the token
+        return opened.digest(Purpose.API_KEY_TOKEN, parsed.token.reveal().encode())
 
     def _with_token(self, found: _Rows | None, digest: bytes) -> _Rows:
         """The rows, if there are any and the key's has this digest.
