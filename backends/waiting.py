@@ -71,3 +71,45 @@ class WaitingRoom:
                 del self._since[visit]
                 soon = self._clock() - entered <= PATIENCE_SECONDS
                 self._patient = served or (self._patient and soon)
+
+
+class Turn:
+    """Lets one thread at a time ask providers for something, and a few others wait for it.
+
+    Args:
+        followers: Where these wait.
+    """
+
+    def __init__(self, followers: WaitingRoom) -> None:
+        self._followers = followers
+        self._lock = Lock()
+
+    @contextmanager
+    def take(self) -> Iterator[None]:
+        """Take the turn for the time of a ``with`` block, if no other thread has it.
+
+        Raises:
+            KeyUnavailable: Another one does.
+        """
+        if not self._lock.acquire(blocking=False):
+            raise KeyUnavailable("Another thread is asking the key provider.")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    @contextmanager
+    def wait(self) -> Iterator[None]:
+        """The same, after a wait where another thread has it.
+
+        Raises:
+            KeyUnavailable: It takes too long, or too many wait.
+        """
+        if not self._lock.acquire(blocking=False):
+            with self._followers.place():
+                if not self._lock.acquire(timeout=seconds_left(LONGEST_WAIT_SECONDS)):
+                    raise KeyUnavailable("Another thread takes too long to ask the key provider.")
+        try:
+            yield
+        finally:
+            self._lock.release()

@@ -54,6 +54,7 @@ class Heartbeats:
         self._began_at: float | None = None
         self._beat_at: float | None = None
         self._has_failed = False
+        self._told_openings = False
 
     @property
     def are_well(self) -> bool:
@@ -74,8 +75,7 @@ class Heartbeats:
         try:
             with self._database.reading() as repository:
                 generation = repository.deployment.fence_generation()
-            is_due = self._beat_at is None or now - self._beat_at >= BEAT_S
-            if is_due or self._has_failed or generation != self._generation:
+            if self._is_due(now) or generation != self._generation:
                 self._beat(generation)
         except DomainError as error:
             self._fail(error)
@@ -87,6 +87,11 @@ class Heartbeats:
         with suppress(DomainError), self._database.writing() as work:
             work.workers.remove(self._id)
             work.commit()
+
+    def _is_due(self, now: float) -> bool:
+        if self._beat_at is None or self._has_failed or now - self._beat_at >= BEAT_S:
+            return True
+        return not self._told_openings and self._system_key.is_open
 
     def _beat(self, generation: int) -> None:
         """Commit a row that answers all fences up to this generation, or leave it to the next look.
@@ -126,6 +131,7 @@ class Heartbeats:
         elif self._has_failed:
             _LOG.info("heartbeat_again")
         self._generation = generation
+        self._told_openings = bool(self._system_key.opened_by)
         self._beat_at = self._clock()
         self._has_failed = False
 

@@ -6,9 +6,7 @@ while every provider is down. What grants something needs a young proof that a l
 opens it.
 """
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from enum import StrEnum
 from typing import TypeVar
 
@@ -41,8 +39,8 @@ from backends.errors import (
 from backends.fingerprint import SystemKeyFingerprint
 from backends.keyring import Keyring
 from backends.proof import Openings, try_openings
-from backends.request_deadline import request_deadline, seconds_left
-from backends.waiting import LONGEST_WAIT_SECONDS
+from backends.request_deadline import request_deadline
+from backends.waiting import Turn
 
 Row = TypeVar("Row", bound=Guardable)
 
@@ -179,7 +177,7 @@ class SystemKey:
         self._proof = proof
         self._fingerprint = fingerprint
         self._opened: OpenedSystemKey | None = None
-        self._lock = threading.Lock()
+        self._turn = Turn(keyring.followers)
         self.opened_by: frozenset[str] = frozenset()
 
     def opened(self) -> OpenedSystemKey:
@@ -191,10 +189,15 @@ class SystemKey:
             KeyProviderError: No provider opens it now.
         """
         if self._opened is None:
-            with self._turn():
+            with self._turn.wait():
                 if self._opened is None:
                     self._opened = self._verified()
         return self._opened
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this process has opened the key."""
+        return self._opened is not None
 
     def require_proof(self) -> None:
         """Refuse what grants something, unless a listed provider opened the key of late.
@@ -208,7 +211,7 @@ class SystemKey:
         if self._proof.holds:
             return
         opened = self.opened()
-        with self._turn():
+        with self._turn.wait():
             if not self._proof.holds:
                 self._prove_or_refuse(opened)
 
@@ -229,8 +232,10 @@ class SystemKey:
             KeyProviderError: This process has not opened it yet, and cannot now.
         """
         with request_deadline(_PROOF_SECONDS):
+            if not self.is_open and not self.is_proved():  # which does not wait for others
+                raise KeyUnavailable("The system data key is not open yet.")
             opened = self.opened()
-            with self._turn():
+            with self._turn.wait():
                 self.opened_by = self._prove(opened, until_one=False).key_refs
 
     def is_proved(self) -> bool:
@@ -239,14 +244,11 @@ class SystemKey:
         One caller asks; the others get the answer of before. A failure holds for 3 seconds in a
         process that never opened the key.
         """
-        held_s = _GOOD_S if self._opened is not None else _BAD_S
-        if not self._proof.was_tried_within(held_s) and self._lock.acquire(blocking=False):
-            try:
-                with suppress(KeyProviderError, DomainError):
-                    self._try()
-            finally:
-                self._lock.release()
-        return self._opened is not None and not self._proof.has_failed
+        held_s = _GOOD_S if self.is_open else _BAD_S
+        if not self._proof.was_tried_within(held_s):
+            with suppress(KeyProviderError, DomainError), self._turn.take():
+                self._try()
+        return self.is_open and not self._proof.has_failed
 
     def create(self) -> bool:
         """Make the deployment id and the system data key where the database has none.
@@ -267,21 +269,6 @@ class SystemKey:
             self._add(new_id(DEPLOYMENT))
         self.opened()
         return not exists
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Let one thread ask the providers, and a few wait for it."""
-        if not self._lock.acquire(blocking=False):
-            self._wait_for_turn()
-        try:
-            yield
-        finally:
-            self._lock.release()
-
-    def _wait_for_turn(self) -> None:
-        with self._keyring.followers.place():
-            if not self._lock.acquire(timeout=seconds_left(LONGEST_WAIT_SECONDS)):
-                raise KeyUnavailable("The system data key is not open yet.")
 
     def _try(self) -> None:
         if self._opened is None:

@@ -10,7 +10,7 @@ import pytest
 from backends import waiting
 from backends.errors import KeyUnavailable
 from backends.request_deadline import request_deadline
-from backends.waiting import WaitingRoom
+from backends.waiting import Turn, WaitingRoom
 
 PATIENCE = 5.0  # more than a busy machine takes to refuse at once
 DEADLINE = 10
@@ -117,3 +117,32 @@ def test_who_is_served_brings_the_queue_back(
 def test_nobody_queues_beyond_the_deadline_of_the_request(room: WaitingRoom) -> None:
     with room.place(), request_deadline(0):
         assert is_refused_at_once(room)
+
+
+def test_one_thread_at_a_time_has_the_turn() -> None:
+    turn = Turn(WaitingRoom(None))
+    with turn.take(), pytest.raises(KeyUnavailable), turn.take():
+        pass
+
+
+def test_the_turn_is_free_again_after_an_error() -> None:
+    turn = Turn(WaitingRoom(None))
+    with pytest.raises(ZeroDivisionError), turn.wait():
+        raise ZeroDivisionError
+    with turn.take():
+        pass
+
+
+def test_a_turn_is_waited_for_within_the_requests_deadline() -> None:
+    turn = Turn(WaitingRoom(None))
+    with (
+        turn.take(),
+        ThreadPoolExecutor(1) as pool,
+        pytest.raises(KeyUnavailable),
+    ):
+        pool.submit(wait_for_turn, turn).result()
+
+
+def wait_for_turn(turn: Turn) -> None:
+    with request_deadline(0.01), turn.wait():
+        pass

@@ -6,6 +6,7 @@ from flask import Flask
 
 from app.api.current import SERVICES
 from app.factory import create_app, serve
+from app.services.clock import now_ms
 from app.services.container import Services
 from backends.keyring import Keyring
 from backends.registry import create_keyring
@@ -16,7 +17,7 @@ from tests.e2e.canaries import canary
 from tests.faults.fault import Backend
 from tests.faults.watching import Providers
 from tests.operator.conftest import Terminal
-from tests.services.deployment import Clock, Deployment, Snapshot, new_tenant
+from tests.services.deployment import Clock, Deployment, Snapshot, Tenant, new_tenant
 from tests.services.leaks import Watch
 
 KEPT = canary(0)
@@ -54,7 +55,9 @@ class Scene:
     ) -> None:
         self.backend = backend
         self.providers = providers
-        self._deployment = Deployment(home, Clock())
+        clock = Clock()
+        clock.now_ms = now_ms()  # which processes that start have: no life begins later than that
+        self._deployment = Deployment(home, clock)
         self.terminal = Terminal(home)
         if role == ALONE:
             self._list(backend.keys, backend.escrow)
@@ -74,7 +77,7 @@ class Scene:
         tenant.create("KEPT", KEPT)
         self.owner = tenant.key.token.reveal()
         self.newcomer = newcomer.key.token.reveal()
-        self.token = tenant.inject("KEPT").token.reveal()
+        self.token = _inject(tenant)
 
     def _populate_beside(self, role: str) -> None:
         key_file = self._deployment.key_file("keys")
@@ -147,3 +150,10 @@ class Scene:
     def _current(self) -> Services:
         assert self._served is not None
         return self._served
+
+
+def _inject(tenant: Tenant) -> str:
+    """The token of an injection that outlives all trials."""
+    secrets = {"KEPT": "KEPT"}
+    made = tenant.services.injections.create(tenant.caller, secrets, 24 * 60 * 60, None)
+    return made.token.reveal()

@@ -71,9 +71,9 @@ def tenant(deployment: Deployment, provider: Remote, life: Clock) -> Tenant:
     return tenant
 
 
-def look_after(tenant: Tenant) -> None:
+def look_after(services: Services) -> None:
     """What the process does every few seconds while it serves."""
-    for task in tenant.services.tasks._tasks:
+    for task in services.tasks._tasks:
         if task._name in {"root_key_proof", "data_key_cache"}:
             task._run()
 
@@ -82,9 +82,9 @@ def cut_off(tenant: Tenant, life: Clock, provider: Scripted, error: KeyProviderE
     """The provider refuses, and the process finds out."""
     provider.down = error
     life.advance(seconds=TTL / 2)
-    look_after(tenant)
+    look_after(tenant.services)
     life.advance(seconds=CONFIRMED_S)
-    look_after(tenant)
+    look_after(tenant.services)
 
 
 @pytest.mark.parametrize("grant", GRANTING)
@@ -103,7 +103,7 @@ def test_an_outage_shorter_than_the_proof_lives_costs_nothing(
 ) -> None:
     provider.down = KeyUnavailable("The provider is down.")
     life.advance(seconds=TTL - 1)
-    look_after(tenant)
+    look_after(tenant.services)
     GRANTING[grant](tenant)
 
 
@@ -138,7 +138,7 @@ def test_a_process_that_serves_asks_once_in_half_of_the_proofs_life(
 ) -> None:
     for _ in range(60):
         life.advance(seconds=TTL / 60)
-        look_after(tenant)
+        look_after(tenant.services)
     assert provider.calls == 2
 
 
@@ -166,9 +166,9 @@ def test_one_refusal_ends_nothing(tenant: Tenant, provider: Remote, life: Clock)
     token = tenant.inject("A").token
     provider.down = KeyDisabled("Disabled.")
     life.advance(seconds=TTL / 2)
-    look_after(tenant)
+    look_after(tenant.services)
     life.advance(seconds=CONFIRMED_S - 1)
-    look_after(tenant)
+    look_after(tenant.services)
     tenant.inject("A")
     assert tenant.redeem(token) == {"A": "a value"}
 
@@ -178,13 +178,13 @@ def test_a_refusal_that_a_success_followed_is_forgotten(
 ) -> None:
     provider.down = KeyDisabled("Disabled.")
     life.advance(seconds=TTL / 2)
-    look_after(tenant)
+    look_after(tenant.services)
     provider.down = None
     life.advance(seconds=CONFIRMED_S)
-    look_after(tenant)
+    look_after(tenant.services)
     provider.down = KeyDisabled("Disabled.")
     life.advance(seconds=TTL / 2)
-    look_after(tenant)
+    look_after(tenant.services)
     tenant.inject("A")
 
 
@@ -195,7 +195,7 @@ def test_what_is_no_refusal_only_lets_the_proof_run_out(
     provider.down = error
     for _ in range(10):
         life.advance(seconds=TTL / 10 - 1)
-        look_after(tenant)
+        look_after(tenant.services)
         tenant.inject("A")
     life.advance(seconds=10)
     with pytest.raises(type(error)):
@@ -263,9 +263,9 @@ def test_a_key_file_that_is_removed_ends_the_proof_of_a_running_process(
     tenant.create("A", "a value")
     token = tenant.inject("A").token
     (deployment.home / "keys").unlink()
-    look_after(tenant)
+    look_after(tenant.services)
     life.advance(seconds=CONFIRMED_S)
-    look_after(tenant)
+    look_after(tenant.services)
     for ask in (partial(tenant.inject, "A"), partial(tenant.redeem, token)):
         with pytest.raises(UnknownKey, match=r"STRONGROOM_KEYS \(entry 1\)"):
             ask()
@@ -278,9 +278,9 @@ def test_a_key_file_that_is_replaced_ends_the_proof_of_a_running_process(
     tenant = new_tenant(deployment.process())
     other = Path(deployment.key_file("other").partition(":")[2])
     other.replace(deployment.home / "keys")
-    look_after(tenant)
+    look_after(tenant.services)
     life.advance(seconds=CONFIRMED_S)
-    look_after(tenant)
+    look_after(tenant.services)
     with pytest.raises(UnknownKey):
         tenant.services.api_keys.issue(tenant.caller.account_id, name="new")
 
@@ -338,5 +338,17 @@ def test_a_provider_is_refreshed_by_every_process_that_serves(
 ) -> None:
     refreshed: list[str] = []
     monkeypatch.setattr(provider, "refresh", lambda: refreshed.append("once"))
-    look_after(tenant)
+    look_after(tenant.services)
     assert refreshed == ["once"]
+
+
+def test_a_process_that_starts_in_an_outage_asks_once_in_3_seconds_in_the_background(
+    deployment: Deployment, provider: Remote
+) -> None:
+    """So its circuit breakers leave the requests their trials."""
+    provider.down = KeyUnavailable("The provider is down.")
+    services = deployment.process(keyring=Keyring([provider]))
+    for _ in range(5):
+        look_after(services)
+        readiness(services)
+    assert provider.calls == 1
