@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.programs import require
 from tests.servers.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -129,7 +129,8 @@ class Place:
 
 def require_namespaces() -> None:
     """Skip the test where this user can make none, or not become another user."""
-    if os.geteuid() != 0 or not (shutil.which("unshare") and shutil.which("setpriv")):
-        pytest.skip("needs root, unshare and setpriv")
-    if subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True).returncode:
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount and become another user")
+    tried = [require("unshare"), "--mount", require("setpriv"), "--clear-groups", "true"]
+    if subprocess.run(tried, check=False, capture_output=True).returncode:
         pytest.skip("this machine makes no mount namespaces")
