@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from flask import Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import bootstrap
 from app.api import current
@@ -25,10 +24,12 @@ from app.api.request_log import log_failure, log_request
 from app.api.secrets import secrets
 from app.domain.errors import DomainError
 from app.repository.base import DatabaseMisconfigured
+from app.server.proxies import BehindProxies
 from app.services.container import Services
 from app.services.errors import KeyProviderError
 from backends.request_deadline import request_deadline
 from config import Settings
+from config.listening import UnixSocket
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -47,8 +48,10 @@ def create_app(settings: Settings) -> "Application":
         _warm_up(connection())
     app = serve(connection, connection.close)
     if settings.trusted_proxies:
-        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=settings.trusted_proxies, x_proto=0, x_host=0
+        app.wsgi_app = BehindProxies(  # type: ignore[method-assign]
+            app.wsgi_app,
+            settings.trusted_proxies,
+            only_over_unix=any(isinstance(each, UnixSocket) for each in settings.bind),
         )
     return app
 

@@ -5,14 +5,22 @@ from dataclasses import replace
 import pytest
 
 from app.factory import create_app
+from config.listening import parse_endpoints
 from tests.api.deployment import Account, Client
 
 
-def redeemed_from(account: Account, proxies: int, said: str, peer: str = "127.0.0.1") -> str | None:
+def redeemed_from(
+    account: Account,
+    proxies: int,
+    said: str,
+    peer: str = "127.0.0.1",
+    bind: str = "127.0.0.1:8080",
+) -> str | None:
     """What is stored of a redemption that came through proxies."""
-    app = create_app(replace(account.deployment.settings, trusted_proxies=proxies))
+    settings = account.deployment.settings
+    app = create_app(replace(settings, trusted_proxies=proxies, bind=parse_endpoints(bind)))
     client = Client(app, account.token())
-    client.create("API_TOKEN")
+    client.post("/v1/secrets", json={"name": "API_TOKEN", "value": "a value"})
     made = client.post("/v1/injections", json={"secrets": {"TOKEN": "API_TOKEN"}}).get_json()
     redeemed = Client(app, made["token"]).post(
         "/v1/injections/redeem",
@@ -60,3 +68,9 @@ def test_over_a_unix_socket_nobody_is_known_but_whom_the_proxy_names(account: Ac
 
 def test_over_a_unix_socket_the_proxy_is_believed(account: Account) -> None:
     assert redeemed_from(account, 1, "198.51.100.7", peer="") == "198.51.100.7"
+
+
+def test_where_the_proxy_has_a_unix_socket_nobody_else_is_believed(account: Account) -> None:
+    both = "unix:/run/strongroom/server.sock 127.0.0.1:8080"
+    assert redeemed_from(account, 1, "198.51.100.7", bind=both) == "127.0.0.1"
+    assert redeemed_from(account, 1, "198.51.100.8", peer="", bind=both) == "198.51.100.8"
