@@ -31,6 +31,7 @@ _HEAD_START_S = 0.0003  # for each connection held: longer than it takes to wake
 _LONGEST_HEAD_START_S = 0.002
 _NEXT_REQUEST_MS = 2
 _FIRST_BYTE_SECONDS = 10.0
+_NEW_SECONDS = 1.0
 _LINGER_SECONDS = 2.0
 _OUT_OF_FILES_S = 0.05
 _ROOM = 16
@@ -139,15 +140,23 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         """Give up connections that nobody uses now, those that have waited longest first.
 
         Not while events are handled: the next one may be of such a connection. Those of the proxy
-        are the last, since the requests of everybody else come over them.
+        are the last but for new ones, since the requests of everybody else come over them.
         """
         self._wants_room = False
-        for waiting in (self._lingering, self.pending_conns, self._idle_http2):
-            if waiting:
-                self._give_up(waiting, list(waiting))
-                return
+        of_a_new_one = time.monotonic() + _FIRST_BYTE_SECONDS - _NEW_SECONDS
+        silent = [each for each in self.pending_conns if each.timeout < of_a_new_one]
         kept = self.keepalived_conns
-        self._give_up(kept, [each for each in kept if each.is_direct] or list(kept))
+        for waiting, connections in (
+            (self._lingering, list(self._lingering)),
+            (self.pending_conns, silent),
+            (self._idle_http2, list(self._idle_http2)),
+            (kept, [each for each in kept if each.is_direct]),
+            (kept, list(kept)),
+            (self.pending_conns, list(self.pending_conns)),
+        ):
+            if connections:
+                self._give_up(waiting, connections)
+                return
 
     def _give_up(self, waiting: deque[Connection], connections: list[Connection]) -> None:
         for connection in connections[:_ROOM]:
