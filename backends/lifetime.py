@@ -14,12 +14,13 @@ from collections.abc import Callable
 
 Seconds = Callable[[], float]
 
+_BOOT_CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _SLEW_SECONDS = 0.5  # a smaller difference is the clock being adjusted, not set
 
 
 def boot_seconds() -> float:
     """Seconds since boot, sleep included where the system counts it; never goes back."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    return time.clock_gettime(_BOOT_CLOCK)
 
 
 class AgeClock:
