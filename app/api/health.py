@@ -32,7 +32,7 @@ def show_health() -> Response:
         summary="Whether the server can serve.",
         gives={
             200: (ReadinessView, "It can."),
-            503: (ReadinessView, "The database or every key provider does not answer."),
+            503: (ReadinessView, "The database takes no write, or no key provider opens the keys."),
         },
     )
 )

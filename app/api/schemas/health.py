@@ -15,5 +15,5 @@ class ReadinessView(Closed):
     """Whether the server can serve."""
 
     status = word("Whether all of it answers.", STATUSES)
-    database = truth("Whether the database answers.")
-    provider = truth("Whether a key provider can unwrap.")
+    database = truth("Whether the database answers, and took the last heartbeat.")
+    provider = truth("Whether a key provider opens the system data key.")
