@@ -54,7 +54,7 @@ def _load(stored: bytes) -> IssuedApiKey:
 
 _BATCH = 200
 _LIMITED_SCOPES = frozenset({Scope.SECRETS_INJECT})
-_LIMITED_RULE = f"a key that is limited to names may hold only {Scope.SECRETS_INJECT}"
+_LIMITED_RULE = f"go with no other scope than {Scope.SECRETS_INJECT}"
 _ANSWERS: AnswerFormat[IssuedApiKey] = AnswerFormat(_dump, _load)
 
 

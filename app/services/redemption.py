@@ -179,7 +179,7 @@ class Redemption:
         return is_same_try
 
     def _open(self, injection: Injection, sealed: SealedSecrets) -> dict[str, SecretValue]:
-        _require_bound(injection.secrets, sealed.secrets)
+        _require_bound(injection, sealed.secrets)
         values: dict[str, SecretValue] = {}
         for stored in sealed.data_keys:
             with self._data_keys.lend(stored, injection.account_id) as lent:
@@ -273,17 +273,18 @@ def _is_same_try(injection: Injection, request: _Request, now_ms: int) -> bool:
     return matches and injection.is_repeatable(now_ms)
 
 
-def _require_bound(wanted: Sequence[BoundSecret], secrets: Sequence[SealedValue]) -> None:
+def _require_bound(injection: Injection, secrets: Sequence[SealedValue]) -> None:
     """Refuse other secrets than those that were named when the injection was made.
 
     Secrets were looked up by names that nothing had authenticated by then. The names here are those
     that the values are opened with, and a secret is never renamed.
     """
     names = {secret.id: secret.name for secret in secrets}
-    if any(bound.secret_id not in names for bound in wanted):
+    if any(bound.secret_id not in names for bound in injection.secrets):
         raise InjectionRefused
-    if any(names[bound.secret_id] != bound.secret_name for bound in wanted):
-        raise TamperedRow(SecretIdentity.table)
+    for bound in injection.secrets:
+        if names[bound.secret_id] != bound.secret_name:
+            raise TamperedRow(SecretIdentity.table, injection.account_id, bound.secret_id)
 
 
 def _check_size(wanted: Sequence[BoundSecret], values: dict[str, SecretValue]) -> None:

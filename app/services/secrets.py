@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.domain.api_keys import Caller
-from app.domain.errors import SecretNameExists, SecretNotFound, TamperedRow
+from app.domain.errors import SecretNameExists, SecretNotFound
+from app.domain.guarded import tampered
 from app.domain.ids import SECRET, is_id, new_id
 from app.domain.retries import RetryKey
 from app.domain.secrets import (
@@ -205,7 +206,7 @@ class Secrets:
         """Refuse a row whose id or name was edited: its next value would be another's."""
         identity = self._system_key.opened().verify(locked.identity)
         if identity != SecretIdentity(caller.account_id, found.id, found.name):
-            raise TamperedRow(identity.table)
+            raise tampered(identity)
 
     def _find(self, repository: Repository, caller: Caller, ref: SecretRef) -> Secret:
         if ref.is_id:
