@@ -1,6 +1,5 @@
 """A revoked API key, and each that was made with it, is refused on the next request everywhere."""
 
-import json
 from collections.abc import Sequence
 
 import pytest
@@ -18,8 +17,7 @@ _MOST_CONNECTIONS = 400
 def workers_of(server: Strongroom, answers: Sequence[requests.Response]) -> set[int]:
     """The processes that gave these answers, by the log."""
     ids = {answer.headers["x-request-id"] for answer in answers}
-    lines = map(json.loads, server.log.read_text().splitlines())
-    return {line["pid"] for line in lines if line.get("request_id") in ids}
+    return {line["pid"] for line in server.logged("request_id", ids)}
 
 
 def ask(connections: Sequence[Account]) -> list[requests.Response]:

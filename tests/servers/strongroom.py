@@ -1,15 +1,17 @@
 """The real server, set up and started as ``make run`` does it."""
 
+import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -18,6 +20,7 @@ from tests.servers.ports import free_port
 _ROOT = Path(__file__).parents[2]
 _START_SECONDS = 60.0
 _STOP_SECONDS = 60.0
+_LOG_SECONDS = 20.0
 
 
 @dataclass(slots=True)
@@ -100,6 +103,30 @@ class Strongroom:
                 pass
             time.sleep(0.05)
         raise TimeoutError(f"the server did not start: {self.log.read_text()[-2000:]}")
+
+    def logged(
+        self, field: str, values: Collection[object], **others: object
+    ) -> list[dict[str, Any]]:
+        """The lines of the log that have these values in a field, once there is one for each.
+
+        Args:
+            others: What these lines hold in other fields.
+
+        The server writes its log in a thread of its own, after it has answered.
+        """
+        deadline = time.monotonic() + _LOG_SECONDS
+        while True:
+            whole, _, _ = self.log.read_text().rpartition("\n")
+            lines = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
+            found = [
+                line
+                for line in lines
+                if line.get(field) in values and others.items() <= line.items()
+            ]
+            if {line[field] for line in found} >= set(values):
+                return found
+            assert time.monotonic() < deadline, "the log lacks some lines"
+            time.sleep(0.02)
 
     def processes(self) -> list[int]:
         """Gunicorn's master and its workers, by number."""

@@ -1,6 +1,5 @@
 """A token is redeemed once, whoever tries and however many try at once."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -72,11 +71,9 @@ def test_a_second_use_is_recorded_with_ids_and_no_token(
 
     assert redeem(account.url, made["token"]).status_code == 401
 
-    log = server.log.read_text()
-    events = [json.loads(line) for line in log.splitlines() if "injection_reused" in line]
-    mine = [event for event in events if event.get("injection_id") == made["id"]]
-    assert [(event["level"], event["account_id"]) for event in mine] == [("WARNING", account.id)]
-    assert made["token"] not in log
+    (event,) = server.logged("injection_id", [made["id"]], event="injection_reused")
+    assert (event["level"], event["account_id"]) == ("WARNING", account.id)
+    assert made["token"] not in server.log.read_text()
 
 
 _ITS_ACCOUNT = "(SELECT account_id FROM injections WHERE id = ?)"
