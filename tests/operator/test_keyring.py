@@ -117,6 +117,7 @@ def test_reencrypt_leaves_no_data_key_of_before(terminal: Terminal) -> None:
         "changed": 0,
         "failed": 0,
         "causes": {},
+        "damaged": [],
     }
 
 
