@@ -136,7 +136,8 @@ def test_no_credentials_at_all(
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     uri = f"aws-kms:{kms.arns['good']}"
-    assert listing.first(uri) == [FIRST + "no usable AWS credentials were found."]
+    (told,) = listing.first(uri)
+    assert told.startswith(FIRST + "no usable AWS credentials were found. Set AWS_PROFILE,")
 
 
 @pytest.mark.usefixtures("become")
