@@ -122,7 +122,7 @@ class Connection:
     def __init__(self, build: Callable[[], Services]) -> None:
         self._build = build
         self._services: Services | None = None
-        self._is_closed = False
+        self._is_closed = threading.Event()
         self._lock = threading.Lock()
 
     def __call__(self) -> Services:
@@ -139,7 +139,7 @@ class Connection:
 
     def close(self) -> None:
         """Close the services, and connect no others."""
-        self._is_closed = True
+        self._is_closed.set()
         if self._services is not None:
             self._services.close()
 
@@ -148,10 +148,12 @@ class Connection:
         if not self._lock.acquire(blocking=False):
             return
         try:
-            if self._services is None and not self._is_closed:
+            if self._services is None and not self._is_closed.is_set():
                 services = self._build()
                 services.tasks.start()
                 self._services = services
+                if self._is_closed.is_set():  # while it was built
+                    services.close()
         except Exception as error:  # noqa: BLE001 - whatever it is, the worker stays
             log_failure(error, None, foreseen=isinstance(error, _FORESEEN))
         finally:

@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,9 +14,10 @@ import pytest
 from cryptography.fernet import Fernet
 from flask import Flask
 
-from app import factory
+from app import bootstrap, factory
 from app.factory import Connection, create_app, serve
 from app.repository.base import DatabaseMisconfigured
+from app.services.container import Services
 from app.services.readiness import Readiness
 from backends.local_fernet import LocalFernet
 from config import load
@@ -145,3 +147,21 @@ def test_the_module_that_gunicorn_imports_has_the_application(
     monkeypatch.delitem(sys.modules, "wsgi", raising=False)
     app = importlib.import_module("wsgi").app
     assert Client(app, None).get("/readyz").status_code == 200
+
+
+def test_a_worker_that_ends_while_it_connects_leaves_nothing_open(home: Path) -> None:
+    closed: list[bool] = []
+
+    def build() -> Services:
+        services = bootstrap.build(load({"STRONGROOM_HOME": str(home)}))
+        connection.close()
+
+        def close() -> None:
+            services.close()
+            closed.append(True)
+
+        return replace(services, close=close)
+
+    connection = Connection(build)
+    connection()
+    assert closed == [True]
