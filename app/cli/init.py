@@ -14,7 +14,7 @@ from app.bootstrap import build, database_exists
 from app.cli.client_env import ClientEnv, base_url
 from app.cli.errors import say
 from app.cli.home import claimed
-from app.cli.private_files import create
+from app.cli.private_files import create, drop_draft
 from app.cli.stored_rows import say_damaged
 from app.domain.accounts import Account
 from app.domain.api_keys import ApiKey, IssuedApiKey
@@ -53,8 +53,11 @@ def init(environ: Mapping[str, str]) -> None:
 
 def _make_key_file(settings: Settings) -> None:
     path = _key_file(settings)
-    if path is None or database_exists(settings) or os.path.lexists(path):
-        return  # what is there is taken as it is, also where nothing can be made
+    if path is None or database_exists(settings):
+        return
+    if os.path.lexists(path):  # taken as it is, also where nothing can be made
+        drop_draft(path)
+        return
     try:
         made = create(path, new_key_file())
     except OSError as error:

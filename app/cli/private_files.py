@@ -2,6 +2,7 @@
 
 import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 
 _MODE = 0o600
@@ -34,6 +35,12 @@ def create(path: Path, contents: bytes) -> bool:
     return True
 
 
+def drop_draft(path: Path) -> None:
+    """Remove what a process left that was killed while it made the file, if that is possible."""
+    with suppress(OSError):
+        _draft_of(path).unlink(missing_ok=True)
+
+
 def replace(path: Path, contents: bytes) -> None:
     """Make the file, or put the new one in its place.
 
@@ -45,7 +52,7 @@ def replace(path: Path, contents: bytes) -> None:
 
 
 def _draft(path: Path, contents: bytes) -> Path:
-    draft = path.with_name(f".{path.name}.draft")
+    draft = _draft_of(path)
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE), "wb") as file:
         os.fchmod(file.fileno(), _MODE)  # the umask may have taken our own rights
@@ -53,6 +60,10 @@ def _draft(path: Path, contents: bytes) -> Path:
         file.flush()
         os.fsync(file.fileno())
     return draft
+
+
+def _draft_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.draft")
 
 
 def _sync_directory(directory: Path) -> None:
