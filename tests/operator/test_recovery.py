@@ -89,13 +89,13 @@ def test_a_file_that_cannot_be_made_is_named_by_its_option(
 ) -> None:
     refused = make(terminal, tmp_path / "none" / "a", tmp_path / "b")
     assert refused.exit_code == 2
-    assert "--private: the file cannot be made." in refused.stderr
+    assert "--private: the file cannot be made (ENOENT)." in refused.stderr
 
 
 def test_a_usb_stick_that_cannot_keep_the_file_is_told_of(
     terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")  # as Linux does on FAT
 
     monkeypatch.setattr(os, "link", refuse)
