@@ -7,6 +7,7 @@ import pytest
 
 _ROOT = Path(__file__).parents[2]
 _LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+_MODULE = re.compile(r"(?<![\w/.$-])(?:app|backends|config|tests)/[\w/.-]*[\w/]")
 _PAGES = sorted([*_ROOT.glob("*.md"), *_ROOT.glob("docs/**/*.md")])
 
 
@@ -16,5 +17,17 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: str(page.relative_to(_ROOT)))
+def test_every_module_that_a_page_names_exists(page: Path) -> None:
+    modules = _MODULE.findall(page.read_text())
+    assert [module for module in modules if not (_ROOT / module).exists()] == []
+
+
 def test_there_are_links_to_follow() -> None:
     assert any(_LINK.search(page.read_text()) for page in _PAGES)
+
+
+def test_there_are_modules_to_look_for() -> None:
+    assert "backends/keyring.py" in _MODULE.findall(
+        (_ROOT / "docs" / "architecture.md").read_text()
+    )
