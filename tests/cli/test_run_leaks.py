@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 
@@ -11,13 +12,12 @@ from tests.cli.core_files import WANTED, core_files, require_core_files
 from tests.cli.protocol_server import API_KEY, ProtocolServer
 from tests.cli.terminal import wait_until
 
-CANARY = "canary-hello"
-
 
 @pytest.mark.parametrize("mask", [(), ("--mask",)], ids=["unmasked", "masked"])
 def test_only_the_command_has_the_value_in_proc(
     environment: dict[str, str], server: ProtocolServer, tmp_path: Path, mask: tuple[str, ...]
 ) -> None:
+    canary = server.secrets["GREETING"] = f"canary-{token_hex(8)}"  # no other test's process has it
     os.mkfifo(tmp_path / "go")
     script, identity = "echo $$ > id; read x < go", tmp_path / "id"
     with subprocess.Popen(
@@ -29,11 +29,11 @@ def test_only_the_command_has_the_value_in_proc(
             wait_until(lambda: identity.exists() and identity.read_text().endswith("\n"))
             command = identity.read_text().strip()
             (token,) = server.tokens
-            assert holders("environ", CANARY) == {command}
+            assert holders("environ", canary) == {command}
             assert holders("environ", token) == set()
             assert [pid for pid in family(ours.pid) if API_KEY in environ(pid)] == []
             assert [pid for pid in family(ours.pid) if "injt_handed" in environ(pid)] == []
-            for secret in (CANARY, token, API_KEY):
+            for secret in (canary, token, API_KEY):
                 assert holders("cmdline", secret) == set()
         finally:
             (tmp_path / "go").write_text("\n")
