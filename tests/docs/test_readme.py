@@ -1,10 +1,11 @@
-"""The README, done as a new user does it: in a copy of the checkout that holds nothing else."""
+"""The README: its picture is what commands print, and a new user gets as far as it says."""
 
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import pytest
 import requests
 
 from tests.servers.ports import free_port
+from tests.servers.strongroom import running
 
 _ROOT = Path(__file__).parents[2]
 _NOT_IN_A_CHECKOUT = shutil.ignore_patterns(
@@ -134,3 +136,50 @@ def test_the_second_run_makes_and_prints_nothing_again(
     assert "export" in first_run.printed
     assert "export" not in second
     assert [(each.stat().st_ino, each.stat().st_mtime_ns) for each in made] == before
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A command of the README's picture of a terminal, and what is shown below it."""
+
+    command: str
+    shown: str
+
+
+def _picture() -> list[Typed]:
+    (block,) = re.findall(
+        r"^```console\n(.*?)^```", (_ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    typed = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
+    return [Typed(command, shown) for command, shown in typed]
+
+
+@pytest.fixture
+def printed(tmp_path: Path) -> list[str]:
+    """What the commands of the picture print, one after the other, on a new deployment."""
+    programs = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    with running(tmp_path) as server:
+        (tmp_path / "var").symlink_to(server.home)
+        typed = [
+            subprocess.run(
+                ["sh", "-c", each.command],
+                check=False,
+                cwd=tmp_path,
+                env={**server.environment, **server.client_environment, "PATH": programs},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=60,
+            )
+            for each in _picture()
+        ]
+    return [each.stdout for each in typed]
+
+
+def test_commands_print_what_the_picture_of_a_terminal_shows(printed: list[str]) -> None:
+    shown = [each.shown for each in _picture()]
+    patterns = [".*?".join(map(re.escape, each.split("…"))) for each in shown]
+    assert shown
+    for pattern, text in zip(patterns, printed, strict=True):
+        assert re.fullmatch(pattern, text, re.DOTALL)
