@@ -1,5 +1,6 @@
 """What all tests share: the servers, and the switch for the long proofs."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,19 @@ from tests.servers.openbao import OpenBao, openbao_server
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--prove", action="store_true", help="run every proof at its full length")
+
+
+def pytest_configure() -> None:
+    """Let the programs that tests start be interrupted, also where this one is in the background.
+
+    A shell starts what it runs in the background with these signals ignored, and that is inherited.
+    """
+    for number, handler in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGQUIT, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

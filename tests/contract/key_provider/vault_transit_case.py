@@ -114,7 +114,7 @@ class VaultTransitCase(ProviderCase):
             "climbing mount": f"{address}/transit/../sys/key?{token}",
             "no way to log in": f"{address}/transit/key",
             "two ways to log in": f"{address}/transit/key?{token}&kubernetes_role=strongroom",
-            "half an AppRole": f"{address}/transit/key?role_id_file={self._directory}/token",
+            "half an AppRole": f"{address}/transit/key?secret_id_file={self._directory}/token",
             "missing token file": f"{address}/transit/key?token_file={self._directory}/missing",
             "token readable by others": f"{address}/transit/key?token_file={self._directory}/bad",
             "empty token file": f"{address}/transit/key?token_file={self._directory}/empty",
