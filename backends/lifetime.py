@@ -11,6 +11,7 @@ early, which costs a reload.
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 Seconds = Callable[[], float]
 
@@ -18,9 +19,8 @@ _BOOT_CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 _SLEW_SECONDS = 0.5  # a smaller difference is the clock being adjusted, not set
 
 
-def boot_seconds() -> float:
-    """Seconds since boot, sleep included where the system counts it; never goes back."""
-    return time.clock_gettime(_BOOT_CLOCK)
+boot_seconds: Seconds = partial(time.clock_gettime, _BOOT_CLOCK)
+"""Seconds since boot, sleep included where the system counts it; never goes back."""
 
 
 class AgeClock:

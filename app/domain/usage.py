@@ -38,7 +38,13 @@ class Usage(NamedTuple):
 
     def plus(self, other: "Usage") -> "Usage":
         """The sum of both."""
-        return Usage(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+        # Spelled out: each write adds twice, and a loop takes four times as long.
+        return Usage(
+            self.secrets + other.secrets,
+            self.injections + other.injections,
+            self.api_keys + other.api_keys,
+            self.bytes + other.bytes,
+        )
 
     def require_room(self, adding: "Usage", ceiling: "Usage") -> None:
         """Refuse to add what would be over a ceiling; a ceiling of what is not added is no matter.

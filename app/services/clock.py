@@ -74,7 +74,8 @@ class SteadyClock:
     def __init__(self, wall: Clock = now_ms, boot: Seconds = boot_seconds) -> None:
         self._wall = wall
         self._boot = boot
-        since_boot, offset = self._read()
+        since_boot = round(boot() * 1000)
+        offset = wall() - since_boot
         self._seen = _Seen(offset, since_boot, 0, offset)
 
     def now_ms(self) -> int:
@@ -92,14 +93,11 @@ class SteadyClock:
         self._observe()
 
     def _observe(self) -> tuple[int, int, _Seen]:
-        since_boot, offset = self._read()
+        since_boot = round(self._boot() * 1000)
+        offset = self._wall() - since_boot
         seen = self._seen
         if abs(offset - seen.offset) > _SLEW_MS:
             self._seen = seen = replace(seen, offset=offset, at=since_boot, held=0)
         elif since_boot - seen.at >= _LOOK_MS:
             self._seen = seen = _followed(seen, offset, since_boot)
         return since_boot, offset, seen
-
-    def _read(self) -> tuple[int, int]:
-        since_boot = round(self._boot() * 1000)
-        return since_boot, self._wall() - since_boot

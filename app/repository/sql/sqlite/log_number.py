@@ -14,7 +14,6 @@ Both formats are described in https://www.sqlite.org/fileformat2.html.
 """
 
 import os
-import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -27,7 +26,7 @@ from app.repository.sql.sqlite.files import SETTING, UnsafeFiles, log_of
 NO_NUMBER = 0
 NUMBER, NUMBER_BEFORE = "application_id", "user_version"
 
-_BITS = 31  # both are signed numbers of 32 bits
+_LARGEST_NUMBER = 0x7FFFFFFF  # both are signed numbers of 32 bits
 _LOG_HEADER = Struct(">8I")
 _MAGIC_NUMBERS = {0x377F0682, 0x377F0683}
 _FRAME_HEADER = Struct(">6I")
@@ -49,7 +48,7 @@ class ForeignLog(UnsafeFiles):
 
 def new_number() -> int:
     """A random number that a header can hold, not 0."""
-    return 1 + secrets.randbelow(2**_BITS - 1)
+    return int.from_bytes(os.urandom(4)) % _LARGEST_NUMBER + 1
 
 
 def renumber(connection: sqlite3.Connection) -> None:
