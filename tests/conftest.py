@@ -1,11 +1,16 @@
 """What all tests share: the servers, and the switch for the long proofs."""
 
 import signal
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from tests.servers.openbao import OpenBao, openbao_server
+
+_TASKS = frozenset(
+    {"clock", "credentials", "root_key_proof", "data_key_cache", "heartbeat", "sweep"}
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,6 +28,17 @@ def pytest_configure() -> None:
     ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
+def no_task_is_left() -> Iterator[None]:
+    """Fail a test that leaves a periodic task of its services to the tests after it.
+
+    Some of them fork: a child inherits the locks that a running thread holds, and waits for ever.
+    """
+    yield
+    left = [each.name for each in threading.enumerate() if each.name in _TASKS]
+    assert left == []
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,9 @@ import importlib
 import shutil
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -41,10 +42,26 @@ def home(deployment: Deployment, token: str, tmp_path: Path) -> Path:
     return copy
 
 
+Started = Callable[[Path], Flask]
+
+
 @pytest.fixture
-def app_without_keys(home: Path) -> Flask:
+def started() -> Iterator[Started]:
+    """Starts the application of a worker; what it runs ends with the test."""
+    with ExitStack() as stack:
+
+        def start(home: Path) -> Flask:
+            app = create_app(load({"STRONGROOM_HOME": str(home)}))
+            stack.callback(app.close)
+            return app
+
+        yield start
+
+
+@pytest.fixture
+def app_without_keys(home: Path, started: Started) -> Flask:
     (home / "keys").rename(home / "keys.away")
-    return create_app(load({"STRONGROOM_HOME": str(home)}))
+    return started(home)
 
 
 def test_a_worker_without_a_key_file_boots_and_answers_503(
@@ -65,43 +82,49 @@ def test_a_worker_recovers_when_its_key_file_is_back(
     assert client.get("/v1/secrets").status_code == 200
 
 
-def test_a_worker_with_another_key_answers_503_and_serves_nothing(home: Path, token: str) -> None:
+def test_a_worker_with_another_key_answers_503_and_serves_nothing(
+    home: Path, started: Started, token: str
+) -> None:
     (home / "keys").write_bytes(Fernet.generate_key())
-    client = Client(create_app(load({"STRONGROOM_HOME": str(home)})), token)
+    client = Client(started(home), token)
     assert error_of(client.get("/v1/secrets")) == (503, "keys_unavailable")
 
 
 def test_a_worker_opens_the_system_key_before_the_first_request(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, started: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = threading.Event()
     monkeypatch.setattr(factory, "WARM_UP_SECONDS", DEADLINE)
     before(monkeypatch, LocalFernet, "unwrap", asked.set)
-    create_app(load({"STRONGROOM_HOME": str(home)}))
+    started(home)
     assert asked.is_set()
 
 
 def test_a_worker_boots_while_its_provider_hangs(
-    home: Path, monkeypatch: pytest.MonkeyPatch, token: str
+    home: Path, started: Started, monkeypatch: pytest.MonkeyPatch, token: str
 ) -> None:
     go_on = threading.Event()
     monkeypatch.setattr(factory, "WARM_UP_SECONDS", 0.1)
     before(monkeypatch, LocalFernet, "unwrap", lambda: go_on.wait(DEADLINE))
-    client = Client(create_app(load({"STRONGROOM_HOME": str(home)})), token)
+    client = Client(started(home), token)
     assert client.get("/healthz").status_code == 200
     go_on.set()
     assert client.get("/v1/secrets").status_code == 200
 
 
 def test_a_failure_at_the_start_of_a_worker_is_logged_without_what_it_says(
-    home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, token: str
+    home: Path,
+    started: Started,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    token: str,
 ) -> None:
     def fail() -> NoReturn:
         raise RuntimeError(CANARY)
 
     monkeypatch.setattr(factory, "WARM_UP_SECONDS", DEADLINE)
-    before(monkeypatch, Readiness, "report", fail)
-    client = Client(create_app(load({"STRONGROOM_HOME": str(home)})), token)
+    before(monkeypatch, Readiness, "open_system_key", fail)
+    client = Client(started(home), token)
     assert client.get("/v1/secrets").status_code == 200
     assert [vars(each)["exception"] for each in caplog.records if each.msg == "failure"] == [
         "RuntimeError"
@@ -145,8 +168,8 @@ def test_the_module_that_gunicorn_imports_has_the_application(
 ) -> None:
     monkeypatch.setenv("STRONGROOM_HOME", str(home))
     monkeypatch.delitem(sys.modules, "wsgi", raising=False)
-    app = importlib.import_module("wsgi").app
-    assert Client(app, None).get("/readyz").status_code == 200
+    with closing(importlib.import_module("wsgi").app) as app:
+        assert Client(app, None).get("/readyz").status_code == 200
 
 
 def test_a_worker_that_ends_while_it_connects_leaves_nothing_open(home: Path) -> None:

@@ -1,5 +1,6 @@
 """Where a redemption came from: what a proxy says counts only where the operator says so."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -18,18 +19,19 @@ def redeemed_from(
 ) -> str | None:
     """What is stored of a redemption that came through proxies."""
     settings = account.deployment.settings
-    app = create_app(replace(settings, trusted_proxies=proxies, bind=parse_endpoints(bind)))
-    client = Client(app, account.token())
-    client.post("/v1/secrets", json={"name": "API_TOKEN", "value": "a value"})
-    made = client.post("/v1/injections", json={"secrets": {"TOKEN": "API_TOKEN"}}).get_json()
-    redeemed = Client(app, made["token"]).post(
-        "/v1/injections/redeem",
-        headers={"X-Forwarded-For": said},
-        environ_overrides={"REMOTE_ADDR": peer},
-    )
-    assert redeemed.status_code == 200
-    address: str | None = client.get(f"/v1/injections/{made['id']}").get_json()["redeemed_from"]
-    return address
+    chosen = replace(settings, trusted_proxies=proxies, bind=parse_endpoints(bind))
+    with closing(create_app(chosen)) as app:
+        client = Client(app, account.token())
+        client.post("/v1/secrets", json={"name": "API_TOKEN", "value": "a value"})
+        made = client.post("/v1/injections", json={"secrets": {"TOKEN": "API_TOKEN"}}).get_json()
+        redeemed = Client(app, made["token"]).post(
+            "/v1/injections/redeem",
+            headers={"X-Forwarded-For": said},
+            environ_overrides={"REMOTE_ADDR": peer},
+        )
+        assert redeemed.status_code == 200
+        address: str | None = client.get(f"/v1/injections/{made['id']}").get_json()["redeemed_from"]
+        return address
 
 
 @pytest.mark.parametrize(
