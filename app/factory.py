@@ -66,7 +66,7 @@ def _warm_up(services: Services) -> None:
 def _open_system_key(services: Services) -> None:
     """Open it, or leave it to the requests, which will try again."""
     try:
-        services.readiness.open_system_key()
+        services.readiness.report()
     except Exception as error:  # noqa: BLE001 - a thread would print what it holds
         log_failure(error, None, foreseen=False)
 

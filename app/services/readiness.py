@@ -1,11 +1,9 @@
 """Whether this process can serve: the database answers, and keys can be opened."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 from app.domain.errors import DomainError
 from app.repository.base import Database
-from app.services.errors import KeyProviderError
 from app.services.heartbeats import Heartbeats
 from app.services.system_key import SystemKey
 
@@ -36,14 +34,6 @@ class Readiness:
         return ReadinessReport(
             database=self._database_answers(), provider=self._system_key.is_proved()
         )
-
-    def open_system_key(self) -> None:
-        """Open the system key before requests need it, or wait for the thread that does.
-
-        A failure is left to the requests, which try again.
-        """
-        with suppress(DomainError, KeyProviderError):
-            self._system_key.opened()
 
     def _database_answers(self) -> bool:
         try:
