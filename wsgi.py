@@ -2,7 +2,7 @@
 
 import os
 
-from app.cli.redeem import forbid_dumps
+from app.client.redeem import forbid_dumps
 from app.factory import create_app
 from config import in_force
 

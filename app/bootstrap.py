@@ -5,46 +5,46 @@ import socket
 from contextlib import closing
 from pathlib import Path
 
-from app.domain.backups import Restored
+from app.crypto.data_key_cache import DataKeyCache
 from app.domain.errors import DomainError
-from app.domain.findings import Findings
+from app.domain.operations.backups import Restored
+from app.domain.operations.findings import Findings
+from app.domain.operations.usage import Usage
 from app.domain.secrets import NamePolicy, SecretRules
-from app.domain.usage import Usage
 from app.repository.base import Database, DatabaseMisconfigured
-from app.repository.sql import connect
+from app.repository.connect import connect
 from app.services.accounts import Accounts
 from app.services.api_keys import ApiKeys
 from app.services.authentication import Authentication
-from app.services.backups import Backups, LiveKeys
-from app.services.checkup import Checkup, look_at_providers
 from app.services.clock import Clock, SteadyClock, now_ms
 from app.services.container import Services
-from app.services.data_keys import DataKeys
-from app.services.heartbeats import LOOK_S, Heartbeats
+from app.services.diagnostics import Checkup, look_at_providers
+from app.services.idempotency import Retries
 from app.services.injections import Injections
-from app.services.kept_secrets import KeptSecrets
-from app.services.keyring.opened_ahead import OpenedAhead
-from app.services.keyring.recovery import Recovery
-from app.services.keyring.reencrypt import Reencrypt
-from app.services.keyring.retire import Retire
-from app.services.keyring.rewrap import Rewrap
-from app.services.keyring.status import KeyringStatus
-from app.services.limits import Limits
-from app.services.periodic import PeriodicTasks
-from app.services.readiness import Readiness
+from app.services.keys.data_keys import DataKeys
+from app.services.keys.root_key_proof import RootKeyProof
+from app.services.keys.status import KeyringStatus
+from app.services.keys.system_key import SystemKey
 from app.services.redemption import Redemption
-from app.services.retention import DAY_MS, Retention
-from app.services.retries import Retries
-from app.services.root_key_proof import RootKeyProof
+from app.services.rotation.prefetch import OpenedAhead
+from app.services.rotation.recover import Recovery
+from app.services.rotation.reencrypt import Reencrypt
+from app.services.rotation.retire import Retire
+from app.services.rotation.rewrap import Rewrap
+from app.services.rows.limits import Limits
+from app.services.sealed_secret_cache import KeptSecrets
 from app.services.secrets import Secrets
 from app.services.setup import Setup
-from app.services.sweep import TICK_SECONDS, Sweep
-from app.services.system_key import SystemKey
-from backends.data_key_cache import DataKeyCache
+from app.services.upkeep.backups import Backups, LiveKeys
+from app.services.upkeep.heartbeats import LOOK_S, Heartbeats
+from app.services.upkeep.periodic import PeriodicTasks
+from app.services.upkeep.readiness import Readiness
+from app.services.upkeep.retention import DAY_MS, Retention
+from app.services.upkeep.sweep import TICK_SECONDS, Sweep
 from backends.errors import KeyProviderConfigError, KeyProviderError
-from backends.keyring import Keyring
+from backends.keyring.keyring import Keyring
+from backends.keyring.registry import create_faulty_keyring, create_keyring
 from backends.lifetime import AgeClock, Seconds, boot_seconds
-from backends.registry import create_faulty_keyring, create_keyring
 from config.settings import Examined, Settings
 
 CLOCK_SECONDS = 60.0

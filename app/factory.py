@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from app import bootstrap
-from app.api import current
-from app.api.admission import Admission
-from app.api.answers import secure
 from app.api.api_keys import api_keys
 from app.api.documentation import documentation, prepare
-from app.api.encoded_slashes import EncodedSlashes
-from app.api.errors import answer_error
 from app.api.health import health
+from app.api.http import context as current
+from app.api.http.admission import Admission
+from app.api.http.endpoint import operations_of
+from app.api.http.errors import answer_error
+from app.api.http.request_body import READ_LIMIT_BYTES
+from app.api.http.request_log import log_failure, log_request
+from app.api.http.responses import secure
 from app.api.injections import injections
-from app.api.operation import operations_of
-from app.api.received import READ_LIMIT_BYTES
-from app.api.request_log import log_failure, log_request
 from app.api.secrets import secrets
 from app.domain.errors import DomainError
 from app.repository.base import DatabaseMisconfigured
+from app.server.encoded_slashes import EncodedSlashes
 from app.server.proxies import BehindProxies
 from app.services.container import Services
 from app.services.errors import KeyProviderError
-from backends.request_deadline import request_deadline
+from backends.calls.request_deadline import request_deadline
 from config import Settings
 from config.listening import UnixSocket
 

@@ -21,7 +21,7 @@ from backends.data_key import DataKey
 from backends.errors import DecryptionError, KeyProviderConfigError, UnknownKey
 from backends.private_file import read_file
 from backends.provider import KeyProvider, ProviderStatus, WrappedKey
-from backends.spec import ProviderSpec
+from backends.provider_uri import ProviderSpec
 
 _WRAP_LABEL = b"strongroom/v1/local-fernet/wrap"
 _FINGERPRINT_LABEL = b"strongroom/v1/local-fernet/fingerprint"

@@ -8,8 +8,8 @@ it before any worker.
 import gc
 import os
 
-from app.cli.redeem import forbid_dumps
-from app.standard_streams import keep_standard_streams
+from app.client.redeem import forbid_dumps
+from app.observability.standard_streams import keep_standard_streams
 from config import host, in_force
 
 # No process of the server leaves its memory, with keys and values in it, in a core file.
@@ -21,7 +21,7 @@ host.raise_limits()
 
 bind = [str(each) for each in _settings.bind]
 umask = 0o117  # a Unix socket is for its owner and group: who reaches it may say who a client is
-worker_class = "app.worker.Worker"
+worker_class = "app.server.worker.Worker"
 worker_tmp_dir = host.directory_of_workers(_settings.home)
 workers = _settings.workers
 threads = _settings.threads
@@ -36,7 +36,7 @@ limit_request_fields = 64
 forwarder_headers = ""  # no header of a client becomes SCRIPT_NAME or PATH_INFO
 forwarded_allow_ips = "127.0.0.1,::1"  # else the environment's FORWARDED_ALLOW_IPS would hold
 control_socket_disable = True
-logger_class = "app.gunicorn_log.GunicornLog"
+logger_class = "app.server.gunicorn_log.GunicornLog"
 accesslog = None
 loglevel = _settings.log_level.lower()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers.openbao import OpenBao, openbao_server
+from tests.support.openbao import OpenBao, openbao_server
 
 _TASKS = frozenset(
     {"clock", "credentials", "root_key_proof", "data_key_cache", "heartbeat", "sweep"}

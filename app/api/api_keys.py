@@ -4,10 +4,10 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from app.api.answers import answer
-from app.api.current import caller, services
-from app.api.operation import Description, with_api_key
-from app.api.received import read_body
+from app.api.http.context import caller, services
+from app.api.http.endpoint import Description, with_api_key
+from app.api.http.request_body import read_body
+from app.api.http.responses import answer
 from app.api.schemas.api_keys import (
     ApiKeyCreatedView,
     ApiKeyCreateParameters,
@@ -15,8 +15,8 @@ from app.api.schemas.api_keys import (
     RestrictedKeyCreateParameters,
 )
 from app.api.schemas.base import Input
-from app.domain.api_keys import IssuedApiKey
-from app.domain.scopes import Scope
+from app.domain.access.api_keys import IssuedApiKey
+from app.domain.access.scopes import Scope
 
 api_keys = Blueprint("api_keys", __name__)
 

@@ -12,8 +12,8 @@ import orjson
 from flask import Blueprint, Flask, Response, current_app, send_from_directory
 from werkzeug.exceptions import NotFound
 
+from app.api.http.endpoint import Operation, open_to_all
 from app.api.openapi import openapi_document
-from app.api.operation import Operation, open_to_all
 
 documentation = Blueprint("documentation", __name__)
 

@@ -2,9 +2,9 @@
 
 from flask import Blueprint, Response
 
-from app.api.answers import answer
-from app.api.current import services
-from app.api.operation import Description, open_to_all
+from app.api.http.context import services
+from app.api.http.endpoint import Description, open_to_all
+from app.api.http.responses import answer
 from app.api.schemas.health import HealthView, ReadinessView
 
 health = Blueprint("health", __name__)

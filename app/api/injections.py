@@ -4,12 +4,12 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from app.api.answers import answer
-from app.api.authentication import injection_token
-from app.api.client_address import client_address
-from app.api.current import caller, services
-from app.api.operation import Description, with_api_key, with_injection_token
-from app.api.received import read_body, read_query
+from app.api.http.authentication import injection_token
+from app.api.http.client_address import client_address
+from app.api.http.context import caller, services
+from app.api.http.endpoint import Description, with_api_key, with_injection_token
+from app.api.http.request_body import read_body, read_query
+from app.api.http.responses import answer
 from app.api.schemas.injections import (
     InjectionCreatedView,
     InjectionCreateParameters,
@@ -21,8 +21,8 @@ from app.api.schemas.injections import (
 )
 from app.api.schemas.secrets import EmptyRecord
 from app.domain import injections as domain
+from app.domain.access.scopes import Scope
 from app.domain.damage import DamagedRow
-from app.domain.scopes import Scope
 
 injections = Blueprint("injections", __name__)
 

@@ -10,7 +10,7 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema, fields
 from werkzeug.routing import Rule
 
-from app.api.operation import Credential, Description, Operation
+from app.api.http.endpoint import Credential, Description, Operation
 from app.api.schemas.errors import ErrorView
 
 _ALLOW_EMPTY = "allowEmptyValue"

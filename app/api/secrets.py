@@ -4,10 +4,10 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from app.api.answers import answer
-from app.api.current import caller, services
-from app.api.operation import Description, with_api_key
-from app.api.received import read_body, read_query
+from app.api.http.context import caller, services
+from app.api.http.endpoint import Description, with_api_key
+from app.api.http.request_body import read_body, read_query
+from app.api.http.responses import answer
 from app.api.schemas.secrets import (
     EmptyRecord,
     SecretCreateParameters,
@@ -16,7 +16,7 @@ from app.api.schemas.secrets import (
     SecretUpdateParameters,
     SecretView,
 )
-from app.domain.scopes import Scope
+from app.domain.access.scopes import Scope
 from app.domain.secrets import Secret, SecretPage
 from app.services.secrets import SecretRef
 

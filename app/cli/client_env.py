@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from app.cli.private_files import create, replace
-from app.domain.api_keys import Token
+from app.domain.access.api_keys import Token
 from config.listening import Endpoint, TcpAddress
 
 _OWN_ADDRESS = re.compile(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.domain.system_errors import name_of
+from app.domain.operations.system_errors import name_of
 from config import SettingsError
 from config.directories import make_private_directory, other_cause
 

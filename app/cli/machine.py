@@ -12,9 +12,9 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from app.domain.findings import Findings
+from app.crypto.envelope import open_envelope, seal
+from app.domain.operations.findings import Findings
 from backends.data_key import DataKey
-from backends.envelope import open_envelope, seal
 from config import Examined, Settings, host
 from config.listening import Endpoint, TcpAddress, UnixSocket
 

@@ -10,21 +10,22 @@ from typing import NoReturn
 
 import click
 
-from app import logs
-from app.cli import redeem
-from app.cli.errors import report, usage_errors
-from app.standard_streams import keep_standard_streams
+from app.cli.errors import report
+from app.client import redeem
+from app.client.messages import usage_errors
+from app.observability import logs
+from app.observability.standard_streams import keep_standard_streams
 
 _MODULES = {
-    "init": "app.cli.init:init",
-    "check": "app.cli.check:check",
-    "db": "app.cli.db:db",
-    "backup": "app.cli.backup:backup",
-    "restore": "app.cli.backup:restore",
-    "account": "app.cli.account:account",
-    "api-key": "app.cli.api_key:api_key",
-    "keyring": "app.cli.keyring:keyring",
-    "run": "app.cli.run:run",
+    "init": "app.cli.commands.init:init",
+    "check": "app.cli.commands.check:check",
+    "db": "app.cli.commands.db:db",
+    "backup": "app.cli.commands.backup:backup",
+    "restore": "app.cli.commands.backup:restore",
+    "account": "app.cli.commands.account:account",
+    "api-key": "app.cli.commands.api_key:api_key",
+    "keyring": "app.cli.commands.keyring:keyring",
+    "run": "app.client.run:run",
 }
 
 _CLIENTS = {"run", "redeem"}  # which pass signals on, or leave them to what they become

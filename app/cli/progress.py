@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import click
 
-from app.cli.errors import say
-from app.services.keyring.progress import Progress, Report
+from app.client.messages import say
+from app.services.rotation.progress import Progress, Report
 
 _LINE_SECONDS = 5.0
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import click
 
 from app.cli.private_files import NoLinks, create
-from app.domain.system_errors import name_of
-from app.services.keyring.recovery import RecoveryKeyTexts
+from app.domain.operations.system_errors import name_of
+from app.services.rotation.recover import RecoveryKeyTexts
 from backends.errors import KeyProviderConfigError
 from backends.private_file import FileReader, read_file
-from backends.recovery_files import MalformedKeyFile, PrivateKeyFile
+from backends.recovery.files import MalformedKeyFile, PrivateKeyFile
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 

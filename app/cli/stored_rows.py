@@ -5,8 +5,9 @@ from typing import TypeVar
 
 import click
 
-from app.cli.errors import DAMAGED, say
+from app.cli.errors import DAMAGED
 from app.cli.output import Row, show_rows
+from app.client.messages import say
 from app.domain.damage import DamagedRow
 
 NAMED = 20

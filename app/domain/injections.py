@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, NamedTuple
 
-from app.domain.api_keys import Token, TokenFormat
+from app.domain.access.api_keys import Token, TokenFormat
 from app.domain.damage import DamagedRow
 from app.domain.errors import InvalidRequest
 from app.domain.guarded import GuardedField, MacLayouts

@@ -17,16 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from app.domain.accounts import Account
-from app.domain.api_keys import ApiKey
-from app.domain.backups import BackupContents
+from app.domain.access.accounts import Account
+from app.domain.access.api_keys import ApiKey
 from app.domain.damage import DamagedRow
 from app.domain.data_keys import DataKeyRecord, StoredDataKey, Wrapping
-from app.domain.findings import Findings
 from app.domain.guarded import Guardable, Guarded
+from app.domain.idempotency import StoredAnswer
 from app.domain.injections import Injection
-from app.domain.reencryption import Reencryption
-from app.domain.retries import StoredAnswer
+from app.domain.operations.backups import BackupContents
+from app.domain.operations.findings import Findings
+from app.domain.operations.reencryption import Reencryption
+from app.domain.operations.usage import CountedTable, CountedUsage
+from app.domain.operations.workers import SeenWorker, Worker
 from app.domain.secrets import (
     SealedValue,
     Secret,
@@ -34,8 +36,6 @@ from app.domain.secrets import (
     SecretIdentity,
     StoredSecret,
 )
-from app.domain.usage import CountedTable, CountedUsage
-from app.domain.workers import SeenWorker, Worker
 
 
 class Conflict(Exception):

@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from app.domain.accounts import Account
+from app.domain.access.accounts import Account
+from app.domain.access.labels import check_label
 from app.domain.damage import DamagedRow
 from app.domain.errors import AccountNotFound
 from app.domain.guarded import Guarded, tampered
 from app.domain.ids import ACCOUNT, new_id
 from app.repository.base import Database
 from app.services.clock import Clock
-from app.services.in_batches import in_batches
-from app.services.labels import check_label
-from app.services.system_key import OpenedSystemKey, SystemKey
+from app.services.keys.system_key import OpenedSystemKey, SystemKey
+from app.services.rows.in_batches import in_batches
 
 _BATCH = 200
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from app.domain.api_keys import (
+from app.domain.access.api_keys import (
     API_KEY_TOKENS,
     FULL_PREFIX,
     MAX_ISSUERS,
@@ -17,6 +17,10 @@ from app.domain.api_keys import (
     RotatedApiKey,
     Token,
 )
+from app.domain.access.key_lives import KeyLives
+from app.domain.access.labels import check_label
+from app.domain.access.name_limits import NameLimit
+from app.domain.access.scopes import ALL_SCOPES, Scope
 from app.domain.damage import DamagedRow
 from app.domain.errors import (
     ApiKeyEnded,
@@ -26,20 +30,16 @@ from app.domain.errors import (
     ScopeMissing,
 )
 from app.domain.guarded import Guarded, tampered
+from app.domain.idempotency import RetryKey
 from app.domain.ids import API_KEY, new_id
-from app.domain.key_lives import KeyLives
-from app.domain.name_limits import NameLimit
-from app.domain.retries import RetryKey
-from app.domain.scopes import ALL_SCOPES, Scope
-from app.domain.usage import ROW_BYTES, Usage
+from app.domain.operations.usage import ROW_BYTES, Usage
 from app.repository.base import Database, Repository, UnitOfWork
 from app.services.clock import Clock
-from app.services.in_batches import in_batches
+from app.services.idempotency import AnswerFormat, Retries
 from app.services.issuers import live_issuers
-from app.services.labels import check_label
-from app.services.limits import Limits
-from app.services.retries import AnswerFormat, Retries
-from app.services.system_key import Purpose, SystemKey
+from app.services.keys.system_key import Purpose, SystemKey
+from app.services.rows.in_batches import in_batches
+from app.services.rows.limits import Limits
 
 
 def _dump(issued: IssuedApiKey) -> bytes:

@@ -2,8 +2,8 @@
 
 from cryptography.hazmat.primitives.constant_time import bytes_eq
 
-from app.domain.accounts import Account
-from app.domain.api_keys import (
+from app.domain.access.accounts import Account
+from app.domain.access.api_keys import (
     API_KEY_TOKENS,
     RESTRICTED_PREFIX,
     ApiKey,
@@ -15,9 +15,9 @@ from app.domain.guarded import Guarded
 from app.domain.redaction import Redacted
 from app.repository.base import Database
 from app.services.clock import Clock
-from app.services.damage_log import log_damage
 from app.services.issuers import live_issuers
-from app.services.system_key import Purpose, SystemKey
+from app.services.keys.system_key import Purpose, SystemKey
+from app.services.rows.damage_log import log_damage
 
 _Rows = tuple[Guarded[ApiKey], Guarded[Account]]
 _NONE = bytes(32)  # the digest of no token

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from app.services.accounts import Accounts
 from app.services.api_keys import ApiKeys
 from app.services.authentication import Authentication
-from app.services.backups import Backups
-from app.services.checkup import Checkup
+from app.services.diagnostics import Checkup
 from app.services.injections import Injections
-from app.services.keyring.recovery import Recovery
-from app.services.keyring.reencrypt import Reencrypt
-from app.services.keyring.retire import Retire
-from app.services.keyring.rewrap import Rewrap
-from app.services.keyring.status import KeyringStatus
-from app.services.periodic import PeriodicTasks
-from app.services.readiness import Readiness
+from app.services.keys.status import KeyringStatus
 from app.services.redemption import Redemption
+from app.services.rotation.recover import Recovery
+from app.services.rotation.reencrypt import Reencrypt
+from app.services.rotation.retire import Retire
+from app.services.rotation.rewrap import Rewrap
 from app.services.secrets import Secrets
 from app.services.setup import Setup
-from app.services.sweep import Sweep
+from app.services.upkeep.backups import Backups
+from app.services.upkeep.periodic import PeriodicTasks
+from app.services.upkeep.readiness import Readiness
+from app.services.upkeep.sweep import Sweep
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
-from app.domain.api_keys import Caller, Token
+from app.domain.access.api_keys import Caller, Token
 from app.domain.damage import DamagedRow
 from app.domain.errors import InjectionNotFound, SecretsMissing, TamperedRow
 from app.domain.guarded import tampered
+from app.domain.idempotency import RetryKey
 from app.domain.ids import INJECTION, SECRET, is_id, new_id
 from app.domain.injections import (
     INJECTION_TOKEN_PREFIX,
@@ -22,15 +23,14 @@ from app.domain.injections import (
     bind,
     check_request,
 )
-from app.domain.retries import RetryKey
-from app.domain.usage import ROW_BYTES, Usage
+from app.domain.operations.usage import ROW_BYTES, Usage
 from app.repository.base import Batch, Database, Position, Repository, UnitOfWork
 from app.services.clock import Clock
-from app.services.limits import Limits
-from app.services.pages import BoundedPage
-from app.services.retention import Retention
-from app.services.retries import AnswerFormat, Retries
-from app.services.system_key import Purpose, SystemKey
+from app.services.idempotency import AnswerFormat, Retries
+from app.services.keys.system_key import Purpose, SystemKey
+from app.services.rows.limits import Limits
+from app.services.rows.pages import BoundedPage
+from app.services.upkeep.retention import Retention
 
 
 def _dump(issued: IssuedInjection) -> bytes:

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 
 from cryptography.hazmat.primitives import constant_time
 
-from app.domain.accounts import Account
-from app.domain.api_keys import ApiKey, ParsedToken
+from app.crypto.values import open_value
+from app.domain.access.accounts import Account
+from app.domain.access.api_keys import ApiKey, ParsedToken
+from app.domain.access.scopes import Scope
 from app.domain.data_keys import DataKeyRecord
 from app.domain.errors import InjectionRefused, InvalidRequest, StorageUnavailable, TamperedRow
 from app.domain.guarded import Guarded
@@ -27,17 +29,15 @@ from app.domain.injections import (
     check_nonce,
 )
 from app.domain.redaction import Redacted
-from app.domain.scopes import Scope
 from app.domain.secrets import SealedValue, SecretIdentity, SecretValue
 from app.repository.base import Database, InjectionGrant, Repository, SealedSecrets
 from app.services.clock import Clock
-from app.services.damage_log import log_damage
-from app.services.data_keys import DataKeys
 from app.services.issuers import live_issuers
-from app.services.kept_secrets import KeptSecrets
+from app.services.keys.data_keys import DataKeys
+from app.services.keys.system_key import OpenedSystemKey, Purpose, SystemKey
 from app.services.redemption_events import RedemptionEvent, redemption_event
-from app.services.system_key import OpenedSystemKey, Purpose, SystemKey
-from app.services.values import open_value
+from app.services.rows.damage_log import log_damage
+from app.services.sealed_secret_cache import KeptSecrets
 
 _ATTEMPTS = 4  # the first may be with secrets that were kept
 # Padding at most doubles a value, and an envelope without a value is under 512 bytes long.

@@ -8,11 +8,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.domain.api_keys import Caller
+from app.crypto.opened_key import OpenedKey
+from app.crypto.values import seal_value
+from app.domain.access.api_keys import Caller
 from app.domain.errors import SecretNameExists, SecretNotFound
 from app.domain.guarded import tampered
+from app.domain.idempotency import RetryKey
 from app.domain.ids import SECRET, is_id, new_id
-from app.domain.retries import RetryKey
+from app.domain.operations.usage import ROW_BYTES, Usage
 from app.domain.secrets import (
     Secret,
     SecretFilter,
@@ -22,14 +25,12 @@ from app.domain.secrets import (
     SecretValue,
     could_be_name,
 )
-from app.domain.usage import ROW_BYTES, Usage
 from app.repository.base import Conflict, Database, LockedSecret, Repository, UnitOfWork
 from app.services.clock import Clock
-from app.services.data_keys import DataKeys, LentKey
-from app.services.limits import Limits
-from app.services.retries import AnswerFormat, Retries
-from app.services.system_key import SystemKey
-from app.services.values import seal_value
+from app.services.idempotency import AnswerFormat, Retries
+from app.services.keys.data_keys import DataKeys
+from app.services.keys.system_key import SystemKey
+from app.services.rows.limits import Limits
 
 _ANSWERS: AnswerFormat[Secret] = AnswerFormat(
     dump=lambda secret: json.dumps(secret).encode(),
@@ -165,7 +166,7 @@ class Secrets:
         return self._retries.once(caller, retry, delete, _ANSWERS)
 
     def _adding(
-        self, lent: LentKey, caller: Caller, name: str, value: SecretValue
+        self, lent: OpenedKey, caller: Caller, name: str, value: SecretValue
     ) -> Callable[[UnitOfWork], Secret]:
         def add(work: UnitOfWork) -> Secret:
             now = self._clock()
@@ -185,7 +186,7 @@ class Secrets:
         return add
 
     def _replacing(
-        self, lent: LentKey, caller: Caller, ref: SecretRef, value: SecretValue
+        self, lent: OpenedKey, caller: Caller, ref: SecretRef, value: SecretValue
     ) -> Callable[[UnitOfWork], Secret]:
         def replace(work: UnitOfWork) -> Secret:
             found = self._find(work, caller, ref)

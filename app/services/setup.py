@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from app.repository.base import Database
-from app.services.system_key import SystemKey
+from app.services.keys.system_key import SystemKey
 
 
 class Setup:

@@ -31,7 +31,7 @@ _READ_BYTES = 1 << 20
 _MASKED = """
 import os, random, sys
 from base64 import b64encode
-from app.cli.masked_run.start import run_masked
+from app.client.terminal.start import run_masked
 source = random.Random(1)
 values = [b64encode(source.randbytes(12 + i % 3 * 12)).decode() for i in range(int(sys.argv[1]))]
 sys.exit(run_masked(sys.argv[2:], dict(os.environb), values))

@@ -19,7 +19,7 @@ from tests.benchmarks import wrk
 from tests.benchmarks.paired import Comparison, compare
 from tests.benchmarks.servers import Strongroom, strongroom
 from tests.benchmarks.wrk import Load
-from tests.servers.openbao import OpenBao, openbao_server
+from tests.support.openbao import OpenBao, openbao_server
 
 SECRETS = 50
 _NAMES = [f"SECRET_{number:02}" for number in range(SECRETS)]

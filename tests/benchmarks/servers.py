@@ -14,11 +14,11 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 
 from app import bootstrap
-from app.domain.api_keys import Caller
-from app.domain.scopes import ALL_SCOPES
+from app.domain.access.api_keys import Caller
+from app.domain.access.scopes import ALL_SCOPES
 from app.services.container import Services
 from config import load
-from tests.servers.ports import free_port
+from tests.support.ports import free_port
 
 _ROOT = Path(__file__).parents[2]
 _START_SECONDS = 30.0

@@ -26,7 +26,7 @@ from tests.benchmarks import wrk
 from tests.benchmarks.api import CREATE
 from tests.benchmarks.redemption import REDEEM
 from tests.benchmarks.wrk import Load
-from tests.servers.ports import free_port
+from tests.support.ports import free_port
 
 _HERE = Path(__file__).parents[2]
 _ROUNDS = 9

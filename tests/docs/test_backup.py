@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app.repository.sql.sqlite.log_number import ForeignLog
+from app.repository.sqlite.disk.log_number import ForeignLog
 
 _PAGE = (Path(__file__).parents[2] / "docs" / "backup.md").read_text()
 _UNITS = Path(__file__).parents[2] / "config"

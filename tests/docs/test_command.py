@@ -6,11 +6,11 @@ from pathlib import Path
 import click
 import pytest
 
+from app.cli.commands.keyring import reencrypt, rewrap
 from app.cli.errors import EXIT_CODES, INCOMPLETE, INTERNAL
-from app.cli.keyring import reencrypt, rewrap
 from app.cli.main import strongroom
-from app.services.keyring.causes import Cause
-from backends.renewal import THROTTLED_PAUSES
+from app.services.keys.failure_reasons import Cause
+from backends.keyring.rewrapping import THROTTLED_PAUSES
 
 _PAGE = (Path(__file__).parents[2] / "docs" / "command.md").read_text()
 

@@ -16,11 +16,11 @@ import pytest
 from app.bootstrap import build
 from config import load
 from tests.e2e.account import Account
-from tests.programs import require
-from tests.servers.strongroom import Strongroom, running
+from tests.support.programs import require
+from tests.support.strongroom import Strongroom, running
 
 _ROOT = Path(__file__).parents[2]
-_REDEEM = _ROOT / "app" / "cli" / "redeem.py"
+_REDEEM = _ROOT / "app" / "client" / "redeem.py"
 _BLOCK = re.compile(r"### ([^\n]+)\n|```(\w+)\n(.*?)```", re.DOTALL)
 _RUN_BY_TESTS = {
     "",  # what hands out tokens

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.e2e.keys.tenants import astray, at_work, seed_in_bulk
-from tests.servers.strongroom import Strongroom, running
+from tests.support.strongroom import Strongroom, running
 
 _PAGE = Path(__file__).parents[2] / "docs" / "keys" / "local-fernet.md"
 # Reloads the server with this number, and ends when no worker of before is left.

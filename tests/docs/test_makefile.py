@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.programs import require
+from tests.support.programs import require
 
 _ROOT = Path(__file__).parents[2]
 _CALL = "called:"

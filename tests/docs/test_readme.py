@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.servers.ports import free_port
-from tests.servers.strongroom import running
+from tests.support.ports import free_port
+from tests.support.strongroom import running
 
 _ROOT = Path(__file__).parents[2]
 _NOT_IN_A_CHECKOUT = shutil.ignore_patterns(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.services.keyring import recovery
+from app.services.rotation import recover as recovery
 
 _PAGE = (Path(__file__).parents[2] / "docs" / "keys" / "recovery.md").read_text()
 _REFUSAL = re.compile(r'RecoveryRefused\(\s*"([^"]+)"')

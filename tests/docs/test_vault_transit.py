@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.openbao import least_privilege
-from tests.servers.ports import free_port
+from tests.support.openbao import least_privilege
+from tests.support.ports import free_port
 
 PAGE = Path("docs/keys/vault-transit.md")
 _BLOCK = re.compile(r"```(sh|hcl)\n(.*?)```", re.DOTALL)

@@ -10,7 +10,7 @@ from app.bootstrap import build
 from app.services.container import Services
 from config import load
 from tests.e2e.account import Account
-from tests.servers.strongroom import Strongroom, running
+from tests.support.strongroom import Strongroom, running
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 from runloop_api_client import BadRequestError, Runloop
 
-from tests.servers.strongroom import Strongroom
+from tests.support.strongroom import Strongroom
 
 BACKLOG = 5000
 PATIENCE_SECONDS = 120.0

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from tests.e2e.test_endings import create, wait_until
-from tests.servers.strongroom import Strongroom, running
+from tests.support.strongroom import Strongroom, running
 
 BEFORE = 30
 
@@ -91,7 +91,7 @@ def test_a_backup_copied_over_a_killed_server_is_refused_until_it_is_restored(
     refused = server.command("check", check=False)
     assert refused.returncode == 1
     assert "run: strongroom restore FILE --replace" in refused.stderr
-    monkeypatch.setattr("tests.servers.strongroom._START_SECONDS", 5)
+    monkeypatch.setattr("tests.support.strongroom._START_SECONDS", 5)
     start_unready(server)
     assert requests.get(f"{server.url}/readyz", timeout=10).status_code == 503
     headers = {"Authorization": f"Bearer {server.api_key}"}

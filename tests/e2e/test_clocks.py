@@ -12,8 +12,8 @@ import requests
 from app.bootstrap import build
 from config import load
 from tests.e2e.account import Account
-from tests.programs import require
-from tests.servers.strongroom import Strongroom, prepared
+from tests.support.programs import require
+from tests.support.strongroom import Strongroom, prepared
 
 HOUR = 60 * 60
 TEN_YEARS = 10 * 365 * 24 * HOUR

@@ -7,7 +7,7 @@ import pytest
 
 from app.services.container import Services
 from tests.e2e.account import Account
-from tests.servers.strongroom import Strongroom
+from tests.support.strongroom import Strongroom
 
 _CLIENTS = 32
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.servers.strongroom import Strongroom, prepared, running
+from tests.support.strongroom import Strongroom, prepared, running
 
 SECRETS = 30
 ENDINGS = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]

@@ -17,8 +17,8 @@ import h2.settings
 import pytest
 import requests
 
-from tests.servers.ports import free_port
-from tests.servers.strongroom import Strongroom, running
+from tests.support.ports import free_port
+from tests.support.strongroom import Strongroom, running
 
 THREADS = 8
 MANY = 4 * THREADS

@@ -12,8 +12,8 @@ import pytest
 
 from app.services.container import Services
 from tests.e2e.account import Account
-from tests.programs import require
-from tests.servers.strongroom import Strongroom
+from tests.support.programs import require
+from tests.support.strongroom import Strongroom
 
 _SCRIPT = Path(__file__).parent / "javascript"
 

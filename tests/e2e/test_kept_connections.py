@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.strongroom import Strongroom, running
+from tests.support.strongroom import Strongroom, running
 
 THREADS = 2
 ASKED = b"GET /healthz HTTP/1.1\r\nHost: strongroom\r\n\r\n"

@@ -10,7 +10,7 @@ import requests
 
 from tests.e2e.account import Account
 from tests.e2e.canaries import canary, found_in
-from tests.servers.strongroom import Strongroom
+from tests.support.strongroom import Strongroom
 
 Send = Callable[[Account, str, str], requests.Response]
 

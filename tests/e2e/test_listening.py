@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 import pytest
 import requests
 
-from tests.servers.ports import free_port
-from tests.servers.strongroom import Strongroom, running
+from tests.support.ports import free_port
+from tests.support.strongroom import Strongroom, running
 
 
 @pytest.fixture(scope="module")

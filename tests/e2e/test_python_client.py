@@ -12,7 +12,7 @@ from runloop_api_client import (
 )
 
 from tests.e2e.account import Account
-from tests.servers.strongroom import Strongroom
+from tests.support.strongroom import Strongroom
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import requests
 from app.bootstrap import build
 from config import load
 from tests.e2e.account import Account
-from tests.servers.strongroom import Strongroom, running
+from tests.support.strongroom import Strongroom, running
 
 _WRITERS = 8
 _RELOADS = 3

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from app.bootstrap import build
 from config import load
 from tests.e2e.account import Account
-from tests.servers.strongroom import Strongroom
+from tests.support.strongroom import Strongroom
 
 _OVERLAPPING = 8
 

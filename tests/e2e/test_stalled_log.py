@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.servers.strongroom import Strongroom, prepared
+from tests.support.strongroom import Strongroom, prepared
 
 MORE_THAN_A_PIPE_TAKES = 500
 

@@ -10,16 +10,13 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.retries.standard import ExponentialBackoff
 
-from backends import kms_client
+from backends.aws_kms import client as kms_client
 from backends.errors import (
     KeyAccessDenied,
     KeyDisabled,
     KeyProviderError,
     KeyUnavailable,
 )
-from tests.backends.aws_kms.endpoints import closed_port, endpoint, hang
-from tests.backends.aws_kms.faults import FAULTS
-from tests.backends.aws_kms.kms import VENDOR_TEXT, answer, kms_in_process
 from tests.faults.fault import (
     DOES_NOT_OPEN,
     NOT_PROVED,
@@ -31,6 +28,9 @@ from tests.faults.fault import (
 )
 from tests.faults.planted import PLANTED, others_key, short_key
 from tests.faults.resolver import unknown
+from tests.unit.backends.aws_kms.endpoints import closed_port, endpoint, hang
+from tests.unit.backends.aws_kms.faults import FAULTS
+from tests.unit.backends.aws_kms.kms import VENDOR_TEXT, answer, kms_in_process
 
 READ_SECONDS = 0.1
 SECRET_ACCESS_KEY = "the-secret-access-key-of-a-server"

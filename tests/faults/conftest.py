@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from backends import renewal
+from backends.keyring import rewrapping as renewal
 from tests.faults.fault import Backend
 from tests.faults.providers import BACKENDS
 from tests.faults.scene import Scene

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from app.api.current import NotConnected
+from app.api.http.context import NotConnected
 from app.services.errors import SystemKeyUnreadable
 from backends.errors import DecryptionError, KeyProviderError
 

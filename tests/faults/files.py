@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.api.current import NotConnected
+from app.api.http.context import NotConnected
 from tests.faults.fault import Backend, Failure, Fault
 
 GARBAGE = b"correct-horse-battery-staple"

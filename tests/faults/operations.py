@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from tests.api.deployment import Client, error_of
 from tests.e2e.canaries import canary
 from tests.faults.scene import KEPT, Scene
+from tests.support.api_deployment import Client, error_of
 
 LONGEST_WAIT = 10
 """Seconds, for an answer and for ``Retry-After``."""

@@ -6,8 +6,8 @@ from typing import ClassVar
 import pytest
 
 from backends.local_fernet import new_key_file
-from backends.recovery_files import public_key_text
-from backends.recovery_keys import RecoveryPrivateKey
+from backends.recovery.files import public_key_text
+from backends.recovery.keys import RecoveryPrivateKey
 from tests.faults.fault import Fault, Never
 from tests.faults.files import (
     GARBAGE,

@@ -4,21 +4,21 @@ from pathlib import Path
 
 from flask import Flask
 
-from app.api.current import SERVICES
+from app.api.http.context import SERVICES
 from app.factory import create_app, serve
 from app.services.clock import now_ms
 from app.services.container import Services
-from backends.keyring import Keyring
-from backends.registry import create_keyring
+from backends.keyring.keyring import Keyring
+from backends.keyring.registry import create_keyring
 from config import load
 from config.files import Files
-from tests.api.deployment import Client
 from tests.e2e.canaries import canary
 from tests.faults.fault import Backend
 from tests.faults.watching import Providers
-from tests.operator.conftest import Terminal
-from tests.services.deployment import Clock, Deployment, Snapshot, Tenant, new_tenant
-from tests.services.leaks import Watch
+from tests.support.api_deployment import Client
+from tests.unit.app.cli.conftest import Terminal
+from tests.unit.app.services.deployment import Clock, Deployment, Snapshot, Tenant, new_tenant
+from tests.unit.app.services.leaks import Watch
 
 KEPT = canary(0)
 """The value of the secret that there is."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.api.current import NotConnected
+from app.api.http.context import NotConnected
 from app.services.errors import SystemKeyUnreadable
 from backends.errors import DecryptionError, KeyProviderError
 from tests.faults.conftest import SceneOf

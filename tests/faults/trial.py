@@ -10,8 +10,8 @@ from tests.faults.operations import AT_START, BESIDE, OPERATIONS, Answer, Attemp
 from tests.faults.providers import BACKENDS
 from tests.faults.scene import ALONE, DESTINATION, ESCROW, Scene
 from tests.faults.watching import hearing
-from tests.services.deployment import Snapshot
-from tests.services.leaks import Watch
+from tests.unit.app.services.deployment import Snapshot
+from tests.unit.app.services.leaks import Watch
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ from typing import ClassVar
 
 import pytest
 
-from backends import vault_caller, vault_transit
 from backends.errors import (
     KeyAccessDenied,
     KeyDisabled,
     KeyProviderError,
     KeyUnavailable,
 )
+from backends.vault_transit import caller as vault_caller
+from backends.vault_transit import provider as vault_transit
 from tests.faults.fault import (
     DOES_NOT_OPEN,
     NOT_PROVED,
@@ -26,9 +27,9 @@ from tests.faults.fault import (
 )
 from tests.faults.planted import PLANTED, others_key, short_key
 from tests.faults.resolver import unknown
-from tests.servers import faulty_proxy
-from tests.servers.faulty_proxy import FaultyProxy
-from tests.servers.openbao import OpenBao, least_privilege
+from tests.support import faulty_proxy
+from tests.support.faulty_proxy import FaultyProxy
+from tests.support.openbao import OpenBao, least_privilege
 
 CALL_SECONDS = 0.3
 VENDOR_TEXT = "canary of a vault, which sings"

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from app import bootstrap
-from backends import registry
 from backends.data_key import DataKey
 from backends.errors import KeyProviderError
-from backends.member import Member
-from tests.services.leaks import Watch, logged, shown_of
+from backends.keyring import registry
+from backends.keyring.bounded_provider import Member
+from tests.unit.app.services.leaks import Watch, logged, shown_of
 
 _OURS = ("", "strongroom")
 

@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import post_load, validate
 
 from app.api.schemas.base import Closed, Input, ListOf, text, whole, word
-from app.domain.scopes import ACCESS_LEVELS, RESOURCE_TYPES, Scope, scopes_granted
+from app.domain.access.scopes import ACCESS_LEVELS, RESOURCE_TYPES, Scope, scopes_granted
 
 _LATEST_MS = 2**53 - 1
 _MAX_SCOPES = 64

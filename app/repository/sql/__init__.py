@@ -1,3 +1,1 @@
-"""The port to the database, implemented with SQLAlchemy Core."""
-
-from app.repository.sql.address import connect as connect
+"""Collections in SQL, the same for every database."""

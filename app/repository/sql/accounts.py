@@ -2,13 +2,13 @@
 
 from sqlalchemy import bindparam, select, update
 
-from app.domain.accounts import Account
+from app.domain.access.accounts import Account
 from app.domain.guarded import Guarded
 from app.repository.base import AccountRepository, Batch, Position
-from app.repository.sql import fields
-from app.repository.sql.fields import Row
-from app.repository.sql.prepared import InsertUnlessThere, Parameters
-from app.repository.sql.statements import Statements
+from app.repository.sql.driver import fields
+from app.repository.sql.driver.fields import Row
+from app.repository.sql.driver.prepared import InsertUnlessThere, Parameters
+from app.repository.sql.driver.statements import Statements
 from app.repository.sql.tables import accounts
 
 _COLUMNS = tuple(accounts.c)

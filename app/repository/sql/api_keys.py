@@ -4,18 +4,18 @@ from collections.abc import Sequence
 
 from sqlalchemy import and_, bindparam, delete, select, update
 
-from app.domain.accounts import Account
-from app.domain.api_keys import ApiKey
+from app.domain.access.accounts import Account
+from app.domain.access.api_keys import ApiKey
+from app.domain.access.name_limits import NameLimit
+from app.domain.access.scopes import Scope
 from app.domain.guarded import Guarded
-from app.domain.name_limits import NameLimit
-from app.domain.scopes import Scope
 from app.repository.base import ApiKeyRepository, Batch, Position
-from app.repository.sql import fields
 from app.repository.sql.accounts import NO_ACCOUNT, parse_account
-from app.repository.sql.fields import Row
-from app.repository.sql.lists import as_list, is_in
-from app.repository.sql.prepared import InsertUnlessThere, Parameters
-from app.repository.sql.statements import Statements
+from app.repository.sql.driver import fields
+from app.repository.sql.driver.dialect import as_list, is_in
+from app.repository.sql.driver.fields import Row
+from app.repository.sql.driver.prepared import InsertUnlessThere, Parameters
+from app.repository.sql.driver.statements import Statements
 from app.repository.sql.sweeps import sweep_parameters, sweeps
 from app.repository.sql.tables import accounts, api_keys, injections
 

@@ -6,14 +6,14 @@ from sqlalchemy import Connection
 
 from app.repository.base import Repository, UnitOfWork
 from app.repository.sql.accounts import SqlAccounts
-from app.repository.sql.answers import SqlAnswers
 from app.repository.sql.api_keys import SqlApiKeys
 from app.repository.sql.data_keys import SqlDataKeys
 from app.repository.sql.deployment import SqlDeployment
+from app.repository.sql.driver.prepared import PreparedStatements
+from app.repository.sql.driver.statements import Statements
 from app.repository.sql.injections import SqlInjections
-from app.repository.sql.prepared import PreparedStatements
 from app.repository.sql.secrets import SqlSecrets
-from app.repository.sql.statements import Statements
+from app.repository.sql.stored_responses import SqlAnswers
 from app.repository.sql.usage import SqlLeases, SqlUsage
 from app.repository.sql.workers import SqlWorkers
 from app.repository.sql.wrappings import SqlWrappings

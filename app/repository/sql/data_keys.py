@@ -19,11 +19,11 @@ from app.domain.data_keys import DataKeyRecord, DataKeyState, StoredDataKey, Wra
 from app.domain.errors import TamperedRow
 from app.domain.guarded import Guarded
 from app.repository.base import DataKeyRepository, WrappingRepository
-from app.repository.sql import fields
-from app.repository.sql.fields import Row
-from app.repository.sql.lists import as_list, is_in
-from app.repository.sql.prepared import InsertUnlessThere, Parameters
-from app.repository.sql.statements import Statements
+from app.repository.sql.driver import fields
+from app.repository.sql.driver.dialect import as_list, is_in
+from app.repository.sql.driver.fields import Row
+from app.repository.sql.driver.prepared import InsertUnlessThere, Parameters
+from app.repository.sql.driver.statements import Statements
 from app.repository.sql.tables import data_keys, secrets, wrappings
 from app.repository.sql.wrappings import parse_wrapping
 

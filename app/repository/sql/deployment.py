@@ -3,12 +3,12 @@
 from sqlalchemy import bindparam, select, update
 
 from app.domain.guarded import Guarded
-from app.domain.reencryption import Reencryption
+from app.domain.operations.reencryption import Reencryption
 from app.repository.base import DeploymentRepository
-from app.repository.sql import fields
-from app.repository.sql.fields import Row
-from app.repository.sql.prepared import InsertUnlessThere
-from app.repository.sql.statements import Statements
+from app.repository.sql.driver import fields
+from app.repository.sql.driver.fields import Row
+from app.repository.sql.driver.prepared import InsertUnlessThere
+from app.repository.sql.driver.statements import Statements
 from app.repository.sql.tables import deployment
 
 _GET = select(deployment.c.id)

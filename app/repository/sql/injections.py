@@ -4,19 +4,19 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, and_, bindparam, delete, func, literal_column, select, update
 
-from app.domain.api_keys import MAX_ISSUERS
+from app.domain.access.api_keys import MAX_ISSUERS
 from app.domain.guarded import Guarded
 from app.domain.injections import Injection, InjectionState
 from app.domain.secrets import SealedValue
 from app.repository.base import Batch, InjectionGrant, InjectionRepository, Position
-from app.repository.sql import fields
 from app.repository.sql.accounts import NO_ACCOUNT, parse_account
 from app.repository.sql.api_keys import NO_API_KEY, parse_api_key
-from app.repository.sql.fields import Row
-from app.repository.sql.lists import as_list, is_in
-from app.repository.sql.prepared import InsertUnlessThere, Parameters
+from app.repository.sql.driver import fields
+from app.repository.sql.driver.dialect import as_list, is_in
+from app.repository.sql.driver.fields import Row
+from app.repository.sql.driver.prepared import InsertUnlessThere, Parameters
+from app.repository.sql.driver.statements import Statements
 from app.repository.sql.sealed_secrets import AS_READ, as_read
-from app.repository.sql.statements import Statements
 from app.repository.sql.sweeps import sweep_parameters, sweeps
 from app.repository.sql.tables import accounts, api_keys, injections
 

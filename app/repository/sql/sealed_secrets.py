@@ -22,11 +22,11 @@ from sqlalchemy import (
 
 from app.domain.secrets import SealedValue
 from app.repository.base import SealedSecrets
-from app.repository.sql import fields
 from app.repository.sql.data_keys import DATA_KEY_COLUMNS, ITS_WRAPPINGS, parse_data_keys
-from app.repository.sql.fields import Row
-from app.repository.sql.lists import as_bytes, as_list, as_text, is_in, text_of, values_in
-from app.repository.sql.prepared import Parameters
+from app.repository.sql.driver import fields
+from app.repository.sql.driver.dialect import as_bytes, as_list, as_text, is_in, text_of, values_in
+from app.repository.sql.driver.fields import Row
+from app.repository.sql.driver.prepared import Parameters
 from app.repository.sql.tables import data_keys, secrets, wrappings
 
 _SELECTED = (

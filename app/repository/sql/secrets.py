@@ -27,12 +27,12 @@ from app.domain.errors import StorageUnavailable
 from app.domain.guarded import Guarded
 from app.domain.secrets import Secret, SecretFilter, SecretIdentity, StoredSecret
 from app.repository.base import LockedSecret, SealedSecrets, SecretRepository
-from app.repository.sql import fields
-from app.repository.sql.fields import Row
-from app.repository.sql.lists import as_list, is_in
-from app.repository.sql.prepared import InsertUnlessThere, Query
+from app.repository.sql.driver import fields
+from app.repository.sql.driver.dialect import as_list, is_in
+from app.repository.sql.driver.fields import Row
+from app.repository.sql.driver.prepared import InsertUnlessThere, Query
+from app.repository.sql.driver.statements import Statements
 from app.repository.sql.sealed_secrets import SEALED, parse_sealed
-from app.repository.sql.statements import Statements
 from app.repository.sql.tables import secrets
 
 _TABLE = "secrets"

@@ -4,10 +4,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, func, literal_column, or_, select, tuple_, update
 
-from app.domain.usage import ROW_BYTES, CountedTable, CountedUsage, Usage
+from app.domain.operations.usage import ROW_BYTES, CountedTable, CountedUsage, Usage
 from app.repository.base import LeaseRepository, Position, Tally, UsageRepository
-from app.repository.sql.prepared import InsertUnlessThere, Query
-from app.repository.sql.statements import Statements
+from app.repository.sql.driver.prepared import InsertUnlessThere, Query
+from app.repository.sql.driver.statements import Statements
 from app.repository.sql.tables import answers, api_keys, injections, leases, secrets, usage
 
 _COUNTED = (*(usage.c[name] for name in Usage._fields), usage.c.counted_at_ms)

@@ -5,13 +5,13 @@ import json
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from app.domain.errors import TamperedRow
-from app.domain.workers import SeenWorker, Worker
+from app.domain.operations.workers import SeenWorker, Worker
 from app.repository.base import WorkerRepository
-from app.repository.sql import fields
-from app.repository.sql.fields import Row
-from app.repository.sql.lists import now_ms
-from app.repository.sql.prepared import Parameters
-from app.repository.sql.statements import Statements
+from app.repository.sql.driver import fields
+from app.repository.sql.driver.dialect import now_ms
+from app.repository.sql.driver.fields import Row
+from app.repository.sql.driver.prepared import Parameters
+from app.repository.sql.driver.statements import Statements
 from app.repository.sql.tables import workers
 
 _TOLD = ("node", "key_refs", "opened_by", "fence_generation")

@@ -7,11 +7,11 @@ from sqlalchemy import and_, bindparam, delete, exists, func, not_, or_, select,
 from app.domain.data_keys import Wrapping
 from app.domain.guarded import Guarded
 from app.repository.base import Fenced, WrappingRepository
-from app.repository.sql import fields
-from app.repository.sql.fields import Row
-from app.repository.sql.lists import as_list, is_in
-from app.repository.sql.prepared import InsertUnlessThere, Parameters
-from app.repository.sql.statements import Statements
+from app.repository.sql.driver import fields
+from app.repository.sql.driver.dialect import as_list, is_in
+from app.repository.sql.driver.fields import Row
+from app.repository.sql.driver.prepared import InsertUnlessThere, Parameters
+from app.repository.sql.driver.statements import Statements
 from app.repository.sql.tables import deployment, fences, wrappings
 
 _ADD = InsertUnlessThere(wrappings)

@@ -7,11 +7,11 @@ from typing import ClassVar
 import pytest
 
 from backends.errors import KeyDisabled, KeyProviderError
-from backends.spec import ProviderSpec, parse_spec
+from backends.provider_uri import ProviderSpec, parse_spec
 from config.files import Files
-from tests.backends.aws_kms.faults import FAULTS
-from tests.backends.aws_kms.kms import kms_in_process
 from tests.contract.key_provider.case import ProviderCase
+from tests.unit.backends.aws_kms.faults import FAULTS
+from tests.unit.backends.aws_kms.kms import kms_in_process
 
 # One of each kind; a client takes a tenth of a second to build. The tests beside go through all.
 _KINDS = (

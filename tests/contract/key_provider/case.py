@@ -10,9 +10,9 @@ import pytest
 from backends.context import KeyContext
 from backends.data_key import DataKey
 from backends.errors import KeyProviderError, UnknownKey
+from backends.keyring.registry import create_provider
 from backends.provider import KeyProvider, KeyWrapper, WrappedKey
-from backends.registry import create_provider
-from backends.spec import ProviderSpec
+from backends.provider_uri import ProviderSpec
 
 Opener = Callable[[WrappedKey, KeyContext], DataKey]
 

@@ -15,7 +15,7 @@ To add one:
    in ``misconfigured``.
 4. Add the row to ``CASES``. A test holds it to the registry of ``backends``.
 
-What only this vendor does is tested in a file of its own, ``tests/backends/test_<scheme>.py``.
+What only this vendor does is tested in a file of its own, ``tests/unit/backends/test_<scheme>.py``.
 """
 
 from tests.contract.key_provider.aws_kms_case import AwsKmsCase

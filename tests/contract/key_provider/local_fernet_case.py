@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 from cryptography.fernet import Fernet
 
-from backends.spec import ProviderSpec, parse_spec
+from backends.provider_uri import ProviderSpec, parse_spec
 from config.files import Files
 from tests.contract.key_provider.case import ProviderCase
 

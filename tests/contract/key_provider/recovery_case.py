@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import pytest
 
-from backends.recovery_files import PrivateKeyFile, public_key_text
-from backends.recovery_keys import RecoveryPrivateKey
-from backends.spec import ProviderSpec, parse_spec
+from backends.provider_uri import ProviderSpec, parse_spec
+from backends.recovery.files import PrivateKeyFile, public_key_text
+from backends.recovery.keys import RecoveryPrivateKey
 from config.files import Files
 from tests.contract.key_provider.case import Opener, WrapperCase
 

@@ -1,6 +1,6 @@
 """The table of cases is the registry's."""
 
-from backends.registry import MODULES
+from backends.keyring.registry import MODULES
 from tests.contract.key_provider.cases import CASES
 
 

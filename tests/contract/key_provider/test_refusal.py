@@ -8,8 +8,8 @@ import pytest
 from backends.context import KeyContext
 from backends.data_key import DataKey
 from backends.errors import DecryptionError, KeyProviderConfigError, UnknownKey
+from backends.keyring.registry import create_provider
 from backends.provider import WrappedKey
-from backends.registry import create_provider
 from tests.contract.key_provider.case import Opener, ProviderCase, WrapperCase
 from tests.contract.key_provider.cases import CASES
 from tests.contract.key_provider.leaks import assert_keeps_quiet

@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import pytest
 
-from backends import vault_transit
 from backends.errors import KeyAccessDenied, KeyDisabled, KeyProviderError, KeyUnavailable
-from backends.spec import ProviderSpec, parse_spec
+from backends.provider_uri import ProviderSpec, parse_spec
+from backends.vault_transit import provider as vault_transit
 from config.files import Files
 from tests.contract.key_provider.case import ProviderCase
-from tests.servers.faulty_proxy import Fault, FaultyProxy, answer, drip, hang, reset, truncate
-from tests.servers.openbao import OpenBao, least_privilege
+from tests.support.faulty_proxy import Fault, FaultyProxy, answer, drip, hang, reset, truncate
+from tests.support.openbao import OpenBao, least_privilege
 
 NETWORK_FAULTS: Mapping[str, Fault] = {
     "reset": reset,

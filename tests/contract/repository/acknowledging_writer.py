@@ -6,7 +6,7 @@ Usage: ``python -m tests.contract.repository.acknowledging_writer URL FIRST_NUMB
 import sys
 from itertools import count
 
-from app.repository.sql import connect
+from app.repository.connect import connect
 from tests.contract.repository import rows
 
 

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 import pytest
 
 from app.repository.base import Database
-from app.repository.sql import connect
+from app.repository.connect import connect
 
 
 class DatabaseCase(ABC):

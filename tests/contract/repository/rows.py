@@ -3,16 +3,16 @@
 from dataclasses import replace
 from typing import Any
 
-from app.domain.accounts import Account
-from app.domain.api_keys import ApiKey
+from app.domain.access.accounts import Account
+from app.domain.access.api_keys import ApiKey
+from app.domain.access.scopes import ALL_SCOPES
 from app.domain.data_keys import DataKeyRecord, DataKeyState, Wrapping
 from app.domain.guarded import Guarded, Mac
+from app.domain.idempotency import StoredAnswer
 from app.domain.injections import BoundSecret, Injection, InjectionState, bind
-from app.domain.reencryption import Reencryption
-from app.domain.retries import StoredAnswer
-from app.domain.scopes import ALL_SCOPES
+from app.domain.operations.reencryption import Reencryption
+from app.domain.operations.workers import Worker
 from app.domain.secrets import StoredSecret
-from app.domain.workers import Worker
 from app.repository.base import InjectionGrant
 
 OURS = "acct_ours"

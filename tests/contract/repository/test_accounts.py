@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.domain.scopes import Scope
+from app.domain.access.scopes import Scope
 from app.repository.base import Batch, Conflict, Database
 from tests.contract.repository import rows
 from tests.contract.repository.case import DatabaseCase

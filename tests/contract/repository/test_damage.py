@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import LargeBinary
 
 from app.domain.errors import TamperedRow
+from app.domain.operations.usage import CountedTable, CountedUsage, Usage
 from app.domain.secrets import SecretFilter
-from app.domain.usage import CountedTable, CountedUsage, Usage
 from app.repository.base import Database, Repository
 from app.repository.sql.tables import metadata
 from tests.contract.repository import rows

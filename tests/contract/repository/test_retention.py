@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.domain.usage import ROW_BYTES, CountedTable, CountedUsage, Usage
+from app.domain.operations.usage import ROW_BYTES, CountedTable, CountedUsage, Usage
 from app.repository.base import Database, Position
 from tests.contract.repository import rows
 from tests.contract.repository.case import DatabaseCase

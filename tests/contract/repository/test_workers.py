@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from app.domain.workers import Worker
+from app.domain.operations.workers import Worker
 from app.repository.base import Database
 from tests.contract.repository import rows
 from tests.contract.repository.case import DatabaseCase

@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 import httpx
 import pytest
 
-from tests.servers.certificates import Certificate, make_certificate
-from tests.servers.nginx import Nginx, nginx
-from tests.servers.ports import free_port
-from tests.servers.strongroom import Strongroom, running
+from tests.support.certificates import Certificate, make_certificate
+from tests.support.nginx import Nginx, nginx
+from tests.support.ports import free_port
+from tests.support.strongroom import Strongroom, running
 
 THREADS = 4
 

@@ -11,7 +11,7 @@ import h2.connection
 import h2.events
 import h2.settings
 
-from tests.servers.nginx import Nginx
+from tests.support.nginx import Nginx
 
 
 @dataclass

@@ -12,9 +12,9 @@ import pytest
 
 from tests.e2e.front.conftest import THREADS
 from tests.e2e.front.http_2 import http_2
-from tests.servers.certificates import Certificate
-from tests.servers.nginx import Nginx
-from tests.servers.strongroom import Strongroom
+from tests.support.certificates import Certificate
+from tests.support.nginx import Nginx
+from tests.support.strongroom import Strongroom
 
 PATIENCE = 30.0
 REQUESTS = 200

@@ -10,8 +10,8 @@ import pytest
 
 from tests.e2e.front.conftest import THREADS
 from tests.e2e.front.http_2 import http_2
-from tests.servers.nginx import Nginx
-from tests.servers.strongroom import Strongroom
+from tests.support.nginx import Nginx
+from tests.support.strongroom import Strongroom
 
 LARGEST = 1024 * 1024
 

@@ -6,8 +6,8 @@ import httpx
 import pytest
 import requests
 
-from tests.servers.nginx import Nginx, install_documentation
-from tests.servers.strongroom import Strongroom
+from tests.support.nginx import Nginx, install_documentation
+from tests.support.strongroom import Strongroom
 
 FILES = [
     "/docs",

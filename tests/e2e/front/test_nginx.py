@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import httpx
 
-from tests.servers.nginx import Nginx
+from tests.support.nginx import Nginx
 
 _SLOW_CLIENTS = 400
 

@@ -13,8 +13,8 @@ import h2.events
 import httpx
 import pytest
 
-from tests.servers.certificates import Certificate
-from tests.servers.nginx import Nginx, nginx
+from tests.support.certificates import Certificate
+from tests.support.nginx import Nginx, nginx
 
 MARK = b"kumquat"
 USUAL = b"Host: localhost\r\nAuthorization: Bearer x\r\n"

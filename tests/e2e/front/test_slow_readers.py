@@ -9,7 +9,7 @@ import pytest
 from app.server.bounded_socket import WRITE_SECONDS
 from tests.e2e.front.conftest import THREADS
 from tests.e2e.front.http_2 import http_2
-from tests.servers.nginx import Nginx
+from tests.support.nginx import Nginx
 
 STREAMS = 4 * THREADS
 VALUE = "\x01" * 65000  # six bytes each in JSON

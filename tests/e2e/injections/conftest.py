@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from app.bootstrap import build
-from app.domain.api_keys import Caller
-from app.domain.scopes import ALL_SCOPES
+from app.domain.access.api_keys import Caller
+from app.domain.access.scopes import ALL_SCOPES
 from app.domain.secrets import SecretValue
 from app.services.container import Services
 from config import load
-from tests.servers.faulty_proxy import FaultyProxy
-from tests.servers.openbao import OpenBao, openbao_server
-from tests.servers.strongroom import Strongroom, running
+from tests.support.faulty_proxy import FaultyProxy
+from tests.support.openbao import OpenBao, openbao_server
+from tests.support.strongroom import Strongroom, running
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from app.services.container import Services
 from config import load
 from tests.e2e.account import Account
 from tests.e2e.injections.calls import inject, redeem
-from tests.servers.strongroom import Strongroom, running
+from tests.support.strongroom import Strongroom, running
 
 _VALUES = {f"SECRET_{number}": f"value {number}" for number in range(50)}
 _FIRST_DELAY_SECONDS = 0.01  # about what a redemption takes

@@ -16,7 +16,7 @@ from tests.e2e.account import Account
 from tests.e2e.canaries import canary, found_in
 from tests.e2e.injections.calls import inject, redeem
 from tests.e2e.injections.conftest import Deployment
-from tests.servers.faulty_proxy import answer
+from tests.support.faulty_proxy import answer
 
 
 @dataclass(frozen=True, slots=True)

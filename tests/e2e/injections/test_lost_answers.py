@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.cli.redeem import Client
-from app.cli.redeem import redeem as redeem_by_itself
+from app.client.redeem import Client
+from app.client.redeem import redeem as redeem_by_itself
 from app.services.container import Services
 from tests.e2e.account import Account
 from tests.e2e.injections.calls import inject, redeem
-from tests.servers.faulty_proxy import FaultyProxy, truncate
-from tests.servers.strongroom import Strongroom
+from tests.support.faulty_proxy import FaultyProxy, truncate
+from tests.support.strongroom import Strongroom
 
 NONCE = "the same nonce, again.".replace(" ", "_")
-REDEEM = Path(__file__).parents[3] / "app" / "cli" / "redeem.py"
+REDEEM = Path(__file__).parents[3] / "app" / "client" / "redeem.py"
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_the_command_asks_again_by_itself(account: Account, proxy: FaultyProxy) 
 def test_an_answer_cut_off_at_any_byte_is_asked_for_again(
     account: Account, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.cli.redeem.time.sleep", lambda _: None)
+    monkeypatch.setattr("app.client.redeem.time.sleep", lambda _: None)
     account.create("API_TOKEN", "the value")
     for size in itertools.count():
         client = Client(f"http://{proxy.host}", inject(account, "API_TOKEN")["token"], 25)

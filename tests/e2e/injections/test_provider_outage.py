@@ -9,7 +9,7 @@ import requests
 
 from tests.e2e.injections.calls import redeem
 from tests.e2e.injections.conftest import Deployment
-from tests.servers.faulty_proxy import Fault, answer, drip, hang, reset, truncate
+from tests.support.faulty_proxy import Fault, answer, drip, hang, reset, truncate
 
 Outage = Callable[[Deployment], AbstractContextManager[None]]
 

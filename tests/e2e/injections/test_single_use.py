@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.account import Account
 from tests.e2e.injections.calls import inject, redeem
-from tests.servers.strongroom import Strongroom
+from tests.support.strongroom import Strongroom
 
 _PROCESSES = 16
 

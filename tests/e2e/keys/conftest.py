@@ -12,11 +12,11 @@ from config import load
 from tests.e2e.account import Account
 from tests.e2e.keys.roots import TransitRoot, settings
 from tests.e2e.keys.site import OUTAGES, Site
-from tests.operator.conftest import Terminal
-from tests.servers.faulty_proxy import FaultyProxy
-from tests.servers.kms import KmsServer, environment_for, kms_server
-from tests.servers.openbao import OpenBao
-from tests.servers.strongroom import running
+from tests.support.faulty_proxy import FaultyProxy
+from tests.support.kms import KmsServer, environment_for, kms_server
+from tests.support.openbao import OpenBao
+from tests.support.strongroom import running
+from tests.unit.app.cli.conftest import Terminal
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

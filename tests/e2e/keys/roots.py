@@ -7,9 +7,9 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-from tests.servers.faulty_proxy import FaultyProxy, answer
-from tests.servers.kms import KmsServer
-from tests.servers.openbao import OpenBao
+from tests.support.faulty_proxy import FaultyProxy, answer
+from tests.support.kms import KmsServer
+from tests.support.openbao import OpenBao
 
 
 class Root(ABC):

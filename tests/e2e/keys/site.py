@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import requests
 
-from app.domain.api_keys import Caller
-from app.domain.scopes import ALL_SCOPES
+from app.domain.access.api_keys import Caller
+from app.domain.access.scopes import ALL_SCOPES
 from app.domain.secrets import SecretValue
 from app.services.container import Services
 from tests.e2e.account import Account
-from tests.servers.faulty_proxy import FaultyProxy, hang
-from tests.servers.strongroom import Strongroom
+from tests.support.faulty_proxy import FaultyProxy, hang
+from tests.support.strongroom import Strongroom
 
 REFUSAL_SECONDS = 10.0
 

@@ -13,7 +13,7 @@ from runloop_api_client import DEFAULT_MAX_RETRIES, Runloop
 from sqlalchemy import Engine, event
 
 from app.bootstrap import build
-from app.domain.api_keys import Token
+from app.domain.access.api_keys import Token
 from app.domain.secrets import SecretValue
 from app.services.container import Services
 from config import load

@@ -4,9 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.backends.aws_kms.endpoints import drip, endpoint
-from tests.servers.kms import environment_for
-from tests.servers.strongroom import prepared
+from tests.support.kms import environment_for
+from tests.support.strongroom import prepared
+from tests.unit.backends.aws_kms.endpoints import drip, endpoint
 
 ARN = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 LONGEST_SECONDS = 60.0

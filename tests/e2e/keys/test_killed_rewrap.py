@@ -1,8 +1,8 @@
 """``strongroom keyring rewrap``, killed at any moment and run again, ends as if it had not been.
 
 The named points of a sweep, each commit and what comes before it, are those of
-``tests/services/keyring/test_interrupted_moves.py``; here the moments are random, and the processes
-real from their start to their end.
+``tests/unit/app/services/keys/test_interrupted_moves.py``; here the moments are random, and the
+processes real from their start to their end.
 """
 
 import random
@@ -19,8 +19,8 @@ import pytest
 
 from tests.e2e.keys.roots import LocalRoot, TransitRoot, list_keys
 from tests.e2e.keys.tenants import expected_values, read_in_bulk, seed_in_bulk
-from tests.operator.conftest import Terminal
-from tests.servers.openbao import OpenBao
+from tests.support.openbao import OpenBao
+from tests.unit.app.cli.conftest import Terminal
 
 FULL_SIZE = 1000  # accounts, with a data key each: several batches
 REDUCED_SIZE = 450

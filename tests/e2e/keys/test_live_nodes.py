@@ -12,7 +12,7 @@ from config import load
 from tests.e2e.account import Account
 from tests.e2e.keys.roots import LocalRoot, list_keys, settings
 from tests.e2e.keys.site import wait_until
-from tests.servers.strongroom import Strongroom, running
+from tests.support.strongroom import Strongroom, running
 
 
 def listed(server: Strongroom) -> list[str]:

@@ -15,11 +15,11 @@ import pytest
 from tests.e2e.keys.roots import KmsRoot, LocalRoot, Root, TransitRoot, list_keys
 from tests.e2e.keys.site import wait_until
 from tests.e2e.keys.tenants import Writer, astray, at_work, seed_in_bulk
-from tests.operator.conftest import Terminal
-from tests.servers.faulty_proxy import FaultyProxy
-from tests.servers.kms import KmsServer
-from tests.servers.openbao import OpenBao
-from tests.servers.strongroom import Strongroom, running
+from tests.support.faulty_proxy import FaultyProxy
+from tests.support.kms import KmsServer
+from tests.support.openbao import OpenBao
+from tests.support.strongroom import Strongroom, running
+from tests.unit.app.cli.conftest import Terminal
 
 FULL_SIZE = (2000, 50)  # accounts, and secrets of each
 REDUCED_SIZE = (30, 20)

@@ -8,9 +8,9 @@ from app.services.container import Services
 from config import load
 from tests.e2e.keys.roots import TransitRoot, list_keys
 from tests.e2e.keys.tenants import expected_values, opened_values, seed
-from tests.operator.conftest import Terminal
-from tests.servers.kms import KmsServer
-from tests.servers.openbao import OpenBao, openbao_server
+from tests.support.kms import KmsServer
+from tests.support.openbao import OpenBao, openbao_server
+from tests.unit.app.cli.conftest import Terminal
 
 
 def process(terminal: Terminal) -> Services:

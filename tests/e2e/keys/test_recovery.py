@@ -16,9 +16,9 @@ from tests.e2e.keys.tenants import (
     seed_in_bulk,
     speaker,
 )
-from tests.operator.conftest import Terminal
-from tests.servers.openbao import OpenBao
-from tests.servers.strongroom import prepared
+from tests.support.openbao import OpenBao
+from tests.support.strongroom import prepared
+from tests.unit.app.cli.conftest import Terminal
 
 
 def test_a_server_whose_root_key_was_destroyed_hands_over_every_value_after_recover(

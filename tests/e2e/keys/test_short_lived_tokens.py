@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends.vault_transit.vault import Vault
 from tests.e2e.keys.tenants import astray, at_work, seed_in_bulk
-from tests.servers.openbao import OpenBao
-from tests.servers.strongroom import Strongroom, running
+from tests.support.openbao import OpenBao
+from tests.support.strongroom import Strongroom, running
+from tests.unit.backends.vault_transit.vault import Vault
 
 WRITERS = 3
 

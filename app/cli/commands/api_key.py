@@ -1,0 +1,182 @@
+"""``strongroom api-key``: the API keys of an account."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
+
+import click
+
+from app.bootstrap import build
+from app.cli.lifetime import LIFETIME
+from app.cli.output import Row, as_json, moment, show_json
+from app.cli.stored_rows import show_stored
+from app.client.messages import say
+from app.domain.access.api_keys import ApiKey, IssuedApiKey
+from app.domain.access.key_lives import KeyLives, KeyState
+from app.domain.access.name_limits import NameLimit
+from app.domain.access.scopes import ALL_SCOPES, Scope
+from app.domain.damage import DamagedRow
+from app.domain.errors import TamperedRow
+from app.services.clock import now_ms
+from config import load
+
+_COLUMNS = (
+    "id",
+    "state",
+    "created_at_ms",
+    "expires_at_ms",
+    "old_token_ends_at_ms",
+    "scopes",
+    "secrets",
+    "name",
+)
+_INDENT = "  "
+
+
+@click.group("api-key")
+def api_key() -> None:
+    """API keys: what clients authenticate with."""
+
+
+@api_key.command()
+@click.argument("account")
+@click.option("--name", default="API key", show_default=True, help="For people.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice([scope.value for scope in Scope]),
+    help="What the key may do; may be given several times.  [default: everything]",
+)
+@click.option(
+    "--secret",
+    "secrets",
+    multiple=True,
+    metavar="NAME",
+    help="The only secrets that it may hand over, by name or as PREFIX*; may be given several "
+    "times, with --scope secrets:inject alone.  [default: all]",
+)
+@click.option("--expires", type=LIFETIME, help="After this the key is refused, for example 90d.")
+@as_json
+@click.pass_obj
+def create(
+    environ: Mapping[str, str],
+    account: str,
+    name: str,
+    scopes: Sequence[str],
+    secrets: Sequence[str],
+    expires: int | None,
+    *,
+    json: bool,
+) -> None:
+    """Make an API key of ACCOUNT, and print it; it cannot be shown again."""
+    with closing(build(load(environ))) as services:
+        services.accounts.require(account)
+        issued = services.api_keys.issue(
+            account,
+            name=name,
+            scopes=frozenset(map(Scope, scopes)) or ALL_SCOPES,
+            expires_at_ms=None if expires is None else now_ms() + expires,
+            names=NameLimit.of(secrets) if secrets else None,
+        )
+    if json:
+        show_json(_issued(issued))
+    else:
+        click.echo(issued.token.reveal())
+
+
+@api_key.command("list")
+@click.argument("account")
+@as_json
+@click.pass_obj
+def list_(environ: Mapping[str, str], account: str, *, json: bool) -> None:
+    """The API keys of ACCOUNT: the oldest first, and below each those that were made with it."""
+    with closing(build(load(environ))) as services:
+        with suppress(TamperedRow):  # its API keys are still shown
+            services.accounts.require(account)
+        stored = list(services.api_keys.list(account))
+    now = now_ms()
+    lives = KeyLives((each for each in stored if isinstance(each, ApiKey)), now)
+    damaged = [each for each in stored if isinstance(each, DamagedRow)]
+
+    def row_of(key: ApiKey) -> Row:
+        row = _row(key, lives.state(key), now)
+        return row if json else {**row, "id": _INDENT * len(key.issuers) + key.id}
+
+    shown: list[ApiKey | DamagedRow] = [*lives.in_order(), *damaged]
+    show_stored(shown, row_of, _COLUMNS, json=json)
+
+
+@api_key.command()
+@click.argument("account")
+@click.argument("api_key_id", metavar="API_KEY")
+@click.option("--dry-run", is_flag=True, help="Only count what would be revoked.")
+@as_json
+@click.pass_obj
+def revoke(
+    environ: Mapping[str, str], account: str, api_key_id: str, *, dry_run: bool, json: bool
+) -> None:
+    """Refuse the API key of this id, and all that were made with it, from the next request on."""
+    with closing(build(load(environ))) as services:
+        revocation = services.api_keys.revoke(account, api_key_id, dry_run=dry_run)
+    keys, injections = revocation.api_keys, revocation.injections
+    if json:
+        show_json({"id": api_key_id, "api_keys": keys, "injections": injections})
+    else:
+        what = "would go with it" if dry_run else "went with it"
+        click.echo(f"API keys that {what}: {keys}. Pending injections: {injections}.")
+
+
+@api_key.command()
+@click.argument("account")
+@click.argument("api_key_id", metavar="API_KEY")
+@click.option(
+    "--overlap",
+    type=LIFETIME,
+    default="1h",
+    show_default=True,
+    help="How long the old token stays good; an hour at most, 0m for not at all.",
+)
+@as_json
+@click.pass_obj
+def rotate(
+    environ: Mapping[str, str], account: str, api_key_id: str, overlap: int, *, json: bool
+) -> None:
+    """Give the API key of this id a new token, and print it; it cannot be shown again.
+
+    The keys that were made with it stay good.
+    """
+    with closing(build(load(environ))) as services:
+        rotated = services.api_keys.rotate(account, api_key_id, overlap_ms=overlap)
+    until = rotated.previous_until_ms
+    if json:
+        show_json({**_issued(rotated.issued), "old_token_ends_at_ms": until})
+        return
+    click.echo(rotated.issued.token.reveal())
+    say("the old token is refused from now on" if until is None else _old_token(until))
+
+
+def _old_token(until_ms: int) -> str:
+    return f"the old token is good until {moment(until_ms)}"
+
+
+def _issued(issued: IssuedApiKey) -> Row:
+    return {
+        "id": issued.id,
+        "key_secret": issued.token.reveal(),
+        "expires_at_ms": issued.expires_at_ms,
+    }
+
+
+def _row(shown: ApiKey, state: KeyState, now_ms: int) -> Row:
+    return {
+        "id": shown.id,
+        "name": shown.name,
+        "state": state.value,
+        "scopes": " ".join(sorted(shown.scopes)),
+        "secrets": None if shown.names is None else shown.names.to_text(),
+        "issuers": list(shown.issuers),
+        "created_at_ms": shown.created_at_ms,
+        "expires_at_ms": shown.expires_at_ms,
+        "revoked_at_ms": shown.revoked_at_ms,
+        "old_token_ends_at_ms": shown.previous_until_ms if shown.takes_previous(now_ms) else None,
+    }

@@ -1,0 +1,106 @@
+"""``strongroom backup`` and ``strongroom restore``: the whole database in one file."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from app import bootstrap
+from app.cli.output import Row, as_json, show_json, show_rows
+from app.client.messages import say
+from app.domain.access.api_keys import ApiKey
+from app.domain.operations.backups import BackupContents, Restored, TakenOver
+from config import load
+
+_FILE = click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+
+
+@click.command()
+@_FILE
+@as_json
+@click.pass_obj
+def backup(environ: Mapping[str, str], file: Path, *, json: bool) -> None:
+    """Write the database as it is now to the new FILE, while the server serves.
+
+    The file appears whole or not at all, for its owner only. It holds no root key: keep those that
+    it needs, which are printed, apart from it.
+    """
+    with closing(bootstrap.build(load(environ))) as services:
+        contents = services.backups.make(file.absolute())
+    if json:
+        show_json({"file": str(file), **asdict(contents)})
+    else:
+        _show_contents(contents)
+
+
+@click.command()
+@_FILE
+@click.option("--replace", is_flag=True, help="Set the present database aside, with its log.")
+@click.option("--skip-damaged", is_flag=True, help="Take over damaged rows; they grant nothing.")
+@as_json
+@click.pass_obj
+def restore(
+    environ: Mapping[str, str], file: Path, *, replace: bool, skip_damaged: bool, json: bool
+) -> None:
+    """Put the backup FILE in the place of the database, while the server is stopped.
+
+    Before that it is verified: its pages, its schema and, if the keyring opens the system key, each
+    row. Pending injections end. API keys that are live again are listed.
+    """
+    settings = load(environ)
+    restored = bootstrap.restore(
+        settings, file.absolute(), replace=replace, skip_damaged=skip_damaged
+    )
+    if json:
+        show_json(_answer(restored))
+    else:
+        _show(restored)
+    _warn(restored.taken_over)
+
+
+def _show_contents(contents: BackupContents) -> None:
+    click.echo(f"{contents.secrets} secrets, {contents.data_keys} data keys.")
+    click.echo("Each data key needs one of the root keys that open it:")
+    show_rows([asdict(each) for each in contents.root_keys], ("data_keys", "key_ref"), json=False)
+
+
+def _show(restored: Restored) -> None:
+    _show_contents(restored.contents)
+    click.echo(f"{restored.taken_over.ended_injections} pending injections ended.")
+    if restored.set_aside is not None:
+        click.echo(f"The former database was set aside: {restored.set_aside}")
+    keys = restored.taken_over.live_again
+    if keys:
+        was = "were not" if restored.taken_over.is_compared else "may not have been"
+        click.echo(f"These API keys are live with tokens that {was} good before; revoke or rotate")
+        click.echo("those that must not be:")
+        show_rows([_key(key) for key in keys], ("account", "id", "name"), json=False)
+
+
+def _warn(taken_over: TakenOver) -> None:
+    if taken_over.damaged:
+        say("warning: these rows are damaged, and grant nothing:")
+        for row in taken_over.damaged:
+            say(str(row))
+    if not taken_over.is_verified:
+        say("warning: no listed provider opens the system key, so no row could be verified.")
+        say("Make one of the root keys above available, then run: strongroom check")
+
+
+def _answer(restored: Restored) -> Row:
+    taken_over, set_aside = restored.taken_over, restored.set_aside
+    return {
+        **asdict(restored.contents),
+        "verified": taken_over.is_verified,
+        "damaged": [asdict(row) for row in taken_over.damaged],
+        "ended_injections": taken_over.ended_injections,
+        "compared": taken_over.is_compared,
+        "live_again": [_key(key) for key in taken_over.live_again],
+        "set_aside": None if set_aside is None else str(set_aside),
+    }
+
+
+def _key(key: ApiKey) -> Row:
+    return {"account": key.account_id, "id": key.id, "name": key.name}

@@ -1,0 +1,39 @@
+"""Messages of the command on standard error, without the credentials that were typed."""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
+
+import click
+
+from app.client.redeem import hide
+
+
+def say(message: str) -> None:
+    """Print a message, each line under the command's name; credentials in it are hidden."""
+    for line in hide(message).splitlines():
+        click.echo(f"strongroom: {line}", err=True)
+
+
+def show_usage_error(error: click.ClickException) -> None:
+    """Print what click says of a command line; credentials in it are hidden."""
+    text = StringIO()
+    error.show(text)
+    click.echo(hide(text.getvalue()), nl=False, err=True)
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Print click's errors within, and end with their exit codes."""
+    try:
+        yield
+    except click.ClickException as error:
+        show_usage_error(error)
+        raise click.exceptions.Exit(error.exit_code) from None
+
+
+def internal_error(error: Exception) -> str:
+    """The class of an unexpected error and the place that raised it, without its text."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"internal error: {type(error).__name__} at {frame.filename}:{frame.lineno}"

@@ -1,0 +1,91 @@
+"""Run a command with its output masked, on a terminal of its own if we are on one."""
+
+import contextlib
+import os
+import selectors
+import signal
+import stat
+from collections.abc import Iterable, Mapping, Sequence
+
+from app.client.terminal.keyboard import Keyboard
+from app.client.terminal.monitor import Message, Monitor, News, Start
+from app.client.terminal.output_stream import OutputStream
+from app.client.terminal.relay import Relay
+from app.client.terminal.user_terminal import UserTerminal
+from app.masking.masker import Masker
+from app.masking.search import ValueSearch
+
+_Wire = tuple[int, int]
+"""Where output of the command is read, and where it is printed."""
+
+
+def run_masked(
+    command: Sequence[str], environment: Mapping[bytes, bytes], values: Iterable[str]
+) -> int:
+    """Run the command and give its exit code; a signal that ends it ends us as well.
+
+    Raises:
+        Refused: There is no way to start it.
+    """
+    _open_standard_streams()
+    search = ValueSearch(values)
+    user = UserTerminal.find()
+    outer, inner = user.open_alike() if user else (None, None)
+    descriptors, wires = _wire(outer, inner, user)
+    foreground = user is not None and user.is_ours() and not _in_pipeline()
+    monitor = Monitor(Start(command, environment, descriptors, inner, foreground))
+    for descriptor in {*descriptors, *([] if inner is None else [inner])} - {0, 1, 2}:
+        os.close(descriptor)
+    outputs = [OutputStream(source, sink, Masker(search)) for source, sink in wires]
+    with selectors.DefaultSelector() as selector:
+        keyboard = None if user is None or outer is None else Keyboard(user, outer, selector)
+        end = Relay(monitor, outputs, keyboard, selector).run(take_keys=foreground)
+    monitor.close()
+    return _end_alike(end)
+
+
+def _open_standard_streams() -> None:
+    """Give those that are closed nothing to read and nowhere to print, or ours would be there."""
+    opened = os.open(os.devnull, os.O_RDWR)
+    while opened <= 2:  # noqa: PLR2004 - standard error
+        os.set_inheritable(opened, True)  # noqa: FBT003 - its only form
+        opened = os.open(os.devnull, os.O_RDWR)
+    os.close(opened)
+
+
+def _wire(
+    outer: int | None, inner: int | None, user: UserTerminal | None
+) -> tuple[tuple[int, int, int], list[_Wire]]:
+    """The command's standard streams: its terminal for those that are one, else pipes.
+
+    Input shows nothing and needs no pipe. Output and errors that go to one place share a pipe,
+    and so stay in order.
+    """
+    wires: list[_Wire] = []
+    streams = [0 if inner is None or not os.isatty(0) else inner]
+    for number in (1, 2):
+        if inner is not None and os.isatty(number):
+            streams.append(inner)
+        elif streams[1:] and os.path.sameopenfile(1, 2):
+            streams.append(streams[1])
+        else:
+            source, stream = os.pipe()
+            streams.append(stream)
+            wires.append((source, number))
+    if outer is not None and user is not None:
+        wires.append((outer, next(filter(os.isatty, (1, 2)), user.descriptor)))
+    return (streams[0], streams[1], streams[2]), wires
+
+
+def _in_pipeline() -> bool:
+    """Whether another program may want the terminal: then the command gets it when it asks."""
+    return any(stat.S_ISFIFO(os.fstat(number).st_mode) for number in (0, 1))
+
+
+def _end_alike(end: Message) -> int:
+    if end.news is News.EXITED:
+        return end.number
+    with contextlib.suppress(OSError):  # SIGKILL is never handled
+        signal.signal(end.number, signal.SIG_DFL)
+    os.kill(os.getpid(), end.number)
+    return 128 + end.number

@@ -1,0 +1,1 @@
+"""Envelopes, record keys, row MACs: all that the server seals itself."""

@@ -1,0 +1,203 @@
+"""Unwrapped data keys kept for a short while, so that a value costs no provider call.
+
+The cache is bounded in size and in time, belongs to one process and is empty after a fork. A
+periodic task wipes what is over, so that nothing waits for the next access. It lends private
+copies, so that what it wipes at eviction is never in use; wiping is best effort. The record keys
+that were derived from a data key go with it.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+from weakref import WeakSet
+
+from cachetools import TTLCache
+from cryptography.hazmat.primitives import constant_time
+
+from backends.calls.single_flight import wait_for
+from backends.context import KeyContext
+from backends.data_key import DataKey, key_check, verify_key
+from backends.errors import DecryptionError
+from backends.keyring.bulkhead import WaitingRoom
+from backends.lifetime import age_seconds
+from backends.record_keys import RecordKeys, Room
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    key: DataKey
+    check: bytes
+    record_keys: RecordKeys
+
+    def wipe(self) -> None:
+        self.key.wipe()
+        self.record_keys.drop()
+
+
+class _WipingCache(TTLCache[KeyContext, _Entry, float]):
+    """Wipes what it lets go of."""
+
+    def expire(self, time: float | None = None) -> list[tuple[KeyContext, _Entry]]:
+        expired = super().expire(time)
+        for _, entry in expired:
+            entry.wipe()
+        return expired
+
+    def popitem(self) -> tuple[KeyContext, _Entry]:
+        context, entry = super().popitem()
+        entry.wipe()
+        return context, entry
+
+    def discard(self, context: KeyContext) -> None:
+        entry = self.pop(context, None)
+        if entry is not None:
+            entry.wipe()
+
+
+class DataKeyCache:
+    """Data keys by their whole identity: deployment, account and data key.
+
+    Args:
+        max_keys: How many keys are kept; the least recently used goes first.
+        ttl_seconds: How long a key is kept from when it was put in, however often it is used.
+        clock: Seconds that never go back.
+        followers: Where threads wait for another thread's ``load``.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_keys: int,
+        ttl_seconds: float,
+        clock: Callable[[], float] = age_seconds,
+        followers: WaitingRoom | None = None,
+    ) -> None:
+        self._max_keys = max_keys
+        self._ttl_seconds = ttl_seconds
+        self._clock = clock
+        self._followers = followers or WaitingRoom(None)
+        self._start_empty()
+        _caches.add(self)
+
+    @contextmanager
+    def lend(
+        self, context: KeyContext, check: bytes, load: Callable[[], DataKey]
+    ) -> Iterator[DataKey]:
+        """Lend a copy of a key, wiped when the block ends.
+
+        Threads that miss at once share one ``load``, and its error if it fails; an error is not
+        kept. The caller has verified the row that it read, on a hit as on a miss.
+
+        Args:
+            context: The key's identity.
+            check: The row's ``key_check``.
+            load: Unwraps the key; the copy that it returns belongs to the cache.
+
+        Raises:
+            DecryptionError: The row's check is not that of the key.
+            KeyUnavailable: Another thread's ``load`` takes too long, or too many wait for it.
+            KeyProviderError: What ``load`` raised.
+        """
+        key = self._copy(context, check, load)
+        try:
+            yield key
+        finally:
+            key.wipe()
+
+    def put(self, context: KeyContext, key: DataKey) -> None:
+        """Keep a copy of a new key, once its row is committed."""
+        check = key_check(key, context)
+        with self._lock:
+            self._store(context, key, check)
+
+    def forget(self, context: KeyContext) -> None:
+        """Drop a key, also one that is being loaded."""
+        with self._lock:
+            self._flights.pop(context, None)
+            self._keys.discard(context)
+
+    def expire(self) -> None:
+        """Wipe the keys whose time is over."""
+        with self._lock:
+            self._keys.expire()
+
+    def clear(self) -> None:
+        """Drop every key, also those that are being loaded."""
+        with self._lock:
+            self._flights.clear()
+            for context in list(self._keys):
+                self._keys.discard(context)
+            self._keys.expire()
+
+    def _copy(self, context: KeyContext, check: bytes, load: Callable[[], DataKey]) -> DataKey:
+        while True:
+            with self._lock:
+                self._keys.expire()
+                entry = self._keys.get(context)
+                if entry is not None:
+                    return _matching_copy(entry, check)
+                own: Future[None] = Future()
+                flight = self._flights.setdefault(context, own)
+            if flight is own:
+                return self._load(flight, context, check, load)
+            with self._followers.place():
+                wait_for(flight)
+
+    def _load(
+        self,
+        flight: Future[None],
+        context: KeyContext,
+        check: bytes,
+        load: Callable[[], DataKey],
+    ) -> DataKey:
+        try:
+            key = load()
+            verify_key(key, context, check)
+        except BaseException as error:
+            with self._lock:
+                self._end(flight, context)
+            flight.set_exception(error)
+            raise
+        with self._lock:
+            if self._end(flight, context):
+                self._store(context, key, check)
+        flight.set_result(None)
+        return key
+
+    def _end(self, flight: Future[None], context: KeyContext) -> bool:
+        """Whether the flight still counts: the key may have been dropped meanwhile."""
+        counts = self._flights.get(context) is flight
+        if counts:
+            del self._flights[context]
+        return counts
+
+    def _store(self, context: KeyContext, key: DataKey, check: bytes) -> None:
+        self._keys.discard(context)
+        self._keys[context] = _Entry(DataKey(key), check, RecordKeys(self._room))
+
+    def _start_empty(self) -> None:
+        self._lock = Lock()
+        self._room = Room()
+        self._keys = _WipingCache(self._max_keys, self._ttl_seconds, self._clock)
+        self._flights: dict[KeyContext, Future[None]] = {}
+
+
+def _matching_copy(entry: _Entry, check: bytes) -> DataKey:
+    if not constant_time.bytes_eq(entry.check, check):
+        raise DecryptionError
+    return DataKey(entry.key, entry.record_keys)
+
+
+_caches: WeakSet[DataKeyCache] = WeakSet()
+
+
+def _empty_all() -> None:
+    """Start anew in a forked child, where a lock may be held and a load under way by nobody."""
+    for cache in _caches:
+        cache._start_empty()  # noqa: SLF001
+
+
+os.register_at_fork(after_in_child=_empty_all)

@@ -1,0 +1,19 @@
+"""A data key that was opened, with the context that says whose it is."""
+
+from dataclasses import dataclass
+
+from backends.context import KeyContext
+from backends.data_key import DataKey
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedKey:
+    """An opened data key, for the time of a ``with`` block.
+
+    Attributes:
+        context: The account and the id of the key.
+        key: Its bytes; wiped when the block ends.
+    """
+
+    context: KeyContext
+    key: DataKey

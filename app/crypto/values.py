@@ -1,0 +1,69 @@
+"""Values between rows and envelopes: the one place that seals a value and the one that opens it."""
+
+from app.crypto.envelope import open_envelope, seal
+from app.crypto.opened_key import OpenedKey
+from app.domain.guarded import Mac
+from app.domain.memo import Memo
+from app.domain.secrets import SealedValue, Secret, SecretValue, StoredSecret
+from backends.context import KeyContext, ValueContext
+
+
+def seal_value(
+    lent: OpenedKey, secret: Secret, version: int, value: SecretValue, mac: Mac
+) -> StoredSecret:
+    """The row of a secret, with its value sealed under the lent data key.
+
+    Args:
+        secret: Its id and name are believed: they were made or verified just now.
+        mac: The MAC of these.
+    """
+    owner = lent.context
+    context = _context(owner, secret.id, secret.name, version)
+    return StoredSecret(
+        account_id=owner.account_id,
+        id=secret.id,
+        name=secret.name,
+        version=version,
+        data_key_id=owner.data_key_id,
+        envelope=seal(lent.key, value.reveal().encode(), context),
+        create_time_ms=secret.create_time_ms,
+        update_time_ms=secret.update_time_ms,
+        mac_key_id=mac.key_id,
+        mac=mac.tag,
+    )
+
+
+def open_value(lent: OpenedKey, secret: SealedValue | StoredSecret) -> SecretValue:
+    """The value of a row, under the data key that it names, lent.
+
+    Raises:
+        DecryptionError: The row is not what was written: any of its columns, or its envelope.
+    """
+    context = _context(lent.context, secret.id, secret.name, secret.version)
+    plaintext = open_envelope(lent.key, secret.envelope, context)
+    try:
+        return SecretValue(str(plaintext, "utf-8"))
+    finally:
+        plaintext[:] = bytes(len(plaintext))
+
+
+def _context(owner: KeyContext, secret_id: str, name: str, version: int) -> bytes:
+    identity = (owner, secret_id, name, version)
+    known = _CONTEXTS.find(identity)
+    if known is None:
+        known = ValueContext(
+            deployment_id=owner.deployment_id,
+            account_id=owner.account_id,
+            secret_id=secret_id,
+            name=name,
+            version=version,
+            data_key_id=owner.data_key_id,
+        ).to_bytes()
+        _CONTEXTS.keep(identity, known)
+    return known
+
+
+_OVERHEAD_BYTES = 1024  # of ids and of Python's objects
+_CONTEXTS = Memo[tuple[KeyContext, str, str, int], bytes](
+    8 * 1024 * 1024, lambda _, context: 5 * len(context) + _OVERHEAD_BYTES
+)

@@ -1,0 +1,1 @@
+"""Values of an operator's work: findings, backups, usage, workers."""

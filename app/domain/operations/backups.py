@@ -1,0 +1,66 @@
+"""Backups: what is in one, and what putting one back brought."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.domain.access.api_keys import ApiKey
+from app.domain.damage import DamagedRow
+
+
+@dataclass(frozen=True, slots=True)
+class NeededRootKey:
+    """A root key that opens data keys of a backup.
+
+    Attributes:
+        data_keys: The number of data keys that it opens.
+    """
+
+    key_ref: str
+    data_keys: int
+
+
+@dataclass(frozen=True, slots=True)
+class BackupContents:
+    """The content of a backup.
+
+    Attributes:
+        root_keys: Each data key needs one of those that open it.
+    """
+
+    secrets: int
+    data_keys: int
+    root_keys: tuple[NeededRootKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOver:
+    """The state of a backup that was put back.
+
+    Attributes:
+        is_verified: Whether the system data key was opened, and every MAC verified by it.
+        damaged: Rows whose MAC is wrong; they grant nothing.
+        ended_injections: The number of pending injections that were revoked, or deleted where no
+            key was there to revoke them with.
+        live_again: API keys that are live now and were not before.
+        is_compared: Whether there was another database to compare with; if not, ``live_again`` has
+            every live key.
+    """
+
+    is_verified: bool
+    damaged: tuple[DamagedRow, ...]
+    ended_injections: int
+    live_again: tuple[ApiKey, ...]
+    is_compared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A finished restore.
+
+    Attributes:
+        set_aside: The former database, ``None`` where there was none.
+    """
+
+    taken_over: TakenOver
+    contents: BackupContents
+    set_aside: Path | None

@@ -1,0 +1,1 @@
+"""Masking of values in a stream of bytes."""

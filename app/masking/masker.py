@@ -1,0 +1,74 @@
+"""Replace values in a stream of output, however the stream is cut into pieces."""
+
+from app.masking.folding import squeeze
+from app.masking.search import ValueSearch
+
+MASK = b"[masked]"
+
+_TELLING_BYTES = 4
+_SHORT_PATIENCE_SECONDS = 0.05
+_LONG_PATIENCE_SECONDS = 1.0
+
+
+class Masker:
+    """One stream in which values are replaced by ``[masked]``.
+
+    What may be the beginning of a value is held back; `patience` says for how long. What was
+    released then is remembered: if the value goes on after all, its rest is still replaced.
+    What is likely to be the beginning of a value waits until more is there, or for `finish`.
+    """
+
+    def __init__(self, search: ValueSearch) -> None:
+        self._search = search
+        self._pending = b""
+        self._spans: list[tuple[int, int]] = []  # the values in it, which may overlap
+        self._shown = 0  # how many of the pending bytes the reader has, or has a mask for
+        self._likely = 0  # where among them a value is likely to begin
+
+    def feed(self, data: bytes) -> bytes:
+        """Take a piece of the stream and give what can be shown now."""
+        self._pending += data
+        self._spans, end, likely = self._search.scan(self._pending)
+        shown = self._show(end)
+        self._pending = self._pending[end:]
+        self._spans = [(start - end, stop - end) for start, stop in self._spans if stop > end]
+        self._shown -= end
+        self._likely = likely - end
+        if not squeeze(self._pending[self._shown :]):  # line ends alone show nothing
+            self._likely = len(self._pending)
+        return shown
+
+    def release(self) -> bytes:
+        """Give up waiting, and give what was held back and is not likely to begin a value."""
+        return self._show(self._likely)
+
+    def _show(self, end: int) -> bytes:
+        """Give what is pending before ``end``, with a mask for each value that begins there."""
+        shown, at, masked_to = bytearray(), self._shown, 0
+        for start, stop in self._spans:
+            if start <= end and stop > at:
+                if start >= masked_to:
+                    shown += self._pending[at:start] + MASK
+                at = masked_to = stop
+        shown += self._pending[at:end]
+        self._shown = max(at, end)
+        return bytes(shown)
+
+    def finish(self) -> bytes:
+        """Give what was held back, and a mask for what is likely to begin a value."""
+        held = self.release()
+        rest = self._pending[self._shown :]
+        self._shown = len(self._pending)
+        return held + MASK + rest[len(rest.rstrip(b"\r\n")) :] if rest else held
+
+    def patience(self) -> float | None:
+        """For how many seconds of silence to wait before `release`; none if nothing is to be.
+
+        Up to 3 bytes tell little and are usually there by chance: 50 ms, which nobody sees, and
+        nothing at the end of a line, where programs often wait. More are rare: 1 s.
+        """
+        if self._shown >= self._likely:
+            return None
+        if len(squeeze(self._pending)) >= _TELLING_BYTES:
+            return _LONG_PATIENCE_SECONDS
+        return 0.0 if self._pending.endswith(b"\n") else _SHORT_PATIENCE_SECONDS

@@ -1,0 +1,154 @@
+"""The log: one JSON object a line on standard error, of fields that are listed here.
+
+Nothing else of a record is written, whoever logs it: no argument of a library's message, no text of
+an exception. So what a library thinks worth telling at DEBUG stays inside.
+"""
+
+import json
+import logging
+import logging.config
+import sys
+import threading
+import traceback
+from datetime import UTC, datetime
+from types import TracebackType
+
+from app.observability.log_queue import LogQueue
+
+_ALWAYS = ("timestamp", "level", "logger", "pid", "event")
+_GIVEN = (
+    "route",
+    "method",
+    "status",
+    "code",
+    "duration_ms",
+    "request_id",
+    "account_id",
+    "api_key_id",
+    "injection_id",
+    "secret_ids",
+    "detail",
+    "exception",
+    "frames",
+    "dropped",
+)
+
+FIELDS = _ALWAYS + _GIVEN
+"""All that a line may hold."""
+
+_OURS = "strongroom"
+_SERVER = "gunicorn.error"
+
+_queue: LogQueue | None = None
+
+_JSON = json.JSONEncoder(default=lambda other: type(other).__name__)
+_LOG = logging.getLogger(_OURS)
+
+
+def configure(level: str) -> None:
+    """Log to standard error from now on.
+
+    Args:
+        level: Of our own loggers, by name. Libraries are heard from WARNING on at most; gunicorn,
+            which tells at INFO what its processes do, from INFO on at most.
+    """
+    number = logging.getLevelNamesMapping()[level]
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"json": {"()": ListedFields}},
+            "handlers": {"stderr": {"()": QueueHandler, "formatter": "json"}},
+            "root": {"level": max(number, logging.WARNING), "handlers": ["stderr"]},
+            "loggers": {
+                _OURS: {"level": number},
+                _SERVER: {
+                    "level": max(number, logging.INFO),
+                    "propagate": True,
+                    "handlers": [],
+                },
+            },
+        }
+    )
+    # What would print a traceback, or the record that could not be written, past the formatter.
+    logging.raiseExceptions = False
+    threading.excepthook = _log_thread
+    sys.unraisablehook = _log_unraisable
+
+
+class ListedFields(logging.Formatter):
+    """Formats the fields that are listed, and of an exception its class and frames.
+
+    Every request passes here: a general JSON formatter takes twice its 10 microseconds.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        line: dict[str, object] = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "pid": record.process,
+            "event": _event(record),
+        }
+        held = record.__dict__
+        line.update((name, held[name]) for name in _GIVEN if held.get(name) is not None)
+        if record.exc_info and record.exc_info[0] is not None:
+            kind, _, trace = record.exc_info
+            line |= {"exception": kind.__name__, "frames": frames_of(trace)}
+        return _JSON.encode(line)
+
+
+class QueueHandler(logging.Handler):
+    """Leaves lines to the one thread that writes to standard error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._queue = _queue_of_stderr()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Add a line."""
+        try:
+            self._queue.put(self.format(record))
+        except Exception:  # noqa: BLE001 - as every handler does
+            self.handleError(record)
+
+    def flush(self) -> None:
+        """Wait until what was added is written, but not for a reader that has stalled."""
+        self._queue.flush()
+
+
+def frames_of(trace: TracebackType | None) -> list[str]:
+    """Where an exception came through, outermost first, without what it said."""
+    return [f"{each.filename}:{each.lineno} {each.name}" for each in traceback.extract_tb(trace)]
+
+
+def _event(record: logging.LogRecord) -> str:
+    # gunicorn's messages at INFO are about its own processes and addresses: no client is in them.
+    if record.name == _SERVER and record.levelno == logging.INFO:
+        return record.getMessage()
+    return record.msg if isinstance(record.msg, str) else type(record.msg).__name__
+
+
+def _log_thread(failed: threading.ExceptHookArgs) -> None:
+    if failed.exc_value is not None:
+        _LOG.error("thread_failed", exc_info=failed.exc_value)
+
+
+def _log_unraisable(failed: "sys.UnraisableHookArgs") -> None:
+    if failed.exc_value is not None:
+        _LOG.error("unraisable", exc_info=failed.exc_value)
+
+
+def _queue_of_stderr() -> LogQueue:
+    """Return the one queue of this process: lines keep their order when the log is set up anew."""
+    global _queue  # noqa: PLW0603 - as the loggers themselves are
+    if _queue is None or _queue.stream is not sys.stderr:
+        _queue = LogQueue(sys.stderr, _dropped)
+    return _queue
+
+
+def _dropped(count: int) -> str:
+    said = {"msg": "log_lines_dropped", "name": f"{_OURS}.logs", "dropped": count}
+    level = {"levelname": "WARNING", "levelno": logging.WARNING}
+    return ListedFields().format(logging.makeLogRecord(said | level))

@@ -1,0 +1,1 @@
+"""Statements on the driver: prepared, run, parsed."""

@@ -1,0 +1,149 @@
+"""Running statements: the one place where they meet a connection and its errors."""
+
+from collections.abc import Callable
+from contextlib import closing
+from functools import cache
+from operator import attrgetter, methodcaller
+from typing import Any, NoReturn, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql import ClauseElement
+
+from app.domain.errors import StorageUnavailable
+from app.repository.base import Conflict
+from app.repository.sql.driver.fields import Row
+from app.repository.sql.driver.prepared import (
+    InsertUnlessThere,
+    Parameters,
+    PreparedStatements,
+    Query,
+)
+
+T = TypeVar("T")
+
+_one: Callable[[Any], Row | None] = methodcaller("fetchone")
+_every: Callable[[Any], list[Row]] = methodcaller("fetchall")
+_written: Callable[[Any], int] = attrgetter("rowcount")
+
+
+def attempt(call: Callable[[], T]) -> T:
+    """What ``call`` gives.
+
+    Raises:
+        StorageUnavailable: The database refused. It is raised outside the handler, because the
+            driver's error may hold statement and parameters, and would stay as its context.
+    """
+    try:
+        return call()
+    except DBAPIError as error:
+        cause = cause_of(error.orig)
+    raise StorageUnavailable(cause)
+
+
+def cause_of(error: BaseException | None) -> str | None:
+    """The driver's own name of an error, as ``SQLITE_FULL``: no value is in it."""
+    name = getattr(error, "sqlite_errorname", None)
+    return name if isinstance(name, str) else None
+
+
+def run_bare(connection: Connection, statement: str) -> None:
+    """Run a statement without parameters or rows: the words of a transaction.
+
+    Raises:
+        StorageUnavailable: The database refused.
+    """
+    try:
+        with closing(connection.connection.cursor()) as cursor:
+            cursor.execute(statement)
+            return
+    except connection.dialect.loaded_dbapi.Error as error:
+        cause = cause_of(error)
+    raise StorageUnavailable(cause)
+
+
+class Statements:
+    """Runs statements on one connection and gives back plain rows.
+
+    Args:
+        connection: Where they run.
+        prepared: The statements of its dialect.
+        locks: Whether rows that may be written next are locked when they are read, where a
+            database has such locks.
+
+    Attributes:
+        has_failed: Whether the connection has failed, so that it should not be used again.
+        has_erased: Whether ciphertext was deleted or replaced.
+    """
+
+    def __init__(
+        self, connection: Connection, prepared: PreparedStatements, *, locks: bool
+    ) -> None:
+        self._open_cursor: Callable[[], Any] = connection.connection.cursor
+        self._error = connection.dialect.loaded_dbapi.Error
+        self._prepared = prepared
+        self._locks = locks
+        self.has_failed = False
+        self.has_erased = False
+
+    def end(self) -> None:
+        """Refuse every further statement: it would run outside of its transaction."""
+        self._open_cursor = _refuse
+
+    def lockable(self, statement: Query) -> Query:
+        """The same statement, locking the rows that it reads if this is a unit of work."""
+        return _locking(statement) if self._locks else statement
+
+    def first(self, statement: ClauseElement, parameters: Parameters) -> Row | None:
+        """The first row, or ``None``."""
+        return self._run(statement, parameters, _one)
+
+    def all(self, statement: ClauseElement, parameters: Parameters) -> list[Row]:
+        """Every row."""
+        return self._run(statement, parameters, _every)
+
+    def count(self, statement: ClauseElement, parameters: Parameters) -> int:
+        """The number in the one row that there is."""
+        ((number,),) = self.all(statement, parameters)
+        return int(number)
+
+    def write(self, statement: ClauseElement, parameters: Parameters) -> int:
+        """How many rows were written."""
+        return self._run(statement, parameters, _written)
+
+    def erase(self, statement: ClauseElement, parameters: Parameters) -> int:
+        """How many rows were deleted or replaced, of those that hold ciphertext."""
+        rows = self.write(statement, parameters)
+        self.has_erased = self.has_erased or rows > 0
+        return rows
+
+    def insert(self, statement: InsertUnlessThere, parameters: Parameters) -> None:
+        """Insert one row.
+
+        Raises:
+            Conflict: A row with the same unique columns is there already.
+        """
+        if not self.write(statement, parameters):
+            raise Conflict
+
+    def _run(self, statement: ClauseElement, parameters: Parameters, take: Callable[[Any], T]) -> T:
+        prepared = self._prepared[statement]
+        values = prepared.bind(parameters)
+        try:
+            with closing(self._open_cursor()) as cursor:
+                cursor.execute(prepared.sql, values)
+                return take(cursor)
+        except self._error as error:
+            self.has_failed = True
+            cause = cause_of(error)
+        # Outside the handler, as in attempt.
+        raise StorageUnavailable(cause)
+
+
+def _refuse() -> NoReturn:
+    raise RuntimeError("this unit of work has ended")
+
+
+@cache
+def _locking(statement: Query) -> Query:
+    return statement.with_for_update()

@@ -1,0 +1,110 @@
+"""Stored answers in SQL."""
+
+from dataclasses import asdict
+
+from sqlalchemy import and_, bindparam, delete, literal_column, select, tuple_, update
+
+from app.domain.idempotency import StoredAnswer
+from app.repository.base import AnswerRepository
+from app.repository.sql.driver import fields
+from app.repository.sql.driver.fields import Row
+from app.repository.sql.driver.prepared import InsertUnlessThere
+from app.repository.sql.driver.statements import Statements
+from app.repository.sql.tables import answers
+
+_OWN = answers.c.account_id == bindparam("of_account")
+_THIS = and_(
+    _OWN,
+    answers.c.api_key_id == bindparam("of_key"),
+    answers.c.request_id == bindparam("of_request"),
+)
+_EXPIRED = answers.c.expires_at_ms <= bindparam("now_ms")
+_GET = select(*answers.c).where(_THIS)
+_INSERT = InsertUnlessThere(answers)
+_FINISH = update(answers).where(_THIS).values(answer=bindparam("answer"))
+_OLDEST = select(answers.c.api_key_id, answers.c.request_id).where(_OWN, _EXPIRED)
+_HAS_EXPIRED = _OLDEST.limit(literal_column("1"))
+# Another unit of work may hold one that it claims anew: to wait for it here would be a deadlock.
+_DELETE_EXPIRED = delete(answers).where(
+    _OWN,
+    tuple_(answers.c.api_key_id, answers.c.request_id).in_(
+        _OLDEST.order_by(answers.c.expires_at_ms)
+        .limit(bindparam("most"))
+        .with_for_update(skip_locked=True)
+    ),
+)
+_LATER = answers.c.expires_at_ms > bindparam("later_ms")
+_SOME_LATER = select(answers.c.api_key_id, answers.c.request_id).where(_OWN, _LATER)
+_HAS_LATER = _SOME_LATER.limit(literal_column("1"))
+_END_LATER = (
+    update(answers)
+    .where(
+        _OWN,
+        tuple_(answers.c.api_key_id, answers.c.request_id).in_(
+            _SOME_LATER.limit(bindparam("most")).with_for_update(skip_locked=True)
+        ),
+    )
+    .values(expires_at_ms=bindparam("until_ms"))
+)
+_DELETE_THIS_IF_EXPIRED = delete(answers).where(_THIS, _EXPIRED)
+
+
+class SqlAnswers(AnswerRepository):
+    """Stored answers of idempotent requests."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def get(self, account_id: str, api_key_id: str, request_id: str) -> StoredAnswer | None:
+        """The stored answer, or ``None``; it may have expired."""
+        row = self._statements.first(_GET, _this(account_id, api_key_id, request_id))
+        return None if row is None else _parse(row)
+
+    def claim(self, answer: StoredAnswer, now_ms: int) -> bool:
+        """Insert the row unless there is one that has not expired."""
+        this = _this(answer.account_id, answer.api_key_id, answer.request_id)
+        self._statements.erase(_DELETE_THIS_IF_EXPIRED, {**this, "now_ms": now_ms})
+        return self._statements.write(_INSERT, asdict(answer)) > 0
+
+    def finish(self, answer: StoredAnswer) -> None:
+        """Write the answer of a row that this unit of work claimed."""
+        this = _this(answer.account_id, answer.api_key_id, answer.request_id)
+        self._statements.write(_FINISH, {**this, "answer": answer.answer})
+
+    def has_expired(self, account_id: str, now_ms: int) -> bool:
+        """Whether an answer of the account has expired at ``now_ms``."""
+        parameters = {"of_account": account_id, "now_ms": now_ms}
+        return self._statements.first(_HAS_EXPIRED, parameters) is not None
+
+    def has_later(self, account_id: str, later_ms: int) -> bool:
+        """Whether an answer of the account expires after ``later_ms``."""
+        parameters = {"of_account": account_id, "later_ms": later_ms}
+        return self._statements.first(_HAS_LATER, parameters) is not None
+
+    def end_later(self, account_id: str, later_ms: int, until_ms: int, limit: int) -> int:
+        """Have at most ``limit`` answers that expire after ``later_ms`` expire at ``until_ms``."""
+        parameters = {"of_account": account_id, "later_ms": later_ms, "until_ms": until_ms}
+        return self._statements.write(_END_LATER, {**parameters, "most": limit})
+
+    def delete_expired(self, account_id: str, now_ms: int, limit: int) -> int:
+        """Delete at most ``limit`` answers of the account that have expired; how many it were."""
+        parameters = {"of_account": account_id, "now_ms": now_ms, "most": limit}
+        return self._statements.erase(_DELETE_EXPIRED, parameters)
+
+
+def _this(account_id: str, api_key_id: str, request_id: str) -> dict[str, object]:
+    return {"of_account": account_id, "of_key": api_key_id, "of_request": request_id}
+
+
+@fields.parses("answers")
+def _parse(row: Row) -> StoredAnswer:
+    account_id, api_key_id, request_id, digest, data_key_id, answer, expires_at_ms = row
+    return StoredAnswer(
+        account_id=fields.text(account_id),
+        api_key_id=fields.text(api_key_id),
+        request_id=fields.text(request_id),
+        digest=fields.blob(digest),
+        data_key_id=fields.text(data_key_id),
+        answer=fields.blob(answer),
+        expires_at_ms=fields.number(expires_at_ms),
+    )

@@ -1,0 +1,44 @@
+"""Engines whose connections have every setting in force, on files that only we can see."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, NullPool, create_engine
+
+from app.domain.errors import StorageUnavailable
+from app.repository.sql.driver.statements import attempt
+from app.repository.sqlite.disk import files
+from app.repository.sqlite.settings import SettingNotInForce, open_reader, open_writer
+
+
+def reading_engine(path: Path) -> Engine:
+    """Connections that cannot write, and hold no transaction between statements."""
+    return _engine(path, open_reader).execution_options(isolation_level="AUTOCOMMIT")
+
+
+def writing_engine(path: Path) -> Engine:
+    """Connections that can write, in transactions that whoever holds them begins."""
+    return _engine(path, open_writer)
+
+
+def open_connection(engine: Engine) -> Connection:
+    """A new connection.
+
+    Raises:
+        StorageUnavailable: There is no database, it is unsafe, or a setting is not in force.
+    """
+    try:
+        return attempt(engine.connect)
+    except (SettingNotInForce, files.UnsafeFiles) as fault:
+        cause = str(fault)
+    raise StorageUnavailable(cause)
+
+
+def _engine(path: Path, opener: Callable[[Path], sqlite3.Connection]) -> Engine:
+    def create() -> sqlite3.Connection:
+        files.require_safe(path)
+        return opener(path)
+
+    # No pool: connections are held by those who use them.
+    return create_engine("sqlite://", creator=create, poolclass=NullPool, hide_parameters=True)

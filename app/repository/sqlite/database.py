@@ -1,0 +1,284 @@
+"""The database on SQLite."""
+
+import os
+import sqlite3
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+from app.domain.errors import StorageUnavailable
+from app.domain.operations.backups import BackupContents
+from app.domain.operations.findings import Findings
+from app.domain.operations.system_errors import name_of
+from app.repository.base import (
+    Database,
+    DatabaseMisconfigured,
+    Replacement,
+    Repository,
+    UnitOfWork,
+)
+from app.repository.sql import schema
+from app.repository.sql.driver.statements import attempt, cause_of
+from app.repository.sql.schema import SchemaAge
+from app.repository.sqlite.anchor import Anchor
+from app.repository.sqlite.connections import open_connection, reading_engine, writing_engine
+from app.repository.sqlite.disk import files
+from app.repository.sqlite.disk.backup import read_contents, write_backup
+from app.repository.sqlite.disk.log_number import ForeignLog, is_own_log
+from app.repository.sqlite.disk.new_file import name_beside
+from app.repository.sqlite.disk.place import look_at_place
+from app.repository.sqlite.disk.replacement import replacing
+from app.repository.sqlite.eraser import Eraser
+from app.repository.sqlite.failures import explain, is_damage
+from app.repository.sqlite.readers import Readers
+from app.repository.sqlite.settings import (
+    SettingNotInForce,
+    make_durable,
+    open_writer,
+)
+from app.repository.sqlite.writer import Writer, renumber_transaction
+
+ERASE_AFTER_S = 20.0
+
+_AGES = {
+    SchemaAge.OLDER: "the database is not at the newest migration; run: strongroom db upgrade",
+    SchemaAge.NEWER: "the database was made by a newer version of Strongroom.",
+    SchemaAge.ABANDONED: (
+        "the database was made before the first release and cannot be carried over; "
+        "set it aside and run: strongroom init"
+    ),
+}
+
+
+class SqliteDatabase(Database):
+    """One SQLite file.
+
+    Connections do not survive a fork (https://www.sqlite.org/howtocorrupt.html): those that are
+    idle are closed before it, and the child begins with none. If any was in use, SQLite in the
+    child believes in locks that only the parent holds, and the child is refused the database.
+
+    Args:
+        path: The database file, absolute.
+        erase_after_s: How long deleted ciphertext may stay in the write-ahead log, in seconds.
+    """
+
+    def __init__(self, path: Path, erase_after_s: float = ERASE_AFTER_S) -> None:
+        self._path = path
+        self._erase_after_s = erase_after_s
+        self._inherited: list[object] = []
+        self._is_torn = False
+        self._is_closed = False
+        self._start()
+        _DATABASES.add(self)
+
+    @contextmanager
+    def reading(self) -> Iterator[Repository]:
+        """Collections that can only be read, outside a transaction."""
+        try:
+            with self._readers.lend() as repository:
+                yield repository
+        finally:
+            self._let_go_if_closed()
+
+    @contextmanager
+    def writing(self) -> Iterator[UnitOfWork]:
+        """A unit of work."""
+        try:
+            with self._writer.transaction() as work:
+                try:
+                    yield work
+                finally:
+                    if work.has_erased:
+                        self._eraser.schedule()
+        finally:
+            self._let_go_if_closed()
+
+    def ping(self) -> None:
+        """Read the deployment's row."""
+        with self.reading() as repository:
+            repository.deployment.get_id()
+
+    def exists(self) -> bool:
+        """Whether there is something under the database's name."""
+        return os.path.lexists(self._path)
+
+    def check(self) -> Findings:
+        """Look at the files, the settings, the schema, the pages and the disk."""
+        findings = Findings(faults=list(files.faults(self._path)) or self._faults_inside())
+        findings.saw("database", f"{self._path}, SQLite {sqlite3.sqlite_version}")
+        findings.include(look_at_place(self._path))
+        return findings
+
+    def back_up(self, file: Path) -> BackupContents:
+        """Write what is committed now to a new file, whole or not at all, while others write."""
+        self._before_open(has_place=False)
+        write_backup(self._path, file)
+        return read_contents(file)
+
+    def replacing(self, file: Path, *, replace: bool) -> AbstractContextManager[Replacement]:
+        """A verified copy of a backup, to be put in the place of the database."""
+        return replacing(self._path, file, SqliteDatabase, replace=replace)
+
+    def upgrade(self) -> Path | None:
+        """Make the database where there is none, and bring its schema to the newest migration."""
+        self._make()
+        age = self._age()
+        if age in {SchemaAge.NEWER, SchemaAge.ABANDONED}:
+            raise DatabaseMisconfigured(_say(_AGES[age]))
+        if age is not SchemaAge.OLDER:
+            return None
+        backup = self._back_up_before_migration()
+        self._migrate()
+        return backup
+
+    def close(self) -> None:
+        """Close all connections, those in use as soon as they are given back.
+
+        The last process that closes the database empties and removes the log; any other one
+        finishes its erasures. Takes a few seconds at most.
+        """
+        self._is_closed = True
+        self._let_go()
+        self._eraser.finish()
+
+    def prepare_for_fork(self) -> None:
+        """Close what no thread uses at this moment."""
+        self._is_torn = not self._let_go()
+
+    def start_anew(self) -> None:
+        """Begin again in a forked child, without touching what belongs to its parent."""
+        self._inherited += [self._readers, self._writer, self._eraser, self._anchor]
+        self._writer.place.close()
+        self._start()
+
+    def go_on(self) -> None:
+        """Go on after a fork in the parent, to which all connections belong."""
+        self._is_torn = False
+
+    def _start(self) -> None:
+        self._readers = Readers(self._path, partial(self._before_open, has_place=False))
+        self._writer = Writer(self._path, partial(self._before_open, has_place=True))
+        self._eraser = Eraser(self._truncate_log, self._erase_after_s)
+        self._anchor = Anchor(self._path, self._writer.place)
+
+    def _before_open(self, *, has_place: bool) -> None:
+        if self._is_torn:
+            raise StorageUnavailable("The process forked while the database was in use.")
+        self._anchor.open(has_place=has_place)
+        # Who was killed may have left deleted ciphertext in the log.
+        with suppress(OSError):
+            if not self._is_closed and files.log_of(self._path).stat().st_size:
+                self._eraser.schedule()
+
+    def _let_go_if_closed(self) -> None:
+        if self._is_closed:
+            self._let_go()
+
+    def _let_go(self) -> bool:
+        """Close what no thread uses at this moment. Returns whether that was all."""
+        has_readers = not self._readers.close()
+        has_writer = not self._writer.close()
+        if has_readers or has_writer:
+            return False
+        self._anchor.close()
+        return True
+
+    def _truncate_log(self) -> bool:
+        try:
+            with self._writer.place.hold(), closing(open_writer(self._path)) as connection:
+                busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                return bool(busy == 0)
+        except (sqlite3.Error, SettingNotInForce, StorageUnavailable):
+            return False
+
+    def _back_up_before_migration(self) -> Path | None:
+        with closing(open_connection(reading_engine(self._path))) as connection:
+            if attempt(lambda: schema.is_empty(connection)):
+                return None
+        file = name_beside(self._path, "before-upgrade")
+        write_backup(self._path, file)
+        return file
+
+    def _migrate(self) -> None:
+        engine = writing_engine(self._path)
+        with (
+            self._writer.place.hold(),
+            closing(open_connection(engine)) as connection,
+            connection.begin() as transaction,
+        ):
+            attempt(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+            renumber_transaction(connection)
+            attempt(lambda: schema.upgrade(connection))
+            attempt(transaction.commit)
+
+    def _make(self) -> None:
+        try:
+            files.create(self._path)
+            with self._writer.place.hold():
+                if not is_own_log(self._path):
+                    raise ForeignLog
+                make_durable(self._path)
+        except (files.UnsafeFiles, SettingNotInForce) as fault:
+            raise DatabaseMisconfigured(_say(str(fault))) from None
+        except StorageUnavailable as error:
+            cause = error.cause
+        except OSError as error:
+            cause = name_of(error)
+        except sqlite3.Error as error:
+            cause = cause_of(error)
+        else:
+            return
+        raise DatabaseMisconfigured(_say(f"the database cannot be made or opened ({cause})."))
+
+    def _faults_inside(self) -> list[str]:
+        try:
+            age = self._age()
+            if age is not SchemaAge.CURRENT:
+                return [_say(_AGES[age])]
+            if self._is_damaged():
+                return [_say(explain("SQLITE_CORRUPT"))]
+            self._prove_that_commits_last()
+            files.require_room(self._path)
+        except StorageUnavailable as error:
+            return [_say(explain(error.cause))]
+        except OSError as error:
+            return [_say(f"the disk cannot take {files.ROOM_BYTES} bytes ({name_of(error)}).")]
+        return []
+
+    def _age(self) -> SchemaAge:
+        self._before_open(has_place=False)
+        with closing(open_connection(reading_engine(self._path))) as connection:
+            return attempt(lambda: schema.age(connection))
+
+    def _is_damaged(self) -> bool:
+        """Whether the pages of the file do not fit together; single rows are not looked at."""
+        self._before_open(has_place=False)
+        with closing(open_connection(reading_engine(self._path))) as connection:
+            found = attempt(lambda: connection.exec_driver_sql("PRAGMA quick_check").fetchall())
+        return any(is_damage(line) for (line,) in found)
+
+    def _prove_that_commits_last(self) -> None:
+        """Commit the number of a transaction: what is rolled back never reaches the disk."""
+        with self.writing() as work:
+            work.commit()
+
+
+def _say(fault: str) -> str:
+    return fault if fault.startswith(files.SETTING) else f"{files.SETTING}: {fault}"
+
+
+_DATABASES: weakref.WeakSet[SqliteDatabase] = weakref.WeakSet()
+
+
+def _tell_all(what: Callable[[SqliteDatabase], None]) -> None:
+    for database in list(_DATABASES):
+        what(database)
+
+
+os.register_at_fork(
+    before=lambda: _tell_all(SqliteDatabase.prepare_for_fork),
+    after_in_parent=lambda: _tell_all(SqliteDatabase.go_on),
+    after_in_child=lambda: _tell_all(SqliteDatabase.start_anew),
+)

@@ -1,0 +1,1 @@
+"""Database files: made, locked, numbered, backed up, replaced."""

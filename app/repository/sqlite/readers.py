@@ -1,0 +1,52 @@
+"""Readers: connections that cannot write, held open and lent to one thread at a time."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from app.repository.sql.collections import SqlRepository
+from app.repository.sql.driver.prepared import PreparedStatements
+from app.repository.sqlite.connections import open_connection, reading_engine
+
+
+class Readers:
+    """Lends repositories on held connections; there are as many as were ever lent at once.
+
+    Args:
+        path: The database file.
+        before_open: Called before a connection is opened; may refuse.
+    """
+
+    def __init__(self, path: Path, before_open: Callable[[], None]) -> None:
+        self._before_open = before_open
+        self._engine = reading_engine(path)
+        self._prepared = PreparedStatements(self._engine.dialect)
+        self._idle: deque[SqlRepository] = deque()
+        self._lent: set[SqlRepository] = set()
+
+    @contextmanager
+    def lend(self) -> Iterator[SqlRepository]:
+        """A repository for the time of a ``with`` block."""
+        repository = self._take()
+        self._lent.add(repository)
+        try:
+            yield repository
+        finally:
+            self._lent.discard(repository)
+            if repository.has_failed:
+                repository.connection.close()
+            else:
+                self._idle.append(repository)
+
+    def close(self) -> bool:
+        """Close every connection that is not lent; whether these are all."""
+        while self._idle:
+            self._idle.pop().connection.close()
+        return not self._lent
+
+    def _take(self) -> SqlRepository:
+        with suppress(IndexError):
+            return self._idle.pop()
+        self._before_open()
+        return SqlRepository(open_connection(self._engine), self._prepared)

@@ -1,0 +1,18 @@
+"""gunicorn's log, written as ours is."""
+
+import logging
+from typing import Any
+
+from gunicorn.glogging import Logger
+
+from app.observability.logs import configure
+
+
+class GunicornLog(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """Sets up logging in the master, before it forks, and again when it reloads."""
+
+    def setup(self, cfg: Any) -> None:  # noqa: ANN401 - gunicorn has no types
+        """Replace gunicorn's handlers with ours; it keeps no access log."""
+        super().setup(cfg)
+        configure(cfg.loglevel.upper())
+        logging.captureWarnings(capture=True)  # they would wait for a reader that has stalled

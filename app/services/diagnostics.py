@@ -1,0 +1,152 @@
+"""What is wrong with a deployment before it starts: all faults at once, none with a value in it."""
+
+from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
+from app.domain.data_keys import StoredDataKey
+from app.domain.errors import DomainError, NotInitialised
+from app.domain.life import has_begun
+from app.domain.operations.findings import Findings
+from app.repository.base import Database
+from app.services.clock import Clock
+from app.services.keys.providers import Entry, entries
+from app.services.keys.system_key import SystemKey
+from app.services.keys.wrappings import to_wrapped_key
+from backends.context import KeyContext
+from backends.errors import KeyProviderConfigError, KeyProviderError, KeyUnavailable
+from backends.keyring.keyring import Keyring
+from backends.keyring.misconfigured import faults_of
+from backends.keyring.proof import prove_generating, prove_rewrapping, prove_unwrapping
+from backends.keyring.rewrapping import HeldKey
+from backends.provider import KeyProvider
+
+NOTHING_HELD = HeldKey(KeyContext("check", "check", "check"), b"", ())
+
+
+class Checkup:
+    """Looks at the database and the keyring as ``strongroom check`` does."""
+
+    def __init__(
+        self, database: Database, keyring: Keyring, system_key: SystemKey, clock: Clock
+    ) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._system_key = system_key
+        self._clock = clock
+
+    def run(self) -> Findings:
+        """Look at all of it."""
+        findings = self._database.check()
+        if not findings.ok:
+            findings.include(look_at_providers(self._keyring))
+            return findings
+        findings.include(look_at_providers(self._keyring, self._held_system_key()))
+        if not faults_of(self._keyring):  # which may own what the others do not
+            self._look_at_system_key(findings)
+            self._look_at_orphans(findings)
+        return findings
+
+    def _held_system_key(self) -> HeldKey:
+        """Its rows as they stand; what is wrong with them is told when it is opened."""
+        try:
+            with self._database.reading() as repository:
+                deployment_id = repository.deployment.get_id()
+                stored = repository.data_keys.get_active(SYSTEM_ACCOUNT_ID)
+        except DomainError:
+            return NOTHING_HELD
+        if deployment_id is None or stored is None:
+            return NOTHING_HELD
+        return _held(deployment_id, stored)
+
+    def _look_at_system_key(self, findings: Findings) -> None:
+        try:
+            opened = self._system_key.opened()
+        except (NotInitialised, KeyProviderConfigError) as error:
+            findings.refuse(str(error))
+        except (DomainError, KeyProviderError) as error:
+            findings.refuse(f"STRONGROOM_KEYS: the system data key does not open: {error}")
+        else:
+            findings.saw("system data key", f"{opened.context.data_key_id}, opened")
+            findings.saw("system key fingerprint", opened.fingerprint.text)
+            self._look_at_clock(findings)
+
+    def _look_at_clock(self, findings: Findings) -> None:
+        """Warn of a clock that is behind: what was made since then is refused until it catches up.
+
+        The system data key was made first of all, so nothing can be older.
+        """
+        with self._database.reading() as repository:
+            stored = repository.data_keys.get_active(SYSTEM_ACCOUNT_ID)
+        if stored and not has_begun(stored.record.unverified.created_at_ms, self._clock()):
+            findings.warn(
+                "This machine's clock is behind: the deployment was made later. Set it; until then"
+                " API keys that expire and injections are refused."
+            )
+
+    def _look_at_orphans(self, findings: Findings) -> None:
+        try:
+            with self._database.reading() as repository:
+                refs = [ref for ref in repository.wrappings.counts() if self._keyring.owns(ref)]
+                orphans = repository.data_keys.count_without(refs)
+        except DomainError as error:
+            findings.refuse(f"STRONGROOM_DATABASE_URL: {error}")
+            return
+        if orphans:
+            findings.refuse(f"STRONGROOM_KEYS: no listed provider could open {orphans} data keys.")
+
+
+def look_at_providers(keyring: Keyring, system_key: HeldKey = NOTHING_HELD) -> Findings:
+    """Have each provider do its part.
+
+    What it refuses is a fault; being out of reach is one only if no other provider can unwrap.
+
+    Args:
+        keyring: The providers, or what stands for those that could not be built.
+        system_key: The rows of the system data key, for those that made a wrapping of it.
+    """
+    findings, unreachable = Findings(), []
+    can_unwrap = False
+    for entry in entries(keyring):
+        try:
+            key_ref = _prove(entry, system_key)
+        except KeyUnavailable as error:
+            unreachable.append(entry.says(str(error)))
+        except KeyProviderError as error:
+            findings.refuse(entry.says(str(error)))
+        else:
+            findings.saw(entry.setting, f"{key_ref}, {entry.role}")
+            can_unwrap = can_unwrap or entry.role != "escrow"
+    if can_unwrap:
+        findings.warnings += unreachable
+    else:
+        findings.faults[:0] = unreachable
+    return findings
+
+
+def _prove(entry: Entry, system_key: HeldKey) -> str | None:
+    """Have a provider open its wrapping of the system key, and wrap in each way that is its part.
+
+    One that only unwraps and has no wrapping of it yet makes one of another key, to open that.
+
+    Returns:
+        The key_ref that its new wrappings get.
+    """
+    member, context = entry.member, system_key.context
+    provider = member.provider
+    status = member.status()  # first: some know what they own only once they were asked
+    own = system_key.owned_by(provider)
+    if isinstance(provider, KeyProvider):
+        if own:
+            prove_unwrapping(member, provider, own[0], context, system_key.check)
+        if entry.role == "wraps" or (entry.role == "unwraps" and not own):
+            prove_generating(member, provider, context)
+    if entry.role != "unwraps":
+        prove_rewrapping(member, context)
+    if not status.healthy:
+        raise KeyProviderError(status.detail)
+    return status.key_ref
+
+
+def _held(deployment_id: str, stored: StoredDataKey) -> HeldKey:
+    record = stored.record.unverified
+    context = KeyContext(deployment_id, SYSTEM_ACCOUNT_ID, record.id)
+    wrappings = tuple(to_wrapped_key(each.unverified) for each in stored.wrappings)
+    return HeldKey(context, record.check, wrappings)

@@ -1,0 +1,386 @@
+"""The system data key: what keys the server's own hashes and seals its stored answers.
+
+It is a data key like any other, of the account ``_system``, and it covers its own rows. There is no
+second master secret. A process keeps it once opened, so that refusing, listing and deleting go on
+while every provider is down. What grants something needs a young proof that a listed provider still
+opens it.
+"""
+
+from contextlib import suppress
+from enum import StrEnum
+from typing import TypeVar
+
+from cryptography.hazmat.primitives import constant_time
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
+
+from app.crypto.row_macs import UnknownLayout, row_bytes
+from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
+from app.domain.damage import DamagedRow
+from app.domain.data_keys import DataKeyRecord, DataKeyState, StoredDataKey, Wrapping
+from app.domain.errors import DomainError, NotInitialised, TamperedRow
+from app.domain.guarded import Guardable, Guarded, Mac, tampered
+from app.domain.ids import DATA_KEY, DEPLOYMENT, new_id
+from app.domain.memo import Memo
+from app.repository.base import Conflict, Database
+from app.services.clock import Clock
+from app.services.errors import SystemKeyUnreadable
+from app.services.keys.fenced import not_owned, owns_any, unwrap, without_retired
+from app.services.keys.root_key_proof import RootKeyProof
+from app.services.keys.wrappings import new_wrapping, refusing_retired_keys, to_wrapped_key
+from backends.calls.request_deadline import request_deadline
+from backends.context import KeyContext
+from backends.data_key import DataKey, derive, key_check
+from backends.errors import (
+    DecryptionError,
+    KeyProviderConfigError,
+    KeyProviderError,
+    KeyUnavailable,
+)
+from backends.fingerprint import SystemKeyFingerprint
+from backends.keyring.bulkhead import Turn
+from backends.keyring.keyring import Keyring
+from backends.keyring.proof import Openings, try_openings
+
+Row = TypeVar("Row", bound=Guardable)
+
+_REMEMBERED_BYTES = 8 * 1024 * 1024
+_OVERHEAD_BYTES = 1024  # of Python's objects, for each row
+_FINGERPRINT = "STRONGROOM_SYSTEM_KEY_FINGERPRINT"
+_PROOF_SECONDS = 8.0  # for all providers together, in the background
+_GOOD_S = 20.0
+_BAD_S = 3.0
+
+
+class Purpose(StrEnum):
+    """What a keyed hash is for; each purpose has a key of its own."""
+
+    ROW = "row"
+    API_KEY_TOKEN = "api-key-token"  # noqa: S105 - a purpose, not a password
+    REQUEST = "request"
+    INJECTION_TOKEN = "injection-token"  # noqa: S105 - a purpose, not a password
+    REDEEM_NONCE = "redeem-nonce"
+
+
+class OpenedSystemKey:
+    """The opened system data key, and what it is used for.
+
+    The key of every purpose is derived once.
+    """
+
+    def __init__(self, context: KeyContext, key: DataKey) -> None:
+        self.context = context
+        self.key = key
+        self._macs = {purpose: HMAC(self._derive(purpose), SHA256()) for purpose in Purpose}
+        self._verified = Memo[Guarded[Guardable], Guardable](_REMEMBERED_BYTES, _size)
+
+    @property
+    def fingerprint(self) -> SystemKeyFingerprint:
+        """What tells this key from a planted one."""
+        return SystemKeyFingerprint.of(self.key, self.context)
+
+    def digest(self, purpose: Purpose, data: bytes) -> bytes:
+        """The 32-byte keyed hash of ``data`` (HMAC-SHA-256) for one purpose."""
+        hmac = self._macs[purpose].copy()
+        hmac.update(data)
+        return hmac.finalize()
+
+    def matches(self, purpose: Purpose, data: bytes, digest: bytes) -> bool:
+        """Whether ``digest`` is the keyed hash of ``data``, in constant time."""
+        return constant_time.bytes_eq(self.digest(purpose, data), digest)
+
+    def guard(self, row: Row) -> Guarded[Row]:
+        """Cover ``row`` with a MAC, in the layout that is written."""
+        layout = row.mac_layouts.written
+        digest = self.digest(Purpose.ROW, row_bytes(row, layout))
+        return Guarded(row, Mac(self.context.data_key_id, bytes((layout,)) + digest))
+
+    def verify(self, guarded: Guarded[Row]) -> Row:
+        """The row, now to be believed.
+
+        Raises:
+            TamperedRow: The row or its MAC is not what this server wrote.
+        """
+        row, mac = guarded.unverified, guarded.mac
+        if mac.key_id != self.context.data_key_id or not self._covers(mac, row):
+            raise tampered(row)
+        return row
+
+    def verify_stored(
+        self, stored: Guarded[Row] | DamagedRow, account_id: str | None = None
+    ) -> Row | DamagedRow:
+        """A row of a list: itself to be believed, or as damaged.
+
+        Args:
+            account_id: Whose list it is; ``None`` for an operator's of all accounts.
+        """
+        if isinstance(stored, DamagedRow):
+            return stored
+        try:
+            row = self.verify(stored)
+        except TamperedRow as error:
+            return error.row
+        is_listed = account_id is None or row.columns().get("account_id") == account_id
+        return row if is_listed else tampered(row).row
+
+    def verify_often(self, guarded: Guarded[Row]) -> Row:
+        """The same, for rows that many requests read: what was verified before is remembered.
+
+        A row that differs in anything, its MAC included, is another one.
+
+        Raises:
+            TamperedRow: The row or its MAC is not what this server wrote.
+        """
+        if self._verified.find(guarded) is None:
+            self._verified.keep(guarded, self.verify(guarded))
+        return guarded.unverified
+
+    def _covers(self, mac: Mac, row: Guardable) -> bool:
+        try:
+            covered = row_bytes(row, mac.layout)
+        except UnknownLayout:
+            return False
+        return self.matches(Purpose.ROW, covered, mac.tag[1:])
+
+    def _derive(self, purpose: Purpose) -> bytes:
+        label = f"strongroom/v1/mac/{purpose}|".encode()
+        return derive(self.key, label, self.context.to_bytes())
+
+
+def _size(_: Guarded[Guardable], row: Guardable) -> int:
+    values = row.columns().values()
+    return _OVERHEAD_BYTES + sum(len(value) for value in values if isinstance(value, str | bytes))
+
+
+class SystemKey:
+    """Opens the system data key once a process, and makes it once a deployment.
+
+    Args:
+        proof: Remembers when a listed provider last opened it.
+        fingerprint: The text of the only one to be believed; ``None`` for any that opens.
+
+    Attributes:
+        opened_by: The key_refs by which ``open_by_all`` last opened it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        keyring: Keyring,
+        clock: Clock,
+        proof: RootKeyProof,
+        fingerprint: str | None = None,
+    ) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._clock = clock
+        self._proof = proof
+        self._fingerprint = fingerprint
+        self._opened: OpenedSystemKey | None = None
+        self._turn = Turn(keyring.followers)
+        self.opened_by: frozenset[str] = frozenset()
+
+    def opened(self) -> OpenedSystemKey:
+        """The system data key, opened by the first call that can.
+
+        Raises:
+            NotInitialised: The database has none.
+            SystemKeyUnreadable: Its row or a wrapping of it was edited, or is of other keys.
+            KeyProviderError: No provider opens it now.
+        """
+        if self._opened is None:
+            with self._turn.wait():
+                if self._opened is None:
+                    self._opened = self._verified()
+        return self._opened
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this process has opened the key."""
+        return self._opened is not None
+
+    def require_proof(self) -> None:
+        """Refuse what grants something, unless a listed provider opened the key of late.
+
+        Call it outside of transactions: a provider may have to be asked.
+
+        Raises:
+            SystemKeyUnreadable: Its row or a wrapping of it was edited.
+            KeyProviderError: No listed provider opens it now.
+        """
+        if self._proof.holds:
+            return
+        opened = self.opened()
+        with self._turn.wait():
+            if not self._proof.holds:
+                self._prove_or_refuse(opened)
+
+    def renew_proof(self) -> None:
+        """Look after the proof in the background: every few seconds, in a process that serves."""
+        self._keyring.refresh()
+        if self._keyring.remote and not self._proof.is_due:
+            return
+        with suppress(KeyProviderError, DomainError):
+            self.open_by_all()
+
+    def open_by_all(self) -> None:
+        """Have listed providers open every wrapping whose root key was not retired.
+
+        Raises:
+            NotInitialised: The database has no system data key.
+            TamperedRow: Its row or a wrapping of it was edited.
+            KeyProviderError: This process has not opened it yet, and cannot now.
+        """
+        with request_deadline(_PROOF_SECONDS):
+            if not self.is_open and not self.is_proved():  # which does not wait for others
+                raise KeyUnavailable("The system data key is not open yet.")
+            opened = self.opened()
+            with self._turn.wait():
+                self.opened_by = self._prove(opened, until_one=False).key_refs
+
+    def is_proved(self) -> bool:
+        """Whether a listed provider opens the key, at most 20 seconds ago.
+
+        One caller asks; the others get the answer of before. A failure holds for 3 seconds in a
+        process that never opened the key.
+        """
+        held_s = _GOOD_S if self.is_open else _BAD_S
+        if not self._proof.was_tried_within(held_s):
+            with suppress(KeyProviderError, DomainError), self._turn.take():
+                self._try()
+        return self.is_open and not self._proof.has_failed
+
+    def create(self) -> bool:
+        """Make the deployment id and the system data key where the database has none.
+
+        Two processes may do this at once: one of them makes both, and both then open the same key.
+
+        Returns:
+            Whether the database had none.
+
+        Raises:
+            KeyProviderError: A provider could not wrap the new key; nothing was made.
+        """
+        with self._database.reading() as repository:
+            exists = repository.deployment.get_id() is not None
+        if not exists:
+            if self._fingerprint is not None:
+                raise KeyProviderConfigError(f"{_FINGERPRINT}: the database has no system key yet.")
+            self._add(new_id(DEPLOYMENT))
+        self.opened()
+        return not exists
+
+    def _try(self) -> None:
+        if self._opened is None:
+            self._opened = self._verified()
+        else:
+            self._prove(self._opened, until_one=True)
+
+    def _verified(self) -> OpenedSystemKey:
+        asked_at = self._proof.now()
+        try:
+            opened, failure = self._open()
+        except (DecryptionError, TamperedRow):
+            self._proof.failed((), str(SystemKeyUnreadable()))
+            raise SystemKeyUnreadable from None
+        except (KeyProviderError, DomainError) as error:
+            self._proof.failed((), str(error))
+            raise
+        if failure is None:
+            self._proof.succeeded(asked_at)
+        else:
+            self._proof.failed((failure,), str(failure))
+        return opened
+
+    def _open(self) -> tuple[OpenedSystemKey, KeyProviderError | None]:
+        """The key, and why its opening is no proof: only a retired root key opens it still."""
+        with self._database.reading() as repository:
+            deployment_id = repository.deployment.get_id()
+            stored = repository.data_keys.get_active(SYSTEM_ACCOUNT_ID)
+            fences = repository.wrappings.fences()
+        if deployment_id is None or stored is None:
+            raise NotInitialised
+        record = stored.record.unverified
+        context = KeyContext(deployment_id, SYSTEM_ACCOUNT_ID, record.id)
+        wrapped = [to_wrapped_key(each.unverified) for each in stored.wrappings]
+        key, failure = unwrap(self._keyring, wrapped, fences, context, record.check)
+        opened = OpenedSystemKey(context, key)
+        verify_data_key(opened, stored)
+        self._recognise(opened)
+        return opened, failure
+
+    def _recognise(self, opened: OpenedSystemKey) -> None:
+        if self._fingerprint not in {None, opened.fingerprint.text}:
+            raise KeyProviderConfigError(f"{_FINGERPRINT}: the database holds another system key.")
+
+    def _prove_or_refuse(self, opened: OpenedSystemKey) -> None:
+        try:
+            openings = self._prove(opened, until_one=True)
+        except TamperedRow:
+            raise SystemKeyUnreadable from None
+        if openings.key_refs:
+            return
+        failure = openings.failures[-1]
+        raise SystemKeyUnreadable if isinstance(failure, DecryptionError) else failure
+
+    def _prove(self, opened: OpenedSystemKey, *, until_one: bool) -> Openings:
+        """Have listed providers open the key's wrappings anew, as they stand, and remember it."""
+        asked_at = self._proof.now()
+        try:
+            openings = self._try_openings(opened, until_one=until_one)
+        except DomainError as error:
+            self._proof.failed((), str(error))
+            raise
+        if openings.key_refs:
+            self._proof.succeeded(asked_at)
+        else:
+            self._proof.failed(openings.failures, str(openings.failures[-1]))
+        return openings
+
+    def _try_openings(self, opened: OpenedSystemKey, *, until_one: bool) -> Openings:
+        with self._database.reading() as repository:
+            stored = repository.data_keys.get_active(SYSTEM_ACCOUNT_ID)
+            fences = repository.wrappings.fences()
+        if stored is None:
+            raise NotInitialised
+        record = verify_data_key(opened, stored)
+        wrapped = [to_wrapped_key(each.unverified) for each in stored.wrappings]
+        usable = without_retired(wrapped, fences, self._keyring)
+        if not owns_any(self._keyring, usable):
+            return Openings(frozenset(), (not_owned(self._keyring, fences),))
+        owners = self._keyring.owners(usable)
+        return try_openings(owners, opened.context, record.check, until_one=until_one)
+
+    def _add(self, deployment_id: str) -> None:
+        context = KeyContext(deployment_id, SYSTEM_ACCOUNT_ID, new_id(DATA_KEY))
+        key, wrapped = self._keyring.generate(context)
+        opened = OpenedSystemKey(context, key)
+        record = DataKeyRecord(
+            account_id=SYSTEM_ACCOUNT_ID,
+            id=context.data_key_id,
+            state=DataKeyState.ACTIVE,
+            check=key_check(key, context),
+            created_at_ms=self._clock(),
+        )
+        wrappings = [opened.guard(new_wrapping(each, context, self._keyring)) for each in wrapped]
+        try:
+            with suppress(Conflict), refusing_retired_keys(), self._database.writing() as work:
+                work.deployment.add(deployment_id)
+                work.data_keys.add(opened.guard(record), wrappings)
+                work.commit()
+        finally:
+            key.wipe()
+
+
+def verify_data_key(opened: OpenedSystemKey, stored: StoredDataKey) -> DataKeyRecord:
+    """The record of a stored data key, after its MAC and that of every wrapping was verified.
+
+    Raises:
+        TamperedRow: One of them is not what this server wrote, or belongs to another data key.
+    """
+    record = opened.verify_often(stored.record)
+    for guarded in stored.wrappings:
+        wrapping: Wrapping = opened.verify_often(guarded)
+        if (wrapping.account_id, wrapping.data_key_id) != (record.account_id, record.id):
+            raise tampered(wrapping)
+    return record

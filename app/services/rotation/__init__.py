@@ -1,0 +1,1 @@
+"""Moves between root keys: rewrap, re-encrypt, retire, recover."""

@@ -1,0 +1,29 @@
+"""Data keys opened in batches, before a sweep needs them one after the other."""
+
+from collections.abc import Sequence
+
+from app.crypto.data_key_cache import DataKeyCache
+from backends.data_key import DataKey
+from backends.errors import KeyProviderError
+from backends.keyring.keyring import Keyring
+from backends.keyring.rewrapping import HeldKey, Opened, open_many
+
+
+class OpenedAhead:
+    """Fills the cache of data keys; one that it lets go of too early is opened again by itself."""
+
+    def __init__(self, keyring: Keyring, cache: DataKeyCache) -> None:
+        self._keyring = keyring
+        self._cache = cache
+
+    def open(self, held: Sequence[HeldKey]) -> list[KeyProviderError | None]:
+        """Open data keys; for each, in order, why it does not open, or ``None``."""
+        opened = open_many(self._keyring, held)
+        return [self._keep(key, each) for key, each in zip(opened, held, strict=True)]
+
+    def _keep(self, opened: Opened, held: HeldKey) -> KeyProviderError | None:
+        if not isinstance(opened, DataKey):
+            return opened
+        self._cache.put(held.context, opened)
+        opened.wipe()
+        return None

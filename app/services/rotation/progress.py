@@ -1,0 +1,130 @@
+"""Progress of a sweep, and the pace that it keeps."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from app.domain.damage import DamagedRow
+from app.services.keys.failure_reasons import Cause
+
+NAMED_ROWS = 100
+"""How many damaged rows are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a sweep is.
+
+    Attributes:
+        done: Rows looked at.
+        total: Rows to look at, as counted at the start.
+        changed: Rows written, or that would be in a dry run.
+        causes: How many data keys could not be done, by why; they stay as they were.
+        seconds_left: Estimated from the pace so far; ``None`` at the start.
+        unit: What the rows hold.
+        damaged: The first 100 rows that were found damaged.
+    """
+
+    done: int
+    total: int
+    changed: int
+    causes: Mapping[Cause, int]
+    seconds_left: float | None
+    unit: str = "data keys"
+    damaged: tuple[DamagedRow, ...] = ()
+
+    @property
+    def failed(self) -> int:
+        """How many data keys could not be done."""
+        return sum(self.causes.values())
+
+
+Report = Callable[[Progress], None]
+
+
+class Pace:
+    """Counts a sweep's rows, reports them, and holds it to a number of rows a second.
+
+    The bound is on rows that are worked on: to look at what is done already costs no provider and
+    no writer anything.
+
+    Args:
+        total: Rows to look at.
+        rate: Rows a second at most; ``None`` for no bound.
+        report: Told after each batch.
+        unit: What the rows hold.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        rate: float | None,
+        report: Report,
+        *,
+        unit: str = "data keys",
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._total = total
+        self._rate = rate
+        self._report = report
+        self._unit = unit
+        self._clock = clock
+        self._sleep = sleep
+        self._started = self._due = clock()
+        self._done = self._changed = 0
+        self._causes: Counter[Cause] = Counter()
+        self._damaged: dict[DamagedRow, None] = {}
+
+    @property
+    def most(self) -> int:
+        """The largest batch that keeps to the bound: what it allows in a second, or one row."""
+        return sys.maxsize if self._rate is None else max(1, int(self._rate))
+
+    def wait(self, rows: int) -> None:
+        """Before work on a batch of so many rows: wait until the bound allows it.
+
+        Time that an earlier batch took too long is not made up for.
+        """
+        if self._rate is None or not rows:
+            return
+        self._sleep(max(self._due - self._clock(), 0.0))
+        self._due = self._clock() + rows / self._rate
+
+    def step(
+        self,
+        *,
+        done: int,
+        changed: int,
+        causes: Counter[Cause],
+        damaged: Iterable[DamagedRow] = (),
+    ) -> None:
+        """Count a batch that was looked at, and report."""
+        self.note(damaged)
+        self._done += done
+        self._changed += changed
+        self._causes += causes
+        self._report(self.progress())
+
+    def note(self, damaged: Iterable[DamagedRow]) -> None:
+        """Name damaged rows with the progress."""
+        for row in islice(damaged, NAMED_ROWS - len(self._damaged)):
+            self._damaged[row] = None
+
+    def progress(self) -> Progress:
+        """How far the sweep is."""
+        left = max(self._total - self._done, 0)
+        elapsed = self._clock() - self._started
+        seconds_left = left * elapsed / self._done if self._done else None
+        return Progress(
+            done=self._done,
+            total=self._total,
+            changed=self._changed,
+            causes=Counter(self._causes),
+            seconds_left=seconds_left,
+            unit=self._unit,
+            damaged=tuple(self._damaged),
+        )

@@ -1,0 +1,178 @@
+"""The part of a recovery that writes: data keys get wrappings by the present keyring."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
+from app.domain.data_keys import DataKeyRecord, DataKeyState
+from app.repository.base import Conflict, Database, UnitOfWork
+from app.services.keys.failure_reasons import Cause, cause_of
+from app.services.keys.providers import wrapping_entries
+from app.services.keys.sweep import VerifiedDataKey
+from app.services.keys.system_key import OpenedSystemKey
+from app.services.keys.wrappings import new_wrapping, superseded, to_wrapping
+from app.services.rotation.new_wrappings import NewWrapping, store_all
+from backends.data_key import DataKey, verify_key
+from backends.errors import DecryptionError, KeyProviderError, UnknownKey
+from backends.keyring.bounded_provider import Member
+from backends.keyring.keyring import Keyring
+from backends.keyring.rewrapping import HeldKey, proved, wrap_opened
+from backends.provider import KeyWrapper, WrappedKey
+from backends.recovery.keys import RecoveryPrivateKey
+
+
+class Restoring:
+    """Opens data keys with a recovery key, and wraps them anew.
+
+    Args:
+        opened: The system data key, by which every row was verified.
+        private: The recovery key.
+
+    Raises:
+        KeyUnavailable: The first provider or an escrow key cannot tell its current key_ref.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        keyring: Keyring,
+        opened: OpenedSystemKey,
+        private: RecoveryPrivateKey,
+    ) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._targets = {ref: entry.member for ref, entry in wrapping_entries(keyring).items()}
+        self._opened = opened
+        self._private = private
+
+    def restore(
+        self, keys: Sequence[VerifiedDataKey], *, dry_run: bool
+    ) -> tuple[int, Counter[Cause]]:
+        """Give data keys what they lack; those that have all of it stay as they are.
+
+        Args:
+            keys: A batch of them.
+            dry_run: Only find out what they lack, and whether they open.
+
+        Returns:
+            How many were changed, and how many could not be, by why.
+        """
+        lacking = {ref: self._lacking(ref, keys) for ref in self._targets}
+        wanted = {key.record.id: key for each in lacking.values() for key in each}
+        if dry_run:
+            failed = self._refusals(wanted.values())
+            return len(wanted) - len(failed), Counter(failed.values())
+        new, failed = self._wrap(lacking, wanted.values())
+        failed |= store_all(self._database, new, self._store)
+        return len(wanted) - len(failed), Counter(failed.values())
+
+    def _lacking(self, ref: str, keys: Sequence[VerifiedDataKey]) -> list[VerifiedDataKey]:
+        """Those without a wrapping by ``ref`` that opens.
+
+        A root key that was made anew in the place of a lost one has its key_ref.
+        """
+        having = [
+            (key, wrapped)
+            for key in keys
+            for wrapped in key.held.wrappings
+            if wrapped.key_ref == ref
+        ]
+        held = [key.held for key, _ in having]
+        answers = proved(self._targets[ref], held, [wrapped for _, wrapped in having])
+        opening = {
+            key.record.id
+            for (key, _), answer in zip(having, answers, strict=True)
+            if isinstance(answer, WrappedKey)
+        }
+        return [key for key in keys if key.record.id not in opening]
+
+    def _wrap(
+        self, lacking: Mapping[str, list[VerifiedDataKey]], wanted: Iterable[VerifiedDataKey]
+    ) -> tuple[list[NewWrapping], dict[str, Cause]]:
+        """The new wrappings, and why data keys lack one still."""
+        opened, failed = self._open_all(wanted)
+        new: list[NewWrapping] = []
+        try:
+            for ref, each in lacking.items():
+                keys = [key for key in each if key.record.id in opened]
+                items = [(opened[key.record.id], key.held) for key in keys]
+                target = self._targets[ref]
+                for key, answer in zip(keys, wrap_opened(target, items), strict=True):
+                    if isinstance(answer, WrappedKey):
+                        new.append(
+                            NewWrapping(key, answer, self._replaced(key.held, answer, target))
+                        )
+                    else:
+                        failed.setdefault(key.record.id, cause_of(answer))
+        finally:
+            for data_key in opened.values():
+                data_key.wipe()
+        return new, failed
+
+    def _refusals(self, keys: Iterable[VerifiedDataKey]) -> dict[str, Cause]:
+        """Why data keys do not open."""
+        opened, failed = self._open_all(keys)
+        for data_key in opened.values():
+            data_key.wipe()
+        return failed
+
+    def _open_all(
+        self, keys: Iterable[VerifiedDataKey]
+    ) -> tuple[dict[str, DataKey], dict[str, Cause]]:
+        opened: dict[str, DataKey] = {}
+        failed: dict[str, Cause] = {}
+        for key in keys:
+            try:
+                opened[key.record.id] = unwrap_recovered(self._private, key.held)
+            except KeyProviderError as error:
+                failed[key.record.id] = cause_of(error)
+        return opened, failed
+
+    def _replaced(
+        self, held: HeldKey, new: WrappedKey, target: Member[KeyWrapper]
+    ) -> tuple[WrappedKey, ...]:
+        """The dead one of the same name, and all others of what is taken for the same root key."""
+        dead = tuple(each for each in held.wrappings if each.key_ref == new.key_ref)
+        return dead + superseded(held, new, target.provider, {*self._targets, new.key_ref})
+
+    def _store(self, work: UnitOfWork, new: NewWrapping) -> None:
+        """Put the wrapping in the place of what was found there, unless that changed meanwhile."""
+        record, context = new.key.record, new.key.held.context
+        stored = work.data_keys.get(record.account_id, record.id)
+        if stored is None or stored.record.unverified.check != record.check:
+            return
+        work.data_keys.replace(self._opened.guard(_sealing_no_more(record)))
+        for each in new.needless:
+            work.wrappings.remove(to_wrapping(each, context))
+        with suppress(Conflict):
+            wrapping = new_wrapping(new.wrapped, context, self._keyring)
+            work.wrappings.add(self._opened.guard(wrapping))
+
+
+def unwrap_recovered(private: RecoveryPrivateKey, held: HeldKey) -> DataKey:
+    """The data key, verified.
+
+    Raises:
+        DecryptionError: What the recovery key wrapped does not open to it.
+        UnknownKey: No wrapping is by the recovery key.
+    """
+    failure: KeyProviderError = UnknownKey("No wrapping is by this recovery key.")
+    for wrapped in held.wrappings:
+        try:
+            key = private.unwrap(wrapped, held.context)
+            verify_key(key, held.context, held.check)
+        except UnknownKey:
+            continue
+        except DecryptionError as error:
+            failure = error
+        else:
+            return key
+    raise failure
+
+
+def _sealing_no_more(record: DataKeyRecord) -> DataKeyRecord:
+    if record.account_id == SYSTEM_ACCOUNT_ID:
+        return record
+    return replace(record, state=DataKeyState.RETIRED)

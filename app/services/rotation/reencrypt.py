@@ -1,0 +1,275 @@
+"""Re-encrypt: every value gets a new data key, and the old data keys go.
+
+The start of the job is kept with the deployment: a job that was killed, or that an outage kept from
+ending, goes on from it when run again, from any node, and every data key older than it is replaced.
+A MAC covers it, as an earlier one would spare the data keys made since. So would that of a job
+which ended, put back: it is passed over, for no data key is left of it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from app.crypto.opened_key import OpenedKey
+from app.crypto.values import open_value, seal_value
+from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
+from app.domain.damage import DamagedRow
+from app.domain.data_keys import DataKeyRecord
+from app.domain.errors import StorageUnavailable, TamperedRow
+from app.domain.guarded import Mac
+from app.domain.life import has_begun
+from app.domain.operations.reencryption import Reencryption
+from app.domain.secrets import StoredSecret
+from app.repository.base import Database
+from app.services.clock import Clock
+from app.services.keys.data_keys import DataKeys
+from app.services.keys.failure_reasons import Cause, cause_of, counted
+from app.services.keys.sweep import VerifiedDataKey, batches
+from app.services.keys.system_key import SystemKey
+from app.services.rotation.prefetch import OpenedAhead
+from app.services.rotation.progress import NAMED_ROWS, Pace, Progress, Report
+from backends.errors import DecryptionError, KeyProviderError
+
+BATCH = 100
+OPENED_AT_ONCE = 200
+
+_DAMAGE = {Cause.KEY_UNREADABLE, Cause.VALUE_UNREADABLE, Cause.ROW_EDITED}
+"""What running the job again would not change."""
+
+
+@dataclass(frozen=True, slots=True)
+class _OldKeys:
+    """The data keys to replace, and the rows because of which others cannot be."""
+
+    keys: list[VerifiedDataKey]
+    damaged: list[DamagedRow]
+
+
+class Reencrypt:
+    """The sweep over all values that an old data key sealed."""
+
+    def __init__(
+        self,
+        database: Database,
+        data_keys: DataKeys,
+        ahead: OpenedAhead,
+        system_key: SystemKey,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._data_keys = data_keys
+        self._ahead = ahead
+        self._system_key = system_key
+        self._clock = clock
+
+    def unfinished(self) -> int | None:
+        """When the job started that ``run`` goes on with, in Unix milliseconds, or ``None``.
+
+        Raises:
+            TamperedRow: The job is not one that this server filed.
+        """
+        with self._database.reading() as repository:
+            job = repository.deployment.get_reencryption()
+        if job is None:
+            return None
+        started_ms = self._system_key.opened().verify(job).started_ms
+        return started_ms if self._has_old_keys(started_ms) else None
+
+    def run(
+        self,
+        report: Report,
+        *,
+        rate: float | None = None,
+        dry_run: bool = False,
+        restart: bool = False,
+    ) -> Progress:
+        """Seal anew every value that was sealed under a data key from before the job's start.
+
+        Old data keys are deleted at the very end. One with a value that does not open stays, with
+        that value. A request that took a key before its turn may still seal under it: either its
+        value is sealed anew in a second pass, or it comes too late for its key and is refused, to
+        be sent again.
+
+        Args:
+            report: Told how many secrets were sealed anew, after each batch of them.
+            rate: Secrets to seal anew a second at most, where making a data key counts as one;
+                ``None`` for no bound.
+            dry_run: Only count.
+            restart: Replace the data keys from before now, whatever job has not ended.
+
+        Returns:
+            What became of the data keys.
+
+        Raises:
+            TamperedRow: The job to go on with is not one that this server filed.
+        """
+        started_ms = None if restart else self.unfinished()
+        if started_ms is None:
+            started_ms = self._clock()
+            if not dry_run:
+                self._start(started_ms)
+        old = self._old_keys(started_ms)
+        causes = Counter({Cause.ROW_EDITED: len(old.damaged)})
+        damaged = tuple(old.damaged[:NAMED_ROWS])
+        if not dry_run:
+            pace = self._pace(started_ms, rate, report)
+            pace.step(done=0, changed=0, causes=causes, damaged=old.damaged)
+            causes += self._replace_all(old, pace)
+            damaged = pace.progress().damaged
+        total = len(old.keys) + len(old.damaged)
+        return Progress(total, total, total - causes.total(), causes, 0, damaged=damaged)
+
+    def _start(self, started_ms: int) -> None:
+        job = self._system_key.opened().guard(Reencryption(started_ms))
+        with self._database.writing() as work:
+            work.deployment.start_reencryption(job)
+            work.commit()
+
+    def _end(self) -> None:
+        with self._database.writing() as work:
+            work.deployment.end_reencryption()
+            work.commit()
+
+    def _has_old_keys(self, started_ms: int) -> bool:
+        return any(
+            _is_old(key.record, started_ms, self._clock())
+            for batch in batches(self._database, self._system_key.opened())
+            for key in batch.keys
+        )
+
+    def _old_keys(self, started_ms: int) -> _OldKeys:
+        keys: list[VerifiedDataKey] = []
+        damaged: list[DamagedRow] = []
+        for batch in batches(self._database, self._system_key.opened()):
+            damaged += batch.damaged
+            keys += [key for key in batch.keys if _is_old(key.record, started_ms, self._clock())]
+        return _OldKeys(keys, damaged)
+
+    def _pace(self, started_ms: int, rate: float | None, report: Report) -> Pace:
+        with self._database.reading() as repository:
+            total = repository.data_keys.count_secrets(started_ms)
+        return Pace(total, rate, report, unit="secrets")
+
+    def _replace_all(self, old: _OldKeys, pace: Pace) -> Counter[Cause]:
+        """Replace the old data keys and delete them; how many are left, by why."""
+        for _, cause in self._replace_each(old.keys, pace):
+            pace.step(done=0, changed=0, causes=counted(cause))
+        return self._finish(old.keys, pace)
+
+    def _replace_each(
+        self, keys: Sequence[VerifiedDataKey], pace: Pace
+    ) -> Iterator[tuple[VerifiedDataKey, Cause | None]]:
+        """Replace these, opened in batches; each with why some of its values were not sealed."""
+        size = min(OPENED_AT_ONCE, pace.most)
+        for start in range(0, len(keys), size):
+            batch = keys[start : start + size]
+            refusals = self._ahead.open([key.held for key in batch])
+            for key, refusal in zip(batch, refusals, strict=True):
+                yield key, self._replace(key.record, refusal, pace)
+
+    def _replace(
+        self, record: DataKeyRecord, refusal: KeyProviderError | None, pace: Pace
+    ) -> Cause | None:
+        """Seal all values of one data key anew, or say why some of them were not.
+
+        Args:
+            refusal: Why it does not open: no hindrance where it seals nothing.
+        """
+        pace.wait(1)
+        try:
+            self._data_keys.replace_active(record)
+            with self._data_keys.lend_active(record.account_id) as active:
+                complete = self._reseal_all(record, refusal, active, pace)
+        except (KeyProviderError, TamperedRow, StorageUnavailable) as error:
+            return cause_of(error)
+        return None if complete else Cause.VALUE_UNREADABLE
+
+    def _reseal_all(
+        self,
+        record: DataKeyRecord,
+        refusal: KeyProviderError | None,
+        active: OpenedKey,
+        pace: Pace,
+    ) -> bool:
+        """Whether every value could be opened."""
+        limit = min(BATCH, pace.most)
+        after: str | None = None
+        complete = True
+        while True:
+            with self._database.reading() as repository:
+                stored = repository.data_keys.get(record.account_id, record.id)
+                batch = repository.secrets.sealed_under(record.account_id, record.id, limit, after)
+            if stored is None or not batch:
+                return complete
+            if refusal is not None:
+                raise refusal
+            after = batch[-1].id
+            pace.wait(len(batch))
+            with self._data_keys.lend(stored, record.account_id) as old:
+                opened = [_reseal(old, active, secret) for secret in batch]
+            resealed = [secret for secret in opened if secret is not None]
+            complete = complete and len(resealed) == len(batch)
+            self._store(record, resealed)
+            done = len(resealed)
+            pace.step(done=done, changed=done, causes=Counter(), damaged=_unopened(batch, opened))
+
+    def _store(self, record: DataKeyRecord, resealed: list[StoredSecret]) -> None:
+        with self._database.writing() as work:
+            for secret in resealed:
+                work.secrets.reseal(secret, sealed_under=record.id)
+            work.commit()
+
+    def _finish(self, old: Iterable[VerifiedDataKey], pace: Pace) -> Counter[Cause]:
+        """Delete the old data keys, after a second pass over those that still seal something.
+
+        The job has ended unless what is left can be done later.
+
+        Returns:
+            How many data keys are left, by why.
+        """
+        again = dict(self._replace_each([*self._delete_unused(old)], pace))
+        left = self._delete_unused(again)
+        causes = Counter(again[key] or cause for key, cause in left.items())
+        if causes.keys() <= _DAMAGE:
+            self._end()
+        return causes
+
+    def _delete_unused(self, old: Iterable[VerifiedDataKey]) -> dict[VerifiedDataKey, Cause]:
+        """Delete those that seal nothing any more; the others."""
+        left = {}
+        for key in old:
+            this = key.record.account_id, key.record.id
+            try:
+                with self._database.writing() as work:
+                    work.data_keys.delete_unused(*this)
+                    if work.data_keys.get(*this) is not None:
+                        left[key] = Cause.STILL_IN_USE
+                    work.commit()
+            except StorageUnavailable as error:
+                left[key] = cause_of(error)
+        return left
+
+
+def _unopened(
+    batch: Sequence[StoredSecret], opened: Sequence[StoredSecret | None]
+) -> Iterator[DamagedRow]:
+    for secret, resealed in zip(batch, opened, strict=True):
+        if resealed is None:
+            yield DamagedRow.at("secrets", secret.account_id, secret.id)
+
+
+def _is_old(record: DataKeyRecord, started_ms: int, now_ms: int) -> bool:
+    """Whether a data key is from before the job, or from a future that a wrong clock saw."""
+    if record.account_id == SYSTEM_ACCOUNT_ID:
+        return False
+    return record.created_at_ms <= started_ms or not has_begun(record.created_at_ms, now_ms)
+
+
+def _reseal(old: OpenedKey, active: OpenedKey, secret: StoredSecret) -> StoredSecret | None:
+    """The same value and version under the active data key, or ``None`` if it does not open."""
+    try:
+        value = open_value(old, secret)
+    except DecryptionError:
+        return None
+    mac = Mac(secret.mac_key_id, secret.mac)
+    return seal_value(active, secret.view(), secret.version, value, mac)

@@ -1,0 +1,283 @@
+"""Retire: give up the wrappings of one root key, when nothing depends on them any more.
+
+It is fenced first, in a transaction of its own: from then on no node can add a wrapping by it,
+whatever its settings say. Only then is counted, and only then deleted. The fence is of the root key
+as a whole, for a root key that is rotated wraps under another key_ref; only where the keyring goes
+on with a newer version of it, the fence is of the old version alone.
+
+A worker on an old setting loses nothing then, but serves no more. So every live worker is waited
+for until it knows the fence, and each must have opened the system data key by something else.
+
+What counts as another wrapping is shown on the system data key: a provider that owns wrappings may
+open none, because it is down, or its root key is disabled or waits for its deletion.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from app.domain.errors import DomainError
+from app.domain.operations.workers import Worker
+from app.repository.base import Database
+from app.services.keys.providers import Entry, wrapping_entries
+from app.services.keys.system_key import SystemKey
+from app.services.keys.usable import find_stranded, reliance
+from backends.errors import KeyProviderError
+from backends.keyring.keyring import Keyring
+
+BATCH = 500
+LOOK_S = 0.25
+"""How often a retirement looks if workers know its fence, in seconds."""
+
+
+class StillNeeded(DomainError):
+    """Data keys would be left without a wrapping that a listed provider opens.
+
+    Args:
+        data_keys: How many.
+        faults: Why wrappings by some providers do not count, and the damaged rows, one a line.
+    """
+
+    def __init__(self, data_keys: int, faults: Iterable[str]) -> None:
+        refusal = (
+            f"{data_keys} data keys have no other wrapping that a listed provider opens; "
+            "run: strongroom keyring rewrap"
+        )
+        super().__init__("\n".join([refusal, *faults]))
+
+
+class StillInUse(DomainError):
+    """A listed provider gives the key_ref to new wrappings.
+
+    Args:
+        entry: The provider.
+    """
+
+    def __init__(self, entry: Entry) -> None:
+        change = "remove or replace it" if entry.role == "escrow" else "list another one before it"
+        super().__init__(
+            entry.says(
+                f"new wrappings are made by this key. On every node {change}, or rotate the root "
+                "key; then run: strongroom keyring rewrap; only then retire this key"
+            )
+        )
+
+
+class NeededByWorkers(DomainError):
+    """Live workers opened the system data key by nothing else.
+
+    Args:
+        workers: These.
+    """
+
+    def __init__(self, workers: Iterable[Worker]) -> None:
+        lines = [_needed_by(each) for each in workers]
+        lines.append("restart them with a setting that lists another key; then retire this one")
+        super().__init__("\n".join(lines))
+
+
+class UnknownKeyRef(DomainError):
+    """No wrapping has this key_ref."""
+
+    def __init__(self) -> None:
+        super().__init__("No wrapping has this key_ref; see: strongroom keyring status")
+
+
+class NotFenced(DomainError):
+    """Nobody retired this key_ref, or that was undone."""
+
+    def __init__(self) -> None:
+        super().__init__("This key_ref is not fenced; see: strongroom keyring status")
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """How many wrappings were deleted."""
+
+    wrappings: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dependence:
+    """What a retirement would do, and how many data keys keep it from it.
+
+    Attributes:
+        wrappings: How many would be deleted.
+        stranded_data_keys: How many have no other wrapping that a listed provider opens.
+        faults: Why wrappings by some providers do not count, and the damaged rows, one a line.
+        blind_workers: Why live workers would be in its way, one sentence each.
+    """
+
+    wrappings: int
+    stranded_data_keys: int
+    faults: tuple[str, ...]
+    blind_workers: tuple[str, ...] = ()
+
+
+class Retire:
+    """Deletes the wrappings of one key_ref."""
+
+    def __init__(
+        self,
+        database: Database,
+        keyring: Keyring,
+        system_key: SystemKey,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._system_key = system_key
+        self._sleep = sleep
+
+    def run(self, key_ref: str) -> Retired:
+        """Fence ``key_ref``, count what depends on it, and delete its wrappings.
+
+        A retirement that was killed half-way is run again.
+
+        Raises:
+            StillInUse: It is what new wrappings get: a fence would end all writing.
+            KeyUnavailable: The first provider or an escrow key cannot tell what they get.
+            StillNeeded: Data keys depend on it, which keep their wrappings; a fence of this
+                retirement's own is lifted.
+            NeededByWorkers: Live workers depend on it; the fence is lifted likewise.
+            UnknownKeyRef: No wrapping has this key_ref, and it is not fenced.
+            KeyProviderError: The system data key, by which rows are verified, cannot be opened.
+        """
+        name = self._name_of_fence(key_ref, self._refuse_if_in_use(key_ref))
+        with self._fenced(key_ref, name) as generation:
+            others = self._others(key_ref)
+            self._wait_for_workers(name, generation)
+            return Retired(self._delete(key_ref, name, others))
+
+    def count(self, key_ref: str) -> Dependence:
+        """What a retirement would come to now; changes nothing.
+
+        Raises:
+            StillInUse: It is what new wrappings get.
+            KeyUnavailable: The first provider or an escrow key cannot tell what they get.
+            UnknownKeyRef: No wrapping has this key_ref.
+            KeyProviderError: The system data key, by which rows are verified, cannot be opened.
+        """
+        name = self._name_of_fence(key_ref, self._refuse_if_in_use(key_ref))
+        with self._database.reading() as repository:
+            wrappings = repository.wrappings.counts().get(key_ref)
+        if wrappings is None:
+            raise UnknownKeyRef
+        _, stranded, faults = self._dependence(key_ref)
+        blind = [each for each in self._live_workers() if not self._has_other(each.key_refs, name)]
+        return Dependence(wrappings, stranded, faults, tuple(map(_needed_by, blind)))
+
+    def undo(self, key_ref: str) -> None:
+        """Lift the fence, so that wrappings by ``key_ref`` can be added again.
+
+        Args:
+            key_ref: What was retired, or the name of its root key, as it is fenced.
+
+        Raises:
+            NotFenced: There is none.
+        """
+        if not self._lift_fences({key_ref, self._keyring.root_of(key_ref)}):
+            raise NotFenced
+
+    def _refuse_if_in_use(self, key_ref: str) -> Iterable[str]:
+        """What new wrappings get, which it is not."""
+        self._keyring.statuses()  # until asked, a provider by an alias cannot tell what it owns
+        in_use = wrapping_entries(self._keyring)
+        if key_ref in in_use:
+            raise StillInUse(in_use[key_ref])
+        return in_use
+
+    def _name_of_fence(self, key_ref: str, in_use: Iterable[str]) -> str:
+        """The root key, unless new wrappings are made by another version of it."""
+        root = self._keyring.root_of(key_ref)
+        return key_ref if root in map(self._keyring.root_of, in_use) else root
+
+    def _lift_fences(self, names: Iterable[str]) -> bool:
+        with self._database.writing() as work:
+            lifted = [name for name in names if work.wrappings.lift_fence(name)]
+            work.commit()
+        return bool(lifted)
+
+    @contextmanager
+    def _fenced(self, key_ref: str, name: str) -> Iterator[int]:
+        """Set the fence and give its generation; what is refused then lifts a fence of its own."""
+        with self._database.writing() as work:
+            if not {key_ref, name} & {*work.wrappings.counts(), *work.wrappings.fences()}:
+                raise UnknownKeyRef
+            is_new = work.wrappings.fence(name)
+            generation = work.deployment.fence_generation()
+            work.commit()
+        try:
+            yield generation
+        except (StillNeeded, NeededByWorkers, KeyProviderError, KeyboardInterrupt):
+            if is_new:
+                self._lift_fences({name})
+            raise
+
+    def _live_workers(self) -> list[Worker]:
+        with self._database.reading() as repository:
+            return [each.worker for each in repository.workers.all() if each.is_live]
+
+    def _wait_for_workers(self, name: str, generation: int) -> None:
+        """Wait until every live worker knows the fence: it answers in seconds, or falls silent.
+
+        Raises:
+            NeededByWorkers: Some of them opened the system data key by nothing else.
+        """
+        live = self._live_workers()
+        while any(each.fence_generation < generation for each in live):
+            self._sleep(LOOK_S)
+            live = self._live_workers()
+        self._refuse_if_needed(live, name)
+
+    def _refuse_if_needed(self, live: Iterable[Worker], name: str) -> None:
+        needing = [each for each in live if not self._has_other(each.opened_by, name)]
+        if needing:
+            raise NeededByWorkers(needing)
+
+    def _has_other(self, key_refs: Iterable[str], name: str) -> bool:
+        """Whether one of these is neither fenced by this name nor a version of what is."""
+        return any(name not in {ref, self._keyring.root_of(ref)} for ref in key_refs)
+
+    def _others(self, key_ref: str) -> frozenset[str]:
+        """By what else every data key can be opened now.
+
+        Raises:
+            StillNeeded: There is one that cannot.
+        """
+        others, stranded, faults = self._dependence(key_ref)
+        if stranded:
+            raise StillNeeded(stranded, faults)
+        return others
+
+    def _dependence(self, key_ref: str) -> tuple[frozenset[str], int, tuple[str, ...]]:
+        """What else data keys can be opened by, how many cannot, and which providers failed."""
+        opened = self._system_key.opened()
+        relied_on = reliance(self._database, self._keyring, opened)
+        others = relied_on.key_refs - {key_ref}
+        stranded = find_stranded(self._database, opened, key_ref, others)
+        damaged = tuple(f"damaged: {row}" for row in stranded.damaged)
+        return others, stranded.data_keys, relied_on.faults + damaged
+
+    def _delete(self, key_ref: str, name: str, others: frozenset[str]) -> int:
+        """Delete in small units; each looks again at what it is about to delete."""
+        deleted = 0
+        while True:
+            with self._database.writing() as work:
+                stranded = work.wrappings.count_stranded(key_ref, sorted(others))
+                if stranded:
+                    raise StillNeeded(stranded, ())
+                live = [each.worker for each in work.workers.all() if each.is_live]
+                self._refuse_if_needed(live, name)
+                batch = work.wrappings.remove_all(key_ref, BATCH)
+                work.commit()
+            if not batch:
+                return deleted
+            deleted += batch
+
+
+def _needed_by(worker: Worker) -> str:
+    """Why a worker cannot do without a key; what cannot be printed of its row is escaped."""
+    node = worker.node if worker.node.isprintable() else ascii(worker.node)
+    return f"the worker {node} opens the system data key by nothing else"

@@ -1,0 +1,1 @@
+"""Rows in batches and pages, damaged rows, limits of an account."""

@@ -1,0 +1,1 @@
+"""What a worker and an operator do to keep the deployment well."""

@@ -1,0 +1,148 @@
+"""Backups: made of the database, and looked through once one has become the database again."""
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from app.domain.access.api_keys import ApiKey
+from app.domain.damage import DamagedRow
+from app.domain.errors import BackupDamaged
+from app.domain.guarded import Guarded
+from app.domain.injections import Injection, InjectionState
+from app.domain.operations.backups import BackupContents, TakenOver
+from app.repository.base import Database, Replacement
+from app.services.clock import Clock
+from app.services.issuers import live_issuers
+from app.services.keys.system_key import OpenedSystemKey, SystemKey
+from app.services.rows.damaged_rows import damaged_rows
+from app.services.rows.in_batches import in_batches
+from backends.errors import (
+    KeyAccessDenied,
+    KeyDisabled,
+    KeyUnavailable,
+    UnknownKey,
+)
+
+BATCH = 200
+NAMED_ROWS = 100
+
+LiveKeys = AbstractSet[tuple[str, str, bytes]]
+"""API keys, as account, id and the keyed hash of the token."""
+
+
+class Backups:
+    """Makes backups, and takes over what one brings."""
+
+    def __init__(self, database: Database, system_key: SystemKey, clock: Clock) -> None:
+        self._database = database
+        self._system_key = system_key
+        self._clock = clock
+
+    def make(self, file: Path) -> BackupContents:
+        """Write a backup to a new file, while others write.
+
+        Raises:
+            FileRefused: The file exists, or cannot be made.
+        """
+        return self._database.back_up(file)
+
+    def live_keys(self) -> LiveKeys:
+        """Every API key that grants something now.
+
+        Raises:
+            KeyProviderError: The system data key, which verifies them, cannot be opened.
+        """
+        opened = self._system_key.opened()
+        return frozenset(map(_grant, self._live(opened)))
+
+    def take_over(
+        self, copy: Replacement, before: LiveKeys | None, *, skip_damaged: bool
+    ) -> TakenOver:
+        """Verify the rows of a backup, and end what it must not bring back.
+
+        Args:
+            copy: The backup; this is one of its services.
+            before: The keys that granted something in the database that it replaces, if that could
+                be read.
+            skip_damaged: Take over damaged rows, which grant nothing.
+
+        Raises:
+            BackupDamaged: A row is not what a server wrote, or the backup is of other keys.
+            NotInitialised: The backup holds no deployment.
+        """
+        opened = self._opened()
+        if opened is None:
+            damaged: tuple[DamagedRow, ...] = ()
+            ended = copy.drop_pending_injections()
+        else:
+            damaged = self._damaged(opened, skip=skip_damaged)
+            ended = self._revoke_pending_injections(opened)
+        live = self._live(opened)
+        return TakenOver(
+            is_verified=opened is not None,
+            damaged=damaged,
+            ended_injections=ended,
+            live_again=tuple(key for key in live if _grant(key) not in (before or ())),
+            is_compared=before is not None,
+        )
+
+    def _opened(self) -> OpenedSystemKey | None:
+        """The system data key, unless no listed provider can open it at the moment."""
+        try:
+            return self._system_key.opened()
+        except (KeyUnavailable, KeyAccessDenied, KeyDisabled, UnknownKey):
+            return None
+
+    def _damaged(self, opened: OpenedSystemKey, *, skip: bool) -> tuple[DamagedRow, ...]:
+        found = tuple(islice(damaged_rows(self._database, opened, self._clock()), NAMED_ROWS))
+        if found and not skip:
+            lines = ["These rows of the backup are not what a server wrote:", *map(str, found)]
+            advice = "They grant nothing. To take the backup with them, use --skip-damaged."
+            raise BackupDamaged("\n".join([*lines, advice]))
+        return found
+
+    def _live(self, opened: OpenedSystemKey | None) -> Iterator[ApiKey]:
+        now_ms = self._clock()
+        stored = in_batches(self._database, lambda rows, after: rows.api_keys.sweep(after, BATCH))
+        for each in stored:
+            if not isinstance(each, Guarded):
+                continue
+            key = each.unverified if opened is None else opened.verify_stored(each)
+            if (
+                isinstance(key, ApiKey)
+                and key.is_live(now_ms)
+                and self._has_live_issuers(key, opened)
+            ):
+                yield key
+
+    def _has_live_issuers(self, key: ApiKey, opened: OpenedSystemKey | None) -> bool:
+        if opened is None:
+            return True
+        with self._database.reading() as repository:
+            return live_issuers(repository, opened, key, self._clock()) is not None
+
+    def _revoke_pending_injections(self, opened: OpenedSystemKey) -> int:
+        ended = 0
+        pending = self._pending_injections(opened)
+        while batch := list(islice(pending, BATCH)):
+            with self._database.writing() as work:
+                for injection in batch:
+                    revoked = replace(injection, state=InjectionState.REVOKED, nonce_digest=None)
+                    work.injections.replace(opened.guard(revoked))
+                work.commit()
+            ended += len(batch)
+        return ended
+
+    def _pending_injections(self, opened: OpenedSystemKey) -> Iterator[Injection]:
+        stored = in_batches(self._database, lambda rows, after: rows.injections.sweep(after, BATCH))
+        for each in stored:
+            injection = opened.verify_stored(each)
+            if isinstance(injection, Injection) and injection.state is InjectionState.PENDING:
+                yield injection
+
+
+def _grant(key: ApiKey) -> tuple[str, str, bytes]:
+    """By what a live key is known: with the token from before a rotation it is another one."""
+    return key.account_id, key.id, key.token_digest

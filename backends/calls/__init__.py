@@ -1,0 +1,1 @@
+"""Bounds on calls to providers: time, bytes, threads."""

@@ -1,0 +1,69 @@
+"""One call for all threads that want the same at the same time."""
+
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from threading import Lock
+from typing import Generic, TypeVar
+
+from backends.calls.request_deadline import seconds_left
+from backends.errors import KeyUnavailable
+from backends.keyring.bulkhead import LONGEST_WAIT_SECONDS, WaitingRoom
+
+Name = TypeVar("Name", bound=Hashable)
+T = TypeVar("T")
+
+
+class SingleFlight(Generic[Name, T]):
+    """Shares what one thread does with those that ask for it meanwhile; nothing is kept.
+
+    Args:
+        followers: Where these wait.
+    """
+
+    def __init__(self, followers: WaitingRoom) -> None:
+        self._followers = followers
+        self._lock = Lock()
+        self._flights: dict[Name, Future[T]] = {}
+
+    def share(self, name: Name, work: Callable[[], T]) -> T:
+        """The answer of ``work``, or of the thread that is at it.
+
+        Raises:
+            KeyUnavailable: Another thread takes too long, or too many wait for it.
+            Exception: What ``work`` raised, in every thread that waited.
+        """
+        own: Future[T] = Future()
+        with self._lock:
+            flight = self._flights.setdefault(name, own)
+        if flight is own:
+            return self._fly(name, own, work)
+        with self._followers.place():
+            return wait_for(flight)
+
+    def _fly(self, name: Name, flight: Future[T], work: Callable[[], T]) -> T:
+        try:
+            answer = work()
+        except BaseException as error:
+            self._land(name)
+            flight.set_exception(error)
+            raise
+        self._land(name)
+        flight.set_result(answer)
+        return answer
+
+    def _land(self, name: Name) -> None:
+        with self._lock:
+            del self._flights[name]
+
+
+def wait_for(flight: Future[T]) -> T:
+    """What another thread's call gives.
+
+    Raises:
+        KeyUnavailable: It takes too long.
+    """
+    try:
+        return flight.result(seconds_left(LONGEST_WAIT_SECONDS))
+    except FutureTimeout:
+        raise KeyUnavailable("The key provider did not answer in time.") from None

@@ -1,0 +1,1 @@
+"""The keyring: the listed providers, bounded, in the order of the setting."""

@@ -1,0 +1,1 @@
+"""Recovery keys: escrow to a public key whose private half is offline."""

@@ -1,0 +1,1 @@
+"""HashiCorp Vault transit, and OpenBao's."""

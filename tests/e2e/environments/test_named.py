@@ -1,0 +1,147 @@
+"""Where the server could not serve, or not for long, and ``check`` names what is missing."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.environments.place import AS_NOBODY, Outcome, Place
+
+OVERLAY = """
+base=$(mktemp -d)
+mount -t tmpfs none "$base"
+mkdir "$base/lower" "$base/upper" "$base/work"
+mkdir -p "$STRONGROOM_HOME"
+mount -t overlay -o lowerdir="$base/lower",upperdir="$base/upper",workdir="$base/work" none \
+  "$STRONGROOM_HOME"
+chmod 700 "$STRONGROOM_HOME"
+"""
+TMPFS = """
+mkdir -p "$STRONGROOM_HOME"
+mount -t tmpfs -o mode=700 none "$STRONGROOM_HOME"
+"""
+
+
+@contextmanager
+def bounded_cgroup(controller: str, name: str, bound: int) -> Iterator[Path]:
+    """A new cgroup of whichever version this machine has."""
+    roots = (Path("/sys/fs/cgroup") / controller, Path("/sys/fs/cgroup"))
+    made = next((each for each in roots if (each / "cgroup.procs").exists()), roots[1])
+    made /= f"strongroom-test-{os.getpid()}"
+    try:
+        made.mkdir()
+        (made / name).write_text(str(bound))
+    except OSError:
+        pytest.skip(f"this machine lets nobody bound {controller} in a cgroup")
+    yield made
+    made.rmdir()
+
+
+def fault(outcome: Outcome) -> str:
+    assert outcome.check_code == 1
+    (told,) = outcome.check["faults"]
+    return str(told)
+
+
+def warning(outcome: Outcome) -> str:
+    assert outcome.check_code == 0
+    (told,) = outcome.check["warnings"]
+    return str(told)
+
+
+def test_too_few_open_files(roots: Place) -> None:
+    told = fault(roots.run(wrap="ulimit -n 64", serve=False))
+    assert told.startswith("open files: 64 are allowed, and a worker needs ")
+    assert "STRONGROOM_THREADS" in told
+
+
+def test_open_files_for_the_threads_and_few_clients(roots: Place) -> None:
+    told = warning(roots.run(wrap="ulimit -n 400", serve=False))
+    assert told.startswith("open files: 400 are allowed, and a busy worker wants ")
+
+
+def test_too_few_tasks_of_a_user(nobodys: Place) -> None:
+    told = fault(nobodys.run(user=f"prlimit --nproc=50 {AS_NOBODY}", serve=False))
+    assert told.startswith("tasks: 50 are allowed, and the server needs ")
+
+
+def test_too_little_address_space(roots: Place) -> None:
+    told = fault(roots.run(wrap="ulimit -v 500000", serve=False))
+    assert told.startswith("address space: 488 MiB are allowed, and a worker needs ")
+
+
+def test_a_build_in_a_fips_mode_that_has_no_provider_for_it(roots: Place) -> None:
+    configuration = roots.directory / "openssl.cnf"
+    configuration.write_text(
+        "openssl_conf = init\n[init]\nalg_section = fips\n[fips]\ndefault_properties = fips=yes\n"
+    )
+    outcome = roots.run(serve=False, environ={"OPENSSL_CONF": str(configuration)})
+    assert fault(outcome).startswith("cryptography: this build of OpenSSL lacks ")
+
+
+def test_too_few_tasks_of_a_cgroup(roots: Place) -> None:
+    with bounded_cgroup("pids", "pids.max", 60) as tasks:
+        told = fault(roots.run(inside=f"echo $$ >{tasks}/cgroup.procs", serve=False))
+    assert told.startswith("tasks: 60 are allowed, and the server needs ")
+
+
+def test_a_database_that_may_not_grow(roots: Place) -> None:
+    told = warning(roots.run(wrap="ulimit -f 65536", serve=False))
+    assert told.startswith("file size: the database may not grow beyond ")
+
+
+def test_a_home_in_memory(roots: Place) -> None:
+    told = warning(roots.run(inside=TMPFS, serve=False))
+    assert told == (
+        "STRONGROOM_DATABASE_URL: the database is in memory, and gone when the machine stops."
+    )
+
+
+def test_a_home_in_the_layer_of_a_container(roots: Place) -> None:
+    told = warning(roots.run(inside=OVERLAY, serve=False))
+    assert told.startswith("STRONGROOM_DATABASE_URL: the database is in the container's own layer")
+
+
+def test_a_home_that_cannot_be_written(nobodys: Place) -> None:
+    nobodys.run(user=AS_NOBODY, serve=False)
+    read_only = 'mount --bind "$STRONGROOM_HOME" "$STRONGROOM_HOME"\n'
+    read_only += 'mount -o remount,bind,ro "$STRONGROOM_HOME"'
+    told = fault(nobodys.run(inside=read_only, user=AS_NOBODY, serve=False))
+    assert told.startswith("STRONGROOM_DATABASE_URL: ")
+
+
+def test_a_port_that_another_program_has(roots: Place) -> None:
+    with closing(socket.create_server(("127.0.0.1", roots.port))):
+        told = fault(roots.run(serve=False))
+    assert told == f"STRONGROOM_BIND: 127.0.0.1:{roots.port}: another program listens there."
+
+
+def test_a_port_that_needs_a_privilege(nobodys: Place) -> None:
+    told = fault(nobodys.run(user=AS_NOBODY, serve=False, environ={"PORT": "80"}))
+    assert told.startswith("STRONGROOM_BIND: 127.0.0.1:80: this user may not use the port")
+
+
+@pytest.mark.parametrize(
+    ("bind", "words"),
+    [
+        ("127.0.0.1:8123 [::1]:8123 unix:/no/such/place/socket", "make nothing in the directory"),
+        ("unix:/dev/null", "something else than a socket"),
+    ],
+)
+def test_an_address_where_nothing_can_be_made(roots: Place, bind: str, words: str) -> None:
+    told = fault(roots.run(serve=False, environ={"STRONGROOM_BIND": bind}))
+    assert told.startswith("STRONGROOM_BIND: unix:/")
+    assert words in told
+
+
+def test_a_loopback_interface_that_is_down(roots: Place) -> None:
+    told = fault(roots.run(user="unshare --net", serve=False))
+    assert told.endswith("nothing reaches it; is the loopback interface up.")
+
+
+def test_a_running_server_does_not_stand_in_its_own_way(roots: Place) -> None:
+    again = 'strongroom check --json >"$OUT/check" 2>&1; echo $? >"$OUT/check.code"'
+    assert roots.run(then=again).check["faults"] == []

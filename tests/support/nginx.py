@@ -1,0 +1,119 @@
+"""nginx in the configuration that ships, but for addresses and paths."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.certificates import Certificate
+from tests.support.ports import free_port
+from tests.support.programs import require
+
+_ROOT = Path(__file__).parents[2]
+_SHIPPED = _ROOT / "config" / "nginx.conf"
+_WITH_BODIES = "client_max_body_size 1m; client_body_temp_path {};"
+_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Nginx:
+    """One nginx in front of a server.
+
+    Attributes:
+        port: Of loopback, where it speaks TLS.
+        bodies: The directory for bodies that it does not keep in memory.
+        documentation: The directory for the files of ``/docs``.
+    """
+
+    port: int
+    bodies: Path
+    documentation: Path
+
+    @property
+    def url(self) -> str:
+        """Where it serves, without a path."""
+        return f"https://127.0.0.1:{self.port}"
+
+
+@contextmanager
+def nginx(
+    directory: Path,
+    backend: Path,
+    certificate: Certificate,
+    changes: Mapping[str, str] | None = None,
+) -> Iterator[Nginx]:
+    """Run nginx in front of a server's socket until the block ends.
+
+    Args:
+        directory: For what it writes; its worker processes must reach it.
+        changes: Replaces what stands in the shipped file, each once.
+    """
+    front = Nginx(free_port(), directory / "bodies", directory / "documentation")
+    front.documentation.mkdir()
+    configuration = directory / "nginx.conf"
+    configuration.write_text(_adapted(directory, front, backend, certificate, changes or {}))
+    process = subprocess.Popen(
+        [require("nginx"), "-c", str(configuration), "-e", "stderr", "-g", "daemon off;"]
+    )
+    try:
+        _wait_for(front.port)
+        yield front
+    finally:
+        process.terminate()
+        process.wait(_SECONDS)
+
+
+def install_documentation(front: Nginx) -> None:
+    """Run the commands that the head of the shipped file gives for the files of ``/docs``."""
+    comments = [line.removeprefix("#   ") for line in _SHIPPED.read_text().splitlines()]
+    commands = [line for line in comments if line.startswith(("cd /opt", "install --mode"))]
+    script = "\n".join(commands)
+    for ours, theirs in {
+        "/usr/share/strongroom/docs": str(front.documentation),
+        "/opt/strongroom/.venv": sys.prefix,
+        "/opt/strongroom": str(_ROOT),
+    }.items():
+        assert ours in script
+        script = script.replace(ours, theirs)
+    subprocess.run(["sh", "-e", "-c", script], check=True, timeout=60)
+
+
+def _adapted(
+    directory: Path,
+    front: Nginx,
+    backend: Path,
+    certificate: Certificate,
+    changes: Mapping[str, str],
+) -> str:
+    text = _SHIPPED.read_text()
+    for ours, theirs in {
+        "pid /run/nginx.pid": f"pid {directory}/nginx.pid",
+        "/var/log/strongroom/nginx.log": str(directory / "nginx.log"),
+        "unix:/run/strongroom/server.sock;": f"unix:{backend};",
+        "listen 443": f"listen 127.0.0.1:{front.port}",
+        "/etc/strongroom/tls.crt": str(certificate.file),
+        "/etc/strongroom/tls.key": str(certificate.key_file),
+        "root /usr/share/strongroom/docs": f"root {front.documentation}",
+        "client_max_body_size 1m;": _WITH_BODIES.format(front.bodies),
+        **changes,
+    }.items():
+        assert text.count(ours) == 1, ours
+        text = text.replace(ours, theirs)
+    return f"user root;\n{text}" if os.geteuid() == 0 else text
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise TimeoutError("nginx did not start in time")

@@ -1,0 +1,206 @@
+"""The real server, set up and started as ``make run`` does it."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.support.ports import free_port
+
+_ROOT = Path(__file__).parents[2]
+_START_SECONDS = 60.0
+_STOP_SECONDS = 60.0
+_LOG_SECONDS = 20.0
+
+
+@dataclass(slots=True)
+class Strongroom:
+    """One deployment in a directory of its own, and the process group that serves it.
+
+    Attributes:
+        home: ``STRONGROOM_HOME``.
+        environment: What the server and the command get; ``PATH`` and settings, nothing else.
+        log: Everything that the server printed.
+    """
+
+    home: Path
+    environment: dict[str, str]
+    log: Path
+    _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        """Where it serves, without a path."""
+        return f"http://127.0.0.1:{self.environment['PORT']}"
+
+    @property
+    def client_environment(self) -> dict[str, str]:
+        """What ``client.env`` holds: RUNLOOP_BASE_URL and RUNLOOP_API_KEY."""
+        lines = (self.home / "client.env").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+    @property
+    def api_key(self) -> str:
+        """The API key of the first account."""
+        return self.client_environment["RUNLOOP_API_KEY"]
+
+    def edit_database(self, statement: str, *parameters: object) -> None:
+        """Change rows behind the server's back, as somebody who can write to the database would."""
+        with closing(sqlite3.connect(self.home / "strongroom.db", timeout=30)) as connection:
+            connection.execute(statement, parameters)
+            connection.commit()
+
+    def command(
+        self, *arguments: str, check: bool = True, **settings: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command ``strongroom`` on this deployment, with further settings."""
+        return subprocess.run(
+            [str(Path(sys.executable).parent / "strongroom"), *arguments],
+            cwd=_ROOT,
+            env={**self.environment, **settings},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=check,
+        )
+
+    def start(self, **settings: str) -> None:
+        """Start gunicorn as shipped, and wait until it can serve."""
+        self.launch(**settings)
+        self.wait_until_ready()
+
+    def launch(self, **settings: str) -> None:
+        """Start gunicorn as shipped."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "wsgi:app"],
+                cwd=_ROOT,
+                env={**self.environment, **settings},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def wait_until_ready(self) -> None:
+        """Wait until the server says that it can serve."""
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                if requests.get(f"{self.url}/readyz", timeout=1).ok:
+                    return
+            except requests.RequestException:
+                pass
+            time.sleep(0.05)
+        raise TimeoutError(f"the server did not start: {self.log.read_text()[-2000:]}")
+
+    def logged(
+        self, field: str, values: Collection[object], **others: object
+    ) -> list[dict[str, Any]]:
+        """The lines of the log that have these values in a field, once there is one for each.
+
+        Args:
+            others: What these lines hold in other fields.
+
+        The server writes its log in a thread of its own, after it has answered.
+        """
+        deadline = time.monotonic() + _LOG_SECONDS
+        while True:
+            whole, _, _ = self.log.read_text().rpartition("\n")
+            lines = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
+            found = [
+                line
+                for line in lines
+                if line.get(field) in values and others.items() <= line.items()
+            ]
+            if {line[field] for line in found} >= set(values):
+                return found
+            assert time.monotonic() < deadline, "the log lacks some lines"
+            time.sleep(0.02)
+
+    def processes(self) -> list[int]:
+        """Gunicorn's master and its workers, by number."""
+        assert self._process is not None
+        master = self._process.pid
+        workers = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        return [master, *map(int, workers)]
+
+    def stop(self) -> None:
+        """End it as a service manager does, and wait."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill the whole process group at once."""
+        self._end(signal.SIGKILL)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to gunicorn's master."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def workers(self) -> set[int]:
+        """The processes that serve."""
+        assert self._process is not None
+        listed = subprocess.run(
+            ["ps", "-A", "-o", "pid=", "-o", "ppid="], capture_output=True, text=True, check=True
+        )
+        pairs = (map(int, line.split()) for line in listed.stdout.splitlines())
+        return {pid for pid, parent in pairs if parent == self._process.pid}
+
+    def reload(self) -> None:
+        """Make it read its settings anew, and wait until no worker of before is left."""
+        before = self.workers()
+        self.send(signal.SIGHUP)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while self.workers() & before:
+            if time.monotonic() > deadline:
+                raise TimeoutError("workers of before are left")
+            time.sleep(0.05)
+        self.wait_until_ready()
+
+    def _end(self, number: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if number is signal.SIGKILL:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        process.wait(_STOP_SECONDS)
+
+
+@contextmanager
+def running(directory: Path, settings: Mapping[str, str] | None = None) -> Iterator[Strongroom]:
+    """A server in a new directory, set up by ``strongroom init``, until the block ends."""
+    server = prepared(directory, settings)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+def prepared(directory: Path, settings: Mapping[str, str] | None = None) -> Strongroom:
+    """The same, set up and not started."""
+    home = directory / "home"
+    environment = {
+        "PATH": os.environ["PATH"],  # noqa: TID251 - git and shells of the machine
+        "STRONGROOM_HOME": str(home),
+        "PORT": str(free_port()),
+        **(settings or {}),
+    }
+    server = Strongroom(home, environment, directory / "server.log")
+    server.command("init")
+    server.command("check")
+    return server

@@ -1,0 +1,45 @@
+"""The two health routes, for anyone."""
+
+import pytest
+
+from app import bootstrap
+from app.factory import serve
+from app.services.container import Services
+from backends.errors import KeyUnavailable
+from backends.keyring.keyring import Keyring
+from tests.support.api_deployment import Client, Deployment, body_of
+
+
+class _Down(Keyring):
+    """A keyring whose providers do not answer."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+
+    def unwrap(self, *_: object) -> object:  # type: ignore[override]
+        raise KeyUnavailable("It is down.")
+
+    def can_unwrap(self) -> bool:
+        return False
+
+
+@pytest.fixture
+def without_provider(deployment: Deployment) -> Services:
+    return bootstrap.build(deployment.settings, keyring=_Down())
+
+
+def test_a_process_that_answers_is_healthy(deployment: Deployment) -> None:
+    answered = deployment.anyone().get("/healthz")
+    assert (answered.status_code, body_of(answered)) == (200, {"status": "ok"})
+
+
+def test_a_server_that_can_serve_is_ready(deployment: Deployment) -> None:
+    answered = deployment.anyone().get("/readyz")
+    expected = {"status": "ok", "database": True, "provider": True}
+    assert (answered.status_code, body_of(answered)) == (200, expected)
+
+
+def test_a_server_without_a_provider_is_not_ready(without_provider: Services) -> None:
+    answered = Client(serve(lambda: without_provider), None).get("/readyz")
+    expected = {"status": "unavailable", "database": True, "provider": False}
+    assert (answered.status_code, body_of(answered)) == (503, expected)

@@ -1,0 +1,70 @@
+"""What is answered is exactly what the schemas say, although no schema makes the answers."""
+
+import pytest
+from marshmallow import Schema
+
+from app.api.schemas.api_keys import ApiKeyCreatedView
+from app.api.schemas.errors import ErrorView
+from app.api.schemas.health import HealthView, ReadinessView
+from app.api.schemas.injections import (
+    InjectionCreatedView,
+    InjectionListView,
+    InjectionView,
+    RedeemedView,
+)
+from app.api.schemas.secrets import SecretListView, SecretView
+from tests.support.api_deployment import Client, body_of
+
+_INJECTION = {"secrets": {"ENV": "A"}}
+_SCOPES = [{"resource_type": "RESOURCE_TYPE_SECRETS", "access_level": "ACCESS_LEVEL_READ"}]
+
+
+@pytest.fixture
+def client(client: Client) -> Client:
+    """A client of an account with two secrets and an injection."""
+    client.create("A")
+    client.create("B")
+    assert client.post("/v1/injections", json=_INJECTION).status_code == 200
+    return client
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent", "schema"),
+    [
+        ("POST", "/v1/secrets", {"name": "C", "value": "x"}, SecretView),
+        ("POST", "/v1/secrets", {}, ErrorView),
+        ("GET", "/v1/secrets", None, SecretListView),
+        ("GET", "/v1/secrets?limit=1", None, SecretListView),
+        ("GET", "/v1/secrets?include_total_count=false", None, SecretListView),
+        ("GET", "/v1/secrets/A", None, SecretView),
+        ("GET", "/v1/secrets/MISSING", None, ErrorView),
+        ("POST", "/v1/secrets/A", {"value": "y"}, SecretView),
+        ("POST", "/v1/secrets/A/delete", {}, SecretView),
+        ("POST", "/v1/apikeys", {}, ApiKeyCreatedView),
+        ("POST", "/v1/apikeys", {"name": "x", "expires_at_ms": 2**53 - 1}, ApiKeyCreatedView),
+        ("POST", "/v1/restricted_keys", {"scopes": _SCOPES}, ApiKeyCreatedView),
+        ("POST", "/v1/injections", _INJECTION, InjectionCreatedView),
+        ("GET", "/v1/injections", None, InjectionListView),
+        ("GET", "/healthz", None, HealthView),
+        ("GET", "/readyz", None, ReadinessView),
+    ],
+)
+def test_an_answer_holds_what_its_schema_says_and_no_more(
+    client: Client, method: str, path: str, sent: object, schema: type[Schema]
+) -> None:
+    assert schema().validate(body_of(client.send(method, path, json=sent))) == {}
+
+
+def test_a_redeemed_injection_is_answered_as_its_schema_says(client: Client) -> None:
+    made = body_of(client.post("/v1/injections", json=_INJECTION))
+    token = {"Authorization": f"Bearer {made['token']}"}
+    redeemed = body_of(client.post("/v1/injections/redeem", headers=token))
+    assert RedeemedView().validate(redeemed) == {}
+    assert InjectionView().validate(body_of(client.get(f"/v1/injections/{made['id']}"))) == {}
+
+
+def test_the_schemas_would_see_a_field_too_many(client: Client) -> None:
+    shown = body_of(client.get("/v1/secrets/A"))
+    assert SecretView().validate({**shown, "value": "x"}) == {
+        "value": ["must not hold unknown fields"]
+    }

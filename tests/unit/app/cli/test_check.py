@@ -1,0 +1,189 @@
+"""``strongroom check``: what it looks at, warns of and refuses."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
+
+from config.file_system import FileSystem
+from tests.support.ports import free_port
+from tests.unit.app.cli.conftest import Terminal, faults
+
+CANARY = "canary-77ab"
+
+
+def test_a_deployment_that_init_has_made_passes(terminal: Terminal) -> None:
+    answer = terminal.json("check")
+    assert (answer["ok"], answer["faults"], answer["warnings"]) == (True, [], [])
+
+
+def test_what_was_looked_at_is_told_without_what_may_hold_a_password(terminal: Terminal) -> None:
+    address = f"sqlite:///{terminal.home}/strongroom.db"
+    answer = json.loads(terminal.run("check", "--json", STRONGROOM_DATABASE_URL=address).stdout)
+    told = {each["subject"]: each["facts"] for each in answer["looked_at"]}
+    assert told["STRONGROOM_WORKERS"] == "2 (default)"
+    assert told["STRONGROOM_DATABASE_URL"] == "not shown (environment)"
+    assert told["STRONGROOM_KEYS"] == "1 listed (default)"
+    assert told["STRONGROOM_KEYS (entry 1)"].startswith("local-fernet:")
+    assert told["database"].startswith(f"{terminal.home}/strongroom.db, SQLite ")
+    assert told["system data key"].endswith(", opened")
+
+
+def test_a_person_reads_the_same_as_a_script(terminal: Terminal) -> None:
+    subjects = [each["subject"] for each in terminal.json("check")["looked_at"]]
+    lines = terminal.answer("check").splitlines()
+    assert [line[: len(name) + 2] for line, name in zip(lines, subjects, strict=True)] == [
+        f"{name}: " for name in subjects
+    ]
+
+
+def test_a_wrong_setting_hides_no_fault_elsewhere(terminal: Terminal) -> None:
+    (terminal.home / "strongroom.db").chmod(0o644)
+    told = faults(terminal, PORT="99999", STRONGROOM_KEYS="foo")
+    named = {fault.partition(":")[0] for fault in told}
+    assert named == {"PORT", "STRONGROOM_KEYS (entry 1)", "STRONGROOM_DATABASE_URL"}
+
+
+def test_what_lies_in_a_home_that_is_wrong_is_not_looked_for_elsewhere(terminal: Terminal) -> None:
+    told = faults(terminal, STRONGROOM_HOME="what?")
+    assert [fault.partition(":")[0] for fault in told] == ["STRONGROOM_HOME"]
+
+
+def test_providers_are_asked_although_the_database_has_no_address(terminal: Terminal) -> None:
+    unreachable = f"vault-transit:http://127.0.0.1:{free_port()}/transit/key"
+    token = terminal.home / "token"
+    token.write_text("a-token")
+    token.chmod(0o600)
+    keys = f"{unreachable}?token_file={token}"
+    told = faults(terminal, STRONGROOM_DATABASE_URL="x", STRONGROOM_KEYS=keys)
+    assert len([fault for fault in told if fault.startswith("STRONGROOM_KEYS (entry 1): ")]) == 1
+
+
+def test_a_second_provider_that_is_out_of_reach_is_a_warning(terminal: Terminal) -> None:
+    token = terminal.home / "token"
+    token.write_text("a-token")
+    token.chmod(0o600)
+    unreachable = f"vault-transit:http://127.0.0.1:{free_port()}/transit/key?token_file={token}"
+    keys = f"local-fernet:{terminal.home}/keys {unreachable}"
+    checked = terminal.run("check", "--json", STRONGROOM_KEYS=keys)
+    (warning,) = json.loads(checked.stdout)["warnings"]
+    assert warning.startswith("STRONGROOM_KEYS (entry 2): ")
+    assert (checked.exit_code, checked.stderr) == (0, f"strongroom: warning: {warning}\n")
+
+
+def test_everything_that_is_missing_is_named_at_once(bare: Terminal) -> None:
+    told = "\n".join(faults(bare))
+    assert "STRONGROOM_KEYS (entry 1): " in told
+    assert "STRONGROOM_DATABASE_URL: " in told
+
+
+def test_every_setting_that_is_wrong_is_named_and_no_value_is(terminal: Terminal) -> None:
+    told = faults(terminal, PORT=CANARY, STRONGROOM_LOG_LEVEL=CANARY, STRONGROOM_TYPO=CANARY)
+    named = {fault.partition(":")[0] for fault in told}
+    assert named == {"PORT", "STRONGROOM_LOG_LEVEL", "STRONGROOM_TYPO"}
+    assert CANARY not in "".join(told)
+
+
+def test_an_address_that_is_no_database_is_named(terminal: Terminal) -> None:
+    (fault,) = faults(terminal, STRONGROOM_DATABASE_URL=f"mysql://{CANARY}@localhost/x")
+    assert fault.startswith("STRONGROOM_DATABASE_URL")
+    assert CANARY not in fault
+
+
+def test_a_bad_address_does_not_hide_a_bad_keyring(terminal: Terminal) -> None:
+    told = faults(terminal, STRONGROOM_DATABASE_URL="x", STRONGROOM_KEYS="x")
+    assert {fault[:15] for fault in told} == {"STRONGROOM_KEYS", "STRONGROOM_DATA"}
+
+
+def test_a_key_that_does_not_open_the_system_key_is_refused(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"A" * 43 + b"=\n")
+    other.chmod(0o600)
+    told = faults(terminal, STRONGROOM_KEYS=f"local-fernet:{other}")
+    assert any("the system data key does not open" in fault for fault in told)
+
+
+def test_a_key_file_that_others_can_read_is_refused(terminal: Terminal) -> None:
+    (terminal.home / "keys").chmod(0o640)
+    assert faults(terminal) == ["STRONGROOM_KEYS (entry 1): the file must be of mode 0600."]
+
+
+def test_a_database_that_others_can_read_is_refused(terminal: Terminal) -> None:
+    (terminal.home / "strongroom.db").chmod(0o644)
+    (fault,) = faults(terminal)
+    assert fault.startswith("STRONGROOM_DATABASE_URL: ")
+
+
+def test_a_build_that_lacks_a_cipher_is_named_and_nothing_else_is_looked_at(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise UnsupportedAlgorithm("not in this mode")
+
+    monkeypatch.setattr("app.cli.machine.seal", refuse)
+    assert faults(terminal, PORT="0") == [
+        "PORT: must be a whole number from 1 to 65535.",
+        "cryptography: this build of OpenSSL lacks AES-256-GCM, HKDF or SHA-512.",
+    ]
+
+
+def test_memory_for_fewer_workers_is_named(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("config.host.memory_limit", lambda: 64 << 20)
+    (told,) = faults(terminal)
+    assert told.startswith("memory: 64 MiB are allowed, and the server needs 132 MiB to start")
+
+
+def test_memory_that_a_busy_server_exceeds_is_a_warning(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("config.host.memory_limit", lambda: 200 << 20)
+    (warning,) = terminal.json("check")["warnings"]
+    assert warning.startswith("memory: 200 MiB are allowed, and the server takes 244 MiB")
+
+
+def test_a_volume_that_kubernetes_gave_to_a_group_is_refused_with_the_setting_of_the_pod(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a directory to a group of its own")
+    os.chown(terminal.home, 0, 4711)
+    terminal.home.chmod(0o2770)
+    monkeypatch.setattr(os, "getgroups", lambda: [0, 4711])
+    assert "fsGroupChangePolicy: OnRootMismatch" in "".join(faults(terminal))
+    assert "fsGroupChangePolicy: OnRootMismatch" in terminal.run("init").stderr
+
+
+def test_arguments_that_override_the_shipped_configuration_are_warned_of(
+    terminal: Terminal,
+) -> None:
+    checked = terminal.run("check", "--json", GUNICORN_CMD_ARGS="--bind=0.0.0.0:80")
+    (told,) = json.loads(checked.stdout)["warnings"]
+    assert told.startswith("GUNICORN_CMD_ARGS: ")
+
+
+def test_a_file_system_without_modes_is_told_from_a_wrong_mode(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("config.directories.file_system_of", lambda _: FileSystem.FAT)
+    terminal.home.chmod(0o755)
+    assert "this file system may keep no modes" in "".join(faults(terminal))
+    assert "this file system may keep no modes" in terminal.run("init").stderr
+
+
+def test_what_a_terminal_would_obey_is_not_printed(terminal: Terminal, tmp_path: Path) -> None:
+    odd = tmp_path / "a\x1b[2Jb\nc"
+    checked = terminal.run("check", STRONGROOM_HOME=str(odd))
+    assert "\x1b" not in checked.stdout
+    assert f"STRONGROOM_HOME: {tmp_path}/a?[2Jb?c (environment)\n" in checked.stdout
+
+
+def test_a_setting_is_shown_as_it_is_written(terminal: Terminal) -> None:
+    shown = {each["subject"]: each["facts"] for each in terminal.json("check")["looked_at"]}
+    assert shown["STRONGROOM_TLS_IN_FRONT"] == "0 (default)"
+    assert shown["STRONGROOM_SYSTEM_KEY_FINGERPRINT"] == "not set (default)"

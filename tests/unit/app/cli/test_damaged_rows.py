@@ -1,0 +1,98 @@
+"""Damaged rows stop no command that does not need them, and are named by table and id."""
+
+import json
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from app.cli.client_env import ClientEnv
+from app.cli.errors import DAMAGED
+from tests.unit.app.cli.conftest import Terminal
+
+
+def run_sql(terminal: Terminal, sql: str, *values: object) -> None:
+    """Write behind the server's back, as damage does: no constraint holds."""
+    path = terminal.home / "strongroom.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA ignore_check_constraints = ON")
+        database.execute(sql, values)
+
+
+DAMAGE = {
+    "flipped": "CAST(X'FF41' AS TEXT)",
+    "edited": "'another name'",
+    "terminal": "char(27) || '[2J'",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_account_is_listed_as_damaged_and_named(
+    terminal: Terminal, account: str, damage: str
+) -> None:
+    other = terminal.answer("account", "create", "Team B").strip()
+    run_sql(terminal, f"UPDATE accounts SET name = {DAMAGE[damage]} WHERE id = ?", other)
+    listed = terminal.run("account", "list")
+    assert listed.exit_code == DAMAGED
+    assert account in listed.stdout
+    assert [line for line in listed.stdout.splitlines() if other in line and "(damaged)" in line]
+    assert listed.stderr == f"strongroom: damaged: the row {other} of accounts\n"
+
+
+def test_a_script_is_told_which_rows_are_damaged(terminal: Terminal, account: str) -> None:
+    made = terminal.json("api-key", "create", account)
+    run_sql(terminal, "UPDATE api_keys SET scopes = 'everything' WHERE id = ?", made["id"])
+    listed = terminal.run("api-key", "list", account, "--json")
+    assert listed.exit_code == DAMAGED
+    first, damaged = json.loads(listed.stdout)
+    assert (first["damaged"], damaged["damaged"]) == (False, True)
+    assert (damaged["id"], damaged["name"]) == (made["id"], None)
+
+
+def test_the_api_keys_of_a_damaged_account_are_listed(terminal: Terminal, account: str) -> None:
+    run_sql(terminal, "UPDATE accounts SET devbox = 7")
+    assert len(terminal.json("api-key", "list", account)) == 1
+
+
+@pytest.mark.parametrize("table", ["accounts", "api_keys"])
+def test_a_server_starts_beside_damaged_rows(terminal: Terminal, table: str) -> None:
+    run_sql(terminal, f"UPDATE {table} SET mac = zeroblob(33)")
+    assert terminal.run("init").exit_code == 0
+    assert terminal.run("check").exit_code == 0
+
+
+@pytest.mark.parametrize("table", ["accounts", "api_keys"])
+def test_no_key_is_handed_out_again_because_its_row_is_damaged(
+    terminal: Terminal, table: str
+) -> None:
+    (terminal.home / "client.env").unlink()
+    run_sql(terminal, f"UPDATE {table} SET mac = zeroblob(33)")
+    assert terminal.answer("init") == ""
+    assert not (terminal.home / "client.env").exists()
+
+
+@pytest.mark.parametrize("table", ["accounts", "api_keys"])
+def test_an_init_that_was_interrupted_goes_on_beside_damaged_rows(
+    terminal: Terminal, table: str
+) -> None:
+    ClientEnv(terminal.home).begin()
+    (terminal.home / "client.env").unlink()
+    run_sql(terminal, f"UPDATE {table} SET mac = zeroblob(33)")
+    assert "RUNLOOP_API_KEY" in terminal.answer("init")
+
+
+def test_a_refused_command_names_the_row(terminal: Terminal, account: str) -> None:
+    run_sql(terminal, "UPDATE accounts SET devbox = 7")
+    refused = terminal.run("account", "set", account, "--devbox")
+    assert refused.exit_code == DAMAGED
+    assert f"The row {account} of accounts is not what this server wrote." in refused.stderr
+
+
+def test_an_empty_list_and_a_full_one_are_one_json_document(
+    terminal: Terminal, account: str
+) -> None:
+    run_sql(terminal, "DELETE FROM api_keys")
+    assert terminal.json("api-key", "list", account) == []
+    for _ in range(3):
+        terminal.answer("api-key", "create", account)
+    assert len(terminal.json("api-key", "list", account)) == 3

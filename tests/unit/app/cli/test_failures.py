@@ -1,0 +1,43 @@
+"""How the command fails: one clear line, an exit code, no traceback and no value."""
+
+import pytest
+
+from app.cli.errors import EXIT_CODES
+from app.cli.main import strongroom
+from app.services.accounts import Accounts
+from tests.unit.app.cli.conftest import Terminal
+
+CANARY = "canary-c0de"
+
+
+def test_before_init_every_command_says_what_is_missing(bare: Terminal) -> None:
+    refused = bare.run("account", "list")
+    assert (refused.exit_code, refused.stdout) == (3, "")
+    assert refused.stderr == "strongroom: STRONGROOM_KEYS (entry 1): the file cannot be read.\n"
+
+
+def test_a_failure_that_nobody_foresaw_shows_its_class_and_place_only(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Accounts) -> None:
+        raise RuntimeError(CANARY)
+
+    monkeypatch.setattr(Accounts, "list", fail)
+    failed = terminal.run("account", "list")
+    assert (failed.exit_code, failed.stdout) == (70, "")
+    assert failed.stderr.startswith("strongroom: internal error: RuntimeError at ")
+    assert failed.stderr.count("\n") == 1
+    assert CANARY not in failed.stderr
+
+
+@pytest.mark.parametrize("kind", EXIT_CODES)
+def test_an_exit_code_is_none_of_the_shell_s_or_of_click_s(kind: type[Exception]) -> None:
+    assert EXIT_CODES[kind] in {1, 3, 4, 5}
+
+
+def test_every_command_explains_itself() -> None:
+    context = strongroom.make_context("strongroom", [], resilient_parsing=True)
+    for name in strongroom.list_commands(context):
+        command = strongroom.get_command(context, name)
+        assert command is not None
+        assert command.get_short_help_str()

@@ -1,0 +1,76 @@
+"""``redeem.py`` under the oldest Python that it promises to run under, warnings being errors."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.unit.app.client.protocol_server import ProtocolServer, cut_off_after
+
+NAMES = {"HELLO": "GREETING"}
+
+RedeemBy39 = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def python() -> str:
+    """A Python 3.9 of this machine, be it one of pyenv that is not switched on."""
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")  # noqa: TID251
+    for candidate in ["python3.9", *map(str, versions.glob("3.9.*/bin/python3.9"))]:
+        try:
+            subprocess.run([candidate, "-c", ""], capture_output=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        return candidate
+    pytest.skip("this machine has no python3.9 that starts")
+
+
+@pytest.fixture
+def redeem(
+    server: ProtocolServer, environment: dict[str, str], image: Path, python: str
+) -> RedeemBy39:
+    def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        token = {"STRONGROOM_INJECTION_TOKEN": server.issue(NAMES)}
+        return subprocess.run(
+            [python, "-I", "-S", "-W", "error", str(image), *arguments],
+            env=environment | token | more,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+def test_the_command_has_the_secret_also_after_a_lost_answer(
+    server: ProtocolServer, redeem: RedeemBy39
+) -> None:
+    server.troubles.append(cut_off_after)
+    result = redeem("--", "sh", "-c", "echo $HELLO")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "canary-hello\n", "")
+
+
+@pytest.mark.parametrize("form", ["shell", "dotenv", "json", "systemd-credentials"])
+def test_files_have_the_secret(redeem: RedeemBy39, tmp_path: Path, form: str) -> None:
+    output = tmp_path / "output"
+    result = redeem("--format", form, "--output", str(output), "--allow-disk")
+    assert (result.returncode, result.stderr) == (0, "")
+    file = output / "HELLO" if form == "systemd-credentials" else output
+    assert "canary-hello" in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--frob"], 125),
+        (["--timeout", "0", "--", "true"], 124),
+        (["--", "no-such-command"], 127),
+    ],
+)
+def test_a_refusal_has_its_exit_code(redeem: RedeemBy39, arguments: list[str], code: int) -> None:
+    result = redeem(*arguments, RUNLOOP_BASE_URL="http://127.0.0.1:1")
+    assert result.returncode == code
+    assert result.stderr.startswith("strongroom redeem: nothing was started:\n")

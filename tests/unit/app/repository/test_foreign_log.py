@@ -1,0 +1,203 @@
+"""A log that is not the database's own is never applied; after a crash its own always is."""
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from app.domain.errors import StorageUnavailable
+from app.domain.secrets import SecretFilter
+from app.repository.base import DatabaseMisconfigured
+from app.repository.sqlite.database import SqliteDatabase
+from tests.contract.repository import rows
+
+
+@pytest.fixture
+def crashed(tmp_path: Path) -> Path:
+    """Where a database will be as a crash leaves it."""
+    home = tmp_path / "crashed"
+    home.mkdir(mode=0o700)
+    return home / "strongroom.db"
+
+
+def write(database: SqliteDatabase, *numbers: int, size: int = 100) -> None:
+    for number in numbers:
+        with database.writing() as work:
+            work.secrets.add(rows.secret(number, envelope=b"e" * size))
+            work.commit()
+
+
+def write_a_whole_log(database: SqliteDatabase, first: int) -> None:
+    write(database, *range(first, first + 300), size=20_000)
+
+
+def crash(path: Path, at: Path) -> None:
+    """Leave there what a crash at this moment would."""
+    for name in (path.name, f"{path.name}-wal"):
+        shutil.copyfile(path.with_name(name), at.with_name(name))
+        at.with_name(name).chmod(0o600)
+
+
+def copy(path: Path, to: Path) -> None:
+    """Copy a database as SQLite's own tool does."""
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(to)) as target:
+        source.backup(target)
+
+
+def count(path: Path) -> int:
+    with closing(SqliteDatabase(path)) as database, database.reading() as repository:
+        return repository.secrets.count(rows.OURS, SecretFilter())
+
+
+def as_a_backup(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA application_id = 0")
+
+
+def is_refused(path: Path) -> bool:
+    """Whether every way to open it refuses, and changes nothing."""
+    before = [path.with_name(name).read_bytes() for name in (path.name, f"{path.name}-wal")]
+    with closing(SqliteDatabase(path)) as database:
+        (fault,) = database.check().faults
+        with pytest.raises(StorageUnavailable) as reading:
+            database.ping()
+        with pytest.raises(StorageUnavailable) as writing, database.writing():
+            pass
+        with pytest.raises(DatabaseMisconfigured) as upgrading:
+            database.upgrade()
+    said = {fault, reading.value.cause, writing.value.cause, str(upgrading.value)}
+    after = [path.with_name(name).read_bytes() for name in (path.name, f"{path.name}-wal")]
+    return len(said) == 1 and "run: strongroom restore" in fault and before == after
+
+
+def test_after_a_crash_the_log_is_applied(
+    database: SqliteDatabase, path: Path, crashed: Path
+) -> None:
+    write(database, 1, 2, 3)
+    crash(path, crashed)
+    assert count(crashed) == 3
+
+
+@pytest.mark.parametrize("number", range(0, 800, 40))
+def test_a_crash_at_any_time_loses_nothing(
+    database: SqliteDatabase, path: Path, crashed: Path, number: int
+) -> None:
+    write(database, *range(1, number % 200 + 2), size=20_000)
+    crash(path, crashed)
+    assert count(crashed) == number % 200 + 1
+
+
+def test_a_crash_after_a_crash_loses_nothing(
+    database: SqliteDatabase, path: Path, crashed: Path, tmp_path: Path
+) -> None:
+    write(database, 1)
+    crash(path, crashed)
+    again = tmp_path / "again" / "strongroom.db"
+    again.parent.mkdir(mode=0o700)
+    with closing(SqliteDatabase(crashed)) as second:
+        write(second, 2)
+        crash(crashed, again)
+    assert count(again) == 2
+
+
+def test_a_crash_while_a_reader_held_the_log_back_loses_nothing(
+    database: SqliteDatabase, path: Path, crashed: Path
+) -> None:
+    write(database, 1)
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN").execute("SELECT count(*) FROM secrets").fetchone()
+        write_a_whole_log(database, 2)
+        crash(path, crashed)
+    assert count(crashed) == 301
+
+
+def test_a_log_of_another_program_is_applied(
+    database: SqliteDatabase, path: Path, crashed: Path
+) -> None:
+    write(database, 1)
+    database.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("DELETE FROM secrets")
+        crash(path, crashed)
+    assert count(crashed) == 0
+
+
+Takes = Callable[[Path, Path], object]
+
+
+@pytest.mark.parametrize("takes", [copy, shutil.copyfile], ids=["backup", "cp"])
+def test_a_copy_of_before_the_log_was_begun_again_is_refused(
+    database: SqliteDatabase, path: Path, crashed: Path, tmp_path: Path, takes: Takes
+) -> None:
+    write(database, 1)
+    takes(path, tmp_path / "copy.db")
+    write_a_whole_log(database, 2)
+    crash(path, crashed)
+    shutil.copyfile(tmp_path / "copy.db", crashed)
+    assert is_refused(crashed)
+
+
+def test_a_backup_is_refused_beside_any_log(
+    database: SqliteDatabase, path: Path, crashed: Path, tmp_path: Path
+) -> None:
+    copy(path, tmp_path / "backup.db")
+    as_a_backup(tmp_path / "backup.db")
+    write(database, 1)
+    crash(path, crashed)
+    shutil.copyfile(tmp_path / "backup.db", crashed)
+    assert is_refused(crashed)
+
+
+def test_a_copy_of_a_stopped_server_is_refused_beside_a_later_log(
+    database: SqliteDatabase, path: Path, crashed: Path, tmp_path: Path
+) -> None:
+    write(database, 1)
+    database.close()
+    shutil.copyfile(path, tmp_path / "copy.db")
+    for number in (2, 3):
+        with closing(SqliteDatabase(path)) as again:
+            write(again, number)
+            crash(path, crashed)
+    shutil.copyfile(tmp_path / "copy.db", crashed)
+    assert is_refused(crashed)
+
+
+def test_a_log_without_its_database_is_refused(
+    database: SqliteDatabase, path: Path, crashed: Path
+) -> None:
+    write(database, 1)
+    crash(path, crashed)
+    crashed.write_bytes(b"")
+    assert is_refused(crashed)
+
+
+def test_a_backup_without_a_log_is_opened_and_gets_a_number(
+    database: SqliteDatabase, path: Path, crashed: Path, tmp_path: Path
+) -> None:
+    write(database, 1)
+    copy(path, crashed)
+    as_a_backup(crashed)
+    crashed.chmod(0o600)
+    shutil.copyfile(crashed, tmp_path / "backup.db")
+    with closing(SqliteDatabase(crashed)) as restored:
+        write(restored, 2)
+        again = tmp_path / "again" / "strongroom.db"
+        again.parent.mkdir(mode=0o700)
+        crash(crashed, again)
+    shutil.copyfile(tmp_path / "backup.db", again)
+    assert is_refused(again)
+
+
+def test_a_crash_while_pages_moved_from_the_log_loses_nothing(
+    database: SqliteDatabase, path: Path, crashed: Path
+) -> None:
+    write(database, *range(1, 60), size=20_000)
+    crash(path, crashed)
+    database.close()
+    with path.open("rb") as moved, crashed.open("r+b") as begun:
+        begun.write(moved.read(4096))  # of a file that is longer now
+    assert count(crashed) == 59

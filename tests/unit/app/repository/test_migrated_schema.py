@@ -1,0 +1,52 @@
+"""The migrations make exactly the tables that the statements are written for."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from app.repository.sql.tables import metadata
+from app.repository.sqlite.database import SqliteDatabase
+
+
+def schema_of(path: Path) -> dict[str, str]:
+    """The statement that made each table and index, all white space alike."""
+    with closing(sqlite3.connect(path)) as connection:
+        made = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+        return {name: " ".join(sql.split()) for name, sql in made if name != "alembic_version"}
+
+
+def test_migrations_leave_nothing_to_generate(database: SqliteDatabase, path: Path) -> None:
+    database.close()
+    with create_engine(f"sqlite:///{path}").connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_migrations_and_tables_say_the_same_in_sql(
+    database: SqliteDatabase, path: Path, tmp_path: Path
+) -> None:
+    database.close()
+    engine = create_engine(f"sqlite:///{tmp_path / 'from-tables.db'}")
+    metadata.create_all(engine)
+    engine.dispose()
+    assert schema_of(path) == schema_of(tmp_path / "from-tables.db")
+
+
+def test_every_table_is_strict(database: SqliteDatabase, path: Path) -> None:
+    database.close()
+    made = schema_of(path)
+    assert all(made[table].endswith("STRICT") for table in metadata.tables)
+
+
+def test_every_key_begins_with_the_account() -> None:
+    # Accounts are their own; the deployment, leases, workers and fences of root keys are nobody's.
+    others = {"deployment", "accounts", "fences", "leases", "workers"}
+    firsts = {
+        table.name: next(iter(table.primary_key.columns)).name
+        for table in metadata.sorted_tables
+        if table.name not in others
+    }
+    assert set(firsts.values()) == {"account_id"}

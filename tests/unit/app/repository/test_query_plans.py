@@ -1,0 +1,130 @@
+"""Every statement of a request finds its rows by an index."""
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from app.domain.operations.usage import CountedTable, CountedUsage, Usage
+from app.domain.secrets import SecretFilter
+from app.repository.base import Repository, UnitOfWork
+from app.repository.sqlite.database import SqliteDatabase
+from tests.contract.repository import rows
+
+WANTED = [
+    SecretFilter(),
+    SecretFilter(name="NAME_1"),
+    SecretFilter(search="name"),
+    SecretFilter(name="NAME_1", search="name"),
+]
+A_SCAN = re.compile(r"^SCAN (?!mine|these|now|listed|\(subquery|CONSTANT ROW)")
+
+
+def read_everything(repository: Repository) -> None:
+    """Every read of a request."""
+    repository.api_keys.get_with_account(rows.OURS, rows.API_KEY)
+    for after in (None, (rows.API_KEY,)):
+        repository.api_keys.page(rows.OURS, after, 10)
+    repository.api_keys.find(rows.OURS, [rows.API_KEY])
+    repository.injections.count_pending(rows.OURS, [rows.API_KEY], 1)
+    repository.accounts.get(rows.OURS)
+    repository.data_keys.get(rows.OURS, rows.DATA_KEY)
+    repository.data_keys.get_active(rows.OURS)
+    repository.data_keys.find(rows.OURS, [rows.DATA_KEY])
+    repository.answers.get(rows.OURS, rows.API_KEY, "request")
+    repository.injections.get(rows.OURS, "inj_1")
+    repository.injections.get_grant(rows.OURS, "inj_1")
+    repository.secrets.view(rows.OURS, "NAME_1")
+    repository.secrets.view_by_id(rows.OURS, "sec_1")
+    repository.secrets.find(rows.OURS, ["NAME_1", "sec_1", "NAME_2"])
+    repository.secrets.sealed(rows.OURS, ["sec_1", "sec_2"], rows.ANY_SIZE)
+    repository.secrets.sealed_under(rows.OURS, rows.DATA_KEY, 10, "sec_1")
+    for after_id in (None, "sec_1"):
+        after_injection = None if after_id is None else (after_id,)
+        repository.injections.page(rows.OURS, after_injection, 10)
+        for wanted in WANTED:
+            repository.secrets.page(rows.OURS, wanted, 10, after_id)
+            repository.secrets.count(rows.OURS, wanted)
+
+
+def write_everything(work: UnitOfWork) -> None:
+    """Every write of a request."""
+    work.secrets.add(rows.secret())
+    work.secrets.lock(rows.OURS, "sec_0001")
+    work.secrets.replace_value(rows.secret())
+    work.secrets.reseal(rows.secret(), sealed_under=rows.DATA_KEY)
+    work.secrets.delete(rows.OURS, "sec_0001")
+    work.answers.claim(rows.answer(), 1)
+    work.answers.finish(rows.answer())
+    work.injections.add(rows.injection())
+    work.injections.replace(rows.injection())
+    used = [rows.secret().sealed()]
+    work.injections.replace_if_granted(rows.injection(), rows.grant(), used)
+    work.api_keys.replace(rows.api_key())
+    work.accounts.replace(rows.account())
+    work.data_keys.replace(rows.data_key())
+    work.data_keys.delete_unused(rows.OURS, rows.DATA_KEY)
+    work.wrappings.add(rows.wrapping(key_ref="ref:2"))
+    work.wrappings.remove(rows.wrapping().unverified)
+    work.wrappings.remove_all("ref:3", 10)
+
+
+def sweep_everything(work: UnitOfWork) -> None:
+    """Every statement of the sweep, and what requests delete of it."""
+    work.answers.has_later(rows.OURS, 1)
+    work.answers.end_later(rows.OURS, 1, 1, 100)
+    work.answers.has_expired(rows.OURS, 1)
+    work.answers.delete_expired(rows.OURS, 1, 100)
+    work.injections.has_ended(rows.OURS, 1)
+    work.injections.delete_ended(rows.OURS, 1, 100)
+    work.api_keys.delete_unused(rows.OURS, ["key_2"])
+    for table in CountedTable:
+        work.usage.tally(rows.OURS, table, None, 10)
+        after = ("key_1", "request") if table is CountedTable.ANSWERS else ("id_1",)
+        work.usage.tally(rows.OURS, table, after, 10)
+    work.usage.get(rows.OURS)
+    work.usage.put(rows.OURS, CountedUsage(Usage(), 1))
+    work.leases.take("sweep", "worker", 1, 2)
+    work.leases.give_up("sweep", "worker")
+
+
+@pytest.fixture
+def statements(database: SqliteDatabase) -> list[str]:
+    """The text of every statement of a request."""
+    with database.reading() as repository:
+        read_everything(repository)
+    with database.writing() as work:
+        write_everything(work)
+        sweep_everything(work)
+    prepared = [*database._readers._prepared.values(), *database._writer._prepared.values()]
+    return [each.sql for each in prepared]
+
+
+def test_no_statement_of_a_request_scans_a_table(statements: list[str], path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        scans = {
+            step
+            for sql in statements
+            for *_, step in connection.execute(
+                f"EXPLAIN QUERY PLAN {sql}", (None,) * sql.count("?")
+            )
+            if A_SCAN.match(step)
+        }
+    assert scans == set()
+
+
+def test_a_page_is_read_in_the_order_of_its_index(statements: list[str], path: Path) -> None:
+    pages = [sql for sql in statements if "ORDER BY secrets.id DESC" in sql]
+    with closing(sqlite3.connect(path)) as connection:
+        sorts = [
+            step
+            for sql in pages
+            for *_, step in connection.execute(
+                f"EXPLAIN QUERY PLAN {sql}", (None,) * sql.count("?")
+            )
+            if "TEMP B-TREE" in step
+        ]
+    assert len(pages) == 2 * len(WANTED)
+    assert sorts == []
