@@ -16,7 +16,7 @@ class DataKeyState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DataKeyRecord:
+class DataKeyRow:
     """One data key of an account.
 
     Attributes:
@@ -78,5 +78,5 @@ class Wrapping:
 class StoredDataKey:
     """A data key's row and all its wrappings, as they stand in the database."""
 
-    record: Guarded[DataKeyRecord]
+    record: Guarded[DataKeyRow]
     wrappings: tuple[Guarded[Wrapping], ...]

@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 from app.domain.access.accounts import Account
 from app.domain.access.api_keys import ApiKey
 from app.domain.damage import DamagedRow
-from app.domain.data_keys import DataKeyRecord, StoredDataKey, Wrapping
+from app.domain.data_keys import DataKeyRow, StoredDataKey, Wrapping
 from app.domain.guarded import Guardable, Guarded
 from app.domain.idempotency import StoredAnswer
 from app.domain.injections import Injection
@@ -184,7 +184,7 @@ class DataKeyRepository(ABC):
         """The account's active data key with all its wrappings, in one round trip, or ``None``."""
 
     @abstractmethod
-    def add(self, record: Guarded[DataKeyRecord], wrappings: Sequence[Guarded[Wrapping]]) -> None:
+    def add(self, record: Guarded[DataKeyRow], wrappings: Sequence[Guarded[Wrapping]]) -> None:
         """Add a data key and its wrappings.
 
         Raises:
@@ -193,7 +193,7 @@ class DataKeyRepository(ABC):
         """
 
     @abstractmethod
-    def replace(self, record: Guarded[DataKeyRecord]) -> None:
+    def replace(self, record: Guarded[DataKeyRow]) -> None:
         """Write all columns of a data key that exists; its wrappings stay."""
 
     @abstractmethod

@@ -14,7 +14,7 @@ from app.crypto.values import open_value
 from app.domain.access.accounts import Account
 from app.domain.access.api_keys import ApiKey, ParsedToken
 from app.domain.access.scopes import Scope
-from app.domain.data_keys import DataKeyRecord
+from app.domain.data_keys import DataKeyRow
 from app.domain.errors import InjectionRefused, InvalidRequest, StorageUnavailable, TamperedRow
 from app.domain.guarded import Guarded
 from app.domain.injections import (
@@ -187,7 +187,7 @@ class Redemption:
                     if secret.data_key_id == lent.context.data_key_id:
                         values[secret.id] = open_value(lent, secret)
         if len(values) != len(sealed.secrets):
-            raise TamperedRow(DataKeyRecord.table)
+            raise TamperedRow(DataKeyRow.table)
         _check_size(injection.secrets, values)
         return values
 

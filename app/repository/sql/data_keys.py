@@ -15,7 +15,7 @@ from sqlalchemy import (
     update,
 )
 
-from app.domain.data_keys import DataKeyRecord, DataKeyState, StoredDataKey, Wrapping
+from app.domain.data_keys import DataKeyRow, DataKeyState, StoredDataKey, Wrapping
 from app.domain.errors import TamperedRow
 from app.domain.guarded import Guarded
 from app.repository.base import DataKeyRepository, WrappingRepository
@@ -116,13 +116,13 @@ class SqlDataKeys(DataKeyRepository):
         rows = self._statements.all(_GET_ACTIVE, {"of_account": account_id})
         return parse_data_key(rows) if rows else None
 
-    def add(self, record: Guarded[DataKeyRecord], wrappings: Sequence[Guarded[Wrapping]]) -> None:
+    def add(self, record: Guarded[DataKeyRow], wrappings: Sequence[Guarded[Wrapping]]) -> None:
         """Add a data key and its wrappings."""
         self._statements.insert(_ADD, _record_values(record))
         for wrapping in wrappings:
             self._wrappings.add(wrapping)
 
-    def replace(self, record: Guarded[DataKeyRecord]) -> None:
+    def replace(self, record: Guarded[DataKeyRow]) -> None:
         """Write all columns of a data key that exists; its wrappings stay."""
         this = {"of_account": record.unverified.account_id, "of_id": record.unverified.id}
         self._statements.write(_REPLACE, {**this, **_record_values(record)})
@@ -174,7 +174,7 @@ def parse_data_key(rows: Sequence[Row]) -> StoredDataKey:
     """
     keys = {row[: len(_KEY_COLUMNS)] for row in rows}
     if len(keys) != 1:
-        raise TamperedRow(DataKeyRecord.table, *rows[0][:2])
+        raise TamperedRow(DataKeyRow.table, *rows[0][:2])
     wrapped = [row[len(_KEY_COLUMNS) :] for row in rows]
     without_any = all(value is None for value in wrapped[0])
     return StoredDataKey(
@@ -183,10 +183,10 @@ def parse_data_key(rows: Sequence[Row]) -> StoredDataKey:
     )
 
 
-@fields.parses(DataKeyRecord.table, (0, 1))
-def _parse_record(row: Row) -> Guarded[DataKeyRecord]:
+@fields.parses(DataKeyRow.table, (0, 1))
+def _parse_record(row: Row) -> Guarded[DataKeyRow]:
     account_id, data_key_id, state, check, created_at_ms, *mac = row
-    record = DataKeyRecord(
+    record = DataKeyRow(
         account_id=fields.text(account_id),
         id=fields.text(data_key_id),
         state=DataKeyState(fields.text(state)),
@@ -196,13 +196,13 @@ def _parse_record(row: Row) -> Guarded[DataKeyRecord]:
     return Guarded(record, fields.mac(*mac))
 
 
-@fields.parses(DataKeyRecord.table, (0, 1))
+@fields.parses(DataKeyRow.table, (0, 1))
 def _parse_ids(row: Row) -> tuple[str, str]:
     account_id, data_key_id = row
     return fields.text(account_id), fields.text(data_key_id)
 
 
-def _record_values(guarded: Guarded[DataKeyRecord]) -> Parameters:
+def _record_values(guarded: Guarded[DataKeyRow]) -> Parameters:
     record = guarded.unverified
     return {
         "account_id": record.account_id,

@@ -7,7 +7,7 @@ from functools import partial
 
 from app.crypto.data_key_cache import DataKeyCache
 from app.crypto.opened_key import OpenedKey
-from app.domain.data_keys import DataKeyRecord, DataKeyState, StoredDataKey
+from app.domain.data_keys import DataKeyRow, DataKeyState, StoredDataKey
 from app.domain.errors import TamperedRow
 from app.domain.guarded import Guarded
 from app.domain.ids import DATA_KEY, new_id
@@ -90,7 +90,7 @@ class DataKeys:
         with self._cache.lend(context, record.check, load) as key:
             yield OpenedKey(context, key)
 
-    def replace_active(self, record: DataKeyRecord) -> None:
+    def replace_active(self, record: DataKeyRow) -> None:
         """Make a new active data key for the account, if ``record`` is its active one.
 
         Raises:
@@ -114,7 +114,7 @@ class DataKeys:
         except KeyProviderError:
             return stored
 
-    def _is_due(self, record: DataKeyRecord) -> bool:
+    def _is_due(self, record: DataKeyRow) -> bool:
         """Whether an active data key is to be replaced, as too old or as made in the future.
 
         A wall clock that was just set is not believed alone: otherwise one wrong moment would
@@ -127,7 +127,7 @@ class DataKeys:
         pauses = (self._failed, self._replaced)
         return not any(each.lasts(record.account_id) for each in pauses)
 
-    def _replace(self, record: DataKeyRecord) -> StoredDataKey:
+    def _replace(self, record: DataKeyRow) -> StoredDataKey:
         try:
             replaced = self._create(record.account_id, record)
         except KeyProviderError:
@@ -136,7 +136,7 @@ class DataKeys:
         self._replaced.begin(record.account_id)
         return replaced
 
-    def _create(self, account_id: str, replaces: DataKeyRecord | None) -> StoredDataKey:
+    def _create(self, account_id: str, replaces: DataKeyRow | None) -> StoredDataKey:
         context = self._context(account_id, new_id(DATA_KEY))
         key, stored = self._generate(context)
         try:
@@ -152,7 +152,7 @@ class DataKeys:
         self._system_key.require_proof()
         key, wrapped = self._keyring.generate(context)
         opened = self._system_key.opened()
-        record = DataKeyRecord(
+        record = DataKeyRow(
             account_id=context.account_id,
             id=context.data_key_id,
             state=DataKeyState.ACTIVE,
@@ -164,14 +164,14 @@ class DataKeys:
         )
         return key, StoredDataKey(opened.guard(record), wrappings)
 
-    def _store(self, stored: StoredDataKey, replaces: DataKeyRecord | None) -> None:
+    def _store(self, stored: StoredDataKey, replaces: DataKeyRow | None) -> None:
         with refusing_retired_keys(), self._database.writing() as work:
             if replaces is not None:
                 work.data_keys.replace(self._retired(replaces))
             work.data_keys.add(stored.record, stored.wrappings)
             work.commit()
 
-    def _retired(self, record: DataKeyRecord) -> Guarded[DataKeyRecord]:
+    def _retired(self, record: DataKeyRow) -> Guarded[DataKeyRow]:
         return self._system_key.opened().guard(replace(record, state=DataKeyState.RETIRED))
 
     def _winner(self, account_id: str) -> StoredDataKey:

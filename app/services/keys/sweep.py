@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.domain.damage import DamagedRow
-from app.domain.data_keys import DataKeyRecord, StoredDataKey
+from app.domain.data_keys import DataKeyRow, StoredDataKey
 from app.domain.errors import TamperedRow
 from app.repository.base import Database, Repository
 from app.services.keys.system_key import OpenedSystemKey, verify_data_key
@@ -20,7 +20,7 @@ BATCH = 200
 class VerifiedDataKey:
     """A data key's record and wrappings, now to be believed."""
 
-    record: DataKeyRecord
+    record: DataKeyRow
     held: HeldKey
 
 

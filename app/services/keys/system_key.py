@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from app.crypto.row_macs import UnknownLayout, row_bytes
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.damage import DamagedRow
-from app.domain.data_keys import DataKeyRecord, DataKeyState, StoredDataKey, Wrapping
+from app.domain.data_keys import DataKeyRow, DataKeyState, StoredDataKey, Wrapping
 from app.domain.errors import DomainError, NotInitialised, TamperedRow
 from app.domain.guarded import Guardable, Guarded, Mac, tampered
 from app.domain.ids import DATA_KEY, DEPLOYMENT, new_id
@@ -355,7 +355,7 @@ class SystemKey:
         context = KeyContext(deployment_id, SYSTEM_ACCOUNT_ID, new_id(DATA_KEY))
         key, wrapped = self._keyring.generate(context)
         opened = OpenedSystemKey(context, key)
-        record = DataKeyRecord(
+        record = DataKeyRow(
             account_id=SYSTEM_ACCOUNT_ID,
             id=context.data_key_id,
             state=DataKeyState.ACTIVE,
@@ -372,7 +372,7 @@ class SystemKey:
             key.wipe()
 
 
-def verify_data_key(opened: OpenedSystemKey, stored: StoredDataKey) -> DataKeyRecord:
+def verify_data_key(opened: OpenedSystemKey, stored: StoredDataKey) -> DataKeyRow:
     """The record of a stored data key, after its MAC and that of every wrapping was verified.
 
     Raises:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
-from app.domain.data_keys import DataKeyRecord, DataKeyState
+from app.domain.data_keys import DataKeyRow, DataKeyState
 from app.repository.base import Conflict, Database, UnitOfWork
 from app.services.keys.failure_reasons import Cause, cause_of
 from app.services.keys.providers import wrapping_entries
@@ -172,7 +172,7 @@ def unwrap_recovered(private: RecoveryPrivateKey, held: HeldKey) -> DataKey:
     raise failure
 
 
-def _sealing_no_more(record: DataKeyRecord) -> DataKeyRecord:
+def _sealing_no_more(record: DataKeyRow) -> DataKeyRow:
     if record.account_id == SYSTEM_ACCOUNT_ID:
         return record
     return replace(record, state=DataKeyState.RETIRED)

@@ -14,7 +14,7 @@ from app.crypto.opened_key import OpenedKey
 from app.crypto.values import open_value, seal_value
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.damage import DamagedRow
-from app.domain.data_keys import DataKeyRecord
+from app.domain.data_keys import DataKeyRow
 from app.domain.errors import StorageUnavailable, TamperedRow
 from app.domain.guarded import Mac
 from app.domain.life import has_begun
@@ -168,7 +168,7 @@ class Reencrypt:
                 yield key, self._replace(key.record, refusal, pace)
 
     def _replace(
-        self, record: DataKeyRecord, refusal: KeyProviderError | None, pace: Pace
+        self, record: DataKeyRow, refusal: KeyProviderError | None, pace: Pace
     ) -> Cause | None:
         """Seal all values of one data key anew, or say why some of them were not.
 
@@ -186,7 +186,7 @@ class Reencrypt:
 
     def _reseal_all(
         self,
-        record: DataKeyRecord,
+        record: DataKeyRow,
         refusal: KeyProviderError | None,
         active: OpenedKey,
         pace: Pace,
@@ -213,7 +213,7 @@ class Reencrypt:
             done = len(resealed)
             pace.step(done=done, changed=done, causes=Counter(), damaged=_unopened(batch, opened))
 
-    def _store(self, record: DataKeyRecord, resealed: list[StoredSecret]) -> None:
+    def _store(self, record: DataKeyRow, resealed: list[StoredSecret]) -> None:
         with self._database.writing() as work:
             for secret in resealed:
                 work.secrets.reseal(secret, sealed_under=record.id)
@@ -258,7 +258,7 @@ def _unopened(
             yield DamagedRow.at("secrets", secret.account_id, secret.id)
 
 
-def _is_old(record: DataKeyRecord, started_ms: int, now_ms: int) -> bool:
+def _is_old(record: DataKeyRow, started_ms: int, now_ms: int) -> bool:
     """Whether a data key is from before the job, or from a future that a wrong clock saw."""
     if record.account_id == SYSTEM_ACCOUNT_ID:
         return False

@@ -6,7 +6,7 @@ from typing import Any
 from app.domain.access.accounts import Account
 from app.domain.access.api_keys import ApiKey
 from app.domain.access.scopes import ALL_SCOPES
-from app.domain.data_keys import DataKeyRecord, DataKeyState, Wrapping
+from app.domain.data_keys import DataKeyRow, DataKeyState, Wrapping
 from app.domain.guarded import Guarded, Mac
 from app.domain.idempotency import StoredAnswer
 from app.domain.injections import BoundSecret, Injection, InjectionState, bind
@@ -62,8 +62,8 @@ def api_key(account_id: str = OURS, key_id: str = API_KEY, **changes: Any) -> Gu
 
 def data_key(
     account_id: str = OURS, data_key_id: str = DATA_KEY, **changes: Any
-) -> Guarded[DataKeyRecord]:
-    row = DataKeyRecord(
+) -> Guarded[DataKeyRow]:
+    row = DataKeyRow(
         account_id=account_id,
         id=data_key_id,
         state=DataKeyState.ACTIVE,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.domain.data_keys import DataKeyRecord, DataKeyState
+from app.domain.data_keys import DataKeyRow, DataKeyState
 from app.domain.errors import RecoveryRefused
 from app.domain.guarded import Guardable, Guarded
 from app.domain.ids import DATA_KEY, new_id
@@ -45,7 +45,7 @@ class Attacker:
         self.own = OpenedSystemKey(self._context("_system", data_key_id), self.key)
 
     def data_key(self, account_id: str, data_key_id: str, state: DataKeyState) -> Row:
-        record = DataKeyRecord(
+        record = DataKeyRow(
             account_id=account_id,
             id=data_key_id,
             state=state,
