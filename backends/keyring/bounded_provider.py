@@ -31,7 +31,7 @@ Provider = TypeVar("Provider", bound=KeyWrapper, covariant=True)  # noqa: PLC010
 T = TypeVar("T")
 
 
-class Member(Generic[Provider]):
+class BoundedProvider(Generic[Provider]):
     """A provider with a time limit, a circuit breaker and a remembered health.
 
     Args:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from backends.context import KeyContext
 from backends.data_key import DataKey, verify_key
 from backends.errors import DecryptionError, KeyProviderError, UnknownKey
-from backends.keyring.bounded_provider import Member
+from backends.keyring.bounded_provider import BoundedProvider
 from backends.keyring.bulkhead import WaitingRoom
 from backends.keyring.proof import prove_wrapping
 from backends.provider import KeyProvider, KeyWrapper, ProviderStatus, WrappedKey
@@ -32,8 +32,10 @@ class Keyring:
         *,
         concurrency: int = 8,
     ) -> None:
-        self._providers = tuple(Member(each, concurrency=concurrency) for each in providers)
-        self._escrow = tuple(Member(each, concurrency=concurrency) for each in escrow)
+        self._providers = tuple(
+            BoundedProvider(each, concurrency=concurrency) for each in providers
+        )
+        self._escrow = tuple(BoundedProvider(each, concurrency=concurrency) for each in escrow)
         self.remote = any(each.remote for each in (*providers, *escrow))
         self._callers = WaitingRoom(concurrency if self.remote else None)
         self.followers = WaitingRoom(concurrency if self.remote else None)
@@ -85,7 +87,7 @@ class Keyring:
                     return key
         raise failure
 
-    def members(self) -> Iterator[tuple[str, Member[KeyWrapper]]]:
+    def members(self) -> Iterator[tuple[str, BoundedProvider[KeyWrapper]]]:
         """Every member with its role: ``wraps`` (the first), ``unwraps`` (others), ``escrow``."""
         for place, provider in enumerate(self._providers):
             yield ("unwraps" if place else "wraps"), provider
@@ -93,7 +95,7 @@ class Keyring:
             yield "escrow", escrow
 
     @property
-    def targets(self) -> tuple[Member[KeyWrapper], ...]:
+    def targets(self) -> tuple[BoundedProvider[KeyWrapper], ...]:
         """Whom every data key should have a current wrapping by: the first, and the escrow keys."""
         return (self._providers[0], *self._escrow)
 
@@ -129,7 +131,7 @@ class Keyring:
 
     def owners(
         self, wrappings: Iterable[WrappedKey]
-    ) -> Iterator[tuple[WrappedKey, tuple[Member[KeyProvider], ...]]]:
+    ) -> Iterator[tuple[WrappedKey, tuple[BoundedProvider[KeyProvider], ...]]]:
         """Each wrapping that a provider owns, with all that do, in the order of asking them."""
         remaining = list(wrappings)
         for member in self._providers:
@@ -141,7 +143,7 @@ class Keyring:
                 )
 
 
-def _wrap(member: Member[KeyWrapper], key: DataKey, context: KeyContext) -> WrappedKey:
+def _wrap(member: BoundedProvider[KeyWrapper], key: DataKey, context: KeyContext) -> WrappedKey:
     wrapped = member.call(lambda: member.provider.wrap(key, context))
     prove_wrapping(member, key, wrapped, context)
     return wrapped
@@ -156,7 +158,7 @@ def _one_a_key_ref(wrappings: Sequence[WrappedKey]) -> tuple[WrappedKey, ...]:
 
 
 def _unwrap_by_any(
-    owners: Sequence[Member[KeyProvider]], wrapped: WrappedKey, context: KeyContext
+    owners: Sequence[BoundedProvider[KeyProvider]], wrapped: WrappedKey, context: KeyContext
 ) -> DataKey:
     """Try all owners; tampering is reported only when none of them opens the wrapping."""
     failures: list[KeyProviderError] = []
@@ -168,5 +170,7 @@ def _unwrap_by_any(
     raise next((f for f in failures if not isinstance(f, DecryptionError)), failures[0])
 
 
-def _unwrap(member: Member[KeyProvider], wrapped: WrappedKey, context: KeyContext) -> DataKey:
+def _unwrap(
+    member: BoundedProvider[KeyProvider], wrapped: WrappedKey, context: KeyContext
+) -> DataKey:
     return member.call(lambda: member.provider.unwrap(wrapped, context))

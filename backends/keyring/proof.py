@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from backends.context import KeyContext
 from backends.data_key import DataKey, key_check, verify_key
 from backends.errors import DecryptionError, KeyProviderError, UnknownKey
-from backends.keyring.bounded_provider import Member
+from backends.keyring.bounded_provider import BoundedProvider
 from backends.provider import KeyProvider, KeyWrapper, WrappedKey
 
 
 def prove_wrapping(
-    member: Member[KeyWrapper], key: DataKey, wrapped: WrappedKey, context: KeyContext
+    member: BoundedProvider[KeyWrapper], key: DataKey, wrapped: WrappedKey, context: KeyContext
 ) -> None:
     """Open a new wrapping before anything relies on it; what only wraps is taken at its word.
 
@@ -30,7 +30,7 @@ def prove_wrapping(
 
 
 def prove_unwrapping(
-    member: Member[KeyWrapper],
+    member: BoundedProvider[KeyWrapper],
     provider: KeyProvider,
     wrapped: WrappedKey,
     context: KeyContext,
@@ -50,7 +50,7 @@ def prove_unwrapping(
 
 
 def prove_generating(
-    member: Member[KeyWrapper], provider: KeyProvider, context: KeyContext
+    member: BoundedProvider[KeyWrapper], provider: KeyProvider, context: KeyContext
 ) -> None:
     """Have the member's provider make and open a data key that nobody will use.
 
@@ -64,7 +64,7 @@ def prove_generating(
         key.wipe()
 
 
-def prove_rewrapping(member: Member[KeyWrapper], context: KeyContext) -> None:
+def prove_rewrapping(member: BoundedProvider[KeyWrapper], context: KeyContext) -> None:
     """Have a provider wrap a data key that it did not make, and wrap it anew if it can.
 
     Raises:
@@ -96,7 +96,7 @@ class Openings:
 
 
 def try_openings(
-    owners: Iterable[tuple[WrappedKey, Iterable[Member[KeyProvider]]]],
+    owners: Iterable[tuple[WrappedKey, Iterable[BoundedProvider[KeyProvider]]]],
     context: KeyContext,
     check: bytes,
     *,

@@ -20,7 +20,7 @@ from backends.errors import (
     KeyUnavailable,
     UnknownKey,
 )
-from backends.keyring.bounded_provider import Member
+from backends.keyring.bounded_provider import BoundedProvider
 from backends.keyring.keyring import Keyring
 from backends.provider import KeyProvider, KeyWrapper, WrappedKey
 
@@ -48,7 +48,9 @@ class HeldKey:
         return tuple(each for each in self.wrappings if provider.owns(each.key_ref))
 
 
-def renew(keyring: Keyring, target: Member[KeyWrapper], held: Sequence[HeldKey]) -> list[Renewed]:
+def renew(
+    keyring: Keyring, target: BoundedProvider[KeyWrapper], held: Sequence[HeldKey]
+) -> list[Renewed]:
     """A new wrapping by ``target`` for each data key, in order, or the reason why there is none.
 
     What an escrow key wraps cannot be opened here: it is made from a key that was verified.
@@ -88,7 +90,7 @@ def open_many(keyring: Keyring, held: Sequence[HeldKey]) -> list[Opened]:
 
 
 def _rewrap(
-    target: Member[KeyWrapper], provider: KeyProvider, held: Sequence[HeldKey]
+    target: BoundedProvider[KeyWrapper], provider: KeyProvider, held: Sequence[HeldKey]
 ) -> list[Renewed]:
     owned = [key.owned_by(provider) for key in held]
     items = [(own[0], key.context) for own, key in zip(owned, held, strict=True) if own]
@@ -98,7 +100,7 @@ def _rewrap(
 
 
 def _wrap_anew(
-    keyring: Keyring, target: Member[KeyWrapper], held: Sequence[HeldKey]
+    keyring: Keyring, target: BoundedProvider[KeyWrapper], held: Sequence[HeldKey]
 ) -> list[Renewed]:
     opened = open_many(keyring, held)
     items = [
@@ -136,7 +138,7 @@ def _opening(keyring: Keyring, held: HeldKey) -> Generator["_Attempt | Opened", 
 class _Attempt:
     """Whom to ask to open which wrapping."""
 
-    member: Member[KeyProvider]
+    member: BoundedProvider[KeyProvider]
     wrapped: WrappedKey
 
 
@@ -144,7 +146,7 @@ def _attempted(
     attempts: Mapping[int, _Attempt], held: Sequence[HeldKey]
 ) -> Iterator[tuple[int, Opened]]:
     """The answers, by the place of the data key, with one batch for each provider."""
-    places: dict[Member[KeyProvider], list[int]] = defaultdict(list)
+    places: dict[BoundedProvider[KeyProvider], list[int]] = defaultdict(list)
     for place, attempt in attempts.items():
         places[attempt.member].append(place)
     for member, asked in places.items():
@@ -162,7 +164,7 @@ def _verified(key: DataKey, held: HeldKey) -> Opened:
 
 
 def wrap_opened(
-    target: Member[KeyWrapper], opened: Sequence[tuple[DataKey, HeldKey]]
+    target: BoundedProvider[KeyWrapper], opened: Sequence[tuple[DataKey, HeldKey]]
 ) -> list[Renewed]:
     """A proved wrapping by ``target`` for each data key that is open, in order, or why not."""
     items = [(key, held.context) for key, held in opened]
@@ -171,7 +173,7 @@ def wrap_opened(
 
 
 def proved(
-    target: Member[KeyWrapper], held: Sequence[HeldKey], wrapped: Sequence[Renewed]
+    target: BoundedProvider[KeyWrapper], held: Sequence[HeldKey], wrapped: Sequence[Renewed]
 ) -> list[Renewed]:
     """Each wrapping by ``target`` that opens to its data key; else why it does not.
 
@@ -184,7 +186,7 @@ def proved(
 
 
 def _proved(
-    target: Member[KeyWrapper],
+    target: BoundedProvider[KeyWrapper],
     provider: KeyProvider,
     held: Sequence[HeldKey],
     renewed: Sequence[Renewed],
@@ -210,7 +212,7 @@ def _prove(wrapped: WrappedKey, opened: Opened, held: HeldKey) -> Renewed:
 
 
 def _batch(
-    member: Member[KeyWrapper],
+    member: BoundedProvider[KeyWrapper],
     items: Sequence[Item],
     ask: Callable[[Sequence[Item]], list[T | KeyProviderError]],
 ) -> list[T | KeyProviderError]:
@@ -232,7 +234,7 @@ def _batch(
 
 
 def _ask(
-    member: Member[KeyWrapper],
+    member: BoundedProvider[KeyWrapper],
     items: Sequence[Item],
     ask: Callable[[Sequence[Item]], list[T | KeyProviderError]],
 ) -> list[T | KeyProviderError]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backends.errors import KeyUnavailable
-from backends.keyring.bounded_provider import Member
+from backends.keyring.bounded_provider import BoundedProvider
 from backends.keyring.keyring import Keyring
 from backends.provider import KeyWrapper
 
@@ -23,7 +23,7 @@ class Entry:
 
     setting: str
     role: str
-    member: Member[KeyWrapper]
+    member: BoundedProvider[KeyWrapper]
 
     def says(self, text: str) -> str:
         """A sentence about it that begins with its setting."""

@@ -16,7 +16,7 @@ from app.services.keys.wrappings import new_wrapping, superseded, to_wrapping
 from app.services.rotation.new_wrappings import NewWrapping, store_all
 from backends.data_key import DataKey, verify_key
 from backends.errors import DecryptionError, KeyProviderError, UnknownKey
-from backends.keyring.bounded_provider import Member
+from backends.keyring.bounded_provider import BoundedProvider
 from backends.keyring.keyring import Keyring
 from backends.keyring.rewrapping import HeldKey, proved, wrap_opened
 from backends.provider import KeyWrapper, WrappedKey
@@ -131,7 +131,7 @@ class Restoring:
         return opened, failed
 
     def _replaced(
-        self, held: HeldKey, new: WrappedKey, target: Member[KeyWrapper]
+        self, held: HeldKey, new: WrappedKey, target: BoundedProvider[KeyWrapper]
     ) -> tuple[WrappedKey, ...]:
         """The dead one of the same name, and all others of what is taken for the same root key."""
         dead = tuple(each for each in held.wrappings if each.key_ref == new.key_ref)

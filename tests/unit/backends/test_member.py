@@ -12,7 +12,7 @@ from backends.calls.request_deadline import request_deadline
 from backends.context import KeyContext
 from backends.data_key import DataKey
 from backends.errors import KeyAccessDenied, KeyUnavailable
-from backends.keyring.bounded_provider import Member
+from backends.keyring.bounded_provider import BoundedProvider
 from backends.provider import KeyWrapper, ProviderStatus, WrappedKey
 
 CONTEXT = KeyContext("dep", "acct", "dk")
@@ -58,8 +58,8 @@ def wrapper() -> RemoteWrapper:
 
 
 @pytest.fixture
-def member(wrapper: RemoteWrapper, clock: Clock) -> Iterator[Member[RemoteWrapper]]:
-    member = Member(wrapper, concurrency=2, clock=clock)
+def member(wrapper: RemoteWrapper, clock: Clock) -> Iterator[BoundedProvider[RemoteWrapper]]:
+    member = BoundedProvider(wrapper, concurrency=2, clock=clock)
     yield member
     member.close()
 
@@ -77,7 +77,7 @@ def void(_: object) -> None:
     return None
 
 
-def wrap(member: Member[RemoteWrapper]) -> WrappedKey:
+def wrap(member: BoundedProvider[RemoteWrapper]) -> WrappedKey:
     return member.call(lambda: member.provider.wrap(DataKey.random(), CONTEXT))
 
 
@@ -89,18 +89,20 @@ def refuse(error: Exception) -> Callable[[], None]:
 
 
 def test_a_call_that_hangs_is_given_up_at_the_deadline(
-    member: Member[RemoteWrapper], hang: threading.Event
+    member: BoundedProvider[RemoteWrapper], hang: threading.Event
 ) -> None:
     with request_deadline(0.05), pytest.raises(KeyUnavailable, match="in time"):
         wrap(member)
 
 
-def test_a_call_that_hangs_keeps_no_process_from_ending(member: Member[RemoteWrapper]) -> None:
+def test_a_call_that_hangs_keeps_no_process_from_ending(
+    member: BoundedProvider[RemoteWrapper],
+) -> None:
     assert member.call(lambda: threading.current_thread().daemon)
 
 
 def test_past_the_deadline_the_provider_is_not_asked(
-    member: Member[RemoteWrapper], wrapper: RemoteWrapper
+    member: BoundedProvider[RemoteWrapper], wrapper: RemoteWrapper
 ) -> None:
     wrapper.answer = refuse(AssertionError("asked"))
 
@@ -109,7 +111,7 @@ def test_past_the_deadline_the_provider_is_not_asked(
 
 
 def test_hanging_calls_never_take_more_threads_than_allowed(
-    member: Member[RemoteWrapper], hang: threading.Event
+    member: BoundedProvider[RemoteWrapper], hang: threading.Event
 ) -> None:
     for _ in range(2):
         with request_deadline(0.05), pytest.raises(KeyUnavailable, match="in time"):
@@ -130,7 +132,10 @@ def eager_threads() -> Iterator[None]:
 
 @pytest.mark.usefixtures("eager_threads")
 def test_a_call_that_follows_another_never_finds_its_thread_taken(wrapper: RemoteWrapper) -> None:
-    with closing(Member(wrapper, concurrency=8)) as member, ThreadPoolExecutor(8) as callers:
+    with (
+        closing(BoundedProvider(wrapper, concurrency=8)) as member,
+        ThreadPoolExecutor(8) as callers,
+    ):
 
         def wrap_often(_: int) -> int:
             return sum(wrap(member).key_ref == "ref" for _ in range(500))
@@ -139,7 +144,7 @@ def test_a_call_that_follows_another_never_finds_its_thread_taken(wrapper: Remot
 
 
 def test_health_is_told_while_every_thread_is_busy(
-    member: Member[RemoteWrapper], hang: threading.Event
+    member: BoundedProvider[RemoteWrapper], hang: threading.Event
 ) -> None:
     for _ in range(2):
         with request_deadline(0.05), pytest.raises(KeyUnavailable, match="in time"):
@@ -149,7 +154,7 @@ def test_health_is_told_while_every_thread_is_busy(
 
 
 def test_an_outage_is_answered_at_once_without_asking_again(
-    member: Member[RemoteWrapper], wrapper: RemoteWrapper
+    member: BoundedProvider[RemoteWrapper], wrapper: RemoteWrapper
 ) -> None:
     wrapper.answer = refuse(KeyUnavailable("down"))
     for _ in range(3):
@@ -161,7 +166,7 @@ def test_an_outage_is_answered_at_once_without_asking_again(
 
 
 def test_a_refusal_is_an_answer_and_no_outage(
-    member: Member[RemoteWrapper], wrapper: RemoteWrapper
+    member: BoundedProvider[RemoteWrapper], wrapper: RemoteWrapper
 ) -> None:
     wrapper.answer = refuse(KeyAccessDenied("denied"))
     for _ in range(4):
@@ -170,7 +175,7 @@ def test_a_refusal_is_an_answer_and_no_outage(
 
 
 def test_after_an_outage_it_serves_again_by_itself(
-    member: Member[RemoteWrapper], wrapper: RemoteWrapper, clock: Clock
+    member: BoundedProvider[RemoteWrapper], wrapper: RemoteWrapper, clock: Clock
 ) -> None:
     wrapper.answer = refuse(KeyUnavailable("down"))
     for _ in range(3):
@@ -185,7 +190,7 @@ def test_after_an_outage_it_serves_again_by_itself(
 
 @pytest.mark.parametrize(("healthy", "seconds"), [(True, 20.0), (False, 3.0)])
 def test_health_is_remembered_for_a_while(
-    member: Member[RemoteWrapper],
+    member: BoundedProvider[RemoteWrapper],
     wrapper: RemoteWrapper,
     clock: Clock,
     healthy: bool,
@@ -204,7 +209,7 @@ def test_health_is_remembered_for_a_while(
 
 @pytest.fixture
 def asking(
-    member: Member[RemoteWrapper], wrapper: RemoteWrapper
+    member: BoundedProvider[RemoteWrapper], wrapper: RemoteWrapper
 ) -> Iterator[Callable[[], AbstractContextManager[None]]]:
     """Has another thread ask for the health, with no answer before the block ends."""
     asked, released = threading.Event(), threading.Event()
@@ -228,7 +233,9 @@ def asking(
 
 
 def test_who_asks_for_health_while_it_is_asked_for_gets_the_answer_of_before(
-    member: Member[RemoteWrapper], clock: Clock, asking: Callable[[], AbstractContextManager[None]]
+    member: BoundedProvider[RemoteWrapper],
+    clock: Clock,
+    asking: Callable[[], AbstractContextManager[None]],
 ) -> None:
     before = member.status()
     clock.now += 20.0
@@ -238,7 +245,7 @@ def test_who_asks_for_health_while_it_is_asked_for_gets_the_answer_of_before(
 
 
 def test_who_asks_for_health_before_there_is_an_answer_is_told_so(
-    member: Member[RemoteWrapper], asking: Callable[[], AbstractContextManager[None]]
+    member: BoundedProvider[RemoteWrapper], asking: Callable[[], AbstractContextManager[None]]
 ) -> None:
     with asking():
         assert "not yet" in member.status().detail

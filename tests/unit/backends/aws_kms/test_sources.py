@@ -18,7 +18,7 @@ from backends.errors import (
     KeyProviderError,
     KeyUnavailable,
 )
-from backends.keyring.bounded_provider import CALL_SECONDS, Member
+from backends.keyring.bounded_provider import CALL_SECONDS, BoundedProvider
 from backends.keyring.keyring import Keyring
 from tests.unit.backends.aws_kms.conftest import provider_of
 from tests.unit.backends.aws_kms.kms import VENDOR_TEXT, Kms
@@ -107,7 +107,7 @@ def test_a_slow_command_fails_no_call_for_good(
     monkeypatch.setattr(client_keeper, "CALL_SECONDS", 0.01)
     used.made.delay = CALL_SECONDS + 0.5  # type: ignore[attr-defined]
     used("process")
-    member = Member(provider, concurrency=4)
+    member = BoundedProvider(provider, concurrency=4)
     with request_deadline(8), pytest.raises(KeyUnavailable, match="still being fetched"):
         member.call(lambda: provider.generate(context))
     member.call(lambda: provider.generate(context))

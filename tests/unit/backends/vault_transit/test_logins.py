@@ -6,7 +6,7 @@ import pytest
 
 from backends.calls.request_deadline import request_deadline
 from backends.errors import KeyAccessDenied, KeyUnavailable
-from backends.keyring.bounded_provider import CALL_SECONDS, Member
+from backends.keyring.bounded_provider import CALL_SECONDS, BoundedProvider
 from tests.support.faulty_proxy import FaultyProxy, Link, hang, relay
 from tests.support.openbao import OpenBao
 from tests.unit.backends.vault_transit.vault import CONTEXT, Vault
@@ -73,4 +73,4 @@ def test_what_is_no_request_waits_for_a_slow_login(
     login = f"{vault.app_role(auth_mount=mount)}&auth_mount={mount}"
     provider = vault.provider(login, host=proxy.host)
     with proxy.failing(late, times=1):
-        Member(provider, concurrency=4).call(lambda: provider.generate(CONTEXT))
+        BoundedProvider(provider, concurrency=4).call(lambda: provider.generate(CONTEXT))
