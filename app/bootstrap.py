@@ -98,7 +98,7 @@ def build(
         max_keys=settings.data_key_cache_size,
         ttl_seconds=life_s,
         clock=age,
-        followers=keyring.followers,
+        waiters=keyring.waiters,
     )
     proof = RootKeyProof(life_s, age, cache.clear)
     system_key = SystemKey(

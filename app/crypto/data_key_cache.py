@@ -21,7 +21,7 @@ from backends.calls.single_flight import wait_for
 from backends.context import KeyContext
 from backends.data_key import DataKey, key_check, verify_key
 from backends.errors import DecryptionError
-from backends.keyring.bulkhead import WaitingRoom
+from backends.keyring.bulkhead import Bulkhead
 from backends.lifetime import age_seconds
 from backends.record_keys import RecordKeys, Room
 
@@ -64,7 +64,7 @@ class DataKeyCache:
         max_keys: How many keys are kept; the least recently used goes first.
         ttl_seconds: How long a key is kept from when it was put in, however often it is used.
         clock: Seconds that never go back.
-        followers: Where threads wait for another thread's ``load``.
+        waiters: Where threads wait for another thread's ``load``.
     """
 
     def __init__(
@@ -73,12 +73,12 @@ class DataKeyCache:
         max_keys: int,
         ttl_seconds: float,
         clock: Callable[[], float] = age_seconds,
-        followers: WaitingRoom | None = None,
+        waiters: Bulkhead | None = None,
     ) -> None:
         self._max_keys = max_keys
         self._ttl_seconds = ttl_seconds
         self._clock = clock
-        self._followers = followers or WaitingRoom(None)
+        self._followers = waiters or Bulkhead(None)
         self._start_empty()
         _caches.add(self)
 
@@ -143,7 +143,7 @@ class DataKeyCache:
                 flight = self._flights.setdefault(context, own)
             if flight is own:
                 return self._load(flight, context, check, load)
-            with self._followers.place():
+            with self._followers.slot():
                 wait_for(flight)
 
     def _load(

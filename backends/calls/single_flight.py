@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from backends.calls.request_deadline import seconds_left
 from backends.errors import KeyUnavailable
-from backends.keyring.bulkhead import LONGEST_WAIT_SECONDS, WaitingRoom
+from backends.keyring.bulkhead import LONGEST_WAIT_SECONDS, Bulkhead
 
 Name = TypeVar("Name", bound=Hashable)
 T = TypeVar("T")
@@ -18,11 +18,11 @@ class SingleFlight(Generic[Name, T]):
     """Shares what one thread does with those that ask for it meanwhile; nothing is kept.
 
     Args:
-        followers: Where these wait.
+        waiters: Where these wait.
     """
 
-    def __init__(self, followers: WaitingRoom) -> None:
-        self._followers = followers
+    def __init__(self, waiters: Bulkhead) -> None:
+        self._followers = waiters
         self._lock = Lock()
         self._flights: dict[Name, Future[T]] = {}
 
@@ -38,7 +38,7 @@ class SingleFlight(Generic[Name, T]):
             flight = self._flights.setdefault(name, own)
         if flight is own:
             return self._fly(name, own, work)
-        with self._followers.place():
+        with self._followers.slot():
             return wait_for(flight)
 
     def _fly(self, name: Name, flight: Future[T], work: Callable[[], T]) -> T:

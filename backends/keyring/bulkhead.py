@@ -15,7 +15,7 @@ PATIENCE_SECONDS = 0.25
 """How long threads queue for a place, from when whoever has waited longest came in."""
 
 
-class WaitingRoom:
+class Bulkhead:
     """Holds a bounded number of waiting threads, so that what need not wait is never starved.
 
     While waits are short, as with a healthy provider, a thread that finds every place taken queues
@@ -34,7 +34,7 @@ class WaitingRoom:
         self._patient = True
 
     @contextmanager
-    def place(self) -> Iterator[None]:
+    def slot(self) -> Iterator[None]:
         """A place for the time of a ``with`` block.
 
         Raises:
@@ -77,11 +77,11 @@ class Turn:
     """Lets one thread at a time ask providers for something, and a few others wait for it.
 
     Args:
-        followers: Where these wait.
+        waiters: Where these wait.
     """
 
-    def __init__(self, followers: WaitingRoom) -> None:
-        self._followers = followers
+    def __init__(self, waiters: Bulkhead) -> None:
+        self._followers = waiters
         self._lock = Lock()
 
     @contextmanager
@@ -106,7 +106,7 @@ class Turn:
             KeyUnavailable: It takes too long, or too many wait.
         """
         if not self._lock.acquire(blocking=False):
-            with self._followers.place():
+            with self._followers.slot():
                 if not self._lock.acquire(timeout=seconds_left(LONGEST_WAIT_SECONDS)):
                     raise KeyUnavailable("Another thread takes too long to ask the key provider.")
         try:

@@ -6,7 +6,7 @@ from backends.context import KeyContext
 from backends.data_key import DataKey, verify_key
 from backends.errors import DecryptionError, KeyProviderError, UnknownKey
 from backends.keyring.bounded_provider import BoundedProvider
-from backends.keyring.bulkhead import WaitingRoom
+from backends.keyring.bulkhead import Bulkhead
 from backends.keyring.proof import prove_wrapping
 from backends.provider import KeyProvider, KeyWrapper, ProviderStatus, WrappedKey
 
@@ -22,7 +22,7 @@ class Keyring:
 
     Attributes:
         remote: Whether some provider or escrow key is asked over a network.
-        followers: Where those wait who need what another thread is already asking a provider for.
+        waiters: Where those wait who need what another thread is already asking a provider for.
     """
 
     def __init__(
@@ -37,8 +37,8 @@ class Keyring:
         )
         self._escrow = tuple(BoundedProvider(each, concurrency=concurrency) for each in escrow)
         self.remote = any(each.remote for each in (*providers, *escrow))
-        self._callers = WaitingRoom(concurrency if self.remote else None)
-        self.followers = WaitingRoom(concurrency if self.remote else None)
+        self._callers = Bulkhead(concurrency if self.remote else None)
+        self.waiters = Bulkhead(concurrency if self.remote else None)
 
     def generate(self, context: KeyContext) -> tuple[DataKey, tuple[WrappedKey, ...]]:
         """Make a data key, wrapped by the first provider and every escrow key, each proved.
@@ -48,7 +48,7 @@ class Keyring:
                 there is no key.
         """
         first = self._providers[0]
-        with self._callers.place():
+        with self._callers.slot():
             key, wrapped = first.call(lambda: first.provider.generate(context))
             try:
                 prove_wrapping(first, key, wrapped, context)
@@ -74,7 +74,7 @@ class Keyring:
         failure: KeyProviderError = UnknownKey(
             "No listed provider owns a wrapping of this data key."
         )
-        with self._callers.place():
+        with self._callers.slot():
             for wrapped, owners in self.owners(wrappings):
                 try:
                     key = _unwrap_by_any(owners, wrapped, context)

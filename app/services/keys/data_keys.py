@@ -52,7 +52,7 @@ class DataKeys:
         self._system_key = system_key
         self._clock = clock
         self._max_age_ms = max_age_ms
-        self._creations = SingleFlight[str, StoredDataKey](keyring.followers)
+        self._creations = SingleFlight[str, StoredDataKey](keyring.waiters)
         self._failed = Pauses(age_ms, _PAUSE_MS)
         self._replaced = Pauses(age_ms, _NEW_MS)
 

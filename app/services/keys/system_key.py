@@ -177,7 +177,7 @@ class SystemKey:
         self._proof = proof
         self._fingerprint = fingerprint
         self._opened: OpenedSystemKey | None = None
-        self._turn = Turn(keyring.followers)
+        self._turn = Turn(keyring.waiters)
         self.opened_by: frozenset[str] = frozenset()
 
     def opened(self) -> OpenedSystemKey:

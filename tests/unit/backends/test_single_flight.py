@@ -10,7 +10,7 @@ import pytest
 from backends.calls.request_deadline import request_deadline
 from backends.calls.single_flight import SingleFlight
 from backends.errors import KeyUnavailable
-from backends.keyring.bulkhead import WaitingRoom
+from backends.keyring.bulkhead import Bulkhead
 
 DEADLINE = 10
 FOLLOWERS = 4
@@ -36,7 +36,7 @@ def fail() -> str:
     raise KeyUnavailable("The provider is down.")
 
 
-class Room(WaitingRoom):
+class Room(Bulkhead):
     """Tells when everybody is in."""
 
     def __init__(self) -> None:
@@ -44,9 +44,9 @@ class Room(WaitingRoom):
         self.entered = threading.Semaphore(0)
 
     @contextmanager
-    def place(self) -> Iterator[None]:
+    def slot(self) -> Iterator[None]:
         self.entered.release()
-        with super().place():
+        with super().slot():
             yield
 
 
@@ -61,7 +61,7 @@ def flights(room: Room) -> SingleFlight[str, str]:
 
 
 def all_at_once(flights: SingleFlight[str, str], room: Room, work: Work) -> list[Future[str]]:
-    """What became of a leader and its followers."""
+    """What became of a leader and its waiters."""
     with ThreadPoolExecutor(1 + FOLLOWERS) as pool:
         shared = [pool.submit(flights.share, "name", work) for _ in range(1 + FOLLOWERS)]
         for _ in range(FOLLOWERS):

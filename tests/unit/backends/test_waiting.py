@@ -10,7 +10,7 @@ import pytest
 from backends.calls.request_deadline import request_deadline
 from backends.errors import KeyUnavailable
 from backends.keyring import bulkhead as waiting
-from backends.keyring.bulkhead import Turn, WaitingRoom
+from backends.keyring.bulkhead import Bulkhead, Turn
 
 PATIENCE = 5.0  # more than a busy machine takes to refuse at once
 DEADLINE = 10
@@ -34,99 +34,97 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def room(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> WaitingRoom:
+def room(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Bulkhead:
     """With one place."""
     monkeypatch.setattr(waiting, "PATIENCE_SECONDS", PATIENCE)
-    return WaitingRoom(1, clock)
+    return Bulkhead(1, clock)
 
 
-def is_let_in(room: WaitingRoom) -> bool:
+def is_let_in(room: Bulkhead) -> bool:
     try:
-        with room.place():
+        with room.slot():
             return True
     except KeyUnavailable:
         return False
 
 
-def is_let_in_when_a_place_is_free(room: WaitingRoom, clock: Clock) -> bool:
+def is_let_in_when_a_place_is_free(room: Bulkhead, clock: Clock) -> bool:
     with ThreadPoolExecutor(1) as pool:
-        with room.place():
+        with room.slot():
             clock.looked_at.clear()
             queued = pool.submit(is_let_in, room)
             assert clock.looked_at.wait(DEADLINE)
         return queued.result(DEADLINE)
 
 
-def is_refused_at_once(room: WaitingRoom) -> bool:
+def is_refused_at_once(room: Bulkhead) -> bool:
     started = time.monotonic()
     return not is_let_in(room) and time.monotonic() - started < PATIENCE
 
 
-def wait_in_vain(room: WaitingRoom, clock: Clock, seconds: float) -> None:
-    with suppress(KeyUnavailable), room.place():
+def wait_in_vain(room: Bulkhead, clock: Clock, seconds: float) -> None:
+    with suppress(KeyUnavailable), room.slot():
         clock.now += seconds
         raise KeyUnavailable("The provider is down.")
 
 
 def test_who_finds_every_place_taken_gets_the_next_that_is_free(
-    room: WaitingRoom, clock: Clock
+    room: Bulkhead, clock: Clock
 ) -> None:
     assert is_let_in_when_a_place_is_free(room, clock)
 
 
 def test_who_queues_in_vain_is_refused_and_told_when_to_come_again(
-    room: WaitingRoom, monkeypatch: pytest.MonkeyPatch
+    room: Bulkhead, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(waiting, "PATIENCE_SECONDS", 0.01)
-    with room.place(), pytest.raises(KeyUnavailable) as refused, room.place():
+    with room.slot(), pytest.raises(KeyUnavailable) as refused, room.slot():
         pass
     assert refused.value.retry_after == 1
 
 
-def test_nobody_queues_behind_one_who_waits_long(room: WaitingRoom, clock: Clock) -> None:
-    with room.place():
+def test_nobody_queues_behind_one_who_waits_long(room: Bulkhead, clock: Clock) -> None:
+    with room.slot():
         clock.now += PATIENCE
         assert is_refused_at_once(room)
 
 
-def test_nobody_queues_after_a_long_wait_in_vain(room: WaitingRoom, clock: Clock) -> None:
+def test_nobody_queues_after_a_long_wait_in_vain(room: Bulkhead, clock: Clock) -> None:
     wait_in_vain(room, clock, PATIENCE + 1)
-    with room.place():
+    with room.slot():
         assert is_refused_at_once(room)
 
 
 def test_a_wait_that_failed_soon_does_not_bring_the_queue_back(
-    room: WaitingRoom, clock: Clock
+    room: Bulkhead, clock: Clock
 ) -> None:
     wait_in_vain(room, clock, PATIENCE + 1)
     wait_in_vain(room, clock, 0)
-    with room.place():
+    with room.slot():
         assert is_refused_at_once(room)
 
 
 @pytest.mark.parametrize("seconds", [0, PATIENCE + 1])
-def test_who_is_served_brings_the_queue_back(
-    room: WaitingRoom, clock: Clock, seconds: float
-) -> None:
+def test_who_is_served_brings_the_queue_back(room: Bulkhead, clock: Clock, seconds: float) -> None:
     wait_in_vain(room, clock, PATIENCE + 1)
-    with room.place():
+    with room.slot():
         clock.now += seconds
     assert is_let_in_when_a_place_is_free(room, clock)
 
 
-def test_nobody_queues_beyond_the_deadline_of_the_request(room: WaitingRoom) -> None:
-    with room.place(), request_deadline(0):
+def test_nobody_queues_beyond_the_deadline_of_the_request(room: Bulkhead) -> None:
+    with room.slot(), request_deadline(0):
         assert is_refused_at_once(room)
 
 
 def test_one_thread_at_a_time_has_the_turn() -> None:
-    turn = Turn(WaitingRoom(None))
+    turn = Turn(Bulkhead(None))
     with turn.take(), pytest.raises(KeyUnavailable), turn.take():
         pass
 
 
 def test_the_turn_is_free_again_after_an_error() -> None:
-    turn = Turn(WaitingRoom(None))
+    turn = Turn(Bulkhead(None))
     with pytest.raises(ZeroDivisionError), turn.wait():
         raise ZeroDivisionError
     with turn.take():
@@ -134,7 +132,7 @@ def test_the_turn_is_free_again_after_an_error() -> None:
 
 
 def test_a_turn_is_waited_for_within_the_requests_deadline() -> None:
-    turn = Turn(WaitingRoom(None))
+    turn = Turn(Bulkhead(None))
     with (
         turn.take(),
         ThreadPoolExecutor(1) as pool,
