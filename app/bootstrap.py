@@ -19,7 +19,7 @@ from app.services.authentication import Authentication
 from app.services.clock import Clock, SteadyClock, now_ms
 from app.services.container import Services
 from app.services.diagnostics import Checkup, look_at_providers
-from app.services.idempotency import Retries
+from app.services.idempotency import Idempotency
 from app.services.injections import Injections
 from app.services.keys.data_keys import DataKeys
 from app.services.keys.root_key_proof import RootKeyProof
@@ -104,7 +104,7 @@ def build(
     system_key = SystemKey(
         database, keyring, clock, proof, fingerprint=settings.system_key_fingerprint
     )
-    retries = Retries(database, system_key, steady)
+    retries = Idempotency(database, system_key, steady)
     max_age_ms = settings.data_key_max_age_days * 24 * 60 * 60 * 1000
 
     def age_ms() -> int:

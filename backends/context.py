@@ -78,7 +78,7 @@ class ValueContext:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerContext:
+class StoredResponseContext:
     """The request whose stored answer an envelope holds, for its idempotent retries."""
 
     deployment_id: str

@@ -18,7 +18,7 @@ class RetryKey:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredAnswer:
+class StoredResponse:
     """What was answered to a request id, sealed."""
 
     account_id: str

@@ -22,7 +22,7 @@ from app.domain.access.api_keys import ApiKey
 from app.domain.damage import DamagedRow
 from app.domain.data_keys import DataKeyRow, StoredDataKey, Wrapping
 from app.domain.guarded import Guardable, Guarded
-from app.domain.idempotency import StoredAnswer
+from app.domain.idempotency import StoredResponse
 from app.domain.injections import Injection
 from app.domain.operations.backups import BackupContents
 from app.domain.operations.findings import Findings
@@ -363,15 +363,15 @@ class SecretRepository(ABC):
         """Delete the secret; whether there was one."""
 
 
-class AnswerRepository(ABC):
+class StoredResponseRepository(ABC):
     """Stored answers of idempotent requests."""
 
     @abstractmethod
-    def get(self, account_id: str, api_key_id: str, request_id: str) -> StoredAnswer | None:
+    def get(self, account_id: str, api_key_id: str, request_id: str) -> StoredResponse | None:
         """The stored answer, or ``None``; it may have expired."""
 
     @abstractmethod
-    def claim(self, answer: StoredAnswer, now_ms: int) -> bool:
+    def claim(self, answer: StoredResponse, now_ms: int) -> bool:
         """Insert the row unless there is one that has not expired at ``now_ms``.
 
         A claim that meets another unit of work's open claim waits for its end.
@@ -381,7 +381,7 @@ class AnswerRepository(ABC):
         """
 
     @abstractmethod
-    def finish(self, answer: StoredAnswer) -> None:
+    def finish(self, answer: StoredResponse) -> None:
         """Write the answer of a row that this unit of work claimed."""
 
     @abstractmethod
@@ -574,7 +574,7 @@ class Repository(ABC):
     data_keys: DataKeyRepository
     wrappings: WrappingRepository
     secrets: SecretRepository
-    answers: AnswerRepository
+    answers: StoredResponseRepository
     injections: InjectionRepository
     usage: UsageRepository
     leases: LeaseRepository

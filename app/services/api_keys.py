@@ -35,7 +35,7 @@ from app.domain.ids import API_KEY, new_id
 from app.domain.operations.usage import ROW_BYTES, Usage
 from app.repository.base import Database, Repository, UnitOfWork
 from app.services.clock import Clock
-from app.services.idempotency import AnswerFormat, Retries
+from app.services.idempotency import Idempotency, ResponseFormat
 from app.services.issuers import live_issuers
 from app.services.keys.system_key import Purpose, SystemKey
 from app.services.rows.in_batches import in_batches
@@ -55,7 +55,7 @@ def _load(stored: bytes) -> IssuedApiKey:
 _BATCH = 200
 _LIMITED_SCOPES = frozenset({Scope.SECRETS_INJECT})
 _LIMITED_RULE = f"go with no other scope than {Scope.SECRETS_INJECT}"
-_ANSWERS: AnswerFormat[IssuedApiKey] = AnswerFormat(_dump, _load)
+_ANSWERS: ResponseFormat[IssuedApiKey] = ResponseFormat(_dump, _load)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class ApiKeys:
         self,
         database: Database,
         system_key: SystemKey,
-        retries: Retries,
+        retries: Idempotency,
         clock: Clock,
         limits: Limits,
     ) -> None:

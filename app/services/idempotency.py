@@ -12,12 +12,12 @@ from typing import Generic, TypeVar
 from app.crypto.envelope import open_envelope, seal
 from app.domain.access.api_keys import Caller
 from app.domain.errors import RequestIdReused, RequestIdUnusable, TamperedRow
-from app.domain.idempotency import RetryKey, StoredAnswer
+from app.domain.idempotency import RetryKey, StoredResponse
 from app.domain.life import is_within
 from app.repository.base import Database, UnitOfWork
 from app.services.clock import SteadyClock
 from app.services.keys.system_key import OpenedSystemKey, Purpose, SystemKey
-from backends.context import AnswerContext
+from backends.context import StoredResponseContext
 
 KEPT_MS = 60 * 60 * 1000
 """How long an answer is kept. Where the clock was set, a retry is refused rather than done twice:
@@ -30,14 +30,14 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerFormat(Generic[T]):
+class ResponseFormat(Generic[T]):
     """How one kind of answer is stored: a pair of functions, each the other's inverse."""
 
     dump: Callable[[T], bytes]
     load: Callable[[bytes], T]
 
 
-class Retries:
+class Idempotency:
     """Runs a write once for each request id of an API key."""
 
     def __init__(self, database: Database, system_key: SystemKey, clock: SteadyClock) -> None:
@@ -50,7 +50,7 @@ class Retries:
         caller: Caller,
         retry: RetryKey | None,
         work_on: Callable[[UnitOfWork], T],
-        answers: AnswerFormat[T],
+        answers: ResponseFormat[T],
     ) -> T:
         """Do ``work_on`` in a unit of work and commit, or give the answer of the time before.
 
@@ -85,8 +85,8 @@ class Retries:
             work.commit()
             return answer
 
-    def _pending(self, opened: OpenedSystemKey, caller: Caller, retry: RetryKey) -> StoredAnswer:
-        return StoredAnswer(
+    def _pending(self, opened: OpenedSystemKey, caller: Caller, retry: RetryKey) -> StoredResponse:
+        return StoredResponse(
             account_id=caller.account_id,
             api_key_id=caller.api_key_id,
             request_id=retry.request_id,
@@ -97,7 +97,7 @@ class Retries:
         )
 
 
-def _stored(work: UnitOfWork, pending: StoredAnswer) -> StoredAnswer:
+def _stored(work: UnitOfWork, pending: StoredResponse) -> StoredResponse:
     stored = work.answers.get(pending.account_id, pending.api_key_id, pending.request_id)
     if stored is None or stored.data_key_id != pending.data_key_id:
         raise TamperedRow("answers")
@@ -106,13 +106,13 @@ def _stored(work: UnitOfWork, pending: StoredAnswer) -> StoredAnswer:
     return stored
 
 
-def _require_life(stored: StoredAnswer, now_ms: int) -> None:
+def _require_life(stored: StoredResponse, now_ms: int) -> None:
     """Refuse an answer whose hour is over by one clock only, or that comes from the future."""
     if not is_within(stored.expires_at_ms - KEPT_MS, stored.expires_at_ms, now_ms):
         raise RequestIdUnusable
 
 
-def _opened(opened: OpenedSystemKey, stored: StoredAnswer) -> bytes:
+def _opened(opened: OpenedSystemKey, stored: StoredResponse) -> bytes:
     plaintext = bytes(open_envelope(opened.key, stored.answer, _context(opened, stored)))
     bound = _bound_to(stored)
     if not plaintext.startswith(stored.digest):
@@ -125,13 +125,13 @@ def _opened(opened: OpenedSystemKey, stored: StoredAnswer) -> bytes:
     return plaintext[len(bound) :]
 
 
-def _bound_to(stored: StoredAnswer) -> bytes:
+def _bound_to(stored: StoredResponse) -> bytes:
     """The columns that say which request is answered and for how long, 40 bytes."""
     return stored.digest + stored.expires_at_ms.to_bytes(8, "big", signed=True)
 
 
-def _context(opened: OpenedSystemKey, stored: StoredAnswer) -> bytes:
-    return AnswerContext(
+def _context(opened: OpenedSystemKey, stored: StoredResponse) -> bytes:
+    return StoredResponseContext(
         deployment_id=opened.context.deployment_id,
         account_id=stored.account_id,
         api_key_id=stored.api_key_id,

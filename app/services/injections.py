@@ -26,7 +26,7 @@ from app.domain.injections import (
 from app.domain.operations.usage import ROW_BYTES, Usage
 from app.repository.base import Batch, Database, Position, Repository, UnitOfWork
 from app.services.clock import Clock
-from app.services.idempotency import AnswerFormat, Retries
+from app.services.idempotency import Idempotency, ResponseFormat
 from app.services.keys.system_key import Purpose, SystemKey
 from app.services.rows.limits import Limits
 from app.services.rows.pages import BoundedPage
@@ -46,7 +46,7 @@ _BATCH = 100
 _MOST_BATCHES = 100
 _ROW_BYTES = 512
 """More than a shown injection takes beside its map, which is shorter than its stored text."""
-_ANSWERS: AnswerFormat[IssuedInjection] = AnswerFormat(_dump, _load)
+_ANSWERS: ResponseFormat[IssuedInjection] = ResponseFormat(_dump, _load)
 
 
 class Injections:
@@ -56,7 +56,7 @@ class Injections:
         self,
         database: Database,
         system_key: SystemKey,
-        retries: Retries,
+        retries: Idempotency,
         clock: Clock,
         limits: Limits,
         retention: Retention,
@@ -149,7 +149,7 @@ class Injections:
             work.injections.replace(self._system_key.opened().guard(injection))
             return injection.id
 
-        self._retries.once(caller, retry, revoke, AnswerFormat(str.encode, bytes.decode))
+        self._retries.once(caller, retry, revoke, ResponseFormat(str.encode, bytes.decode))
         return self.get(caller, injection_id)
 
     def _issue(

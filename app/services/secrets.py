@@ -27,12 +27,12 @@ from app.domain.secrets import (
 )
 from app.repository.base import Conflict, Database, LockedSecret, Repository, UnitOfWork
 from app.services.clock import Clock
-from app.services.idempotency import AnswerFormat, Retries
+from app.services.idempotency import Idempotency, ResponseFormat
 from app.services.keys.data_keys import DataKeys
 from app.services.keys.system_key import SystemKey
 from app.services.rows.limits import Limits
 
-_ANSWERS: AnswerFormat[Secret] = AnswerFormat(
+_ANSWERS: ResponseFormat[Secret] = ResponseFormat(
     dump=lambda secret: json.dumps(secret).encode(),
     load=lambda stored: Secret(*json.loads(stored)),
 )
@@ -63,7 +63,7 @@ class Secrets:
         self,
         database: Database,
         data_keys: DataKeys,
-        retries: Retries,
+        retries: Idempotency,
         system_key: SystemKey,
         rules: SecretRules,
         clock: Clock,

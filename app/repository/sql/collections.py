@@ -13,7 +13,7 @@ from app.repository.sql.driver.prepared import PreparedStatements
 from app.repository.sql.driver.statements import Statements
 from app.repository.sql.injections import SqlInjections
 from app.repository.sql.secrets import SqlSecrets
-from app.repository.sql.stored_responses import SqlAnswers
+from app.repository.sql.stored_responses import SqlStoredResponses
 from app.repository.sql.usage import SqlLeases, SqlUsage
 from app.repository.sql.workers import SqlWorkers
 from app.repository.sql.wrappings import SqlWrappings
@@ -33,7 +33,7 @@ class SqlRepository(Repository):
         self.wrappings = SqlWrappings(self._statements)
         self.data_keys = SqlDataKeys(self._statements, self.wrappings)
         self.secrets = SqlSecrets(self._statements)
-        self.answers = SqlAnswers(self._statements)
+        self.answers = SqlStoredResponses(self._statements)
         self.injections = SqlInjections(self._statements)
         self.usage = SqlUsage(self._statements)
         self.leases = SqlLeases(self._statements)

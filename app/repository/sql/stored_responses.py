@@ -4,8 +4,8 @@ from dataclasses import asdict
 
 from sqlalchemy import and_, bindparam, delete, literal_column, select, tuple_, update
 
-from app.domain.idempotency import StoredAnswer
-from app.repository.base import AnswerRepository
+from app.domain.idempotency import StoredResponse
+from app.repository.base import StoredResponseRepository
 from app.repository.sql.driver import fields
 from app.repository.sql.driver.fields import Row
 from app.repository.sql.driver.prepared import InsertUnlessThere
@@ -49,24 +49,24 @@ _END_LATER = (
 _DELETE_THIS_IF_EXPIRED = delete(answers).where(_THIS, _EXPIRED)
 
 
-class SqlAnswers(AnswerRepository):
+class SqlStoredResponses(StoredResponseRepository):
     """Stored answers of idempotent requests."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
-    def get(self, account_id: str, api_key_id: str, request_id: str) -> StoredAnswer | None:
+    def get(self, account_id: str, api_key_id: str, request_id: str) -> StoredResponse | None:
         """The stored answer, or ``None``; it may have expired."""
         row = self._statements.first(_GET, _this(account_id, api_key_id, request_id))
         return None if row is None else _parse(row)
 
-    def claim(self, answer: StoredAnswer, now_ms: int) -> bool:
+    def claim(self, answer: StoredResponse, now_ms: int) -> bool:
         """Insert the row unless there is one that has not expired."""
         this = _this(answer.account_id, answer.api_key_id, answer.request_id)
         self._statements.erase(_DELETE_THIS_IF_EXPIRED, {**this, "now_ms": now_ms})
         return self._statements.write(_INSERT, asdict(answer)) > 0
 
-    def finish(self, answer: StoredAnswer) -> None:
+    def finish(self, answer: StoredResponse) -> None:
         """Write the answer of a row that this unit of work claimed."""
         this = _this(answer.account_id, answer.api_key_id, answer.request_id)
         self._statements.write(_FINISH, {**this, "answer": answer.answer})
@@ -97,9 +97,9 @@ def _this(account_id: str, api_key_id: str, request_id: str) -> dict[str, object
 
 
 @fields.parses("answers")
-def _parse(row: Row) -> StoredAnswer:
+def _parse(row: Row) -> StoredResponse:
     account_id, api_key_id, request_id, digest, data_key_id, answer, expires_at_ms = row
-    return StoredAnswer(
+    return StoredResponse(
         account_id=fields.text(account_id),
         api_key_id=fields.text(api_key_id),
         request_id=fields.text(request_id),

@@ -8,7 +8,7 @@ from app.domain.access.api_keys import ApiKey
 from app.domain.access.scopes import ALL_SCOPES
 from app.domain.data_keys import DataKeyRow, DataKeyState, Wrapping
 from app.domain.guarded import Guarded, Mac
-from app.domain.idempotency import StoredAnswer
+from app.domain.idempotency import StoredResponse
 from app.domain.injections import BoundSecret, Injection, InjectionState, bind
 from app.domain.operations.reencryption import Reencryption
 from app.domain.operations.workers import Worker
@@ -102,8 +102,8 @@ def secret(number: int = 1, account_id: str = OURS, **changes: Any) -> StoredSec
     return row._replace(**changes)
 
 
-def answer(request_id: str = "request", **changes: Any) -> StoredAnswer:
-    row = StoredAnswer(
+def answer(request_id: str = "request", **changes: Any) -> StoredResponse:
+    row = StoredResponse(
         account_id=OURS,
         api_key_id=API_KEY,
         request_id=request_id,

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.context import AnswerContext, KeyContext, ValueContext
+from backends.context import KeyContext, StoredResponseContext, ValueContext
 
-Context = ValueContext | KeyContext | AnswerContext
+Context = ValueContext | KeyContext | StoredResponseContext
 
 words = st.text(st.characters(codec="utf-8"), max_size=6)
 contexts = st.one_of(
     st.builds(KeyContext, words, words, words),
-    st.builds(AnswerContext, words, words, words, words, words),
+    st.builds(StoredResponseContext, words, words, words, words, words),
     st.builds(ValueContext, words, words, words, words, st.integers(0, 2**64 - 1), words),
 )
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.crypto.envelope import open_envelope, seal
-from backends.context import AnswerContext, KeyContext, ValueContext
+from backends.context import KeyContext, StoredResponseContext, ValueContext
 from backends.data_key import DataKey
 from backends.errors import DecryptionError
 from backends.record_keys import RecordKeys, Room
@@ -130,12 +130,12 @@ def test_another_key_is_refused(envelope: bytes) -> None:
         replace(ROW, version=2),
         replace(ROW, data_key_id="dk_2"),
         KeyContext("dep_1", "acc_1", "dk_1"),
-        AnswerContext("dep_1", "acc_1", "sec_1", "NAME", "dk_1"),
+        StoredResponseContext("dep_1", "acc_1", "sec_1", "NAME", "dk_1"),
     ],
     ids=range(9),
 )
 def test_another_row_is_refused(
-    envelope: bytes, other: ValueContext | KeyContext | AnswerContext
+    envelope: bytes, other: ValueContext | KeyContext | StoredResponseContext
 ) -> None:
     assert refused(envelope, context=other.to_bytes())
 

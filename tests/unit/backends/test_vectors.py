@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from app.crypto.envelope import open_envelope
-from backends.context import AnswerContext, KeyContext, ValueContext
+from backends.context import KeyContext, StoredResponseContext, ValueContext
 from backends.data_key import DataKey, key_check
 from backends.errors import DecryptionError
 from backends.local_fernet import from_spec
@@ -22,10 +22,10 @@ from config.files import Files
 from tests.unit.backends import spelled_out
 
 VECTORS = Path(__file__).parents[2] / "vectors"
-CONTEXTS: dict[str, type[ValueContext] | type[KeyContext] | type[AnswerContext]] = {
+CONTEXTS: dict[str, type[ValueContext] | type[KeyContext] | type[StoredResponseContext]] = {
     "value": ValueContext,
     "data key": KeyContext,
-    "stored answer": AnswerContext,
+    "stored answer": StoredResponseContext,
 }
 KINDS = {"value": 1, "data key": 2, "stored answer": 3}
 

@@ -252,7 +252,7 @@ def test_nodes_whose_clocks_differ_by_years_replace_a_data_key_at_most_once_an_h
     assert made(rows, holder) <= 3
 
 
-# Retries
+# Idempotency
 
 
 @pytest.mark.parametrize("seconds", [-59, -1, 1, 59])
