@@ -12,7 +12,7 @@ class DataKeyState(StrEnum):
     """Whether new values are sealed under a key."""
 
     ACTIVE = "active"
-    RETIRED = "retired"
+    DECRYPT_ONLY = "decrypt_only"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -139,7 +139,7 @@ data_keys = Table(
     PrimaryKeyConstraint("account_id", "id"),
     _at_most("account_id", 64),
     _at_most("id", 64),
-    _one_of("state", "'active'", "'retired'"),
+    _one_of("state", "'active'", "'decrypt_only'"),
     _digest("check"),
     _tag("mac"),
     Index(

@@ -172,7 +172,7 @@ class DataKeys:
             work.commit()
 
     def _retired(self, record: DataKeyRow) -> Guarded[DataKeyRow]:
-        return self._system_key.opened().guard(replace(record, state=DataKeyState.RETIRED))
+        return self._system_key.opened().guard(replace(record, state=DataKeyState.DECRYPT_ONLY))
 
     def _winner(self, account_id: str) -> StoredDataKey:
         with self._database.reading() as repository:

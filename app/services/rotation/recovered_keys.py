@@ -175,4 +175,4 @@ def unwrap_recovered(private: RecoveryPrivateKey, held: HeldKey) -> DataKey:
 def _sealing_no_more(record: DataKeyRow) -> DataKeyRow:
     if record.account_id == SYSTEM_ACCOUNT_ID:
         return record
-    return replace(record, state=DataKeyState.RETIRED)
+    return replace(record, state=DataKeyState.DECRYPT_ONLY)

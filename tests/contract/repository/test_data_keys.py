@@ -9,7 +9,7 @@ from app.domain.errors import StorageUnavailable
 from app.repository.base import Conflict, Database, Fenced
 from tests.contract.repository import rows
 
-RETIRED = DataKeyState.RETIRED
+RETIRED = DataKeyState.DECRYPT_ONLY
 
 
 def add_retired(database: Database, data_key_id: str, *key_refs: str) -> None:

@@ -86,7 +86,7 @@ CHANGED: dict[str, Callable[[UnitOfWork], object]] = {
         rows.secret(1, envelope=bytes(1000))
     ),
     "a secret is sealed anew": lambda work: (
-        work.data_keys.replace(rows.data_key(state=DataKeyState.RETIRED)),
+        work.data_keys.replace(rows.data_key(state=DataKeyState.DECRYPT_ONLY)),
         work.data_keys.add(rows.data_key(data_key_id="dk_2"), []),
         work.secrets.reseal(rows.secret(1, data_key_id="dk_2"), sealed_under=rows.DATA_KEY),
     ),

@@ -158,7 +158,7 @@ def test_of_two_retirements_each_counts_what_the_other_left(
     database: Database, elsewhere: Database
 ) -> None:
     with database.writing() as work:
-        retired = rows.data_key(data_key_id="dk_2", state=DataKeyState.RETIRED)
+        retired = rows.data_key(data_key_id="dk_2", state=DataKeyState.DECRYPT_ONLY)
         refs = ("ref:2", "ref:3")
         work.data_keys.add(retired, [rows.wrapping(data_key_id="dk_2", key_ref=r) for r in refs])
         work.commit()

@@ -158,7 +158,7 @@ def test_none_are_found_where_none_are_asked_for(database: Database) -> None:
 def test_sealed_values_come_with_each_data_key_once(database: Database) -> None:
     with database.writing() as work:
         work.wrappings.add(rows.wrapping(key_ref="recovery:1"))
-        work.data_keys.replace(rows.data_key(state=DataKeyState.RETIRED))
+        work.data_keys.replace(rows.data_key(state=DataKeyState.DECRYPT_ONLY))
         work.data_keys.add(rows.data_key(data_key_id="dk_2"), [rows.wrapping(data_key_id="dk_2")])
         work.secrets.add(rows.secret(1))
         work.secrets.add(rows.secret(2))

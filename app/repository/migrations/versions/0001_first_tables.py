@@ -108,7 +108,7 @@ def _data_keys() -> None:
         sa.PrimaryKeyConstraint("account_id", "id", name="pk_data_keys"),
         sa.CheckConstraint("length(account_id) BETWEEN 1 AND 64", name="ck_data_keys_account_id"),
         sa.CheckConstraint("length(id) BETWEEN 1 AND 64", name="ck_data_keys_id"),
-        sa.CheckConstraint("state IN ('active', 'retired')", name="ck_data_keys_state"),
+        sa.CheckConstraint("state IN ('active', 'decrypt_only')", name="ck_data_keys_state"),
         sa.CheckConstraint('length("check") = 32', name="ck_data_keys_check"),
         sa.CheckConstraint('length("mac") = 33', name="ck_data_keys_mac"),
     )

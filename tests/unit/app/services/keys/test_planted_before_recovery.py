@@ -69,7 +69,7 @@ class Attacker:
 def planted_data_key(attacker: Attacker) -> None:
     account_id = attacker.rows.all("accounts")[0]["id"]
     data_key_id = new_id(DATA_KEY)
-    row = attacker.data_key(account_id, data_key_id, DataKeyState.RETIRED)
+    row = attacker.data_key(account_id, data_key_id, DataKeyState.DECRYPT_ONLY)
     attacker.rows.plant("data_keys", row)
     attacker.rows.plant("wrappings", attacker.wrapping(account_id, data_key_id))
 
