@@ -32,7 +32,7 @@ from app.services.rotation.reencrypt import Reencrypt
 from app.services.rotation.retire import Retire
 from app.services.rotation.rewrap import Rewrap
 from app.services.rows.limits import Limits
-from app.services.sealed_secret_cache import KeptSecrets
+from app.services.sealed_secret_cache import SealedSecretCache
 from app.services.secrets import Secrets
 from app.services.setup import Setup
 from app.services.upkeep.backups import Backups, LiveKeys
@@ -151,7 +151,7 @@ def build(
         api_keys=ApiKeys(database, system_key, retries, clock, limits),
         accounts=Accounts(database, system_key, clock),
         injections=Injections(database, system_key, retries, clock, limits, retention),
-        redemption=Redemption(database, data_keys, system_key, clock, KeptSecrets(age_ms)),
+        redemption=Redemption(database, data_keys, system_key, clock, SealedSecretCache(age_ms)),
         keyring_status=KeyringStatus(database, keyring),
         rewrap=Rewrap(database, keyring, system_key),
         reencrypt=Reencrypt(database, data_keys, ahead, system_key, clock),

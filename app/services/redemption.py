@@ -37,7 +37,7 @@ from app.services.keys.data_keys import DataKeys
 from app.services.keys.system_key import OpenedSystemKey, Purpose, SystemKey
 from app.services.redemption_events import RedemptionEvent, redemption_event
 from app.services.rows.damage_log import log_damage
-from app.services.sealed_secret_cache import KeptSecrets
+from app.services.sealed_secret_cache import SealedSecretCache
 
 _ATTEMPTS = 4  # the first may be with secrets that were kept
 # Padding at most doubles a value, and an envelope without a value is under 512 bytes long.
@@ -63,7 +63,7 @@ class Redemption:
         data_keys: DataKeys,
         system_key: SystemKey,
         clock: Clock,
-        kept: KeptSecrets,
+        kept: SealedSecretCache,
     ) -> None:
         self._database = database
         self._data_keys = data_keys

@@ -26,7 +26,7 @@ class _Kept(NamedTuple):
     size: int
 
 
-class KeptSecrets:
+class SealedSecretCache:
     """The sealed secrets of injections: at most 8 MiB of them, each for at most five minutes.
 
     Args:

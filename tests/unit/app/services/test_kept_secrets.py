@@ -9,7 +9,7 @@ from app.domain.access.api_keys import Token
 from app.domain.errors import InjectionRefused
 from app.domain.injections import BoundSecret, Injection, InjectionState, bind
 from app.domain.secrets import SealedValue
-from app.services.sealed_secret_cache import LONGEST_MS, MOST_BYTES, KeptSecrets
+from app.services.sealed_secret_cache import LONGEST_MS, MOST_BYTES, SealedSecretCache
 from backends.errors import DecryptionError
 from tests.unit.app.services.deployment import Deployment, Rows, Tenant
 from tests.unit.app.services.steps import Steps, stepped
@@ -134,29 +134,31 @@ def sealed(envelope_bytes: int) -> tuple[SealedValue, ...]:
 
 
 @pytest.fixture
-def kept() -> KeptSecrets:
-    return KeptSecrets(lambda: 0)
+def kept() -> SealedSecretCache:
+    return SealedSecretCache(lambda: 0)
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_secrets_are_kept_for_their_account_and_no_other_map(kept: KeptSecrets, other: str) -> None:
+def test_secrets_are_kept_for_their_account_and_no_other_map(
+    kept: SealedSecretCache, other: str
+) -> None:
     kept.keep(INJECTION, sealed(100))
     assert kept.find(OTHERS[other](INJECTION)) is None
 
 
-def test_too_much_is_not_kept(kept: KeptSecrets) -> None:
+def test_too_much_is_not_kept(kept: SealedSecretCache) -> None:
     kept.keep(INJECTION, sealed(MOST_BYTES))
     assert kept.find(INJECTION) is None
 
 
-def test_what_is_kept_is_bounded(kept: KeptSecrets) -> None:
+def test_what_is_kept_is_bounded(kept: SealedSecretCache) -> None:
     injections = [replace(INJECTION, account_id=f"acct_{number}") for number in range(5)]
     for injection in injections:
         kept.keep(injection, sealed(MOST_BYTES // 4))
     assert sum(kept.find(injection) is not None for injection in injections) == 3
 
 
-def test_the_map_by_which_secrets_are_found_counts(kept: KeptSecrets) -> None:
+def test_the_map_by_which_secrets_are_found_counts(kept: SealedSecretCache) -> None:
     injections = [replace(INJECTION, bound=f"{number}" * (MOST_BYTES // 4)) for number in range(5)]
     for injection in injections:
         kept.keep(injection, sealed(100))
