@@ -45,7 +45,7 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
-class Pace:
+class RateLimiter:
     """Counts a sweep's rows, reports them, and holds it to a number of rows a second.
 
     The bound is on rows that are worked on: to look at what is done already costs no provider and

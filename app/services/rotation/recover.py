@@ -19,7 +19,7 @@ from app.services.keys.failure_reasons import Cause
 from app.services.keys.sweep import batches
 from app.services.keys.system_key import OpenedSystemKey, SystemKey
 from app.services.keys.wrappings import to_wrapped_key
-from app.services.rotation.progress import NAMED_ROWS, Pace, Progress, Report
+from app.services.rotation.progress import NAMED_ROWS, Progress, RateLimiter, Report
 from app.services.rotation.recovered_keys import Restoring, unwrap_recovered
 from app.services.rows.damaged_rows import damaged_rows
 from backends.context import KeyContext
@@ -99,7 +99,7 @@ class Recovery:
         damaged = self._damaged_rows(opened, skip=skip_damaged)
         restoring = Restoring(self._database, self._keyring, opened, private.key)
         with self._database.reading() as repository:
-            pace = Pace(repository.data_keys.count(), rate, report)
+            pace = RateLimiter(repository.data_keys.count(), rate, report)
         pace.note(damaged)
         for batch in batches(self._database, opened, at_most=pace.most):
             pace.wait(len(batch.keys))

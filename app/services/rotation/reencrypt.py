@@ -27,7 +27,7 @@ from app.services.keys.failure_reasons import Cause, cause_of, counted
 from app.services.keys.sweep import VerifiedDataKey, batches
 from app.services.keys.system_key import SystemKey
 from app.services.rotation.prefetch import OpenedAhead
-from app.services.rotation.progress import NAMED_ROWS, Pace, Progress, Report
+from app.services.rotation.progress import NAMED_ROWS, Progress, RateLimiter, Report
 from backends.errors import DecryptionError, KeyProviderError
 
 BATCH = 100
@@ -145,19 +145,19 @@ class Reencrypt:
             keys += [key for key in batch.keys if _is_old(key.record, started_ms, self._clock())]
         return _OldKeys(keys, damaged)
 
-    def _pace(self, started_ms: int, rate: float | None, report: Report) -> Pace:
+    def _pace(self, started_ms: int, rate: float | None, report: Report) -> RateLimiter:
         with self._database.reading() as repository:
             total = repository.data_keys.count_secrets(started_ms)
-        return Pace(total, rate, report, unit="secrets")
+        return RateLimiter(total, rate, report, unit="secrets")
 
-    def _replace_all(self, old: _OldKeys, pace: Pace) -> Counter[Cause]:
+    def _replace_all(self, old: _OldKeys, pace: RateLimiter) -> Counter[Cause]:
         """Replace the old data keys and delete them; how many are left, by why."""
         for _, cause in self._replace_each(old.keys, pace):
             pace.step(done=0, changed=0, causes=counted(cause))
         return self._finish(old.keys, pace)
 
     def _replace_each(
-        self, keys: Sequence[VerifiedDataKey], pace: Pace
+        self, keys: Sequence[VerifiedDataKey], pace: RateLimiter
     ) -> Iterator[tuple[VerifiedDataKey, Cause | None]]:
         """Replace these, opened in batches; each with why some of its values were not sealed."""
         size = min(OPENED_AT_ONCE, pace.most)
@@ -168,7 +168,7 @@ class Reencrypt:
                 yield key, self._replace(key.record, refusal, pace)
 
     def _replace(
-        self, record: DataKeyRow, refusal: KeyProviderError | None, pace: Pace
+        self, record: DataKeyRow, refusal: KeyProviderError | None, pace: RateLimiter
     ) -> Cause | None:
         """Seal all values of one data key anew, or say why some of them were not.
 
@@ -189,7 +189,7 @@ class Reencrypt:
         record: DataKeyRow,
         refusal: KeyProviderError | None,
         active: OpenedKey,
-        pace: Pace,
+        pace: RateLimiter,
     ) -> bool:
         """Whether every value could be opened."""
         limit = min(BATCH, pace.most)
@@ -219,7 +219,7 @@ class Reencrypt:
                 work.secrets.reseal(secret, sealed_under=record.id)
             work.commit()
 
-    def _finish(self, old: Iterable[VerifiedDataKey], pace: Pace) -> Counter[Cause]:
+    def _finish(self, old: Iterable[VerifiedDataKey], pace: RateLimiter) -> Counter[Cause]:
         """Delete the old data keys, after a second pass over those that still seal something.
 
         The job has ended unless what is left can be done later.

@@ -15,7 +15,7 @@ from app.services.keys.sweep import VerifiedDataKey, batches
 from app.services.keys.system_key import SystemKey
 from app.services.keys.wrappings import new_wrapping, superseded, to_wrapping
 from app.services.rotation.new_wrappings import NewWrapping, store_all
-from app.services.rotation.progress import Pace, Progress, Report
+from app.services.rotation.progress import Progress, RateLimiter, Report
 from backends.keyring.keyring import Keyring
 from backends.keyring.rewrapping import renew
 from backends.provider import WrappedKey
@@ -43,7 +43,7 @@ class Rewrap:
         """
         targets = wrapping_entries(self._keyring)
         with self._database.reading() as repository:
-            pace = Pace(repository.data_keys.count(), rate, report)
+            pace = RateLimiter(repository.data_keys.count(), rate, report)
         opened = self._system_key.opened()
         for batch in batches(self._database, opened, at_most=pace.most):
             stale = {ref: _without(batch.keys, ref) for ref in targets}

@@ -8,7 +8,7 @@ import pytest
 from app.services.keys.failure_reasons import Cause
 from app.services.rotation import recover as recovery
 from app.services.rotation import reencrypt, rewrap
-from app.services.rotation.progress import Pace, Progress
+from app.services.rotation.progress import Progress, RateLimiter
 from tests.unit.app.services.deployment import Tenant, new_tenant
 from tests.unit.app.services.keys.escrow import Loss
 from tests.unit.app.services.keys.moving import Move, ignore
@@ -36,8 +36,8 @@ def time() -> Time:
     return Time()
 
 
-def pace(time: Time, rate: float | None) -> Pace:
-    return Pace(1000, rate, ignore, clock=time.clock, sleep=time.sleep)
+def pace(time: Time, rate: float | None) -> RateLimiter:
+    return RateLimiter(1000, rate, ignore, clock=time.clock, sleep=time.sleep)
 
 
 @pytest.mark.parametrize(("rate", "most"), [(0.2, 1), (1, 1), (7.9, 7), (150, 150)])
@@ -95,7 +95,7 @@ def test_rows_that_need_no_work_cost_no_time(time: Time) -> None:
 
 def test_the_time_left_is_told_from_the_pace_so_far(time: Time) -> None:
     seen: list[Progress] = []
-    bound = Pace(10, 1, seen.append, clock=time.clock, sleep=time.sleep)
+    bound = RateLimiter(10, 1, seen.append, clock=time.clock, sleep=time.sleep)
     time.now += 6
     bound.step(done=4, changed=3, causes=Counter({Cause.ROW_EDITED: 1}))
     assert seen == [
@@ -107,7 +107,9 @@ def test_the_time_left_is_told_from_the_pace_so_far(time: Time) -> None:
 def sweep_time(time: Time, monkeypatch: pytest.MonkeyPatch) -> Time:
     """The time that sweeps go by."""
     for sweep in (rewrap, reencrypt, recovery):
-        monkeypatch.setattr(sweep, "Pace", partial(Pace, clock=time.clock, sleep=time.sleep))
+        monkeypatch.setattr(
+            sweep, "RateLimiter", partial(RateLimiter, clock=time.clock, sleep=time.sleep)
+        )
     return time
 
 
