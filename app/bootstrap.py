@@ -26,7 +26,7 @@ from app.services.keys.root_key_proof import RootKeyProof
 from app.services.keys.status import KeyringStatus
 from app.services.keys.system_key import SystemKey
 from app.services.redemption import Redemption
-from app.services.rotation.prefetch import OpenedAhead
+from app.services.rotation.prefetch import Prefetch
 from app.services.rotation.recover import Recovery
 from app.services.rotation.reencrypt import Reencrypt
 from app.services.rotation.retire import Retire
@@ -119,7 +119,7 @@ def build(
         age_ms=age_ms,
         max_age_ms=max_age_ms,
     )
-    ahead = OpenedAhead(keyring, cache)
+    ahead = Prefetch(keyring, cache)
 
     retention = Retention(steady, settings.retention_days * DAY_MS)
     limits = Limits(_ceiling(settings), clock)

@@ -9,7 +9,7 @@ from backends.keyring.keyring import Keyring
 from backends.keyring.rewrapping import HeldKey, Opened, open_many
 
 
-class OpenedAhead:
+class Prefetch:
     """Fills the cache of data keys; one that it lets go of too early is opened again by itself."""
 
     def __init__(self, keyring: Keyring, cache: DataKeyCache) -> None:

@@ -26,7 +26,7 @@ from app.services.keys.data_keys import DataKeys
 from app.services.keys.failure_reasons import Cause, cause_of, counted
 from app.services.keys.sweep import VerifiedDataKey, batches
 from app.services.keys.system_key import SystemKey
-from app.services.rotation.prefetch import OpenedAhead
+from app.services.rotation.prefetch import Prefetch
 from app.services.rotation.progress import NAMED_ROWS, Progress, RateLimiter, Report
 from backends.errors import DecryptionError, KeyProviderError
 
@@ -52,7 +52,7 @@ class Reencrypt:
         self,
         database: Database,
         data_keys: DataKeys,
-        ahead: OpenedAhead,
+        ahead: Prefetch,
         system_key: SystemKey,
         clock: Clock,
     ) -> None:
