@@ -9,7 +9,7 @@ import pytest
 from app.cli.commands.keyring import reencrypt, rewrap
 from app.cli.errors import EXIT_CODES, INCOMPLETE, INTERNAL
 from app.cli.main import strongroom
-from app.services.keys.failure_reasons import Cause
+from app.services.keys.failure_reasons import FailureReason
 from backends.keyring.rewrapping import THROTTLED_PAUSES
 
 _PAGE = (Path(__file__).parents[2] / "docs" / "command.md").read_text()
@@ -39,4 +39,4 @@ def test_every_exit_code_is_listed_and_no_other() -> None:
 
 
 def test_every_cause_of_a_failed_data_key_is_listed_and_no_other() -> None:
-    assert set(re.findall(r"^\| `([a-z]+_[a-z_]+)` \|", _PAGE, re.MULTILINE)) == set(Cause)
+    assert set(re.findall(r"^\| `([a-z]+_[a-z_]+)` \|", _PAGE, re.MULTILINE)) == set(FailureReason)

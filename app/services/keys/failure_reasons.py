@@ -15,7 +15,7 @@ from backends.errors import (
 )
 
 
-class Cause(StrEnum):
+class FailureReason(StrEnum):
     """One reason; ``docs/command.md`` says what helps."""
 
     KEY_UNAVAILABLE = "key_unavailable"
@@ -33,24 +33,24 @@ class Cause(StrEnum):
 
 Foreseen = KeyProviderError | TamperedRow | StorageUnavailable
 
-_CAUSES: dict[type[Exception], Cause] = {
-    KeyUnavailable: Cause.KEY_UNAVAILABLE,
-    KeyAccessDenied: Cause.KEY_ACCESS_DENIED,
-    KeyDisabled: Cause.KEY_DISABLED,
-    UnknownKey: Cause.KEY_UNKNOWN,
-    KeyProviderConfigError: Cause.KEY_MISCONFIGURED,
-    DecryptionError: Cause.KEY_UNREADABLE,
-    KeyProviderError: Cause.KEY_FAILED,
-    TamperedRow: Cause.ROW_EDITED,
-    StorageUnavailable: Cause.STORAGE_UNAVAILABLE,
+_CAUSES: dict[type[Exception], FailureReason] = {
+    KeyUnavailable: FailureReason.KEY_UNAVAILABLE,
+    KeyAccessDenied: FailureReason.KEY_ACCESS_DENIED,
+    KeyDisabled: FailureReason.KEY_DISABLED,
+    UnknownKey: FailureReason.KEY_UNKNOWN,
+    KeyProviderConfigError: FailureReason.KEY_MISCONFIGURED,
+    DecryptionError: FailureReason.KEY_UNREADABLE,
+    KeyProviderError: FailureReason.KEY_FAILED,
+    TamperedRow: FailureReason.ROW_EDITED,
+    StorageUnavailable: FailureReason.STORAGE_UNAVAILABLE,
 }
 
 
-def cause_of(error: Foreseen) -> Cause:
+def failure_reason_of(error: Foreseen) -> FailureReason:
     """The cause that an error stands for: that of the class that it is nearest to."""
     return next(_CAUSES[kind] for kind in type(error).__mro__ if kind in _CAUSES)
 
 
-def counted(cause: Cause | None) -> Counter[Cause]:
+def counted(cause: FailureReason | None) -> Counter[FailureReason]:
     """The count of one data key: none where nothing is wrong."""
     return Counter() if cause is None else Counter([cause])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.domain.errors import StorageUnavailable
 from app.repository.base import Database, UnitOfWork
-from app.services.keys.failure_reasons import Cause, cause_of
+from app.services.keys.failure_reasons import FailureReason, failure_reason_of
 from app.services.keys.sweep import VerifiedDataKey
 from app.services.keys.wrappings import refusing_retired_keys
 from backends.provider import WrappedKey
@@ -24,7 +24,7 @@ def store_all(
     database: Database,
     new: Sequence[NewWrapping],
     store: Callable[[UnitOfWork, NewWrapping], None],
-) -> dict[str, Cause]:
+) -> dict[str, FailureReason]:
     """Store all of them or none.
 
     Returns:
@@ -41,5 +41,5 @@ def store_all(
                 store(work, each)
             work.commit()
     except StorageUnavailable as error:
-        return {each.key.record.id: cause_of(error) for each in new}
+        return {each.key.record.id: failure_reason_of(error) for each in new}
     return {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from app.domain.damage import DamagedRow
-from app.services.keys.failure_reasons import Cause
+from app.services.keys.failure_reasons import FailureReason
 
 NAMED_ROWS = 100
 """How many damaged rows are named."""
@@ -31,7 +31,7 @@ class Progress:
     done: int
     total: int
     changed: int
-    causes: Mapping[Cause, int]
+    causes: Mapping[FailureReason, int]
     seconds_left: float | None
     unit: str = "data keys"
     damaged: tuple[DamagedRow, ...] = ()
@@ -76,7 +76,7 @@ class RateLimiter:
         self._sleep = sleep
         self._started = self._due = clock()
         self._done = self._changed = 0
-        self._causes: Counter[Cause] = Counter()
+        self._causes: Counter[FailureReason] = Counter()
         self._damaged: dict[DamagedRow, None] = {}
 
     @property
@@ -99,7 +99,7 @@ class RateLimiter:
         *,
         done: int,
         changed: int,
-        causes: Counter[Cause],
+        causes: Counter[FailureReason],
         damaged: Iterable[DamagedRow] = (),
     ) -> None:
         """Count a batch that was looked at, and report."""

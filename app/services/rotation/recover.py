@@ -15,7 +15,7 @@ from app.domain.damage import DamagedRow
 from app.domain.errors import NotInitialised, RecoveryRefused
 from app.repository.base import Database
 from app.services.clock import Clock
-from app.services.keys.failure_reasons import Cause
+from app.services.keys.failure_reasons import FailureReason
 from app.services.keys.sweep import batches
 from app.services.keys.system_key import OpenedSystemKey, SystemKey
 from app.services.keys.wrappings import to_wrapped_key
@@ -104,7 +104,7 @@ class Recovery:
         for batch in batches(self._database, opened, at_most=pace.most):
             pace.wait(len(batch.keys))
             changed, causes = restoring.restore(batch.keys, dry_run=dry_run)
-            causes[Cause.ROW_EDITED] += len(batch.damaged)
+            causes[FailureReason.ROW_EDITED] += len(batch.damaged)
             pace.step(done=batch.size, changed=changed, causes=causes, damaged=batch.damaged)
         return pace.progress()
 

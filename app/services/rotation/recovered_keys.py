@@ -8,7 +8,7 @@ from dataclasses import replace
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.data_keys import DataKeyRow, DataKeyState
 from app.repository.base import Conflict, Database, UnitOfWork
-from app.services.keys.failure_reasons import Cause, cause_of
+from app.services.keys.failure_reasons import FailureReason, failure_reason_of
 from app.services.keys.providers import wrapping_entries
 from app.services.keys.sweep import VerifiedDataKey
 from app.services.keys.system_key import OpenedSystemKey
@@ -49,7 +49,7 @@ class Restoring:
 
     def restore(
         self, keys: Sequence[VerifiedDataKey], *, dry_run: bool
-    ) -> tuple[int, Counter[Cause]]:
+    ) -> tuple[int, Counter[FailureReason]]:
         """Give data keys what they lack; those that have all of it stay as they are.
 
         Args:
@@ -90,7 +90,7 @@ class Restoring:
 
     def _wrap(
         self, lacking: Mapping[str, list[VerifiedDataKey]], wanted: Iterable[VerifiedDataKey]
-    ) -> tuple[list[NewWrapping], dict[str, Cause]]:
+    ) -> tuple[list[NewWrapping], dict[str, FailureReason]]:
         """The new wrappings, and why data keys lack one still."""
         opened, failed = self._open_all(wanted)
         new: list[NewWrapping] = []
@@ -105,13 +105,13 @@ class Restoring:
                             NewWrapping(key, answer, self._replaced(key.held, answer, target))
                         )
                     else:
-                        failed.setdefault(key.record.id, cause_of(answer))
+                        failed.setdefault(key.record.id, failure_reason_of(answer))
         finally:
             for data_key in opened.values():
                 data_key.wipe()
         return new, failed
 
-    def _refusals(self, keys: Iterable[VerifiedDataKey]) -> dict[str, Cause]:
+    def _refusals(self, keys: Iterable[VerifiedDataKey]) -> dict[str, FailureReason]:
         """Why data keys do not open."""
         opened, failed = self._open_all(keys)
         for data_key in opened.values():
@@ -120,14 +120,14 @@ class Restoring:
 
     def _open_all(
         self, keys: Iterable[VerifiedDataKey]
-    ) -> tuple[dict[str, DataKey], dict[str, Cause]]:
+    ) -> tuple[dict[str, DataKey], dict[str, FailureReason]]:
         opened: dict[str, DataKey] = {}
-        failed: dict[str, Cause] = {}
+        failed: dict[str, FailureReason] = {}
         for key in keys:
             try:
                 opened[key.record.id] = unwrap_recovered(self._private, key.held)
             except KeyProviderError as error:
-                failed[key.record.id] = cause_of(error)
+                failed[key.record.id] = failure_reason_of(error)
         return opened, failed
 
     def _replaced(

@@ -23,7 +23,7 @@ from app.domain.secrets import StoredSecret
 from app.repository.base import Database
 from app.services.clock import Clock
 from app.services.keys.data_keys import DataKeys
-from app.services.keys.failure_reasons import Cause, cause_of, counted
+from app.services.keys.failure_reasons import FailureReason, counted, failure_reason_of
 from app.services.keys.sweep import VerifiedDataKey, batches
 from app.services.keys.system_key import SystemKey
 from app.services.rotation.prefetch import Prefetch
@@ -33,7 +33,7 @@ from backends.errors import DecryptionError, KeyProviderError
 BATCH = 100
 OPENED_AT_ONCE = 200
 
-_DAMAGE = {Cause.KEY_UNREADABLE, Cause.VALUE_UNREADABLE, Cause.ROW_EDITED}
+_DAMAGE = {FailureReason.KEY_UNREADABLE, FailureReason.VALUE_UNREADABLE, FailureReason.ROW_EDITED}
 """What running the job again would not change."""
 
 
@@ -109,7 +109,7 @@ class Reencrypt:
             if not dry_run:
                 self._start(started_ms)
         old = self._old_keys(started_ms)
-        causes = Counter({Cause.ROW_EDITED: len(old.damaged)})
+        causes = Counter({FailureReason.ROW_EDITED: len(old.damaged)})
         damaged = tuple(old.damaged[:NAMED_ROWS])
         if not dry_run:
             pace = self._pace(started_ms, rate, report)
@@ -150,7 +150,7 @@ class Reencrypt:
             total = repository.data_keys.count_secrets(started_ms)
         return RateLimiter(total, rate, report, unit="secrets")
 
-    def _replace_all(self, old: _OldKeys, pace: RateLimiter) -> Counter[Cause]:
+    def _replace_all(self, old: _OldKeys, pace: RateLimiter) -> Counter[FailureReason]:
         """Replace the old data keys and delete them; how many are left, by why."""
         for _, cause in self._replace_each(old.keys, pace):
             pace.step(done=0, changed=0, causes=counted(cause))
@@ -158,7 +158,7 @@ class Reencrypt:
 
     def _replace_each(
         self, keys: Sequence[VerifiedDataKey], pace: RateLimiter
-    ) -> Iterator[tuple[VerifiedDataKey, Cause | None]]:
+    ) -> Iterator[tuple[VerifiedDataKey, FailureReason | None]]:
         """Replace these, opened in batches; each with why some of its values were not sealed."""
         size = min(OPENED_AT_ONCE, pace.most)
         for start in range(0, len(keys), size):
@@ -169,7 +169,7 @@ class Reencrypt:
 
     def _replace(
         self, record: DataKeyRow, refusal: KeyProviderError | None, pace: RateLimiter
-    ) -> Cause | None:
+    ) -> FailureReason | None:
         """Seal all values of one data key anew, or say why some of them were not.
 
         Args:
@@ -181,8 +181,8 @@ class Reencrypt:
             with self._data_keys.lend_active(record.account_id) as active:
                 complete = self._reseal_all(record, refusal, active, pace)
         except (KeyProviderError, TamperedRow, StorageUnavailable) as error:
-            return cause_of(error)
-        return None if complete else Cause.VALUE_UNREADABLE
+            return failure_reason_of(error)
+        return None if complete else FailureReason.VALUE_UNREADABLE
 
     def _reseal_all(
         self,
@@ -219,7 +219,7 @@ class Reencrypt:
                 work.secrets.reseal(secret, sealed_under=record.id)
             work.commit()
 
-    def _finish(self, old: Iterable[VerifiedDataKey], pace: RateLimiter) -> Counter[Cause]:
+    def _finish(self, old: Iterable[VerifiedDataKey], pace: RateLimiter) -> Counter[FailureReason]:
         """Delete the old data keys, after a second pass over those that still seal something.
 
         The job has ended unless what is left can be done later.
@@ -234,7 +234,9 @@ class Reencrypt:
             self._end()
         return causes
 
-    def _delete_unused(self, old: Iterable[VerifiedDataKey]) -> dict[VerifiedDataKey, Cause]:
+    def _delete_unused(
+        self, old: Iterable[VerifiedDataKey]
+    ) -> dict[VerifiedDataKey, FailureReason]:
         """Delete those that seal nothing any more; the others."""
         left = {}
         for key in old:
@@ -243,10 +245,10 @@ class Reencrypt:
                 with self._database.writing() as work:
                     work.data_keys.delete_unused(*this)
                     if work.data_keys.get(*this) is not None:
-                        left[key] = Cause.STILL_IN_USE
+                        left[key] = FailureReason.STILL_IN_USE
                     work.commit()
             except StorageUnavailable as error:
-                left[key] = cause_of(error)
+                left[key] = failure_reason_of(error)
         return left
 
 

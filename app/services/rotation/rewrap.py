@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from app.repository.base import Conflict, Database, UnitOfWork
-from app.services.keys.failure_reasons import Cause, cause_of
+from app.services.keys.failure_reasons import FailureReason, failure_reason_of
 from app.services.keys.providers import Entry, wrapping_entries
 from app.services.keys.sweep import VerifiedDataKey, batches
 from app.services.keys.system_key import SystemKey
@@ -52,7 +52,7 @@ class Rewrap:
                 pace.wait(changed)
             causes = Counter() if dry_run else self._rewrap(targets, stale)
             changed -= causes.total()
-            causes[Cause.ROW_EDITED] += len(batch.damaged)
+            causes[FailureReason.ROW_EDITED] += len(batch.damaged)
             pace.step(done=batch.size, changed=changed, causes=causes, damaged=batch.damaged)
         return pace.progress()
 
@@ -60,11 +60,11 @@ class Rewrap:
         self,
         targets: dict[str, Entry],
         stale: dict[str, list[VerifiedDataKey]],
-    ) -> Counter[Cause]:
+    ) -> Counter[FailureReason]:
         """Make and store what is missing; how many data keys still lack a wrapping, by why."""
         self._system_key.require_proof()
         new: list[NewWrapping] = []
-        failed: dict[str, Cause] = {}
+        failed: dict[str, FailureReason] = {}
         for ref, keys in stale.items():
             target = targets[ref].member
             answers = renew(self._keyring, target, [key.held for key in keys])
@@ -73,7 +73,7 @@ class Rewrap:
                     older = superseded(key.held, answer, target.provider, targets)
                     new.append(NewWrapping(key, answer, older))
                 else:
-                    failed.setdefault(key.record.id, cause_of(answer))
+                    failed.setdefault(key.record.id, failure_reason_of(answer))
         failed |= store_all(self._database, new, self._store)
         return Counter(failed.values())
 

@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 
 from app.bootstrap import build
 from app.cli.errors import INCOMPLETE
-from app.services.keys.failure_reasons import Cause
+from app.services.keys.failure_reasons import FailureReason
 from app.services.rotation.progress import Progress
 from app.services.rotation.rewrap import Rewrap
 from config import load
@@ -98,7 +98,7 @@ def test_progress_goes_to_standard_error(moving: Terminal) -> None:
 def test_data_keys_that_failed_are_told_and_end_in_another_exit_code(
     moving: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    causes = {Cause.KEY_UNREADABLE: 1, Cause.KEY_UNAVAILABLE: 2}
+    causes = {FailureReason.KEY_UNREADABLE: 1, FailureReason.KEY_UNAVAILABLE: 2}
     partly = Progress(done=5, total=5, changed=2, causes=causes, seconds_left=0)
     monkeypatch.setattr(Rewrap, "run", lambda *_, **__: partly)
     result = moving.run("keyring", "rewrap", "--json")

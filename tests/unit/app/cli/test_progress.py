@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from app.cli import progress as shown_progress
-from app.services.keys.failure_reasons import Cause
+from app.services.keys.failure_reasons import FailureReason
 from app.services.rotation.progress import Progress
 
 
 def at(done: int, seconds_left: float | None = 7.4) -> Progress:
-    causes = {Cause.KEY_UNAVAILABLE: 1}
+    causes = {FailureReason.KEY_UNAVAILABLE: 1}
     return Progress(done=done, total=90, changed=done, causes=causes, seconds_left=seconds_left)
 
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from app.services.keys.failure_reasons import Cause
+from app.services.keys.failure_reasons import FailureReason
 from app.services.rotation import recover as recovery
 from app.services.rotation import reencrypt, rewrap
 from app.services.rotation.progress import Progress, RateLimiter
@@ -97,9 +97,11 @@ def test_the_time_left_is_told_from_the_pace_so_far(time: Time) -> None:
     seen: list[Progress] = []
     bound = RateLimiter(10, 1, seen.append, clock=time.clock, sleep=time.sleep)
     time.now += 6
-    bound.step(done=4, changed=3, causes=Counter({Cause.ROW_EDITED: 1}))
+    bound.step(done=4, changed=3, causes=Counter({FailureReason.ROW_EDITED: 1}))
     assert seen == [
-        Progress(done=4, total=10, changed=3, causes={Cause.ROW_EDITED: 1}, seconds_left=9.0)
+        Progress(
+            done=4, total=10, changed=3, causes={FailureReason.ROW_EDITED: 1}, seconds_left=9.0
+        )
     ]
 
 

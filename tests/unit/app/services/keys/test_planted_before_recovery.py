@@ -13,7 +13,7 @@ from app.domain.errors import RecoveryRefused
 from app.domain.guarded import Guardable, Guarded
 from app.domain.ids import DATA_KEY, new_id
 from app.repository.base import Stored
-from app.services.keys.failure_reasons import Cause
+from app.services.keys.failure_reasons import FailureReason
 from app.services.keys.system_key import OpenedSystemKey
 from app.services.keys.wrappings import to_wrapping
 from backends.context import KeyContext
@@ -231,7 +231,7 @@ def test_damaged_rows_are_named_and_stay_as_they_are_when_they_are_skipped(
 def test_a_damaged_data_key_that_is_skipped_counts_as_failed(loss: Loss, rows: Rows) -> None:
     replaced_wrapping(Attacker(loss, rows))
     progress = loss.process().recovery.run(loss.private, ignore, skip_damaged=True)
-    assert (progress.changed, progress.causes) == (4, {Cause.ROW_EDITED: 1})
+    assert (progress.changed, progress.causes) == (4, {FailureReason.ROW_EDITED: 1})
 
 
 @pytest.mark.parametrize("plant", [name for name in PLANTS if "system key" in name])

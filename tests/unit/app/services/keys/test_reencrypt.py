@@ -9,7 +9,7 @@ from unittest.mock import patch
 import pytest
 
 from app.domain.errors import StorageUnavailable, TamperedRow
-from app.services.keys.failure_reasons import Cause
+from app.services.keys.failure_reasons import FailureReason
 from app.services.rotation import reencrypt
 from app.services.rotation.progress import Progress
 from backends.data_key import DataKey
@@ -139,7 +139,7 @@ def test_a_data_key_that_no_one_opens_is_deleted_if_it_seals_nothing(
     services.accounts.list()  # the system key is open
     denied = KeyAccessDenied("It is denied.")
     with patch.object(a, "unwrap_many", lambda items: [denied] * len(items)):
-        assert services.reencrypt.run(ignore).causes == {Cause.KEY_ACCESS_DENIED: 2}
+        assert services.reencrypt.run(ignore).causes == {FailureReason.KEY_ACCESS_DENIED: 2}
     assert not lost & data_key_ids(rows)
 
 
@@ -166,7 +166,10 @@ def test_a_damaged_value_stays_alone_with_its_key(
     damage(rows, tenants[0], "OLD")
     before = rows.one("secrets", account_id=tenants[0].caller.account_id, name="OLD")
     progress = move.process(move.a).reencrypt.run(ignore)
-    assert (progress.changed, progress.causes) == (DATA_KEYS - 1, {Cause.VALUE_UNREADABLE: 1})
+    assert (progress.changed, progress.causes) == (
+        DATA_KEYS - 1,
+        {FailureReason.VALUE_UNREADABLE: 1},
+    )
     assert rows.one("secrets", id=before["id"]) == before
     assert rows.all("data_keys", id=before["data_key_id"])
 
@@ -200,7 +203,7 @@ def test_an_edited_data_key_is_counted_and_the_others_are_done(
     edited = rows.all("data_keys", account_id=tenants[0].caller.account_id)[0]
     rows.edit("data_keys", {"id": edited["id"]}, created_at_ms=edited["created_at_ms"] - 1)
     progress = move.process(move.a).reencrypt.run(ignore)
-    assert progress.causes == {Cause.ROW_EDITED: 1}
+    assert progress.causes == {FailureReason.ROW_EDITED: 1}
     assert tenants[1].at(move.process(move.a)).values() == VALUES
 
 
@@ -226,7 +229,7 @@ def test_a_write_that_fails_anywhere_late_ends_no_sweep(
         services, counted = counting(move)
         counted.at(number, unavailable)
         causes = services.reencrypt.run(ignore).causes
-        assert causes.keys() <= {Cause.STORAGE_UNAVAILABLE}
+        assert causes.keys() <= {FailureReason.STORAGE_UNAVAILABLE}
         again = move.process(move.b, move.a)
         assert again.reencrypt.run(ignore).failed == 0
         assert not old & data_key_ids(rows)
@@ -245,7 +248,7 @@ def test_a_database_that_stays_away_is_the_cause_that_is_told(
 
     steps.before("secrets.reseal", lambda: steps.before("writing", always))
     progress = services.reencrypt.run(ignore)
-    assert 0 < progress.failed == progress.causes[Cause.STORAGE_UNAVAILABLE]
+    assert 0 < progress.failed == progress.causes[FailureReason.STORAGE_UNAVAILABLE]
     assert move.process(move.b, move.a).reencrypt.run(ignore).failed == 0
     assert not old & data_key_ids(rows)
 
@@ -359,7 +362,7 @@ def interrupt_by_outage(move: Move) -> None:
 
     a.before_call = fail_later
     causes = services.reencrypt.run(ignore).causes
-    assert 0 < causes[Cause.KEY_UNAVAILABLE] < DATA_KEYS
+    assert 0 < causes[FailureReason.KEY_UNAVAILABLE] < DATA_KEYS
 
 
 def test_a_write_that_had_an_old_key_is_not_left_behind_wherever_it_commits(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.services.keys.failure_reasons import Cause
+from app.services.keys.failure_reasons import FailureReason
 from app.services.keys.system_key import OpenedSystemKey
 from app.services.keys.wrappings import to_wrapping
 from backends.context import KeyContext
@@ -62,7 +62,7 @@ def test_rewrap_stores_no_wrapping_of_another_key(
 ) -> None:
     keyring = Keyring([faulty(move.b), Scripted(move.a)])
     progress = move.deployment.process(keyring=keyring).rewrap.run(ignore)
-    assert progress.causes == {Cause.KEY_UNREADABLE: DATA_KEYS}
+    assert progress.causes == {FailureReason.KEY_UNREADABLE: DATA_KEYS}
     assert move.refs() == [{"a"}] * DATA_KEYS
 
 
