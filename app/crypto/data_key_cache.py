@@ -78,7 +78,7 @@ class DataKeyCache:
         self._max_keys = max_keys
         self._ttl_seconds = ttl_seconds
         self._clock = clock
-        self._followers = waiters or Bulkhead(None)
+        self._waiters = waiters or Bulkhead(None)
         self._start_empty()
         _caches.add(self)
 
@@ -143,7 +143,7 @@ class DataKeyCache:
                 flight = self._flights.setdefault(context, own)
             if flight is own:
                 return self._load(flight, context, check, load)
-            with self._followers.slot():
+            with self._waiters.slot():
                 wait_for(flight)
 
     def _load(

@@ -198,7 +198,7 @@ class DataKeyRepository(ABC):
 
     @abstractmethod
     def delete_unused(self, account_id: str, data_key_id: str) -> bool:
-        """Delete a retired data key and its wrappings if no secret names it; whether it did."""
+        """Delete a decrypt-only data key that no secret names. Returns whether it was deleted."""
 
     @abstractmethod
     def count(self) -> int:

@@ -22,7 +22,7 @@ class SingleFlight(Generic[Name, T]):
     """
 
     def __init__(self, waiters: Bulkhead) -> None:
-        self._followers = waiters
+        self._waiters = waiters
         self._lock = Lock()
         self._flights: dict[Name, Future[T]] = {}
 
@@ -38,7 +38,7 @@ class SingleFlight(Generic[Name, T]):
             flight = self._flights.setdefault(name, own)
         if flight is own:
             return self._fly(name, own, work)
-        with self._followers.slot():
+        with self._waiters.slot():
             return wait_for(flight)
 
     def _fly(self, name: Name, flight: Future[T], work: Callable[[], T]) -> T:

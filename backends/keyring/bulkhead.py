@@ -81,7 +81,7 @@ class Turn:
     """
 
     def __init__(self, waiters: Bulkhead) -> None:
-        self._followers = waiters
+        self._waiters = waiters
         self._lock = Lock()
 
     @contextmanager
@@ -106,7 +106,7 @@ class Turn:
             KeyUnavailable: It takes too long, or too many wait.
         """
         if not self._lock.acquire(blocking=False):
-            with self._followers.slot():
+            with self._waiters.slot():
                 if not self._lock.acquire(timeout=seconds_left(LONGEST_WAIT_SECONDS)):
                     raise KeyUnavailable("Another thread takes too long to ask the key provider.")
         try:

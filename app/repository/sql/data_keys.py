@@ -59,7 +59,7 @@ _DELETE = delete(data_keys).where(_THIS)
 _IS_USED_OR_ACTIVE = select(data_keys.c.id).where(
     _THIS,
     or_(
-        data_keys.c.state != literal_column("'retired'"),
+        data_keys.c.state != literal_column("'decrypt_only'"),
         select(secrets.c.id)
         .where(
             secrets.c.account_id == data_keys.c.account_id,
@@ -128,7 +128,7 @@ class SqlDataKeys(DataKeyRepository):
         self._statements.write(_REPLACE, {**this, **_record_values(record)})
 
     def delete_unused(self, account_id: str, data_key_id: str) -> bool:
-        """Delete a retired data key and its wrappings if no secret names it; whether it did."""
+        """Delete a decrypt-only data key that no secret names. Returns whether it was deleted."""
         this = {"of_account": account_id, "of_id": data_key_id}
         if self._statements.first(_IS_USED_OR_ACTIVE, this) is not None:
             return False

@@ -167,11 +167,11 @@ class DataKeys:
     def _store(self, stored: StoredDataKey, replaces: DataKeyRow | None) -> None:
         with refusing_retired_keys(), self._database.writing() as work:
             if replaces is not None:
-                work.data_keys.replace(self._retired(replaces))
+                work.data_keys.replace(self._decrypt_only(replaces))
             work.data_keys.add(stored.record, stored.wrappings)
             work.commit()
 
-    def _retired(self, record: DataKeyRow) -> Guarded[DataKeyRow]:
+    def _decrypt_only(self, record: DataKeyRow) -> Guarded[DataKeyRow]:
         return self._system_key.opened().guard(replace(record, state=DataKeyState.DECRYPT_ONLY))
 
     def _winner(self, account_id: str) -> StoredDataKey:

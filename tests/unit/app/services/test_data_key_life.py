@@ -50,7 +50,7 @@ def test_a_data_key_is_replaced_when_it_is_old(
     assert states(rows, tenant) == ["active"]
     deployment.clock.advance(seconds=0.001)
     tenant.create("C")
-    assert states(rows, tenant) == ["retired", "active"]
+    assert states(rows, tenant) == ["decrypt_only", "active"]
     assert tenant.values() == dict.fromkeys("ABC", "a value")
 
 
@@ -61,7 +61,7 @@ def test_the_setting_says_when_it_is_old(
     daily.create("A")
     deployment.clock.advance(days=1)
     daily.create("B")
-    assert states(rows, tenant) == ["retired", "active"]
+    assert states(rows, tenant) == ["decrypt_only", "active"]
 
 
 def test_reading_replaces_no_data_key(deployment: Deployment, tenant: Tenant, rows: Rows) -> None:
@@ -85,7 +85,7 @@ def test_an_old_data_key_stays_in_use_while_the_provider_is_down(
     provider.down = None
     deployment.clock.advance(seconds=60)
     tenant.create("C")
-    assert states(rows, tenant) == ["retired", "active"]
+    assert states(rows, tenant) == ["decrypt_only", "active"]
 
 
 def test_of_many_that_make_the_first_data_key_one_wins(

@@ -29,7 +29,7 @@ Pair = tuple[Row, Row]
 
 @pytest.fixture
 def old(tenant: Tenant, deployment: Deployment) -> Tenant:
-    """Its secret OLD is sealed under a data key that is retired, NEW under the active one."""
+    """Its secret OLD is sealed under a decrypt-only data key, NEW under the active one."""
     tenant.create("OLD", "an old value")
     deployment.clock.advance(days=31)
     tenant.create("NEW", "a new value")
