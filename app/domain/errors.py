@@ -205,4 +205,4 @@ class StorageUnavailable(DomainError):
     @property
     def told(self) -> str:
         """The message for an operator."""
-        return str(self) if self.cause is None else f"{self} FailureReason: {self.cause}"
+        return str(self) if self.cause is None else f"{self} Cause: {self.cause}"

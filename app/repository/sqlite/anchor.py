@@ -13,7 +13,7 @@ from pathlib import Path
 
 from app.domain.errors import StorageUnavailable
 from app.domain.operations.system_errors import name_of
-from app.repository.sql.driver.statements import failure_reason_of
+from app.repository.sql.driver.statements import cause_of
 from app.repository.sqlite.disk import files
 from app.repository.sqlite.disk.log_number import NO_NUMBER, ForeignLog, is_own_log, number_of
 from app.repository.sqlite.settings import SettingNotInForce, make_durable, open_reader
@@ -51,7 +51,7 @@ class Anchor:
                 with nullcontext() if has_place else self._place.hold():
                     self._settle()
         except sqlite3.Error as error:
-            cause = failure_reason_of(error)
+            cause = cause_of(error)
         except OSError as error:
             cause = name_of(error)
         except (SettingNotInForce, files.UnsafeFiles) as fault:

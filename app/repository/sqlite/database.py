@@ -20,7 +20,7 @@ from app.repository.base import (
     UnitOfWork,
 )
 from app.repository.sql import schema
-from app.repository.sql.driver.statements import attempt, failure_reason_of
+from app.repository.sql.driver.statements import attempt, cause_of
 from app.repository.sql.schema import SchemaAge
 from app.repository.sqlite.anchor import Anchor
 from app.repository.sqlite.connections import open_connection, reading_engine, writing_engine
@@ -227,7 +227,7 @@ class SqliteDatabase(Database):
         except OSError as error:
             cause = name_of(error)
         except sqlite3.Error as error:
-            cause = failure_reason_of(error)
+            cause = cause_of(error)
         else:
             return
         raise DatabaseMisconfigured(_say(f"the database cannot be made or opened ({cause})."))

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from app.domain.errors import StorageUnavailable
 from app.repository.sql.collections import SqlUnitOfWork
 from app.repository.sql.driver.prepared import PreparedStatements
-from app.repository.sql.driver.statements import failure_reason_of, run_bare
+from app.repository.sql.driver.statements import cause_of, run_bare
 from app.repository.sqlite import writer_place
 from app.repository.sqlite.commit_group import CommitGroup
 from app.repository.sqlite.connections import open_connection, writing_engine
@@ -140,7 +140,7 @@ def renumber_transaction(connection: Connection) -> None:
     try:
         renumber(driver)
     except sqlite3.Error as error:
-        cause = failure_reason_of(error)
+        cause = cause_of(error)
     else:
         return
     raise StorageUnavailable(cause)

@@ -37,11 +37,11 @@ def attempt(call: Callable[[], T]) -> T:
     try:
         return call()
     except DBAPIError as error:
-        cause = failure_reason_of(error.orig)
+        cause = cause_of(error.orig)
     raise StorageUnavailable(cause)
 
 
-def failure_reason_of(error: BaseException | None) -> str | None:
+def cause_of(error: BaseException | None) -> str | None:
     """The driver's own name of an error, as ``SQLITE_FULL``: no value is in it."""
     name = getattr(error, "sqlite_errorname", None)
     return name if isinstance(name, str) else None
@@ -58,7 +58,7 @@ def run_bare(connection: Connection, statement: str) -> None:
             cursor.execute(statement)
             return
     except connection.dialect.loaded_dbapi.Error as error:
-        cause = failure_reason_of(error)
+        cause = cause_of(error)
     raise StorageUnavailable(cause)
 
 
@@ -135,7 +135,7 @@ class Statements:
                 return take(cursor)
         except self._error as error:
             self.has_failed = True
-            cause = failure_reason_of(error)
+            cause = cause_of(error)
         # Outside the handler, as in attempt.
         raise StorageUnavailable(cause)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from app.domain.errors import StorageUnavailable
 from app.domain.operations.backups import BackupContents, NeededRootKey
-from app.repository.sql.driver.statements import failure_reason_of
+from app.repository.sql.driver.statements import cause_of
 from app.repository.sqlite.disk.log_number import NO_NUMBER, NUMBER, NUMBER_BEFORE
 from app.repository.sqlite.disk.new_file import new_file
 from app.repository.sqlite.settings import SettingNotInForce, open_writer
@@ -30,7 +30,7 @@ def write_backup(path: Path, file: Path) -> None:
         try:
             _copy(path, draft)
         except sqlite3.Error as error:
-            cause = failure_reason_of(error)
+            cause = cause_of(error)
         except SettingNotInForce as setting:
             cause = str(setting)
         else:
@@ -50,7 +50,7 @@ def read_contents(path: Path) -> BackupContents:
             ((data_keys,),) = connection.execute("SELECT count(*) FROM data_keys")
             found = connection.execute(_ROOT_KEYS).fetchall()
     except sqlite3.Error as error:
-        cause = failure_reason_of(error)
+        cause = cause_of(error)
     else:
         root_keys = tuple(NeededRootKey(key_ref, count) for key_ref, count in found)
         return BackupContents(secrets, data_keys, root_keys)

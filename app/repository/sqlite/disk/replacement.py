@@ -12,7 +12,7 @@ from pathlib import Path
 from app.domain.errors import BackupDamaged, FileRefused, StorageUnavailable
 from app.domain.operations.backups import BackupContents
 from app.repository.base import Database, DatabaseMisconfigured, Replacement
-from app.repository.sql.driver.statements import failure_reason_of
+from app.repository.sql.driver.statements import cause_of
 from app.repository.sqlite.disk import files
 from app.repository.sqlite.disk.backup import read_contents
 from app.repository.sqlite.disk.log_number import is_own_log
@@ -212,7 +212,7 @@ def _told() -> Iterator[None]:
     except SettingNotInForce as setting:
         raise StorageUnavailable(str(setting)) from None
     except sqlite3.Error as error:
-        cause = failure_reason_of(error)
+        cause = cause_of(error)
     else:
         return
     if cause in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
