@@ -37,24 +37,18 @@ class PeriodicTask:
         self._interval_s = interval_s
         self._run = run
         self._first_after_s = first_after_s
-        self._is_due = threading.Event()
-        self._is_stopped = False
+        self._is_stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Start the thread; a second call changes nothing."""
-        if self._thread is None and not self._is_stopped:
+        if self._thread is None and not self._is_stopped.is_set():
             self._thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
             self._thread.start()
 
-    def run_soon(self) -> None:
-        """Run without waiting for the rest of the interval; returns at once."""
-        self._is_due.set()
-
     def stop(self) -> None:
         """Start no further run."""
-        self._is_stopped = True
-        self._is_due.set()
+        self._is_stopped.set()
 
     def join(self, timeout_s: float) -> bool:
         """Wait for a run under way. Returns false if it did not end within ``timeout_s``."""
@@ -65,16 +59,15 @@ class PeriodicTask:
         return not thread.is_alive()
 
     def _loop(self) -> None:
-        self._is_due.wait(self._first_after_s)
-        while not self._is_stopped:
-            self._is_due.clear()
+        pause_s = self._first_after_s
+        while not self._is_stopped.wait(pause_s):
             try:
                 self._run()
             except Exception as error:  # noqa: BLE001 - the next run may succeed
                 cause = f": {error.told}" if isinstance(error, DomainError) else ""
                 about = {"detail": self._name + cause, "exception": type(error).__name__}
                 _LOG.error("task_failed", extra=about)
-            self._is_due.wait(self._interval_s * _CHANCE.uniform(0.9, 1))
+            pause_s = self._interval_s * _CHANCE.uniform(0.9, 1)
 
 
 class PeriodicTasks:
@@ -85,11 +78,9 @@ class PeriodicTasks:
 
     def add(
         self, name: str, interval_s: float, run: Callable[[], None], *, first_after_s: float = 0.0
-    ) -> PeriodicTask:
+    ) -> None:
         """Register a task; see ``PeriodicTask``. It runs once ``start`` was called."""
-        task = PeriodicTask(name, interval_s, run, first_after_s=first_after_s)
-        self._tasks.append(task)
-        return task
+        self._tasks.append(PeriodicTask(name, interval_s, run, first_after_s=first_after_s))
 
     def start(self) -> None:
         """Start every task."""

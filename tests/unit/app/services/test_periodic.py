@@ -33,8 +33,7 @@ def test_a_task_runs_again_after_its_interval() -> None:
 
 def test_nothing_runs_before_the_start() -> None:
     tasks, counted = PeriodicTasks(), Counted()
-    task = tasks.add("t", 0.001, counted)
-    task.run_soon()
+    tasks.add("t", 0.001, counted)
     assert tasks.stop(PATIENCE_S)
     assert not counted.ran.acquire(blocking=False)
 
@@ -65,16 +64,6 @@ def test_a_task_that_hangs_delays_no_other() -> None:
     tasks.start()
     assert counted.has_run()
     release.set()
-    tasks.stop(PATIENCE_S)
-
-
-def test_a_task_can_be_run_before_its_interval_is_over() -> None:
-    tasks, counted = PeriodicTasks(), Counted()
-    task = tasks.add("t", LONG_S, counted)
-    tasks.start()
-    assert counted.has_run()
-    task.run_soon()
-    assert counted.has_run()
     tasks.stop(PATIENCE_S)
 
 
