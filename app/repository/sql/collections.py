@@ -1,5 +1,6 @@
 """All collections on one connection."""
 
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -18,6 +19,20 @@ from app.repository.sql.usage import SqlLeases, SqlUsage
 from app.repository.sql.workers import SqlWorkers
 from app.repository.sql.wrappings import SqlWrappings
 
+_COLLECTIONS: Mapping[str, Callable[[Statements], object]] = {
+    "deployment": SqlDeployment,
+    "accounts": SqlAccounts,
+    "api_keys": SqlApiKeys,
+    "data_keys": SqlDataKeys,
+    "wrappings": SqlWrappings,
+    "secrets": SqlSecrets,
+    "answers": SqlStoredResponses,
+    "injections": SqlInjections,
+    "usage": SqlUsage,
+    "leases": SqlLeases,
+    "workers": SqlWorkers,
+}
+
 
 class SqlRepository(Repository):
     """All collections, on one connection."""
@@ -27,17 +42,14 @@ class SqlRepository(Repository):
     ) -> None:
         self.connection = connection
         self._statements = Statements(connection, prepared, locks=locks)
-        self.deployment = SqlDeployment(self._statements)
-        self.accounts = SqlAccounts(self._statements)
-        self.api_keys = SqlApiKeys(self._statements)
-        self.wrappings = SqlWrappings(self._statements)
-        self.data_keys = SqlDataKeys(self._statements, self.wrappings)
-        self.secrets = SqlSecrets(self._statements)
-        self.answers = SqlStoredResponses(self._statements)
-        self.injections = SqlInjections(self._statements)
-        self.usage = SqlUsage(self._statements)
-        self.leases = SqlLeases(self._statements)
-        self.workers = SqlWorkers(self._statements)
+
+    def __getattr__(self, name: str) -> object:
+        """Make a collection when it is first used: a unit of work uses few of them."""
+        if name not in _COLLECTIONS:
+            raise AttributeError(name)
+        collection = _COLLECTIONS[name](self._statements)
+        setattr(self, name, collection)
+        return collection
 
     @property
     def has_failed(self) -> bool:

@@ -18,14 +18,14 @@ from sqlalchemy import (
 from app.domain.data_keys import DataKeyRow, DataKeyState, StoredDataKey, Wrapping
 from app.domain.errors import TamperedRow
 from app.domain.guarded import Guarded
-from app.repository.base import DataKeyRepository, WrappingRepository
+from app.repository.base import DataKeyRepository
 from app.repository.sql.driver import fields
 from app.repository.sql.driver.dialect import as_list, is_in
 from app.repository.sql.driver.fields import Row
 from app.repository.sql.driver.prepared import InsertUnlessThere, Parameters
 from app.repository.sql.driver.statements import Statements
 from app.repository.sql.tables import data_keys, secrets, wrappings
-from app.repository.sql.wrappings import parse_wrapping
+from app.repository.sql.wrappings import SqlWrappings, parse_wrapping
 
 _KEY_COLUMNS = tuple(data_keys.c)
 _THIS = and_(
@@ -97,9 +97,8 @@ _COUNT_WITHOUT = select(func.count()).select_from(data_keys).where(not_(_HAS_ONE
 class SqlDataKeys(DataKeyRepository):
     """Data keys with their wrappings."""
 
-    def __init__(self, statements: Statements, wrappings: WrappingRepository) -> None:
+    def __init__(self, statements: Statements) -> None:
         self._statements = statements
-        self._wrappings = wrappings
 
     def get(self, account_id: str, data_key_id: str) -> StoredDataKey | None:
         """The data key with all its wrappings, or ``None``."""
@@ -119,8 +118,9 @@ class SqlDataKeys(DataKeyRepository):
     def add(self, record: Guarded[DataKeyRow], wrappings: Sequence[Guarded[Wrapping]]) -> None:
         """Add a data key and its wrappings."""
         self._statements.insert(_ADD, _record_values(record))
+        its_wrappings = SqlWrappings(self._statements)
         for wrapping in wrappings:
-            self._wrappings.add(wrapping)
+            its_wrappings.add(wrapping)
 
     def replace(self, record: Guarded[DataKeyRow]) -> None:
         """Write all columns of a data key that exists; its wrappings stay."""
