@@ -41,4 +41,6 @@ def _engine(path: Path, opener: Callable[[Path], sqlite3.Connection]) -> Engine:
         return opener(path)
 
     # No pool: connections are held by those who use them.
-    return create_engine("sqlite://", creator=create, poolclass=NullPool, hide_parameters=True)
+    return create_engine(
+        "sqlite://", creator=create, poolclass=NullPool, hide_parameters=True, paramstyle="named"
+    )

@@ -31,35 +31,26 @@ def _compile(insert: InsertUnlessThere, compiler: SQLCompiler, **options: object
     return f"{sql} ON CONFLICT DO NOTHING"
 
 
-class Prepared:
-    """The text of one statement, and where its parameters go.
+class PreparedStatements(dict[ClauseElement, tuple[str, Parameters]]):
+    """Every statement that was ever run in this dialect: its text, and the constants that it holds.
+
+    The driver takes parameters by name, as statements do, so none is put in its place for a run.
 
     Args:
-        dialect: One whose parameters are positional.
+        dialect: One whose parameters are named.
     """
-
-    def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
-        compiled = cast("SQLCompiler", statement.compile(dialect=dialect))
-        self.sql = str(compiled)
-        self._places = [
-            (name if compiled.binds[name].required else None, compiled.params[name])
-            for name in compiled.positiontup or ()
-        ]
-
-    def bind(self, parameters: Parameters) -> tuple[object, ...]:
-        """The parameters in the statement's order, between the constants that it holds."""
-        return tuple([parameters[name] if name else value for name, value in self._places])
-
-
-class PreparedStatements(dict[ClauseElement, Prepared]):
-    """Every statement that was ever run in this dialect, prepared when it first is."""
 
     def __init__(self, dialect: Dialect) -> None:
         super().__init__()
-        self.dialect = dialect
+        self._dialect = dialect
 
-    def __missing__(self, statement: ClauseElement) -> Prepared:
-        """Prepare a new one; of two threads that do so at once, the later's stays."""
-        prepared = Prepared(statement, self.dialect)
-        self[statement] = prepared
+    def __missing__(self, statement: ClauseElement) -> tuple[str, Parameters]:
+        """Prepare a statement; of two threads that do so at once, the later's text stays."""
+        compiled = cast("SQLCompiler", statement.compile(dialect=self._dialect))
+        constants = {
+            compiled.bind_names[bind]: bind.value
+            for bind in compiled.bind_names
+            if not bind.required
+        }
+        prepared = self[statement] = str(compiled), constants
         return prepared

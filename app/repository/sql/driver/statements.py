@@ -127,11 +127,12 @@ class Statements:
             raise Conflict
 
     def _run(self, statement: ClauseElement, parameters: Parameters, take: Callable[[Any], T]) -> T:
-        prepared = self._prepared[statement]
-        values = prepared.bind(parameters)
+        sql, constants = self._prepared[statement]
+        if constants:
+            parameters = {**constants, **parameters}
         try:
             with closing(self._open_cursor()) as cursor:
-                cursor.execute(prepared.sql, values)
+                cursor.execute(sql, parameters)
                 return take(cursor)
         except self._error as error:
             self.has_failed = True
