@@ -11,13 +11,13 @@ from app.client.redeem import hide
 
 
 def say(message: str) -> None:
-    """Print a message, each line under the command's name; credentials in it are hidden."""
+    """Print a message, each line after the command's name. Credentials in it are hidden."""
     for line in hide(message).splitlines():
         click.echo(f"strongroom: {line}", err=True)
 
 
 def show_usage_error(error: click.ClickException) -> None:
-    """Print what click says of a command line; credentials in it are hidden."""
+    """Print click's error about a command line. Credentials in it are hidden."""
     text = StringIO()
     error.show(text)
     click.echo(hide(text.getvalue()), nl=False, err=True)
@@ -25,7 +25,7 @@ def show_usage_error(error: click.ClickException) -> None:
 
 @contextmanager
 def usage_errors() -> Iterator[None]:
-    """Print click's errors within, and end with their exit codes."""
+    """Print click's errors, and end with their exit codes."""
     try:
         yield
     except click.ClickException as error:
@@ -34,6 +34,7 @@ def usage_errors() -> Iterator[None]:
 
 
 def internal_error(error: Exception) -> str:
-    """The class of an unexpected error and the place that raised it, without its text."""
+    """Describe an unexpected error by its class and the line that raised it, without its text."""
+
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"internal error: {type(error).__name__} at {frame.filename}:{frame.lineno}"

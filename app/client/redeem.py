@@ -8,10 +8,10 @@ copied into an image as it is:
     python3 -I redeem.py --token-file /run/token --format json --output /run/app.json
 
 RUNLOOP_BASE_URL names the server. The command inherits neither the token nor RUNLOOP_API_KEY and
-takes over this process, so the exit code is the command's own, unless nothing was started:
+replaces this process, so the exit code is the command's own, unless nothing was started:
 
-    123   the server refused, for example a used or expired token: trying again will not help
-    124   no usable answer from the server in time: trying again may help
+    123   the server refused, for example a used or expired token: do not retry
+    124   no usable response from the server in time: you may retry
     125   refused here: options, settings, names, sizes, files
     126   the command cannot be executed
     127   the command does not exist
@@ -56,9 +56,9 @@ _TOKEN_VARIABLE = "STRONGROOM_INJECTION_TOKEN"  # noqa: S105 - a name
 _CREDENTIAL_VARIABLES = (_TOKEN_VARIABLE, "RUNLOOP_API_KEY")
 _TOKEN_BYTES = 4096
 
-# Credentials by their shape, whatever they were pasted into: ours, also those to come; then those
+# Credentials by their shape, wherever a user pasted them: first ours, of any prefix; then those
 # that https://docs.github.com/en/code-security/secret-scanning/introduction/supported-secret-scanning-patterns
-# and their makers describe. The end may be missing.
+# and their vendors document. The end may be missing.
 _CREDENTIAL = re.compile(
     r"""(?xs)
     [A-Za-z]{2,10}_[0-9A-Za-z]{22}_[0-9A-Za-z]{22}_[0-9A-Za-z]+
@@ -74,28 +74,31 @@ _CREDENTIAL = re.compile(
     | (?<=://) [^/\s@]+ (?=@)
     | (?i: (?<=bearer\ ) | (?<=basic\ ) ) \S{16,}"""
 )
-_LONG = re.compile(r"[\w+=~.-]{40,}")  # likely a key where it mixes the digits of base64
+_LONG = re.compile(r"[\w+=~.-]{40,}")  # likely a key if it has upper case, lower case and digits
 
 
 def hide(text: str) -> str:
-    """The text with a dot for all that looks like a credential: nobody knows where it was typed."""
+    """Replace everything that looks like a credential by an ellipsis."""
     return _LONG.sub(_hide_mixed, _CREDENTIAL.sub("…", text))
 
 
 def _hide_mixed(run: re.Match[str]) -> str:
-    mixed = all(re.search(digits, run[0]) for digits in ("[a-z]", "[A-Z]", "[0-9]"))
+    mixed = all(re.search(kind, run[0]) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
     return "…" if mixed else run[0]
 
 
 class Fault(NamedTuple):
-    """A sentence that names the setting, variable, option or file, never a value; an exit code."""
+    """A reason not to start: a sentence without any value, and an exit code.
+
+    The sentence names the setting, variable, option or file at fault.
+    """
 
     text: str
     code: int = INVALID
 
 
 class Refused(Exception):
-    """Nothing was started, for all these reasons; the exit code is theirs if they agree."""
+    """Nothing was started, for these reasons. Their exit code counts if all have the same one."""
 
     def __init__(self, *faults: Fault) -> None:
         super().__init__(*faults)
@@ -106,39 +109,39 @@ class Refused(Exception):
 
 
 def read_text(file: Path, limit: int, seconds: float) -> str:
-    """A small file, or what comes through a pipe until its writer closes it.
+    """Read a small file, or a pipe until its writer closes it.
 
     Raises:
-        TimeoutError: It did not come to an end in time, like a FIFO that nobody writes to.
-        OSError: It cannot be read.
-        ValueError: It is larger than ``limit`` bytes, or is no UTF-8.
+        TimeoutError: The end did not come in time, as in a FIFO that nobody writes to.
+        OSError: The file cannot be read.
+        ValueError: It is larger than ``limit`` bytes, or not UTF-8.
     """
-    left, raw = countdown(seconds), b""
-    opened = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    remaining, raw = countdown(seconds), b""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     try:
-        coming = select.poll()
-        coming.register(opened, select.POLLIN)
+        readable = select.poll()
+        readable.register(descriptor, select.POLLIN)
         while len(raw) <= limit:
-            if not coming.poll(1000 * left()):
+            if not readable.poll(1000 * remaining()):
                 raise TimeoutError
-            piece = os.read(opened, limit + 1 - len(raw))
+            piece = os.read(descriptor, limit + 1 - len(raw))
             if not piece:
                 return raw.decode()
             raw += piece
     finally:
-        os.close(opened)
+        os.close(descriptor)
     raise ValueError("too large")
 
 
 # ---- The server ----
 
-# The nonce makes a redemption repeatable for 30 s, so no retry may come later than that.
+# With the same nonce a redemption can be repeated for 30 s, so no retry may come later than that.
 MAX_TIMEOUT_SECONDS = 25.0
-_SILENCE_SECONDS = 12.0  # after which it is asked again; the server answers within 10
-_ANSWER_BYTES = 8 << 20  # 1 MiB of values, as JSON may escape them
-_SAID_CHARACTERS = 10_000  # of what the server says; more of it is not looked at
+_ATTEMPT_SECONDS = 12.0  # the server responds within 10
+_RESPONSE_BYTES = 8 << 20  # 1 MiB of values, as JSON may escape them
+_EXPLANATION_CHARACTERS = 10_000  # the rest of an error response is ignored
 _SUCCESS = range(200, 300)
-_RETRIED = frozenset({408, 409, 429, *range(500, 600)})  # those of the official clients
+_RETRIED = frozenset({408, 409, 429, *range(500, 600)})  # as the official clients do
 _SERVER = r"https?://(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(:[0-9]{1,5})?(/[!-~]*)?"
 _LOOPBACK = r"http://(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?(/.*)?"
 
@@ -147,7 +150,7 @@ _Read = TypeVar("_Read")
 
 
 def server_faults(base_url: str, *, allow_http: bool) -> list[Fault]:
-    """What is wrong with RUNLOOP_BASE_URL, without asking the network."""
+    """Return the faults of RUNLOOP_BASE_URL. Sends nothing."""
     if not (re.fullmatch(_SERVER, base_url) and _names_host(base_url)):
         return [Fault("RUNLOOP_BASE_URL must be set, as https://HOST.")]
     if not (allow_http or base_url.startswith("https") or re.fullmatch(_LOOPBACK, base_url)):
@@ -156,7 +159,7 @@ def server_faults(base_url: str, *, allow_http: bool) -> list[Fault]:
 
 
 def _names_host(url: str) -> bool:
-    """Whether host and port can exist."""
+    """Return True if host and port are valid."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
@@ -168,45 +171,45 @@ def _names_host(url: str) -> bool:
 
 
 def credential_faults(name: str, credential: str) -> list[Fault]:
-    """Whether it can be sent."""
+    """Return a fault if the credential cannot stand in a header."""
     if re.fullmatch("[!-~]+", credential):
         return []
     return [Fault(f"{name} must be set, in letters, digits and punctuation of ASCII.")]
 
 
-class _NoAnswer(Exception):
-    """Nothing usable came: why, and for how many seconds the server wants to be left alone."""
+class _Unusable(Exception):
+    """An attempt without a usable response: the reason, and the server's Retry-After in seconds."""
 
-    def __init__(self, reason: str, wait: float = 0.0) -> None:
+    def __init__(self, reason: str, retry_after: float = 0.0) -> None:
         super().__init__(reason)
-        self.reason, self.wait = reason, wait
+        self.reason, self.retry_after = reason, retry_after
 
 
 def countdown(seconds: float) -> Callable[[], float]:
-    """How many of so many seconds, 25 at most, are left whenever it is called."""
-    end = time.monotonic() + min(MAX_TIMEOUT_SECONDS, seconds)  # in this order NaN is too much, too
+    """Return a function that reports the seconds remaining of ``seconds``, which is 25 at most."""
+    end = time.monotonic() + min(MAX_TIMEOUT_SECONDS, seconds)  # in this order NaN becomes 25, too
     return lambda: max(0.0, end - time.monotonic())
 
 
 class Client:
-    """The server's API with one bearer credential: no redirect, no proxy, retries as usual.
+    """The server's API with one bearer credential. Retries; follows no redirect and no proxy.
 
-    All of its calls together take ``timeout`` seconds at most.
+    All of its calls together take at most ``timeout`` seconds.
     """
 
     def __init__(self, base_url: str, bearer: str, timeout: float) -> None:
         self._url, self._bearer = urlsplit(base_url), bearer
-        self._left = countdown(timeout)
+        self._remaining = countdown(timeout)
 
     def call(
         self, path: str, read: Callable[[_Document], _Read | None], body: _Document | None = None
     ) -> _Read:
-        """What ``read`` finds in the answer to a GET, or to a POST if there is a body.
+        """Send a GET, or a POST if there is a body, and return what ``read`` finds in the response.
 
-        An answer in which ``read`` finds nothing (none) is asked for again, as a lost one is.
+        A response in which ``read`` finds nothing (None) is retried like a lost one.
 
         Raises:
-            Refused: By the server; or no such answer came in time.
+            Refused: The server refused, or no usable response came in time.
         """
         headers = {"Authorization": f"Bearer {self._bearer}", "Content-Type": "application/json"}
         if body is not None:
@@ -215,9 +218,9 @@ class Client:
         while True:
             try:
                 return self._attempt(path, read, body, headers)
-            except _NoAnswer as failed:
-                wait = failed.wait or pause * (0.75 + secrets.randbelow(500) / 1000)
-                if wait >= self._left():
+            except _Unusable as failed:
+                wait = failed.retry_after or pause * (0.75 + secrets.randbelow(500) / 1000)
+                if wait >= self._remaining():
                     raise Refused(Fault(failed.reason, UNAVAILABLE)) from None
             time.sleep(wait)
             pause = min(2 * pause, 4.0)
@@ -229,54 +232,56 @@ class Client:
         body: _Document | None,
         headers: dict[str, str],
     ) -> _Read:
-        left = max(0.1, self._left())
+        seconds = max(0.1, self._remaining())
         try:
-            response, raw = _within(left, lambda: self._exchange(path, body, headers, left))
+            response, raw = _within(seconds, lambda: self._exchange(path, body, headers, seconds))
             document: _Document = json.loads(raw) if raw.startswith(b"{") else {}
         except (OSError, HTTPException, ValueError, RecursionError) as error:
             cause = getattr(error, "strerror", None) or type(error).__name__
-            text = f"no answer from the server at RUNLOOP_BASE_URL: {cause}."
-            raise _NoAnswer(text) from None
+            text = f"no response from the server at RUNLOOP_BASE_URL: {cause}."
+            raise _Unusable(text) from None
         if response.status not in _SUCCESS:
             raise self._refusal(response, document)
         found = read(document)
         if found is None:
-            text = "the server at RUNLOOP_BASE_URL answered something else than what was asked for."
-            raise _NoAnswer(text)
+            raise _Unusable("the server at RUNLOOP_BASE_URL sent an unexpected response.")
         return found
 
     def _exchange(
-        self, path: str, body: _Document | None, headers: dict[str, str], left: float
+        self, path: str, body: _Document | None, headers: dict[str, str], seconds: float
     ) -> tuple[HTTPResponse, bytes]:
-        """Send one request, and get the whole of its answer."""
+        """Send one request and read its whole response."""
         connect = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
         verb, data = ("GET", None) if body is None else ("POST", json.dumps(body).encode())
-        silence = min(left, _SILENCE_SECONDS)
-        with closing(connect(self._url.netloc, timeout=silence)) as connection:
+        timeout = min(seconds, _ATTEMPT_SECONDS)
+        with closing(connect(self._url.netloc, timeout=timeout)) as connection:
             connection.request(verb, self._url.path.rstrip("/") + path, data, headers)
             with closing(connection.getresponse()) as response:
-                raw = response.read(_ANSWER_BYTES)
+                raw = response.read(_RESPONSE_BYTES)
         if response.headers.get("Content-Length", str(len(raw))) != str(len(raw)):
-            raise IncompleteRead(b"")  # or too long; what came is nobody's to see
+            raise IncompleteRead(b"")  # or too long; the error must not carry what was read
         return response, raw
 
-    def _refusal(self, response: HTTPResponse, document: _Document) -> Refused | _NoAnswer:
+    def _refusal(self, response: HTTPResponse, document: _Document) -> Refused | _Unusable:
         text = self._explain(response.status, document)
         if response.status not in _RETRIED or response.headers.get("x-should-retry") == "false":
             return Refused(Fault(text, SERVER_REFUSED))
         after = response.headers.get("Retry-After", "")
-        return _NoAnswer(text, float(after) if re.fullmatch("[0-9]{1,3}", after) else 0.0)
+        return _Unusable(text, float(after) if re.fullmatch("[0-9]{1,3}", after) else 0.0)
 
     def _explain(self, status: int, document: _Document) -> str:
-        """What the server said, fit for a terminal, and never the credential echoed back."""
-        said = " · ".join(str(document.get(key, "")) for key in ("message", "code", "request_id"))
-        said = hide(said[:_SAID_CHARACTERS].replace(self._bearer, "…"))[:500]
-        printable = "".join(c if c.isprintable() else "?" for c in said)
-        return f"the server answered {status}: {printable}"
+        """Make the server's error printable. The credential, if echoed back, is hidden."""
+        text = " · ".join(str(document.get(key, "")) for key in ("message", "code", "request_id"))
+        text = hide(text[:_EXPLANATION_CHARACTERS].replace(self._bearer, "…"))[:500]
+        printable = "".join(c if c.isprintable() else "?" for c in text)
+        return f"the server responded with {status}: {printable}"
 
 
 def _within(seconds: float, work: Callable[[], _Read]) -> _Read:
-    """What the work gives, or `TimeoutError`; a socket's own ends no look-up and no trickle."""
+    """Return the result of the work, or raise `TimeoutError` once the seconds have passed.
+
+    A socket's own timeout ends neither a slow DNS look-up nor a response that trickles in.
+    """
     results: list[_Read] = []
     errors: list[Exception] = []
 
@@ -297,8 +302,8 @@ def _within(seconds: float, work: Callable[[], _Read]) -> _Read:
 
 
 def redeem(client: Client) -> dict[str, str]:
-    """The values that the client's token stands for, by variable; raises `Refused`."""
-    # 256 random bits: with them, and only for 30 s, a lost answer can be asked for again.
+    """Exchange the client's token for its values, by variable. Raises `Refused`."""
+    # 256 random bits: with them, and only for 30 s, a redemption can be retried.
     nonce = {"redeem_nonce": secrets.token_urlsafe(32)}
     return client.call("/v1/injections/redeem", _environment, nonce)
 
@@ -311,12 +316,12 @@ def _environment(document: _Document) -> dict[str, str] | None:
 
 
 def is_token(text: object) -> bool:
-    """Whether it looks like an injection's."""
+    """Return True if the text looks like an injection's token."""
     return isinstance(text, str) and bool(re.fullmatch("injt_[0-9A-Za-z_]{1,250}", text))
 
 
 def _is_text(value: object) -> bool:
-    """Whether a variable can hold it: no NUL, no unpaired surrogate."""
+    """Return True if a variable can hold the value: no NUL, no unpaired surrogate."""
     return isinstance(value, str) and not re.search("[\0\ud800-\udfff]", value)
 
 
@@ -324,10 +329,10 @@ def _is_text(value: object) -> bool:
 
 
 class _Readers(NamedTuple):
-    """Programs of one kind, the variables by which they are told what to do, and who says so.
+    """Programs of one kind, the variables that control them, and the pages that list these.
 
-    ``NAME`` is exact, ``NAME*`` begins so, ``*NAME`` ends so. ``NAME+`` begins so and does not end
-    as the names of credentials do (`_CREDENTIALS_NAME`), which these programs do not read.
+    ``NAME`` is exact, ``NAME*`` a prefix, ``*NAME`` a suffix. ``NAME+`` is a prefix, too, but
+    allows what ends like a credential's name (`_CREDENTIALS_NAME`): these programs do not read it.
     """
 
     programs: str
@@ -335,8 +340,8 @@ class _Readers(NamedTuple):
     sources: tuple[str, ...]
 
 
-# Names, in either case, whose value decides what code runs, what is trusted or where credentials
-# go: from what the programs' own pages list, and what sudo drops for privileged ones.
+# Names, in either case, whose value decides which code runs, whom it trusts or where credentials
+# go: from the programs' own pages, and from what sudo drops for privileged commands.
 _POWERFUL = (
     _Readers(
         "loaders and the C library",
@@ -707,7 +712,7 @@ _CREDENTIALS_NAME = re.compile(
 
 
 def changes(name: str) -> str | None:
-    """The programs whose work a variable of this name changes, if there are any."""
+    """Return the kind of programs that a variable of this name controls, if there is one."""
     name = name.upper()
     is_credential = _CREDENTIALS_NAME.fullmatch(name) is not None
     for programs, patterns, _ in _POWERFUL:
@@ -730,35 +735,35 @@ def _fits(name: str, pattern: str) -> bool:
 
 
 class Allowed(NamedTuple):
-    """Powerful names that may be set all the same, and whether what is set may be replaced."""
+    """The user's exceptions: powerful names that may be set, and leave to replace variables."""
 
     names: Iterable[str]
     override: bool
 
 
-def name_faults(names: Iterable[str], inherited: Iterable[str], may: Allowed) -> list[Fault]:
-    """Names that are no variable's, that change what programs do, or that are set already."""
+def name_faults(names: Iterable[str], inherited: Iterable[str], allowed: Allowed) -> list[Fault]:
+    """Return a fault for each name that is malformed, powerful, or already set."""
     faults = []
     for name in sorted(names):
         if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
             faults.append(Fault(f"{ascii(name)[:80]} cannot be the name of a variable."))
-        elif name not in may.names and (programs := changes(name)):
-            text = f"{name} changes what programs do (--allow-name {name} permits): {programs}."
+        elif name not in allowed.names and (programs := changes(name)):
+            text = f"{name} controls {programs} (--allow-name {name} permits it)."
             faults.append(Fault(text))
-        elif name in inherited and not may.override:
+        elif name in inherited and not allowed.override:
             faults.append(Fault(f"{name} is already set (--override replaces it)."))
     return faults
 
 
 def inherited_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """What the command gets of our environment: all but the credentials."""
+    """Return our environment without the credentials."""
     return {name: value for name, value in environ.items() if name not in _CREDENTIAL_VARIABLES}
 
 
 def erase_credentials() -> None:
-    """Overwrite them where /proc/<pid>/environ shows our environment, each as often as it is there.
+    """Overwrite every copy of our credentials that /proc/<pid>/environ shows.
 
-    `os.environ` is a copy, which stays.
+    `os.environ` is another copy, and stays.
     """
     libc = ctypes.CDLL(None)
     libc.getenv.restype, libc.strlen.restype = ctypes.c_void_p, ctypes.c_size_t
@@ -769,7 +774,7 @@ def erase_credentials() -> None:
 
 
 def command_faults(command: Sequence[str], inherited: Mapping[str, str]) -> list[Fault]:
-    """Whether the command exists, can be executed, and fits beside what it inherits."""
+    """Return the faults of a command that is missing, not executable, or too long."""
     path = inherited.get("PATH", os.defpath)
     if shutil.which(command[0], path=path):
         return _size_faults(command, inherited)
@@ -778,29 +783,32 @@ def command_faults(command: Sequence[str], inherited: Mapping[str, str]) -> list
     return [Fault(f"{command[0]}: there is no such command.", NOT_FOUND)]
 
 
-# From execve(2): 131,072 bytes for one string with its NUL; for all of them with their pointers a
+# From execve(2): 131,072 bytes for one string with its NUL; for all strings and their pointers a
 # quarter of the stack's limit, at most 6 MiB.
 _STRING_BYTES, _TOTAL_BYTES = 32 * resource.getpagesize(), 6 << 20
 
 
 def _size_faults(command: Sequence[str], environment: Mapping[str, str]) -> list[Fault]:
-    """What execve(2) would answer with E2BIG; 4 KiB are left for what the kernel adds."""
+    """Return the faults for which execve(2) would fail with E2BIG."""
     strings = {f"argument {i}": text for i, text in enumerate(command)}
     strings |= {name: f"{name}={value}" for name, value in environment.items()}
     sizes = {k: len(v.encode(errors="surrogateescape")) + 1 for k, v in strings.items()}
     stack = resource.getrlimit(resource.RLIMIT_STACK)[0]
     limit = _TOTAL_BYTES if stack == resource.RLIM_INFINITY else min(stack // 4, _TOTAL_BYTES)
-    total = sum(sizes.values()) + 8 * len(sizes) + 4096
+    total = sum(sizes.values()) + 8 * len(sizes) + 4096  # for what the kernel adds
     found = [(name, size, _STRING_BYTES) for name, size in sizes.items() if size > _STRING_BYTES]
     found += [("all variables and arguments", total, limit)] if total > limit else []
-    return [Fault(f"{name}: {n} bytes, and the kernel takes {most}.") for name, n, most in found]
+    return [Fault(f"{name}: {n} bytes; the kernel's limit is {most}.") for name, n, most in found]
 
 
 def prepare(
-    command: Sequence[str], inherited: Mapping[str, str], values: Mapping[str, str], may: Allowed
+    command: Sequence[str],
+    inherited: Mapping[str, str],
+    values: Mapping[str, str],
+    allowed: Allowed,
 ) -> dict[bytes, bytes]:
-    """The command's environment, or `Refused`; values are UTF-8 whatever the locale says."""
-    faults = name_faults(values, inherited, may)
+    """Return the command's environment, or raise `Refused`. Values are UTF-8 in every locale."""
+    faults = name_faults(values, inherited, allowed)
     faults += _size_faults(command, {**inherited, **values})
     if faults:
         raise Refused(*faults)
@@ -808,36 +816,36 @@ def prepare(
     return environment | {name.encode(): value.encode() for name, value in values.items()}
 
 
-_core_limits: list[tuple[int, int]] = []  # as they were before `forbid_dumps`; the first counts
+_core_limits: list[tuple[int, int]] = []  # from before each `forbid_dumps`; the first counts
 
 
 def forbid_dumps(*, for_good: bool = False) -> None:
-    """No core file, and no look into this process by another: first of all in every entry point.
+    """Forbid core files of this process and inspection by others. Every entry point calls it first.
 
-    Executing a command ends this. With `for_good` a command executed by us leaves no core either.
+    Executing a command ends this. With ``for_good``, that command leaves no core file either.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
     _core_limits.append((soft, hard))
-    with suppress(OSError):  # a seccomp filter forbids it; on Linux the other way suffices
+    with suppress(OSError):  # a seccomp filter may forbid it; on Linux prctl suffices
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0 if for_good else hard))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE, prctl(2)
 
 
 def _permit_dumps() -> None:
-    """What is executed next has the limit that we were started with."""
+    """Restore the limit that we were started with, for the command to inherit."""
     for limits in _core_limits[:1]:
         with suppress(OSError):
             resource.setrlimit(resource.RLIMIT_CORE, limits)
 
 
 def execute(command: Sequence[str], environment: Mapping[bytes, bytes]) -> NoReturn:
-    """Become the command, or `Refused`; the signals that Python ignores are as usual again."""
+    """Become the command, or raise `Refused`. Signals that Python ignores get their defaults."""
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     _permit_dumps()
     try:
-        os.execvpe(command[0], [*command], environment)  # noqa: S606 - what we are for
+        os.execvpe(command[0], [*command], environment)  # noqa: S606 - our purpose
     except OSError as error:
         text = f"{command[0]} cannot be executed: {error.strerror}."
         raise Refused(Fault(text, NOT_EXECUTABLE)) from None
@@ -854,53 +862,58 @@ def _dotenv(values: Mapping[str, str]) -> str:
     return "".join(f"{name}={_dotenv_quoted(value)}\n" for name, value in values.items())
 
 
-# All of them take a carriage return for the end of a line. In single quotes python-dotenv expands
-# ${…} and takes \\ for one; in double quotes it differs from sh, and from Node's, in most escapes.
+# All readers end a line at a carriage return. In single quotes python-dotenv expands ${…} and reads
+# \\ as one backslash; in double quotes it differs from sh, and from Node's, in most escapes.
 _SINGLE_QUOTED = re.compile(r"([^'\\\r$]|\\(?!\\|\Z)|\$(?!\{))*")
 _DOUBLE_QUOTED = re.compile(r"""[^"\\\r$`]*""")
 
 
 def _dotenv_quoted(value: str) -> str | None:
-    """What sh, python-dotenv and Node's dotenv all read as the value, if there is such a thing."""
+    """Quote a value for sh, python-dotenv and Node's dotenv; None if they would not agree on it."""
     if _SINGLE_QUOTED.fullmatch(value):
         return f"'{value}'"
     return f'"{value}"' if _DOUBLE_QUOTED.fullmatch(value) else None
 
 
 def format_faults(form: str | None, values: Mapping[str, str]) -> list[Fault]:
-    """Values that would be read as others."""
+    """Return a fault for each value that readers of the format would change."""
     if form != "dotenv":
         return []
     lost = [name for name, value in values.items() if _dotenv_quoted(value) is None]
-    faults = [Fault(f"{name} holds what readers of dotenv files disagree on.") for name in lost]
-    hint = "The token is used. --format json and --format shell keep every value."
+    faults = [
+        Fault(f"{name} has a value that readers of dotenv files disagree on.") for name in lost
+    ]
+    hint = "The token is used. --format json and --format shell preserve every value."
     return [*faults, Fault(hint)] if faults else []
 
 
 _FORMATS: dict[str, Callable[..., str]] = {"dotenv": _dotenv, "json": json.dumps, "shell": _shell}
-_DIRECTORY = "systemd-credentials"  # one file a name, as LoadCredential= reads them
+_DIRECTORY = "systemd-credentials"  # one file per name, as LoadCredential= reads them
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 
 
 def output_faults(form: str, output: Path, *, allow_disk: bool) -> list[Fault]:
-    """Whether the output can be made without following a link or losing anything but a file."""
+    """Return a fault if writing would follow a link, or replace anything but a plain file."""
     place = _draft_place(form, output)
     if not os.access(place, os.W_OK | os.X_OK):
         return [Fault(f"--output: nothing can be created in {place}.")]
-    if os.path.lexists(output) and not _can_give_way(form, output):
-        return [Fault(f"--output: {output} is there already and cannot be replaced.")]
+    if os.path.lexists(output) and not _is_replaceable(form, output):
+        return [Fault(f"--output: {output} already exists and cannot be replaced.")]
     if not (allow_disk or _is_in_memory(place)):
-        return [Fault(f"--output: {place} is not in memory (--allow-disk permits).")]
+        return [Fault(f"--output: {place} is not in memory (--allow-disk permits it).")]
     return []
 
 
 def _draft_place(form: str, output: Path) -> Path:
-    """Where drafts are made: on the output's own file system, which its parent may not be on."""
+    """Return the directory for drafts, on the output's own file system.
+
+    That is the output itself if it is a directory to fill: it may be a mount point.
+    """
     filled = form == _DIRECTORY and output.is_dir() and not output.is_symlink()
     return output if filled else output.parent
 
 
-def _can_give_way(form: str, output: Path) -> bool:
+def _is_replaceable(form: str, output: Path) -> bool:
     if output.is_symlink():
         return False
     if form == _DIRECTORY:
@@ -909,13 +922,13 @@ def _can_give_way(form: str, output: Path) -> bool:
 
 
 def is_removable(file: Path) -> bool:
-    """Whether the file, which is there, can be removed or replaced."""
+    """Return True if the file, which exists, can be removed or replaced."""
     directory = file.parent.stat()
-    anybody = not directory.st_mode & stat.S_ISVTX
+    sticky = directory.st_mode & stat.S_ISVTX
     owner = os.geteuid() in {0, directory.st_uid, file.lstat().st_uid}
     mounted = str(file.parent.resolve() / file.name) in {mount.point for mount in _mounts()}
     writable = os.access(file.parent, os.W_OK | os.X_OK)
-    return writable and (anybody or owner) and not mounted
+    return writable and (owner or not sticky) and not mounted
 
 
 def _is_in_memory(directory: Path) -> bool:
@@ -931,7 +944,7 @@ class _Mount(NamedTuple):
 
 
 def _mounts() -> Iterator[_Mount]:
-    """All file systems, from proc(5), which Linux has."""
+    """Yield all mounted file systems, from proc(5); none where there is no /proc."""
     try:
         text = os.fsdecode(Path("/proc/self/mountinfo").read_bytes())
     except OSError:
@@ -944,8 +957,8 @@ def _mounts() -> Iterator[_Mount]:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """What would end us waits, so that no draft with values in it is left behind."""
+def _uninterrupted() -> Iterator[None]:
+    """Postpone signals that would end us, so that no draft with values in it stays behind."""
     ending = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
     try:
@@ -954,13 +967,13 @@ def _undisturbed() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-@_undisturbed()
+@_uninterrupted()
 def write(form: str, output: Path, values: Mapping[str, str]) -> None:
     """Make a file of mode 0600, or a directory of mode 0700 of such files, whole or not at all.
 
-    A directory that is there, perhaps a mount point, stays what it is and is filled. Where the
-    file system has files without a name, values are in none but the output when we are killed,
-    unless that is while a new directory gets its files; such a draft is removed by the next start.
+    A directory that exists, perhaps a mount point, is filled. Drafts have no name where the file
+    system allows that (O_TMPFILE), so a kill leaves none behind. Where it does not, or while a new
+    directory gets its files, a kill leaves a draft, which the next start removes.
     """
     place = _draft_place(form, output)
     _remove_abandoned_drafts(place)
@@ -983,10 +996,10 @@ def _fill(directory: Path, values: Mapping[str, str]) -> None:
 
 
 def _make_file(directory: Path, name: str, content: bytes) -> None:
-    """Make or replace a file, which is never there in part."""
+    """Make or replace a file. Nobody ever sees a part of it."""
     try:
         _make_nameless_file(directory, name, content)
-    except (AttributeError, OSError):  # not Linux; this file system has none; there is no /proc
+    except (AttributeError, OSError):  # not Linux, no O_TMPFILE on this file system, or no /proc
         with _draft(directory) as made:
             Path(made, name).touch(mode=0o600)
             Path(made, name).write_bytes(content)
@@ -994,18 +1007,18 @@ def _make_file(directory: Path, name: str, content: bytes) -> None:
 
 
 def _make_nameless_file(directory: Path, name: str, content: bytes) -> None:
-    """Write a file that the kernel removes if we end before it has its name, open(2)."""
-    with ExitStack() as opened:
+    """Write a file that the kernel removes if we end before it has a name, open(2)."""
+    with ExitStack() as closed:
         place = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        opened.callback(os.close, place)
+        closed.callback(os.close, place)
         nameless = os.open(".", os.O_TMPFILE | os.O_WRONLY, 0o600, dir_fd=place)
-        opened.callback(os.close, nameless)
+        closed.callback(os.close, nameless)
         rest = memoryview(content)
         while rest:
             rest = rest[os.write(nameless, rest) :]
         source = Path(f"/proc/self/fd/{nameless}")
         source.stat()
-        with suppress(FileNotFoundError):  # no call gives it the name of another file
+        with suppress(FileNotFoundError):  # link(2) never replaces a file
             os.unlink(name, dir_fd=place)
         os.link(source, name, dst_dir_fd=place, follow_symlinks=True)
 
@@ -1015,9 +1028,9 @@ _DRAFT = ".strongroom-draft-"
 
 @contextmanager
 def _draft(place: Path) -> Iterator[Path]:
-    """An empty directory, on the file system of ``place``, that is removed with what is in it.
+    """Yield an empty directory on the file system of ``place``, and remove it afterwards.
 
-    A lock, which ends with us, tells it from one that was abandoned.
+    Its lock ends with this process: a draft without a lock was abandoned.
     """
     outer, lock = _locked_directory(place)
     try:
@@ -1035,12 +1048,12 @@ def _locked_directory(place: Path) -> tuple[Path, int]:
         lock = _lock(directory)
         if lock is not None and directory.exists():
             return directory, lock
-        if lock is not None:  # another start took it for abandoned before we had the lock
+        if lock is not None:  # another start found it unlocked, and removed it
             os.close(lock)
 
 
 def _lock(directory: Path) -> int | None:
-    """What holds the lock until it is closed; none if somebody else has it, or there is none."""
+    """Lock the directory until the returned descriptor is closed; None if that is impossible."""
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:
@@ -1054,7 +1067,7 @@ def _lock(directory: Path) -> int | None:
 
 
 def _remove_abandoned_drafts(place: Path) -> None:
-    """Remove what starts left that were killed."""
+    """Remove the drafts of starts that were killed."""
     for path in place.glob(_DRAFT + "*"):
         lock = _lock(path)
         if lock is not None:
@@ -1073,13 +1086,13 @@ def _take_token(
     try:
         token = read_text(file, _TOKEN_BYTES, seconds) if file else environ.get(_TOKEN_VARIABLE, "")
     except TimeoutError:
-        return "", [Fault(f"{file}: no injection token came in time.", UNAVAILABLE)]
+        return "", [Fault(f"{file}: no injection token arrived in time.", UNAVAILABLE)]
     except (OSError, ValueError):
         token = ""
     token = token.strip()
     if not is_token(token):
         return "", [Fault(f"{file or _TOKEN_VARIABLE} holds no injection token (injt_…).")]
-    if options.token_file and options.token_file.lstat().st_mode & 0o077:  # as every link's is
+    if options.token_file and options.token_file.lstat().st_mode & 0o077:  # every link has 0777
         return "", [Fault(f"--token-file: {file} is not of mode 0600 (or use --token-mount).")]
     if options.token_file and not is_removable(options.token_file):
         return "", [Fault(f"--token-file: {file} cannot be removed (or use --token-mount).")]
@@ -1088,9 +1101,9 @@ def _take_token(
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong, but for the argument itself: it may be a credential."""
+        """Raise `Refused` without the argument itself, which may be a credential."""
         text = re.split("['\"]|(?<=arguments): ", message)[0].rstrip(": ")
-        raise Refused(Fault(f"{text} (--help tells what there is)."))
+        raise Refused(Fault(f"{text} (see --help)."))
 
 
 def _options(argv: Sequence[str]) -> argparse.Namespace:
@@ -1119,10 +1132,10 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _start(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
-    left = countdown(options.timeout)
+    remaining = countdown(options.timeout)
     base_url, inherited = environ.get("RUNLOOP_BASE_URL", ""), inherited_environment(environ)
-    may = Allowed(options.allow_name, options.override)
-    token, faults = _take_token(options, environ, left())
+    allowed = Allowed(options.allow_name, options.override)
+    token, faults = _take_token(options, environ, remaining())
     faults += server_faults(base_url, allow_http=options.allow_http)
     if options.format:
         disk: bool = options.allow_disk
@@ -1130,16 +1143,16 @@ def _start(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
     faults += command_faults(options.command, inherited) if options.command else []
     if faults:
         raise Refused(*faults)
-    values = redeem(Client(base_url, token, left()))
+    values = redeem(Client(base_url, token, remaining()))
     if options.token_file:
         options.token_file.unlink()
     if options.format:
-        if faults := name_faults(values, (), may) + format_faults(options.format, values):
+        if faults := name_faults(values, (), allowed) + format_faults(options.format, values):
             raise Refused(*faults)
         write(options.format, options.output, values)
         values = {}
     if options.command:
-        execute(options.command, prepare(options.command, inherited, values, may))
+        execute(options.command, prepare(options.command, inherited, values, allowed))
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
@@ -1158,7 +1171,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         return 128 + signal.SIGINT
     except Exception as error:  # noqa: BLE001 - a traceback could show what was read
         kind = type(error).__name__
-        sys.stderr.write(f"strongroom redeem: {kind}, which nobody expected\n")
+        sys.stderr.write(f"strongroom redeem: unexpected error: {kind}\n")
+
         return INVALID
     return 0
 

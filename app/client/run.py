@@ -36,8 +36,8 @@ from app.client.selection import Selection
 from app.client.terminal.start import run_masked
 from app.masking.forms import is_long_enough
 
-_MAX_SECRETS = 256  # that one injection can hold
-_TOKEN_SECONDS = 60  # it is redeemed at once
+_MAX_SECRETS = 256  # of one injection
+_TOKEN_SECONDS = 60  # enough, since we redeem it at once
 _PAGE_SECRETS = 5000
 
 
@@ -56,7 +56,7 @@ class _Options:
 
 class _Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse; a usage error has our exit code, for 2 may be the started command's."""
+        """Parse the options. A usage error ends with 125, since the command may end with 2."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
@@ -67,20 +67,21 @@ class _Command(click.Command):
 _HELP = """Start a command with secrets in its environment.
 
 RUNLOOP_BASE_URL names the server; RUNLOOP_API_KEY is the account's key, which the command does
-not inherit. Without --mask the command takes over this process.
+not inherit. Without --mask the command replaces this process.
+
 
 \b
 The exit code is the command's own, unless nothing was started:
-  123   the server refused: trying again will not help
-  124   no usable answer from the server in time: trying again may help
+  123   the server refused: do not retry
+  124   no usable response from the server in time: you may retry
   125   refused here: options, settings, names, sizes
   126   the command cannot be executed
   127   the command does not exist
   130   interrupted with Ctrl-C
 """
-_ENTRY_HELP = "A secret, and the variable that it goes into; NAME alone for both. Repeatable."
-_FILE_HELP = "A file of such entries, one a line; # begins a comment. Repeatable."
-_ALLOWED_HELP = "Permit a variable that changes what programs do. Repeatable."
+_ENTRY_HELP = "A variable and the secret for it; NAME alone for both. Repeatable."
+_FILE_HELP = "A file of such entries, one per line; # begins a comment. Repeatable."
+_ALLOWED_HELP = "Permit a variable that controls other programs. Repeatable."
 
 
 @click.command(
@@ -92,7 +93,7 @@ _ALLOWED_HELP = "Permit a variable that changes what programs do. Repeatable."
 )
 @click.option("--secret", "entries", multiple=True, metavar="ENV=NAME", help=_ENTRY_HELP)
 @click.option("--from", "files", multiple=True, type=click.Path(path_type=Path), help=_FILE_HELP)
-@click.option("--all", "everything", is_flag=True, help="Every secret, in variables of its name.")
+@click.option("--all", "everything", is_flag=True, help="Every secret, in a variable of its name.")
 @click.option("--mask", is_flag=True, help="Replace the values in what the command prints.")
 @click.option("--allow-name", "allowed", multiple=True, metavar="ENV", help=_ALLOWED_HELP)
 @click.option("--override", is_flag=True, help="Replace variables that are already set.")
@@ -101,7 +102,7 @@ _ALLOWED_HELP = "Permit a variable that changes what programs do. Repeatable."
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context
 def run(context: click.Context, /, **options: Any) -> None:  # noqa: ANN401 - click's, see _Options
-    """Read the options, and end with the exit code."""
+    """Run the command, and end with the exit code."""
     try:
         forbid_dumps()
         erase_credentials()
@@ -120,10 +121,10 @@ def run(context: click.Context, /, **options: Any) -> None:  # noqa: ANN401 - cl
 def _run(options: _Options, environ: Mapping[str, str]) -> int:
     server = _Server(environ, options.timeout)
     inherited = inherited_environment(environ)
-    may = Allowed(options.allowed, options.override)
-    names = _chosen_names(options, server, inherited, may)
+    allowed = Allowed(options.allowed, options.override)
+    names = _chosen_names(options, server, inherited, allowed)
     values = _values(server, names)
-    environment = prepare(options.command, inherited, values, may)
+    environment = prepare(options.command, inherited, values, allowed)
     if not options.mask:
         execute(options.command, environment)
     for name, value in values.items():
@@ -133,34 +134,34 @@ def _run(options: _Options, environ: Mapping[str, str]) -> int:
 
 
 class _Server:
-    """The server that the environment names, for ``timeout`` seconds whatever it is asked for."""
+    """The server that the environment names. ``timeout`` bounds all calls together, in seconds."""
 
     def __init__(self, environ: Mapping[str, str], timeout: float) -> None:
         self._url = environ.get("RUNLOOP_BASE_URL", "")
         self._api_key = environ.get("RUNLOOP_API_KEY", "")
-        self.left = countdown(timeout)
+        self.remaining = countdown(timeout)
 
     def faults(self, *, allow_http: bool) -> list[Fault]:
-        """What is wrong with its settings."""
+        """Return the faults of its two variables."""
         return [
             *server_faults(self._url, allow_http=allow_http),
             *credential_faults("RUNLOOP_API_KEY", self._api_key),
         ]
 
     def account(self) -> Client:
-        """Its API with the account's key."""
-        return Client(self._url, self._api_key, self.left())
+        """Return a client that sends the account's API key."""
+        return Client(self._url, self._api_key, self.remaining())
 
     def injection(self, token: str) -> Client:
-        """Its API with the token of an injection."""
-        return Client(self._url, token, self.left())
+        """Return a client that sends an injection's token."""
+        return Client(self._url, token, self.remaining())
 
 
 def _chosen_names(
-    options: _Options, server: _Server, inherited: Mapping[str, str], may: Allowed
+    options: _Options, server: _Server, inherited: Mapping[str, str], allowed: Allowed
 ) -> dict[str, str]:
-    """Variable to secret, after everything was checked that can be without any value."""
-    selection = Selection(server.left)
+    """Return the secret's name for each variable, after every check that needs no value."""
+    selection = Selection(server.remaining)
     for entry in options.entries:
         selection.add_option(entry)
     for file in options.files:
@@ -172,9 +173,9 @@ def _chosen_names(
     ]
     if options.everything and not faults:
         selection.add_all(secret_names(server.account()))
-    faults += name_faults(selection.names, inherited, may)
+    faults += name_faults(selection.names, inherited, allowed)
     if len(selection.names) > _MAX_SECRETS:
-        faults.append(Fault(f"more than {_MAX_SECRETS} secrets are chosen, which is the most."))
+        faults.append(Fault(f"more than {_MAX_SECRETS} secrets are chosen."))
     if not selection.names and not faults:
         faults.append(Fault("no secret is chosen (--secret, --from or --all)."))
     if faults:
@@ -183,23 +184,23 @@ def _chosen_names(
 
 
 def secret_names(account: Client) -> list[str]:
-    """Of all secrets, or of more than an injection holds; raises `Refused`."""
+    """Return the names of all secrets, or stop once they are too many for an injection."""
     query, names = {"limit": str(_PAGE_SECRETS)}, []
     while True:
         page = account.call(f"/v1/secrets?{urlencode(query)}", _page)
         names += page.names
         if len(set(names)) < len(names):
             raise Refused(Fault("the server lists secrets twice.", UNAVAILABLE))
-        if page.last is None or len(names) > _MAX_SECRETS:
+        if page.next_after is None or len(names) > _MAX_SECRETS:
             return names
-        query["starting_after"] = page.last
+        query["starting_after"] = page.next_after
 
 
 class _Page(NamedTuple):
-    """Names, and after which secret the next page begins if there is one."""
+    """Names, and the id after which the next page begins if there is one."""
 
     names: list[str]
-    last: str | None
+    next_after: str | None
 
 
 def _page(document: Mapping[str, Any]) -> _Page | None:
@@ -210,21 +211,21 @@ def _page(document: Mapping[str, Any]) -> _Page | None:
         return None
 
 
+def _values(server: _Server, names: Mapping[str, str]) -> dict[str, str]:
+    """Return the values by variable, through an injection that is made and redeemed here."""
+    values = redeem(server.injection(create(server.account(), names)))
+    if values.keys() != names.keys():
+        raise Refused(Fault("the server returned other variables than requested.", UNAVAILABLE))
+    return values
+
+
 def create(account: Client, names: Mapping[str, str]) -> str:
-    """The token of a new injection; raises `Refused`."""
+    """Create an injection, and return its token. Raises `Refused`."""
     wanted = {"secrets": names, "ttl_seconds": _TOKEN_SECONDS}
     return account.call("/v1/injections", _token, wanted)
 
 
 def _token(document: Mapping[str, Any]) -> str | None:
+
     token: object = document.get("token")
     return str(token) if is_token(token) else None
-
-
-def _values(server: _Server, names: Mapping[str, str]) -> dict[str, str]:
-    """The values by variable, through an injection that nobody else could redeem before us."""
-    token = create(server.account(), names)
-    values = redeem(server.injection(token))
-    if values.keys() != names.keys():
-        raise Refused(Fault("the server gave other variables than it was asked for.", UNAVAILABLE))
-    return values

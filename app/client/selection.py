@@ -1,4 +1,4 @@
-"""Which secrets a command gets, and in which variables: from options and mapping files."""
+"""The user's choice of secrets and variables, from options and mapping files."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -6,38 +6,34 @@ from pathlib import Path
 
 from app.client.redeem import Fault, read_text
 
-# The names that the server may know (it decides), or an id; nothing that could be a value with
-# spaces, quotes or punctuation.
-_ENTRY = re.compile(
-    r"([A-Za-z_][A-Za-z0-9_]*)\s*=\s*([A-Za-z_][A-Za-z0-9_-]*)|([A-Za-z_][A-Za-z0-9_-]*)"
-)
-
-
+# VARIABLE=NAME, or NAME alone. A name may also be an id; the server decides. The pattern has no
+# spaces, quotes or punctuation, so that nobody passes a value by mistake.
+_ENTRY = re.compile(r"(?:([A-Za-z_][A-Za-z0-9_]*)\s*=\s*)?([A-Za-z_][A-Za-z0-9_-]*)")
 _FILE_BYTES = 1 << 20
 
 
 class Selection:
-    """Variable to secret; collects every fault on the way.
+    """Maps variables to names of secrets. Collects every fault on the way.
 
     Args:
-        left: For how many more seconds a file, which may be a pipe, is waited for.
+        remaining: Returns the seconds that reading a file, which may be a pipe, may take.
     """
 
-    def __init__(self, left: Callable[[], float]) -> None:
-        self._left = left
+    def __init__(self, remaining: Callable[[], float]) -> None:
+        self._remaining = remaining
         self.names: dict[str, str] = {}
         self.faults: list[Fault] = []
 
     def add_option(self, entry: str) -> None:
-        """Take ``ENV=NAME``, or ``NAME`` for both."""
+        """Add ``ENV=NAME``, or ``NAME`` for both."""
         self._add(entry, "--secret")
 
     def add_file(self, file: Path) -> None:
-        """Take one such entry a line; blank lines and those that begin with # are comments."""
+        """Add one such entry per line; blank lines and those that begin with # are comments."""
         try:
-            lines = read_text(file, _FILE_BYTES, self._left()).splitlines()
+            lines = read_text(file, _FILE_BYTES, self._remaining()).splitlines()
         except TimeoutError:
-            self.faults.append(Fault(f"--from: {file} did not come to an end in time."))
+            self.faults.append(Fault(f"--from: {file} did not end in time."))
             return
         except (OSError, ValueError):
             self.faults.append(Fault(f"--from: {file} cannot be read."))
@@ -47,7 +43,7 @@ class Selection:
                 self._add(line, f"{file}, line {number}")
 
     def add_all(self, names: Iterable[str]) -> None:
-        """Take secrets by their own names, but for variables that are chosen already."""
+        """Add secrets by their own names, except for variables that are chosen already."""
         for name in names:
             self.names.setdefault(name, name)
 
@@ -56,7 +52,6 @@ class Selection:
         if match is None:
             self.faults.append(Fault(f"{place}: must read VARIABLE=SECRET_NAME."))
             return
-        variable, name, both = match.groups()
-        variable, name = variable or both, name or both
+        variable, name = match[1] or match[2], match[2]
         if self.names.setdefault(variable, name) != name:
             self.faults.append(Fault(f"{place}: {variable} is given two secrets."))

@@ -1,4 +1,4 @@
-"""The user's keys on their way to a masked command's terminal."""
+"""Passes the user's keys on to a masked command's terminal."""
 
 import os
 import selectors
@@ -9,38 +9,37 @@ _READ_BYTES = 1024
 
 
 class Keyboard:
-    """While it is taken, every key goes to the command.
+    """Sends every key to the command while it is taken.
 
-    Both directions are served without waiting, or a command that prints and does not read would
-    block us, and we it.
+    It never blocks: a command that prints and does not read would else wait for us, and we for it.
     """
 
     def __init__(
         self, user: UserTerminal, command_terminal: int, selector: selectors.BaseSelector
     ) -> None:
         self._user = user
-        self._command_terminal = os.dup(command_terminal)  # apart from the one that is read
+        self._command_terminal = os.dup(command_terminal)  # the selector reads the other one
         self._selector = selector
         self._unsent = b""
         self.taken = False
 
     def can_be_taken(self) -> bool:
-        """Whether the user has us in the foreground."""
+        """Return True if we are in the terminal's foreground."""
         return self._user.is_ours()
 
     def take(self) -> None:
-        """Have the keys kept for us, again after others had the terminal; `listen` reads them."""
+        """Make the terminal raw, also after others used it. `listen` begins to read keys."""
         self.taken = True
         self._user.make_raw()
         self.copy_size()
 
     def listen(self) -> None:
-        """Read the keys that are kept for us, if any are."""
+        """Read keys from now on, if the keyboard is taken."""
         if self.taken and not self._is_watched(self._user.descriptor) and not self._unsent:
             self._selector.register(self._user.descriptor, selectors.EVENT_READ, self._read)
 
     def leave(self) -> None:
-        """Leave the keys to others, and the terminal as it was."""
+        """Stop reading keys, and restore the terminal."""
         if self.taken:
             self.taken = False
             self._stop_watching(self._user.descriptor)
@@ -48,7 +47,8 @@ class Keyboard:
             self._user.restore()
 
     def copy_size(self) -> None:
-        """Give the command's terminal the size of the user's."""
+        """Copy the size of the user's terminal to the command's."""
+
         self._user.copy_size(self._command_terminal)
 
     def _read(self) -> None:

@@ -1,8 +1,8 @@
-"""The process between us and a masked command: it leads the command's session, as sudo's does.
+"""The process between us and a masked command. It leads the command's session, as in sudo.
 
-A command that stops can only be seen and continued by its parent, and it only stops on Ctrl-Z
-if its parent lives in the same session but another process group. We cannot be that parent, for
-we stay in the user's session. So a monitor leads the new session on the pseudo-terminal.
+Only a parent learns that its child stopped. A command stops on Ctrl-Z only if its parent is in the
+same session but in another process group. We stay in the user's session, so we cannot be that
+parent: a monitor leads the new session on the pseudo-terminal.
 """
 
 import contextlib
@@ -27,38 +27,38 @@ _FOREGROUND, _BACKGROUND = b"f", b"b"
 _TERMINAL_STOPS = (signal.SIGTTOU, signal.SIGTTIN, signal.SIGTSTP)
 
 
-class News(IntEnum):
-    """What the monitor tells of the command, with a number."""
+class Event(IntEnum):
+    """An event in the command's life; its message has a number."""
 
     STARTED = 1
-    """Its process id, which is also its process group's."""
+    """The number is the id of its process and of its process group."""
     STOPPED = 2
-    """By this signal; it waits for `Monitor.resume`."""
+    """The number is the signal. The command waits for `Monitor.resume`."""
     CONTINUED = 3
-    """It has, as was ordered."""
+    """The command was resumed."""
     EXITED = 4
-    """With this code."""
+    """The number is the exit code."""
     KILLED = 5
-    """By this signal."""
+    """The number is the signal."""
 
 
 class Message(NamedTuple):
-    """One piece of news."""
+    """One event, with its number."""
 
-    news: News
+    event: Event
     number: int
 
 
 @dataclass(frozen=True)
 class Start:
-    """What to start.
+    """The command to start, and its surroundings.
 
     Attributes:
         command: The command and its arguments.
         environment: All of its environment.
-        descriptors: What becomes its standard input, output and error.
+        descriptors: Its standard input, output and error.
         terminal: The terminal of its session, if it gets one.
-        foreground: Whether it may read from the terminal at once.
+        foreground: True if it may read from the terminal at once.
     """
 
     command: Sequence[str]
@@ -72,7 +72,7 @@ class Start:
 
 
 class Monitor:
-    """Our end of the monitor."""
+    """Starts the monitor and talks to it."""
 
     def __init__(self, start: Start) -> None:
         self._channel, theirs = socket.socketpair()
@@ -83,47 +83,47 @@ class Monitor:
             _run_monitor(start, theirs, parent)
         theirs.close()
         first = self.read()
-        if first.news is not News.STARTED:
+        if first.event is not Event.STARTED:
             raise Refused(Fault("no session could be made for the command."))
-        self.command = first.number
+        self._group = first.number
 
     def fileno(self) -> int:
-        """Where there is something to read when there is news."""
+        """Return the descriptor that is readable when a message has come."""
         return self._channel.fileno()
 
     def read(self) -> Message:
-        """The next news; a monitor that died took the command with it."""
+        """Return the next message. A monitor that died took the command with it."""
         try:
             raw = self._channel.recv(_MESSAGE.size, socket.MSG_WAITALL)
-        except ConnectionResetError:  # it died before it read what we sent
+        except ConnectionResetError:  # it died before it read our last byte
             raw = b""
         if len(raw) < _MESSAGE.size:
-            return Message(News.KILLED, signal.SIGHUP)
-        news, number = _MESSAGE.unpack(raw)
-        return Message(News(news), number)
+            return Message(Event.KILLED, signal.SIGHUP)
+        event, number = _MESSAGE.unpack(raw)
+        return Message(Event(event), number)
 
     def resume(self, *, foreground: bool) -> None:
         """Continue the stopped command, with or without the right to read from its terminal."""
-        with contextlib.suppress(BrokenPipeError):  # the monitor died, as `read` will tell
+        with contextlib.suppress(BrokenPipeError):  # the monitor died; `read` reports it
             self._channel.send(_FOREGROUND if foreground else _BACKGROUND)
 
     def signal(self, number: int) -> None:
         """Send a signal to the command's process group.
 
-        The monitor keeps the process id from being given away until `close`.
+        Until `close` the monitor does not reap the command, so nobody else gets its process id.
         """
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.command, number)
+            os.killpg(self._group, number)
 
     def close(self) -> None:
-        """Let the monitor go, after the command's end."""
+        """End the monitor, after the command has ended."""
         self._channel.close()
-        with contextlib.suppress(ChildProcessError):  # it was reaped
+        with contextlib.suppress(ChildProcessError):  # it was reaped already
             os.waitpid(self._process, 0)
 
 
 def reap() -> None:
-    """Let go of children that ended; in a container, those that lost their parent are ours, too."""
+    """Reap children that ended. In a container, orphans of others are among them."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -137,15 +137,15 @@ def _run_monitor(start: Start, channel: socket.socket, parent: int) -> NoReturn:
         for number in _TERMINAL_STOPS:
             signal.signal(number, signal.SIG_IGN)
         _die_with(parent)
-        executed, still_ours = os.pipe()
+        executed, not_executed = os.pipe()
         monitor = os.getpid()
         command = os.fork()
         if command == 0:
             _become_command(start, monitor)
-        os.close(still_ours)
-        os.read(executed, 1)  # ends when execve closes the command's copy; no key comes before
+        os.close(not_executed)
+        os.read(executed, 1)  # returns when execve closes the command's copy; no key comes before
         _close_all_but(channel.fileno(), start.terminal)
-        _tell(channel, News.STARTED, command)
+        _send(channel, Event.STARTED, command)
         _watch(start, channel, command)
     finally:
         os._exit(0)
@@ -173,24 +173,24 @@ def _become_command(start: Start, monitor: int) -> NoReturn:
 
 def _watch(start: Start, channel: socket.socket, command: int) -> None:
     while True:
-        seen = os.waitid(os.P_PID, command, os.WEXITED | os.WSTOPPED | os.WNOWAIT)
-        if seen is None or seen.si_code != os.CLD_STOPPED:
+        state = os.waitid(os.P_PID, command, os.WEXITED | os.WSTOPPED | os.WNOWAIT)
+        if state is None or state.si_code != os.CLD_STOPPED:
             break
         os.waitid(os.P_PID, command, os.WSTOPPED)
-        _tell(channel, News.STOPPED, seen.si_status)
+        _send(channel, Event.STOPPED, state.si_status)
         reader = command if channel.recv(1) == _FOREGROUND else os.getpid()
         with contextlib.suppress(OSError):  # it was killed while it was stopped
             if start.terminal is not None:
                 os.tcsetpgrp(start.terminal, reader)
             os.killpg(command, signal.SIGCONT)
-        _tell(channel, News.CONTINUED, command)
-    news = News.EXITED if seen and seen.si_code == os.CLD_EXITED else News.KILLED
-    _tell(channel, news, seen.si_status if seen else signal.SIGKILL)
-    channel.recv(1)  # until our parent has closed it, the command keeps its process id
+        _send(channel, Event.CONTINUED, command)
+    event = Event.EXITED if state and state.si_code == os.CLD_EXITED else Event.KILLED
+    _send(channel, event, state.si_status if state else signal.SIGKILL)
+    channel.recv(1)  # returns once our parent closes its end: till then the process id is taken
 
 
 def _close_all_but(channel: int, terminal: int | None) -> None:
-    """The ends of pipes and terminals are the others' to close."""
+    """Close our copies of pipes and terminals, so that others see when the last real end closes."""
     for descriptor in _open_descriptors():
         if descriptor not in {channel, terminal}:
             with contextlib.suppress(OSError):
@@ -198,19 +198,20 @@ def _close_all_but(channel: int, terminal: int | None) -> None:
 
 
 def _open_descriptors() -> Sequence[int]:
-    """All of them; the limit may be a billion, so not every number is tried unless it has to be."""
+    """List them where the system can; else every number up to the limit, perhaps a billion."""
     try:
         return [int(entry.name) for entry in Path("/dev/fd").iterdir()]
     except OSError:  # there is no /proc
         return range(os.sysconf("SC_OPEN_MAX"))
 
 
-def _tell(channel: socket.socket, news: News, number: int) -> None:
-    channel.send(_MESSAGE.pack(news, number))
+def _send(channel: socket.socket, event: Event, number: int) -> None:
+    channel.send(_MESSAGE.pack(event, number))
 
 
 def _die_with(parent: int) -> None:
-    """So that nothing goes on unmasked or unseen when our parent is killed, or already was."""
+    """Die when our parent is killed, or already was, so that no output passes unmasked."""
+
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGHUP)  # PR_SET_PDEATHSIG, prctl(2)
     if os.getppid() != parent:

@@ -1,4 +1,8 @@
-"""One output of a masked command on its way to ours."""
+"""One stream of a masked command's output, on its way through the masker to ours.
+
+The masker withholds bytes that may begin a value. They wait until more output decides, or until
+the masker's patience ends; then `OutputStream.release` prints those that are unlikely to be one.
+"""
 
 import os
 import select
@@ -7,16 +11,16 @@ import time
 from app.masking.masker import Masker
 
 _READ_BYTES = 64 * 1024
-_ROUND_BYTES = 256 * 1024  # at once, so that keys and signals have their turn
-_HELD_BYTES = 1 << 20  # the most that a pipe or a terminal holds, pipe(7)
+_ROUND_BYTES = 256 * 1024  # between two looks at keys and signals
+_PIPE_BYTES = 1 << 20  # the largest buffer of a pipe or a terminal, pipe(7)
 
 
 class OutputStream:
-    """Reads what a command prints, without waiting for it, and prints what may be seen.
+    """Reads a command's output without blocking, and prints it masked.
 
     Attributes:
-        source: Where the command's output comes from.
-        open: Whether more can come.
+        source: The descriptor to read from.
+        open: True while more output can come.
     """
 
     def __init__(self, source: int, sink: int, masker: Masker) -> None:
@@ -28,7 +32,7 @@ class OutputStream:
         self._release_at: float | None = None
 
     def pump(self) -> int:
-        """Pass on what is there, and tell how many bytes that are."""
+        """Pass on the available output. Returns the number of bytes read."""
         data = self._read()
         self._write(self._masker.feed(data))
         patience = self._masker.patience()
@@ -36,19 +40,23 @@ class OutputStream:
         return len(data)
 
     def drain(self) -> None:
-        """Pass on all that is there, and what was held back; not all that keeps coming."""
-        left = _HELD_BYTES
-        while left > 0 and self.open and (count := self.pump()):
-            left -= count
+        """Pass on the output that a pipe can hold, and withheld bytes; no output beyond that.
+
+        A background process of the command may print for ever.
+        """
+
+        remaining = _PIPE_BYTES
+        while remaining > 0 and self.open and (count := self.pump()):
+            remaining -= count
         self._release_at = None
         self._write(self._masker.finish())
 
     def seconds_to_release(self) -> float | None:
-        """How long what is held back may still wait; none if nothing is held back."""
+        """Return the seconds until withheld bytes are due, None if there are none."""
         return None if self._release_at is None else max(0.0, self._release_at - time.monotonic())
 
     def release(self) -> None:
-        """Print what was held back."""
+        """Print withheld bytes."""
         self._release_at = None
         self._write(self._masker.release())
 
@@ -59,14 +67,15 @@ class OutputStream:
                 piece = os.read(self.source, _READ_BYTES)
             except BlockingIOError:
                 break
-            except OSError:  # EIO: the terminal has no other end any more
+            except OSError:  # EIO: the terminal's other end is closed
                 piece = b""
             self.open = bool(piece)
             data += piece
         return bytes(data)
 
     def _write(self, text: bytes) -> None:
-        """Print all of it, however long our reader takes; stop reading once there is none."""
+        """Print all of it, waiting for our reader. If the reader is gone, stop the stream."""
+
         rest = memoryview(text)
         while rest:
             try:

@@ -1,4 +1,4 @@
-"""What goes on between the user and a masked command: output, keys, signals, job control."""
+"""The loop between the user and a masked command: output, keys, signals, job control."""
 
 import os
 import selectors
@@ -8,12 +8,12 @@ from contextlib import closing
 from functools import partial
 
 from app.client.terminal.keyboard import Keyboard
-from app.client.terminal.monitor import Message, Monitor, News, reap
+from app.client.terminal.monitor import Event, Message, Monitor, reap
 from app.client.terminal.output_stream import OutputStream
 from app.client.terminal.wakeup import Wakeup
 
 _NOT_CAUGHT = {signal.SIGKILL, signal.SIGSTOP}
-_FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}  # ours; no way back
+_FAULTS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}  # our own, and fatal
 _OURS = {signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTTIN, signal.SIGTTOU}
 _PASSED_ON = signal.valid_signals() - _NOT_CAUGHT - _FAULTS - _OURS
 _WANTS_TERMINAL = (signal.SIGTTIN, signal.SIGTTOU)
@@ -35,10 +35,10 @@ class Relay:
         self._selector = selector
         self._end: Message | None = None
         self._continued = False
-        self._is_stopped = False  # a command that stopped is continued by the monitor
+        self._is_stopped = False  # then the monitor continues the command, not we
 
     def run(self, *, take_keys: bool) -> Message:
-        """Serve, with the user's keys at once if so wanted, and tell how the command ended."""
+        """Serve, taking the user's keys at once if ``take_keys``. Returns the command's end."""
         self._catch_signals()
         try:
             if self._keyboard and take_keys:
@@ -51,7 +51,7 @@ class Relay:
                 self._keyboard.leave()
 
     def _serve(self) -> Message:
-        self._selector.register(self._monitor, selectors.EVENT_READ, self._hear)
+        self._selector.register(self._monitor, selectors.EVENT_READ, self._on_message)
         for output in self._outputs:
             self._selector.register(
                 output.source, selectors.EVENT_READ, partial(self._pump, output)
@@ -68,7 +68,7 @@ class Relay:
         waits = [output.seconds_to_release() for output in self._outputs]
         wait = min((each for each in waits if each is not None), default=None)
         for key, _ in self._selector.select(wait):
-            if self._selector.get_map().get(key.fd) is key:  # after a stop it may be another
+            if self._selector.get_map().get(key.fd) is key:  # a callback may have replaced it
                 key.data()
         for output in self._outputs:
             if output.seconds_to_release() == 0:
@@ -86,8 +86,8 @@ class Relay:
                 signal.signal(number, lambda number, _: self._monitor.signal(number))
         signal.signal(signal.SIGCONT, self._on_continue)
         signal.signal(signal.SIGCHLD, lambda *_: reap())
-        reap()  # what ended before
-        if self._keyboard:  # its terminal tells the command
+        reap()  # children that ended before the handler was set
+        if self._keyboard:  # the command's terminal sends it a SIGWINCH of its own
             keyboard = self._keyboard
             signal.signal(signal.SIGWINCH, lambda *_: keyboard.copy_size())
 
@@ -98,30 +98,31 @@ class Relay:
         if self._keyboard and self._keyboard.taken:
             self._keyboard.take()
 
-    def _hear(self) -> None:
+    def _on_message(self) -> None:
         message = self._monitor.read()
-        if message.news is News.STOPPED:
+        if message.event is Event.STOPPED:
             self._is_stopped = True
             self._follow_stop(message.number)
-        elif message.news is News.CONTINUED:
+        elif message.event is Event.CONTINUED:
             self._follow_continue()
         else:
             self._end = message
 
     def _follow_stop(self, number: int) -> None:
-        """Stop as the command did, unless it only wants the keyboard and can have it."""
+        """Stop as the command did, unless it only asks for the keyboard and can get it."""
         keyboard, asks = self._keyboard, number in _WANTS_TERMINAL
         wanted = keyboard is not None and (keyboard.taken or asks)
         if not (asks and keyboard and keyboard.can_be_taken()):
             self._suspend(number)
-            if asks and not self._continued:  # nobody is left to give it the terminal
+            if asks and not self._continued:  # no shell is there to give it the terminal
                 self._monitor.signal(signal.SIGHUP)
         if keyboard and wanted and keyboard.can_be_taken():
             keyboard.take()
         self._monitor.resume(foreground=bool(keyboard and keyboard.taken))
 
     def _follow_continue(self) -> None:
-        """Serve on; not before, for SIGCONT would undo a Ctrl-Z."""
+        """Catch signals again; not earlier, or our SIGCONT would undo the user's Ctrl-Z."""
+
         self._is_stopped = False
         self._catch_signals()
         if self._keyboard:

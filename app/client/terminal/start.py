@@ -1,4 +1,4 @@
-"""Run a command with its output masked, on a terminal of its own if we are on one."""
+"""Run a command with its output masked, on a pseudo-terminal if we are on a terminal."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 
 from app.client.terminal.keyboard import Keyboard
-from app.client.terminal.monitor import Message, Monitor, News, Start
+from app.client.terminal.monitor import Event, Message, Monitor, Start
 from app.client.terminal.output_stream import OutputStream
 from app.client.terminal.relay import Relay
 from app.client.terminal.user_terminal import UserTerminal
@@ -16,16 +16,16 @@ from app.masking.masker import Masker
 from app.masking.search import ValueSearch
 
 _Wire = tuple[int, int]
-"""Where output of the command is read, and where it is printed."""
+"""The descriptors from which output of the command is read, and to which it is printed."""
 
 
 def run_masked(
     command: Sequence[str], environment: Mapping[bytes, bytes], values: Iterable[str]
 ) -> int:
-    """Run the command and give its exit code; a signal that ends it ends us as well.
+    """Run the command and return its exit code. A signal that ends it ends us as well.
 
     Raises:
-        Refused: There is no way to start it.
+        Refused: The command cannot be started.
     """
     _open_standard_streams()
     search = ValueSearch(values)
@@ -45,21 +45,21 @@ def run_masked(
 
 
 def _open_standard_streams() -> None:
-    """Give those that are closed nothing to read and nowhere to print, or ours would be there."""
-    opened = os.open(os.devnull, os.O_RDWR)
-    while opened <= 2:  # noqa: PLR2004 - standard error
-        os.set_inheritable(opened, True)  # noqa: FBT003 - its only form
-        opened = os.open(os.devnull, os.O_RDWR)
-    os.close(opened)
+    """Open closed standard streams on /dev/null, or our own descriptors would take their place."""
+    descriptor = os.open(os.devnull, os.O_RDWR)
+    while descriptor <= 2:  # noqa: PLR2004 - standard error
+        os.set_inheritable(descriptor, True)  # noqa: FBT003 - its only form
+        descriptor = os.open(os.devnull, os.O_RDWR)
+    os.close(descriptor)
 
 
 def _wire(
     outer: int | None, inner: int | None, user: UserTerminal | None
 ) -> tuple[tuple[int, int, int], list[_Wire]]:
-    """The command's standard streams: its terminal for those that are one, else pipes.
+    """Choose the command's standard streams: its terminal where ours is a terminal, else pipes.
 
-    Input shows nothing and needs no pipe. Output and errors that go to one place share a pipe,
-    and so stay in order.
+    Input needs no masking, and so no pipe. Output and errors to one place share one pipe, which
+    keeps their order.
     """
     wires: list[_Wire] = []
     streams = [0 if inner is None or not os.isatty(0) else inner]
@@ -78,14 +78,14 @@ def _wire(
 
 
 def _in_pipeline() -> bool:
-    """Whether another program may want the terminal: then the command gets it when it asks."""
+    """Return True if another program may read the terminal, so the command must ask for it."""
     return any(stat.S_ISFIFO(os.fstat(number).st_mode) for number in (0, 1))
 
 
 def _end_alike(end: Message) -> int:
-    if end.news is News.EXITED:
+    if end.event is Event.EXITED:
         return end.number
-    with contextlib.suppress(OSError):  # SIGKILL is never handled
+    with contextlib.suppress(OSError):  # SIGKILL has no handler
         signal.signal(end.number, signal.SIG_DFL)
     os.kill(os.getpid(), end.number)
     return 128 + end.number

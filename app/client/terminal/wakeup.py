@@ -1,4 +1,4 @@
-"""What ends a wait for descriptors when a signal comes, also just before the wait begins."""
+"""Ends a wait for descriptors when a signal comes, also one just before the wait begins."""
 
 import os
 import signal
@@ -7,24 +7,24 @@ _READ_BYTES = 4096
 
 
 class Wakeup:
-    """Has something to read after every signal that Python handles, until it is closed."""
+    """A pipe that is readable after every signal with a Python handler."""
 
     def __init__(self) -> None:
-        self._signalled, self._signal = os.pipe()
-        for end in (self._signalled, self._signal):
+        self._readable, self._written = os.pipe()
+        for end in (self._readable, self._written):
             os.set_blocking(end, False)
-        signal.set_wakeup_fd(self._signal, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._written, warn_on_full_buffer=False)
 
     def fileno(self) -> int:
-        """Where there is something to read when a signal came."""
-        return self._signalled
+        """Return the descriptor that is readable when a signal came."""
+        return self._readable
 
     def clear(self) -> None:
-        """Wait for the next signal; what handles the last has run."""
-        os.read(self._signalled, _READ_BYTES)
+        """Empty the pipe. The signals' handlers have run."""
+        os.read(self._readable, _READ_BYTES)
 
     def close(self) -> None:
-        """Hear of no signal any more."""
+        """Stop listening for signals."""
         signal.set_wakeup_fd(-1)
-        os.close(self._signal)
-        os.close(self._signalled)
+        os.close(self._written)
+        os.close(self._readable)

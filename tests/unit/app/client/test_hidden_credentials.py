@@ -73,7 +73,7 @@ def test_a_credential_of_ours_that_is_cut_off_is_hidden(prefix: str, length: int
         "aws-kms:arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
         "local-fernet:0123456789abcdef0123456789abcdef0123456789abcdef",
         "vault-transit:https://vault.example.com:8200/transit/strongroom?role_id_file=/etc/role",
-        "the server answered 400: A secret named DATABASE_PASSWORD already exists.",
+        "the server responded with 400: A secret named DATABASE_PASSWORD already exists.",
         "-----",
     ],
 )

@@ -237,7 +237,7 @@ def test_what_nobody_expected_is_told_by_its_kind_alone(
 
     monkeypatch.setattr(app.client.redeem, "forbid_dumps", fail)
     assert app.client.redeem.main(["--", "true"], {}) == 125
-    assert capsys.readouterr().err == "strongroom redeem: RuntimeError, which nobody expected\n"
+    assert capsys.readouterr().err == "strongroom redeem: unexpected error: RuntimeError\n"
 
 
 @pytest.mark.parametrize(

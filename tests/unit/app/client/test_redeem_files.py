@@ -95,7 +95,7 @@ def test_a_directory_that_cannot_become_the_output_is_refused_and_the_token_not_
     server: ProtocolServer, redeem: Redeem, token: str, form: str, place: str
 ) -> None:
     refused = redeem("--format", form, "--output", place, "--allow-disk", token=token)
-    assert (refused.returncode, "is there already" in refused.stderr) == (125, True)
+    assert (refused.returncode, "already exists" in refused.stderr) == (125, True)
     assert server.exchanges == []
 
 
@@ -151,7 +151,7 @@ def test_a_link_is_not_followed_and_the_token_not_used(
     target.mkdir() if form == "systemd-credentials" else target.write_text("kept")
     output.symlink_to(target)
     refused = redeem("--format", form, "--output", str(output), "--allow-disk", token=token)
-    assert (refused.returncode, "is there already" in refused.stderr) == (125, True)
+    assert (refused.returncode, "already exists" in refused.stderr) == (125, True)
     assert server.exchanges == []
 
 
@@ -162,7 +162,7 @@ def test_a_directory_that_holds_something_is_refused(
     (output / "mine").touch()
     wanted = ("--format", "systemd-credentials", "--output", str(output))
     refused = redeem(*wanted, "--allow-disk", token=token)
-    assert (refused.returncode, "is there already" in refused.stderr) == (125, True)
+    assert (refused.returncode, "already exists" in refused.stderr) == (125, True)
     assert server.exchanges == []
 
 

@@ -7,7 +7,7 @@ import sys
 # what it sees of a signal that comes just before the wait begins.
 PROGRAM = """
 import os, selectors, signal, sys, threading, _thread
-from app.client.terminal.monitor import Message, News
+from app.client.terminal.monitor import Event, Message
 from app.client.terminal.relay import Relay
 
 class Command:
@@ -21,7 +21,7 @@ class Command:
         os.write(self.tell, bytes([number]))
 
     def read(self):
-        return Message(News.KILLED, os.read(self.told, 1)[0])
+        return Message(Event.KILLED, os.read(self.told, 1)[0])
 
 class SignalledElsewhere(selectors.PollSelector):
     def select(self, timeout=None):
