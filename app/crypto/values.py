@@ -1,11 +1,12 @@
 """Values between rows and envelopes: the one place that seals a value and the one that opens it."""
 
+from app.crypto.contexts import ValueContext
 from app.crypto.envelope import open_envelope, seal
 from app.crypto.opened_key import OpenedKey
 from app.domain.guarded import Mac
 from app.domain.memo import Memo
 from app.domain.secrets import SealedValue, Secret, SecretValue, StoredSecret
-from backends.context import KeyContext, ValueContext
+from backends.context import KeyContext
 
 
 def seal_value(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+from app.crypto.contexts import StoredResponseContext
 from app.crypto.envelope import open_envelope, seal
 from app.domain.access.api_keys import Caller
 from app.domain.errors import RequestIdReused, RequestIdUnusable, TamperedRow
@@ -17,7 +18,6 @@ from app.domain.life import is_within
 from app.repository.base import Database, UnitOfWork
 from app.services.clock import SteadyClock
 from app.services.keys.system_key import OpenedSystemKey, Purpose, SystemKey
-from backends.context import StoredResponseContext
 
 KEPT_MS = 60 * 60 * 1000
 """How long an answer is kept. Where the clock was set, a retry is refused rather than done twice:

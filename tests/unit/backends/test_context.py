@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.context import KeyContext, StoredResponseContext, ValueContext
+from app.crypto.contexts import StoredResponseContext, ValueContext
+from backends.context import KeyContext
 
 Context = ValueContext | KeyContext | StoredResponseContext
 

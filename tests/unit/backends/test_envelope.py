@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.crypto.contexts import StoredResponseContext, ValueContext
 from app.crypto.envelope import open_envelope, seal
-from backends.context import KeyContext, StoredResponseContext, ValueContext
+from backends.context import KeyContext
 from backends.data_key import DataKey
 from backends.errors import DecryptionError
 from backends.record_keys import RecordKeys, Room

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from app.crypto.contexts import StoredResponseContext, ValueContext
 from app.crypto.envelope import open_envelope
-from backends.context import KeyContext, StoredResponseContext, ValueContext
+from backends.context import KeyContext
 from backends.data_key import DataKey, key_check
 from backends.errors import DecryptionError
 from backends.local_fernet import from_spec

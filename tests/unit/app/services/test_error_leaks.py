@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 import pytest
 
+from app.crypto.contexts import ValueContext
 from app.domain.access.api_keys import Token
 from app.domain.errors import StorageUnavailable
 from app.domain.idempotency import RetryKey
 from app.domain.secrets import SecretValue
 from app.services.container import Services
-from backends.context import ValueContext
 from backends.errors import DecryptionError, KeyUnavailable
 from backends.keyring.keyring import Keyring
 from backends.recovery.files import PrivateKeyFile
