@@ -1,4 +1,4 @@
-"""Idempotent retries: the same request sent again gets the same answer, and one row."""
+"""Idempotent retries: the same request sent again gets the same response, and one row."""
 
 from dataclasses import dataclass, field
 
@@ -19,12 +19,12 @@ class RetryKey:
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """What was answered to a request id, sealed."""
+    """The sealed response to a request id."""
 
     account_id: str
     api_key_id: str
     request_id: str
     digest: bytes
     data_key_id: str
-    answer: bytes
+    response: bytes
     expires_at_ms: int

@@ -364,14 +364,14 @@ class SecretRepository(ABC):
 
 
 class StoredResponseRepository(ABC):
-    """Stored answers of idempotent requests."""
+    """Stored responses to idempotent requests."""
 
     @abstractmethod
     def get(self, account_id: str, api_key_id: str, request_id: str) -> StoredResponse | None:
-        """The stored answer, or ``None``; it may have expired."""
+        """The stored response, or ``None``; it may have expired."""
 
     @abstractmethod
-    def claim(self, answer: StoredResponse, now_ms: int) -> bool:
+    def claim(self, response: StoredResponse, now_ms: int) -> bool:
         """Insert the row unless there is one that has not expired at ``now_ms``.
 
         A claim that meets another unit of work's open claim waits for its end.
@@ -381,20 +381,20 @@ class StoredResponseRepository(ABC):
         """
 
     @abstractmethod
-    def finish(self, answer: StoredResponse) -> None:
-        """Write the answer of a row that this unit of work claimed."""
+    def finish(self, response: StoredResponse) -> None:
+        """Write the response of a row that this unit of work claimed."""
 
     @abstractmethod
     def has_expired(self, account_id: str, now_ms: int) -> bool:
-        """Whether an answer of the account has expired at ``now_ms``."""
+        """Whether a response of the account has expired at ``now_ms``."""
 
     @abstractmethod
     def has_later(self, account_id: str, later_ms: int) -> bool:
-        """Whether an answer of the account expires after ``later_ms``."""
+        """Whether a response of the account expires after ``later_ms``."""
 
     @abstractmethod
     def end_later(self, account_id: str, later_ms: int, until_ms: int, limit: int) -> int:
-        """Have at most ``limit`` answers that expire after ``later_ms`` expire at ``until_ms``.
+        """Have at most ``limit`` responses that expire after ``later_ms`` expire at ``until_ms``.
 
         Returns:
             How many it were. Those that another unit of work holds are left out.
@@ -402,7 +402,7 @@ class StoredResponseRepository(ABC):
 
     @abstractmethod
     def delete_expired(self, account_id: str, now_ms: int, limit: int) -> int:
-        """Delete at most ``limit`` answers of the account that have expired at ``now_ms``.
+        """Delete at most ``limit`` responses of the account that have expired at ``now_ms``.
 
         Returns:
             How many it were. Those that another unit of work holds are left out.
@@ -574,7 +574,7 @@ class Repository(ABC):
     data_keys: DataKeyRepository
     wrappings: WrappingRepository
     secrets: SecretRepository
-    answers: StoredResponseRepository
+    stored_responses: StoredResponseRepository
     injections: InjectionRepository
     usage: UsageRepository
     leases: LeaseRepository

@@ -73,15 +73,15 @@ class Idempotency:
         pending = self._pending(opened, caller, retry)
         with self._database.writing() as work:
             earliest, _ = self._clock.bounds_ms()
-            if not work.answers.claim(pending, earliest):
+            if not work.stored_responses.claim(pending, earliest):
                 stored = _stored(work, pending)
                 _require_life(stored, self._clock.now_ms())
                 return answers.load(_opened(opened, stored))
             answer = work_on(work)
             plaintext = _bound_to(pending) + answers.dump(answer)
             sealed = seal(opened.key, plaintext, _context(opened, pending))
-            work.answers.finish(replace(pending, answer=sealed))
-            work.answers.delete_expired(caller.account_id, earliest, DELETED_AT_ONCE)
+            work.stored_responses.finish(replace(pending, response=sealed))
+            work.stored_responses.delete_expired(caller.account_id, earliest, DELETED_AT_ONCE)
             work.commit()
             return answer
 
@@ -92,15 +92,15 @@ class Idempotency:
             request_id=retry.request_id,
             digest=opened.digest(Purpose.REQUEST, retry.request),
             data_key_id=opened.context.data_key_id,
-            answer=b"",
+            response=b"",
             expires_at_ms=self._clock.now_ms() + KEPT_MS,
         )
 
 
 def _stored(work: UnitOfWork, pending: StoredResponse) -> StoredResponse:
-    stored = work.answers.get(pending.account_id, pending.api_key_id, pending.request_id)
+    stored = work.stored_responses.get(pending.account_id, pending.api_key_id, pending.request_id)
     if stored is None or stored.data_key_id != pending.data_key_id:
-        raise TamperedRow("answers")
+        raise TamperedRow("stored_responses")
     if stored.digest != pending.digest:
         raise RequestIdReused
     return stored
@@ -113,15 +113,15 @@ def _require_life(stored: StoredResponse, now_ms: int) -> None:
 
 
 def _opened(opened: OpenedSystemKey, stored: StoredResponse) -> bytes:
-    plaintext = bytes(open_envelope(opened.key, stored.answer, _context(opened, stored)))
+    plaintext = bytes(open_envelope(opened.key, stored.response, _context(opened, stored)))
     bound = _bound_to(stored)
     if not plaintext.startswith(stored.digest):
-        raise TamperedRow("answers")
+        raise TamperedRow("stored_responses")
     own_end_ms = int.from_bytes(plaintext[len(stored.digest) : len(bound)], "big", signed=True)
     if own_end_ms > stored.expires_at_ms:  # the sweep gave it an earlier end
         raise RequestIdUnusable
     if own_end_ms < stored.expires_at_ms:
-        raise TamperedRow("answers")
+        raise TamperedRow("stored_responses")
     return plaintext[len(bound) :]
 
 

@@ -20,7 +20,8 @@ def backlog(own_server: Strongroom) -> Strongroom:
     account = own_server.command("account", "create", "stopped writing").stdout.strip()
     with closing(sqlite3.connect(own_server.home / "strongroom.db", timeout=30)) as database:
         database.executemany(
-            "INSERT INTO answers VALUES (?, 'key', ?, zeroblob(32), 'dk', zeroblob(500), 1)",
+            "INSERT INTO stored_responses "
+            "VALUES (?, 'key', ?, zeroblob(32), 'dk', zeroblob(500), 1)",
             [(account, f"request-{number}") for number in range(BACKLOG)],
         )
         database.commit()
@@ -29,7 +30,9 @@ def backlog(own_server: Strongroom) -> Strongroom:
 
 def left(server: Strongroom) -> int:
     with closing(sqlite3.connect(server.home / "strongroom.db", timeout=30)) as database:
-        ((count,),) = database.execute("SELECT count(*) FROM answers WHERE expires_at_ms = 1")
+        ((count,),) = database.execute(
+            "SELECT count(*) FROM stored_responses WHERE expires_at_ms = 1"
+        )
     return int(count)
 
 

@@ -16,11 +16,11 @@ class CountedTable(StrEnum):
     SECRETS = "secrets"
     INJECTIONS = "injections"
     API_KEYS = "api_keys"
-    ANSWERS = "answers"
+    STORED_RESPONSES = "stored_responses"
 
     def usage(self, rows: int, size: int) -> "Usage":
         """What so many rows count for."""
-        if self is CountedTable.ANSWERS:
+        if self is CountedTable.STORED_RESPONSES:
             return Usage(bytes=size)
         return Usage(bytes=size)._replace(**{self.value: rows})
 
@@ -28,7 +28,7 @@ class CountedTable(StrEnum):
 class Usage(NamedTuple):
     """Rows of an account, and the bytes that all of them take; also a change, or a ceiling.
 
-    Stored answers count in bytes only.
+    Stored responses count in bytes only.
     """
 
     secrets: int = 0

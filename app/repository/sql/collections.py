@@ -26,7 +26,7 @@ _COLLECTIONS: Mapping[str, Callable[[Statements], object]] = {
     "data_keys": SqlDataKeys,
     "wrappings": SqlWrappings,
     "secrets": SqlSecrets,
-    "answers": SqlStoredResponses,
+    "stored_responses": SqlStoredResponses,
     "injections": SqlInjections,
     "usage": SqlUsage,
     "leases": SqlLeases,

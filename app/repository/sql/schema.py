@@ -8,7 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-ABANDONED = frozenset({"0001"})
+ABANDONED = frozenset({"0001", "0001_2"})
 """Revisions of databases that were made before the first release and cannot be carried over."""
 
 

@@ -1,4 +1,4 @@
-"""Stored answers in SQL."""
+"""Stored responses in SQL."""
 
 from dataclasses import asdict
 
@@ -10,84 +10,86 @@ from app.repository.sql.driver import fields
 from app.repository.sql.driver.fields import Row
 from app.repository.sql.driver.prepared import InsertUnlessThere
 from app.repository.sql.driver.statements import Statements
-from app.repository.sql.tables import answers
+from app.repository.sql.tables import stored_responses
 
-_OWN = answers.c.account_id == bindparam("of_account")
+_OWN = stored_responses.c.account_id == bindparam("of_account")
 _THIS = and_(
     _OWN,
-    answers.c.api_key_id == bindparam("of_key"),
-    answers.c.request_id == bindparam("of_request"),
+    stored_responses.c.api_key_id == bindparam("of_key"),
+    stored_responses.c.request_id == bindparam("of_request"),
 )
-_EXPIRED = answers.c.expires_at_ms <= bindparam("now_ms")
-_GET = select(*answers.c).where(_THIS)
-_INSERT = InsertUnlessThere(answers)
-_FINISH = update(answers).where(_THIS).values(answer=bindparam("answer"))
-_OLDEST = select(answers.c.api_key_id, answers.c.request_id).where(_OWN, _EXPIRED)
+_EXPIRED = stored_responses.c.expires_at_ms <= bindparam("now_ms")
+_GET = select(*stored_responses.c).where(_THIS)
+_INSERT = InsertUnlessThere(stored_responses)
+_FINISH = update(stored_responses).where(_THIS).values(response=bindparam("response"))
+_OLDEST = select(stored_responses.c.api_key_id, stored_responses.c.request_id).where(_OWN, _EXPIRED)
 _HAS_EXPIRED = _OLDEST.limit(literal_column("1"))
 # Another unit of work may hold one that it claims anew: to wait for it here would be a deadlock.
-_DELETE_EXPIRED = delete(answers).where(
+_DELETE_EXPIRED = delete(stored_responses).where(
     _OWN,
-    tuple_(answers.c.api_key_id, answers.c.request_id).in_(
-        _OLDEST.order_by(answers.c.expires_at_ms)
+    tuple_(stored_responses.c.api_key_id, stored_responses.c.request_id).in_(
+        _OLDEST.order_by(stored_responses.c.expires_at_ms)
         .limit(bindparam("most"))
         .with_for_update(skip_locked=True)
     ),
 )
-_LATER = answers.c.expires_at_ms > bindparam("later_ms")
-_SOME_LATER = select(answers.c.api_key_id, answers.c.request_id).where(_OWN, _LATER)
+_LATER = stored_responses.c.expires_at_ms > bindparam("later_ms")
+_SOME_LATER = select(stored_responses.c.api_key_id, stored_responses.c.request_id).where(
+    _OWN, _LATER
+)
 _HAS_LATER = _SOME_LATER.limit(literal_column("1"))
 _END_LATER = (
-    update(answers)
+    update(stored_responses)
     .where(
         _OWN,
-        tuple_(answers.c.api_key_id, answers.c.request_id).in_(
+        tuple_(stored_responses.c.api_key_id, stored_responses.c.request_id).in_(
             _SOME_LATER.limit(bindparam("most")).with_for_update(skip_locked=True)
         ),
     )
     .values(expires_at_ms=bindparam("until_ms"))
 )
-_DELETE_THIS_IF_EXPIRED = delete(answers).where(_THIS, _EXPIRED)
+_DELETE_THIS_IF_EXPIRED = delete(stored_responses).where(_THIS, _EXPIRED)
 
 
 class SqlStoredResponses(StoredResponseRepository):
-    """Stored answers of idempotent requests."""
+    """Stored responses to idempotent requests."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
     def get(self, account_id: str, api_key_id: str, request_id: str) -> StoredResponse | None:
-        """The stored answer, or ``None``; it may have expired."""
+        """The stored response, or ``None``; it may have expired."""
         row = self._statements.first(_GET, _this(account_id, api_key_id, request_id))
         return None if row is None else _parse(row)
 
-    def claim(self, answer: StoredResponse, now_ms: int) -> bool:
+    def claim(self, response: StoredResponse, now_ms: int) -> bool:
         """Insert the row unless there is one that has not expired."""
-        this = _this(answer.account_id, answer.api_key_id, answer.request_id)
+        this = _this(response.account_id, response.api_key_id, response.request_id)
         self._statements.erase(_DELETE_THIS_IF_EXPIRED, {**this, "now_ms": now_ms})
-        return self._statements.write(_INSERT, asdict(answer)) > 0
+        return self._statements.write(_INSERT, asdict(response)) > 0
 
-    def finish(self, answer: StoredResponse) -> None:
-        """Write the answer of a row that this unit of work claimed."""
-        this = _this(answer.account_id, answer.api_key_id, answer.request_id)
-        self._statements.write(_FINISH, {**this, "answer": answer.answer})
+    def finish(self, response: StoredResponse) -> None:
+        """Write the response of a row that this unit of work claimed."""
+        this = _this(response.account_id, response.api_key_id, response.request_id)
+        self._statements.write(_FINISH, {**this, "response": response.response})
 
     def has_expired(self, account_id: str, now_ms: int) -> bool:
-        """Whether an answer of the account has expired at ``now_ms``."""
+        """Whether a response of the account has expired at ``now_ms``."""
         parameters = {"of_account": account_id, "now_ms": now_ms}
         return self._statements.first(_HAS_EXPIRED, parameters) is not None
 
     def has_later(self, account_id: str, later_ms: int) -> bool:
-        """Whether an answer of the account expires after ``later_ms``."""
+        """Whether a response of the account expires after ``later_ms``."""
         parameters = {"of_account": account_id, "later_ms": later_ms}
         return self._statements.first(_HAS_LATER, parameters) is not None
 
     def end_later(self, account_id: str, later_ms: int, until_ms: int, limit: int) -> int:
-        """Have at most ``limit`` answers that expire after ``later_ms`` expire at ``until_ms``."""
+        """Have up to ``limit`` responses expire at ``until_ms`` instead of after ``later_ms``."""
         parameters = {"of_account": account_id, "later_ms": later_ms, "until_ms": until_ms}
         return self._statements.write(_END_LATER, {**parameters, "most": limit})
 
     def delete_expired(self, account_id: str, now_ms: int, limit: int) -> int:
-        """Delete at most ``limit`` answers of the account that have expired; how many it were."""
+        """Delete at most ``limit`` responses of the account that have expired; how many it were."""
         parameters = {"of_account": account_id, "now_ms": now_ms, "most": limit}
         return self._statements.erase(_DELETE_EXPIRED, parameters)
 
@@ -96,15 +98,15 @@ def _this(account_id: str, api_key_id: str, request_id: str) -> dict[str, object
     return {"of_account": account_id, "of_key": api_key_id, "of_request": request_id}
 
 
-@fields.parses("answers")
+@fields.parses("stored_responses")
 def _parse(row: Row) -> StoredResponse:
-    account_id, api_key_id, request_id, digest, data_key_id, answer, expires_at_ms = row
+    account_id, api_key_id, request_id, digest, data_key_id, response, expires_at_ms = row
     return StoredResponse(
         account_id=fields.text(account_id),
         api_key_id=fields.text(api_key_id),
         request_id=fields.text(request_id),
         digest=fields.blob(digest),
         data_key_id=fields.text(data_key_id),
-        answer=fields.blob(answer),
+        response=fields.blob(response),
         expires_at_ms=fields.number(expires_at_ms),
     )

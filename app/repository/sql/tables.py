@@ -218,18 +218,18 @@ secrets = Table(
     sqlite_strict=True,
 )
 
-answers = Table(
-    "answers",
+stored_responses = Table(
+    "stored_responses",
     metadata,
     _column("account_id", String),
     _column("api_key_id", String),
     _column("request_id", String),
     _column("digest", Bytes),
     _column("data_key_id", String),
-    _column("answer", Bytes),
+    _column("response", Bytes),
     _column("expires_at_ms", Number),
     PrimaryKeyConstraint("account_id", "api_key_id", "request_id"),
-    Index("ix_answers_expires_at_ms", "account_id", "expires_at_ms"),
+    Index("ix_stored_responses_expires_at_ms", "account_id", "expires_at_ms"),
     _at_most("request_id", 255),
     _digest("digest"),
     sqlite_strict=True,

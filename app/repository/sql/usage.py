@@ -8,7 +8,7 @@ from app.domain.operations.usage import ROW_BYTES, CountedTable, CountedUsage, U
 from app.repository.base import LeaseRepository, Position, Tally, UsageRepository
 from app.repository.sql.driver.prepared import InsertUnlessThere, Query
 from app.repository.sql.driver.statements import Statements
-from app.repository.sql.tables import answers, api_keys, injections, leases, secrets, usage
+from app.repository.sql.tables import api_keys, injections, leases, secrets, stored_responses, usage
 
 _COUNTED = (*(usage.c[name] for name in Usage._fields), usage.c.counted_at_ms)
 _GET = select(*_COUNTED).where(usage.c.account_id == bindparam("of_account"))
@@ -44,8 +44,10 @@ _TALLIES = {
         (injections.c.id,), injections.c.account_id, injections.c.secrets
     ),
     CountedTable.API_KEYS: _tallies((api_keys.c.id,), api_keys.c.account_id, api_keys.c.name),
-    CountedTable.ANSWERS: _tallies(
-        (answers.c.api_key_id, answers.c.request_id), answers.c.account_id, answers.c.answer
+    CountedTable.STORED_RESPONSES: _tallies(
+        (stored_responses.c.api_key_id, stored_responses.c.request_id),
+        stored_responses.c.account_id,
+        stored_responses.c.response,
     ),
 }
 

@@ -120,10 +120,12 @@ class Sweep:
 
     def _delete_ended(self, account_id: str) -> Iterator[None]:
         """Delete, in transactions of at most 100 rows each, what has ended."""
-        yield from self._end_answers_of_the_future(account_id)
+        yield from self._end_responses_of_the_future(account_id)
         yield from self._repeat(
-            lambda repository: repository.answers.has_expired(account_id, self._earliest_ms),
-            lambda work: work.answers.delete_expired(
+            lambda repository: repository.stored_responses.has_expired(
+                account_id, self._earliest_ms
+            ),
+            lambda work: work.stored_responses.delete_expired(
                 account_id, self._earliest_ms, DELETED_AT_ONCE
             ),
         )
@@ -135,8 +137,8 @@ class Sweep:
         )
         yield from self._delete_dead_keys(account_id)
 
-    def _end_answers_of_the_future(self, account_id: str) -> Iterator[None]:
-        """Give answers an hour from now that a clock gave longer, before it was set back.
+    def _end_responses_of_the_future(self, account_id: str) -> Iterator[None]:
+        """Give responses an hour from now that a clock gave longer, before it was set back.
 
         They are not repeated, and forgetting them at once would have a retry done twice.
         """
@@ -146,10 +148,10 @@ class Sweep:
             return latest + KEPT_MS
 
         yield from self._repeat(
-            lambda repository: repository.answers.has_later(
+            lambda repository: repository.stored_responses.has_later(
                 account_id, until_ms() + CLOCK_TOLERANCE_MS
             ),
-            lambda work: work.answers.end_later(
+            lambda work: work.stored_responses.end_later(
                 account_id, until_ms() + CLOCK_TOLERANCE_MS, until_ms(), DELETED_AT_ONCE
             ),
         )

@@ -102,14 +102,14 @@ def secret(number: int = 1, account_id: str = OURS, **changes: Any) -> StoredSec
     return row._replace(**changes)
 
 
-def answer(request_id: str = "request", **changes: Any) -> StoredResponse:
+def stored_response(request_id: str = "request", **changes: Any) -> StoredResponse:
     row = StoredResponse(
         account_id=OURS,
         api_key_id=API_KEY,
         request_id=request_id,
         digest=b"d" * 32,
         data_key_id="dk_system",
-        answer=b"",
+        response=b"",
         expires_at_ms=1000,
     )
     return replace(row, **changes)

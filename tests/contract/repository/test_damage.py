@@ -77,10 +77,10 @@ READS: dict[str, list[Read]] = {
         lambda r: r.usage.tally(rows.OURS, CountedTable.SECRETS, None, 10),
         lambda r: r.secrets.view(rows.OURS, "NAME_1"),
     ],
-    "answers": [
-        lambda r: r.answers.get(rows.OURS, rows.API_KEY, "request"),
-        lambda r: r.answers.has_expired(rows.OURS, 1),
-        lambda r: r.usage.tally(rows.OURS, CountedTable.ANSWERS, None, 10),
+    "stored_responses": [
+        lambda r: r.stored_responses.get(rows.OURS, rows.API_KEY, "request"),
+        lambda r: r.stored_responses.has_expired(rows.OURS, 1),
+        lambda r: r.usage.tally(rows.OURS, CountedTable.STORED_RESPONSES, None, 10),
     ],
     "usage": [lambda r: r.usage.get(rows.OURS)],
     "leases": [],  # taken in a write, and never read
@@ -95,7 +95,7 @@ READS: dict[str, list[Read]] = {
 }
 
 # Nobody grants anything by these, and no MAC covers the whole of them.
-UNGUARDED = {"deployment", "fences", "workers", "secrets", "answers", "usage", "leases"}
+UNGUARDED = {"deployment", "fences", "workers", "secrets", "stored_responses", "usage", "leases"}
 GUARDED_COLUMNS = [
     (table.name, column.name)
     for table in metadata.sorted_tables
@@ -111,7 +111,7 @@ def filled(database: Database) -> Database:
     with database.writing() as work:
         for number in (1, 2, 3):
             work.secrets.add(rows.secret(number))
-        work.answers.claim(rows.answer(), now_ms=1)
+        work.stored_responses.claim(rows.stored_response(), now_ms=1)
         work.injections.add(rows.injection())
         work.wrappings.fence("ref:fenced")
         work.usage.put(rows.OURS, CountedUsage(Usage(), 1))

@@ -62,7 +62,9 @@ def test_no_log_tells_what_was_written_or_read(
     with taken.writing() as work:
         work.secrets.add(rows.secret(2, name=f"{CANARY}_2", envelope=CANARY.encode()))
         work.secrets.replace_value(rows.secret(2, version=2, envelope=CANARY.encode()))
-        work.answers.claim(rows.answer(CANARY, answer=CANARY.encode()), now_ms=1)
+        work.stored_responses.claim(
+            rows.stored_response(CANARY, response=CANARY.encode()), now_ms=1
+        )
         work.commit()
     with taken.reading() as repository:
         assert repository.secrets.page(rows.OURS, SecretFilter(search=CANARY), 9, None)

@@ -86,19 +86,19 @@ def test_of_many_units_of_work_each_sees_what_the_one_before_left(
 def test_a_claim_waits_for_an_open_claim_and_finds_its_answer(
     database: Database, elsewhere: Database
 ) -> None:
-    finished = replace(rows.answer(), answer=b"the answer")
+    finished = replace(rows.stored_response(), response=b"the answer")
 
     def claim() -> tuple[bool, bytes | None]:
         with elsewhere.writing() as work:
-            is_mine = work.answers.claim(rows.answer(), now_ms=1)
-            stored = work.answers.get(rows.OURS, rows.API_KEY, "request")
-            return is_mine, None if stored is None else stored.answer
+            is_mine = work.stored_responses.claim(rows.stored_response(), now_ms=1)
+            stored = work.stored_responses.get(rows.OURS, rows.API_KEY, "request")
+            return is_mine, None if stored is None else stored.response
 
     with ThreadPoolExecutor(1) as pool:
         with database.writing() as work:
-            assert work.answers.claim(rows.answer(), now_ms=1)
+            assert work.stored_responses.claim(rows.stored_response(), now_ms=1)
             retry: Future[tuple[bool, bytes | None]] = pool.submit(claim)
-            work.answers.finish(finished)
+            work.stored_responses.finish(finished)
             work.commit()
         assert retry.result(timeout=30) == (False, b"the answer")
 
@@ -108,11 +108,11 @@ def test_a_claim_that_was_undone_lets_the_next_one_have_it(
 ) -> None:
     def claim() -> bool:
         with elsewhere.writing() as work:
-            return work.answers.claim(rows.answer(), now_ms=1)
+            return work.stored_responses.claim(rows.stored_response(), now_ms=1)
 
     with ThreadPoolExecutor(1) as pool:
         with database.writing() as work:
-            assert work.answers.claim(rows.answer(), now_ms=1)
+            assert work.stored_responses.claim(rows.stored_response(), now_ms=1)
             retry = pool.submit(claim)
         assert retry.result(timeout=30)
 

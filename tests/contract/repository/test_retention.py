@@ -15,8 +15,10 @@ def full(database: Database) -> Database:
         for number in range(1, 6):
             work.secrets.add(rows.secret(number, envelope=bytes(number)))
             work.injections.add(rows.injection(number, expires_at_ms=number, bound="x" * number))
-            answer = rows.answer(f"request_{number}", expires_at_ms=number, answer=bytes(number))
-            work.answers.claim(answer, 0)
+            response = rows.stored_response(
+                f"request_{number}", expires_at_ms=number, response=bytes(number)
+            )
+            work.stored_responses.claim(response, 0)
         work.injections.add(rows.injection(1, rows.THEIRS, expires_at_ms=1))
         work.commit()
     return database
@@ -43,24 +45,24 @@ def test_injections_that_have_not_ended_stay(full: Database) -> None:
         assert work.injections.delete_ended(rows.OURS, 0, 100) == 0
 
 
-def test_expired_answers_are_deleted_at_most_so_many(full: Database) -> None:
+def test_expired_responses_are_deleted_up_to_the_limit(full: Database) -> None:
     with full.writing() as work:
-        assert work.answers.delete_expired(rows.OURS, 4, 3) == 3
-        assert work.answers.delete_expired(rows.OURS, 4, 3) == 1
-        assert not work.answers.has_expired(rows.OURS, 4)
-        assert work.answers.has_expired(rows.OURS, 5)
+        assert work.stored_responses.delete_expired(rows.OURS, 4, 3) == 3
+        assert work.stored_responses.delete_expired(rows.OURS, 4, 3) == 1
+        assert not work.stored_responses.has_expired(rows.OURS, 4)
+        assert work.stored_responses.has_expired(rows.OURS, 5)
 
 
-def test_answers_that_expire_too_late_are_given_an_end_at_most_so_many_at_once(
+def test_responses_that_expire_too_late_end_sooner_up_to_the_limit(
     full: Database,
 ) -> None:
     with full.writing() as work:
-        assert work.answers.end_later(rows.OURS, 3, 3, 1) == 1
-        assert work.answers.has_later(rows.OURS, 3)
-        while work.answers.end_later(rows.OURS, 3, 3, 1):
+        assert work.stored_responses.end_later(rows.OURS, 3, 3, 1) == 1
+        assert work.stored_responses.has_later(rows.OURS, 3)
+        while work.stored_responses.end_later(rows.OURS, 3, 3, 1):
             pass
-        assert not work.answers.has_later(rows.OURS, 3)
-        assert not work.answers.has_expired(rows.OURS, 0)
+        assert not work.stored_responses.has_later(rows.OURS, 3)
+        assert not work.stored_responses.has_expired(rows.OURS, 0)
 
 
 def test_an_api_key_is_deleted_only_if_it_made_no_injection_that_is_there(full: Database) -> None:
@@ -79,7 +81,7 @@ def test_an_api_key_is_deleted_only_if_it_made_no_injection_that_is_there(full: 
     [
         (CountedTable.SECRETS, 5, 15),
         (CountedTable.INJECTIONS, 5, 15),
-        (CountedTable.ANSWERS, 5, 15),
+        (CountedTable.STORED_RESPONSES, 5, 15),
         (CountedTable.API_KEYS, 1, len("a key")),
     ],
 )

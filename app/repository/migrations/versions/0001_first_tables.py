@@ -9,7 +9,7 @@ from sqlalchemy.types import TypeEngine
 
 # Until the first release this migration is changed in place, under another revision each time; see
 # ``ABANDONED`` in ``app.repository.sql.schema``.
-revision = "0001_2"
+revision = "0001_3"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -29,7 +29,7 @@ def upgrade() -> None:
     _fences()
     _workers()
     _secrets()
-    _answers()
+    _stored_responses()
     _injections()
     _usage()
     _leases()
@@ -188,21 +188,27 @@ def _secrets() -> None:
     op.create_index("ix_secrets_data_key_id", "secrets", ["account_id", "data_key_id"])
 
 
-def _answers() -> None:
+def _stored_responses() -> None:
     _table(
-        "answers",
+        "stored_responses",
         _column("account_id", _STRING),
         _column("api_key_id", _STRING),
         _column("request_id", _STRING),
         _column("digest", _BYTES),
         _column("data_key_id", _STRING),
-        _column("answer", _BYTES),
+        _column("response", _BYTES),
         _column("expires_at_ms", _NUMBER),
-        sa.PrimaryKeyConstraint("account_id", "api_key_id", "request_id", name="pk_answers"),
-        sa.CheckConstraint("length(request_id) BETWEEN 1 AND 255", name="ck_answers_request_id"),
-        sa.CheckConstraint('length("digest") = 32', name="ck_answers_digest"),
+        sa.PrimaryKeyConstraint(
+            "account_id", "api_key_id", "request_id", name="pk_stored_responses"
+        ),
+        sa.CheckConstraint(
+            "length(request_id) BETWEEN 1 AND 255", name="ck_stored_responses_request_id"
+        ),
+        sa.CheckConstraint('length("digest") = 32', name="ck_stored_responses_digest"),
     )
-    op.create_index("ix_answers_expires_at_ms", "answers", ["account_id", "expires_at_ms"])
+    op.create_index(
+        "ix_stored_responses_expires_at_ms", "stored_responses", ["account_id", "expires_at_ms"]
+    )
 
 
 def _injections() -> None:

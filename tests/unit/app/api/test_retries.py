@@ -139,7 +139,9 @@ def test_only_keyed_hashes_of_a_request_are_stored(account: Account) -> None:
     sent = json.dumps({"name": "A", "value": canary}).encode()
     account.client().post_bytes("/v1/secrets", sent, headers=ID)
     with account.deployment.database() as database:
-        rows = database.execute("SELECT * FROM answers WHERE account_id = ?", (account.id,))
+        rows = database.execute(
+            "SELECT * FROM stored_responses WHERE account_id = ?", (account.id,)
+        )
         stored = rows.fetchall()
     assert len(stored) == 1
     assert canary not in str(stored)

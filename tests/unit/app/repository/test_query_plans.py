@@ -33,7 +33,7 @@ def read_everything(repository: Repository) -> None:
     repository.data_keys.get(rows.OURS, rows.DATA_KEY)
     repository.data_keys.get_active(rows.OURS)
     repository.data_keys.find(rows.OURS, [rows.DATA_KEY])
-    repository.answers.get(rows.OURS, rows.API_KEY, "request")
+    repository.stored_responses.get(rows.OURS, rows.API_KEY, "request")
     repository.injections.get(rows.OURS, "inj_1")
     repository.injections.get_grant(rows.OURS, "inj_1")
     repository.secrets.view(rows.OURS, "NAME_1")
@@ -56,8 +56,8 @@ def write_everything(work: UnitOfWork) -> None:
     work.secrets.replace_value(rows.secret())
     work.secrets.reseal(rows.secret(), sealed_under=rows.DATA_KEY)
     work.secrets.delete(rows.OURS, "sec_0001")
-    work.answers.claim(rows.answer(), 1)
-    work.answers.finish(rows.answer())
+    work.stored_responses.claim(rows.stored_response(), 1)
+    work.stored_responses.finish(rows.stored_response())
     work.injections.add(rows.injection())
     work.injections.replace(rows.injection())
     used = [rows.secret().sealed()]
@@ -73,16 +73,16 @@ def write_everything(work: UnitOfWork) -> None:
 
 def sweep_everything(work: UnitOfWork) -> None:
     """Every statement of the sweep, and what requests delete of it."""
-    work.answers.has_later(rows.OURS, 1)
-    work.answers.end_later(rows.OURS, 1, 1, 100)
-    work.answers.has_expired(rows.OURS, 1)
-    work.answers.delete_expired(rows.OURS, 1, 100)
+    work.stored_responses.has_later(rows.OURS, 1)
+    work.stored_responses.end_later(rows.OURS, 1, 1, 100)
+    work.stored_responses.has_expired(rows.OURS, 1)
+    work.stored_responses.delete_expired(rows.OURS, 1, 100)
     work.injections.has_ended(rows.OURS, 1)
     work.injections.delete_ended(rows.OURS, 1, 100)
     work.api_keys.delete_unused(rows.OURS, ["key_2"])
     for table in CountedTable:
         work.usage.tally(rows.OURS, table, None, 10)
-        after = ("key_1", "request") if table is CountedTable.ANSWERS else ("id_1",)
+        after = ("key_1", "request") if table is CountedTable.STORED_RESPONSES else ("id_1",)
         work.usage.tally(rows.OURS, table, after, 10)
     work.usage.get(rows.OURS)
     work.usage.put(rows.OURS, CountedUsage(Usage(), 1))

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from app.repository.base import Database
 
-COLLECTIONS = ("accounts", "api_keys", "data_keys", "secrets", "answers", "injections")
+COLLECTIONS = ("accounts", "api_keys", "data_keys", "secrets", "stored_responses", "injections")
 
 
 def misdirected(

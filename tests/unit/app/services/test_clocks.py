@@ -330,7 +330,7 @@ def test_an_answer_from_the_future_is_forgotten_an_hour_after_it_was_seen(
         create(restarted)
     deployment.clock.advance(seconds=HOUR)
     restarted.services.sweep.run_whole()
-    assert rows.all("answers") == []
+    assert rows.all("stored_responses") == []
 
 
 def test_the_sweep_forgets_nothing_early_where_the_clock_was_set_forward(
@@ -340,7 +340,7 @@ def test_the_sweep_forgets_nothing_early_where_the_clock_was_set_forward(
     made = seasoned.inject("A")
     deployment.clock.set(seconds=TEN_YEARS)
     seasoned.services.sweep.run_whole()
-    assert len(rows.all("answers")) == 1
+    assert len(rows.all("stored_responses")) == 1
     assert rows.one("injections", id=made.id)
 
 

@@ -85,7 +85,7 @@ def bystander(victim: Tenant) -> Tenant:
 def own_row(rows: Rows, table: str, account_id: str) -> Row:
     key = "id" if table == "accounts" else "account_id"
     found = rows.all(table, **{key: account_id})
-    if not found:  # an answer: no test has a client that repeats itself
+    if not found:  # a stored response: no test has a client that repeats itself
         rows.plant(
             table,
             {
@@ -94,7 +94,7 @@ def own_row(rows: Rows, table: str, account_id: str) -> Row:
                 "request_id": "request",
                 "digest": bytes(32),
                 "data_key_id": "dk",
-                "answer": b"sealed",
+                "response": b"sealed",
                 "expires_at_ms": 1,
             },
         )

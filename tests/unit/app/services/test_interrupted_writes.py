@@ -22,7 +22,7 @@ from tests.unit.app.services.steps import Killed, Steps, stepped
 
 RETRY = RetryKey("request-1", b"POST /v1/something")
 OLD = SecretRef.by_name("OLD")
-WRITTEN = ("accounts", "api_keys", "secrets", "injections", "answers")
+WRITTEN = ("accounts", "api_keys", "secrets", "injections", "stored_responses")
 
 LASTING = ("provider", "commit", "committed")
 """Steps around which something outlives the process; before any other, a kill does no more."""

@@ -85,7 +85,7 @@ def test_a_refusal_is_not_kept(tenant: Tenant) -> None:
 def test_a_refused_request_does_not_take_its_id(tenant: Tenant, rows: Rows) -> None:
     with pytest.raises(SecretNotFound):
         tenant.services.secrets.delete(tenant.caller, SecretRef.by_name("A"), CREATE)
-    assert rows.all("answers") == []
+    assert rows.all("stored_responses") == []
 
 
 def test_an_answer_is_kept_for_an_hour(deployment: Deployment, tenant: Tenant) -> None:
@@ -115,7 +115,7 @@ def test_expired_answers_are_deleted_by_the_next_write(
     create(tenant)
     deployment.clock.advance(seconds=HOUR)
     create(tenant, "B", RetryKey("request-2", b"another"))
-    assert [row["request_id"] for row in rows.all("answers")] == ["request-2"]
+    assert [row["request_id"] for row in rows.all("stored_responses")] == ["request-2"]
 
 
 def test_each_api_key_has_ids_of_its_own(tenant: Tenant) -> None:
@@ -142,7 +142,7 @@ def test_neither_request_nor_answer_is_stored_in_the_clear(tenant: Tenant, rows:
     issued = tenant.services.api_keys.mint(
         tenant.caller, name="minted", scopes=None, expires_at_ms=None, retry=CREATE
     )
-    (row,) = rows.all("answers")
+    (row,) = rows.all("stored_responses")
     stored = b"|".join(each for each in row.values() if isinstance(each, bytes))
     for text in (issued.token.reveal(), issued.id, "minted", CREATE.request.decode()):
         assert text.encode() not in stored
@@ -151,15 +151,15 @@ def test_neither_request_nor_answer_is_stored_in_the_clear(tenant: Tenant, rows:
 
 def test_a_changed_answer_is_refused(tenant: Tenant, rows: Rows) -> None:
     create(tenant)
-    answer = rows.one("answers")["answer"]
-    rows.edit("answers", {}, answer=answer[:-1] + bytes([answer[-1] ^ 1]))
+    answer = rows.one("stored_responses")["response"]
+    rows.edit("stored_responses", {}, response=answer[:-1] + bytes([answer[-1] ^ 1]))
     with pytest.raises(DecryptionError):
         create(tenant)
 
 
 def test_an_answer_that_was_moved_to_another_id_is_refused(tenant: Tenant, rows: Rows) -> None:
     create(tenant)
-    rows.edit("answers", {}, request_id="request-9")
+    rows.edit("stored_responses", {}, request_id="request-9")
     with pytest.raises(DecryptionError):
         create(tenant, retry=RetryKey("request-9", CREATE.request))
 
@@ -167,7 +167,7 @@ def test_an_answer_that_was_moved_to_another_id_is_refused(tenant: Tenant, rows:
 def test_an_answer_that_was_moved_to_another_key_is_refused(tenant: Tenant, rows: Rows) -> None:
     create(tenant)
     other = with_key(tenant.services, tenant.caller.account_id)
-    rows.edit("answers", {}, api_key_id=other.key.id)
+    rows.edit("stored_responses", {}, api_key_id=other.key.id)
     with pytest.raises(DecryptionError):
         create(other)
 
@@ -175,14 +175,14 @@ def test_an_answer_that_was_moved_to_another_key_is_refused(tenant: Tenant, rows
 @pytest.mark.parametrize("answer", [b"", b"\x01", bytes(338)])
 def test_a_planted_answer_is_refused(tenant: Tenant, rows: Rows, answer: bytes) -> None:
     create(tenant)
-    rows.edit("answers", {}, answer=answer)
+    rows.edit("stored_responses", {}, response=answer)
     with pytest.raises(DecryptionError):
         create(tenant)
 
 
 def test_an_answer_under_another_system_key_is_refused(tenant: Tenant, rows: Rows) -> None:
     create(tenant)
-    rows.edit("answers", {}, data_key_id="dk_0000000000000000000000")
+    rows.edit("stored_responses", {}, data_key_id="dk_0000000000000000000000")
     with pytest.raises(TamperedRow):
         create(tenant)
 
@@ -232,8 +232,8 @@ def test_an_answer_is_neither_given_to_another_request_nor_kept_for_longer(
 ) -> None:
     create(tenant)
     create(tenant, "B", RetryKey("request-2", OTHER.request))
-    other = rows.one("answers", request_id="request-2")["digest"]
+    other = rows.one("stored_responses", request_id="request-2")["digest"]
     edits = {"digest": other, "expires_at_ms": deployment.clock() + (HOUR + 30) * 1000}
-    rows.edit("answers", {"request_id": "request-1"}, **{column: edits[column]})
-    with pytest.raises(TamperedRow, match="answers"):
+    rows.edit("stored_responses", {"request_id": "request-1"}, **{column: edits[column]})
+    with pytest.raises(TamperedRow, match="stored_responses"):
         create(tenant, retry=OTHER if column == "digest" else CREATE)

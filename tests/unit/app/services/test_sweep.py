@@ -43,22 +43,22 @@ def test_answers_of_an_account_that_stopped_writing_are_deleted_once_they_expire
     store_answers(stocked, 3)
     deployment.clock.advance(seconds=3599)
     sweep(stocked)
-    assert len(rows.all("answers")) == 3
+    assert len(rows.all("stored_responses")) == 3
     deployment.clock.advance(seconds=2)
     sweep(stocked)
-    assert rows.all("answers") == []
+    assert rows.all("stored_responses") == []
 
 
 def test_a_write_deletes_at_most_100_answers(
     deployment: Deployment, stocked: Tenant, rows: Rows
 ) -> None:
     store_answers(stocked, 1)
-    expired = rows.one("answers")
+    expired = rows.one("stored_responses")
     for number in range(250):
-        rows.plant("answers", {**expired, "request_id": f"planted-{number}"})
+        rows.plant("stored_responses", {**expired, "request_id": f"planted-{number}"})
     deployment.clock.advance(seconds=3601)
     stocked.services.secrets.create(stocked.caller, "NEXT", SecretValue(""), RetryKey("next", b""))
-    assert len(rows.all("answers")) == 251 - 100 + 1
+    assert len(rows.all("stored_responses")) == 251 - 100 + 1
 
 
 def test_injections_are_deleted_30_days_after_their_end(
