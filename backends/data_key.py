@@ -1,4 +1,4 @@
-"""Data keys in memory: 32 bytes that cannot print themselves, and what is derived from them."""
+"""Data keys in memory: 32 bytes that cannot print themselves, and keys derived from them."""
 
 import os
 from typing import NoReturn, SupportsIndex
@@ -9,7 +9,6 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from backends.context import KeyContext
 from backends.errors import DecryptionError
-from backends.record_keys import RecordKeys, Room
 
 DATA_KEY_BYTES = 32
 
@@ -19,21 +18,15 @@ _CHECK_LABEL = b"strongroom/v1/data-key-check"
 class DataKey(bytearray):
     """A data key, wiped in place when done with (best effort: Python may hold copies).
 
-    Attributes:
-        record_keys: Where those that were derived from it are kept; unless given, nowhere.
-
     Raises:
         DecryptionError: The bytes are not 32 long, so no provider of ours can have made them.
     """
 
-    def __init__(
-        self, source: bytes | bytearray | memoryview, record_keys: RecordKeys | None = None
-    ) -> None:
+    def __init__(self, source: bytes | bytearray | memoryview) -> None:
         if len(source) != DATA_KEY_BYTES:
             del source  # or this frame would show it in a traceback with locals
             raise DecryptionError
         super().__init__(source)
-        self.record_keys = RecordKeys(Room(0)) if record_keys is None else record_keys
 
     @classmethod
     def random(cls) -> "DataKey":

@@ -17,13 +17,14 @@ from weakref import WeakSet
 from cachetools import TTLCache
 from cryptography.hazmat.primitives import constant_time
 
+from app.crypto.opened_key import OpenedKey
+from app.crypto.record_keys import RecordKeys, Room
 from backends.calls.single_flight import wait_for
 from backends.context import KeyContext
 from backends.data_key import DataKey, key_check, verify_key
 from backends.errors import DecryptionError
 from backends.keyring.bulkhead import Bulkhead
 from backends.lifetime import age_seconds
-from backends.record_keys import RecordKeys, Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,8 @@ class DataKeyCache:
     @contextmanager
     def lend(
         self, context: KeyContext, check: bytes, load: Callable[[], DataKey]
-    ) -> Iterator[DataKey]:
-        """Lend a copy of a key, wiped when the block ends.
+    ) -> Iterator[OpenedKey]:
+        """Open a key for the time of a ``with`` block: a copy, wiped when the block ends.
 
         Threads that miss at once share one ``load``, and its error if it fails; an error is not
         kept. The caller has verified the row that it read, on a hit as on a miss.
@@ -101,11 +102,11 @@ class DataKeyCache:
             KeyUnavailable: Another thread's ``load`` takes too long, or too many wait for it.
             KeyProviderError: What ``load`` raised.
         """
-        key = self._copy(context, check, load)
+        opened = self._open(context, check, load)
         try:
-            yield key
+            yield opened
         finally:
-            key.wipe()
+            opened.key.wipe()
 
     def put(self, context: KeyContext, key: DataKey) -> None:
         """Keep a copy of a new key, once its row is committed."""
@@ -132,17 +133,19 @@ class DataKeyCache:
                 self._keys.discard(context)
             self._keys.expire()
 
-    def _copy(self, context: KeyContext, check: bytes, load: Callable[[], DataKey]) -> DataKey:
+    def _open(self, context: KeyContext, check: bytes, load: Callable[[], DataKey]) -> OpenedKey:
         while True:
             with self._lock:
                 self._keys.expire()
                 entry = self._keys.get(context)
                 if entry is not None:
-                    return _matching_copy(entry, check)
+                    if not constant_time.bytes_eq(entry.check, check):
+                        raise DecryptionError
+                    return OpenedKey(context, DataKey(entry.key), entry.record_keys)
                 own: Future[None] = Future()
                 flight = self._flights.setdefault(context, own)
             if flight is own:
-                return self._load(flight, context, check, load)
+                return OpenedKey(context, self._load(flight, context, check, load))
             with self._waiters.slot():
                 wait_for(flight)
 
@@ -183,12 +186,6 @@ class DataKeyCache:
         self._room = Room()
         self._keys = _WipingCache(self._max_keys, self._ttl_seconds, self._clock)
         self._flights: dict[KeyContext, Future[None]] = {}
-
-
-def _matching_copy(entry: _Entry, check: bytes) -> DataKey:
-    if not constant_time.bytes_eq(entry.check, check):
-        raise DecryptionError
-    return DataKey(entry.key, entry.record_keys)
 
 
 _caches: WeakSet[DataKeyCache] = WeakSet()

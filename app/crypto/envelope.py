@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from app.crypto.record_keys import RecordKeys
 from backends.data_key import DataKey
 from backends.errors import DecryptionError
 
@@ -51,8 +52,13 @@ def seal(key: DataKey, plaintext: bytes, context: bytes) -> bytes:
     return _seal(key, plaintext, context, os.urandom(_SALT_BYTES))
 
 
-def open_envelope(key: DataKey, envelope: bytes, context: bytes) -> memoryview:
+def open_envelope(
+    key: DataKey, envelope: bytes, context: bytes, record_keys: RecordKeys | None = None
+) -> memoryview:
     """The plaintext of ``envelope``, for the caller to wipe: there is no other copy of it.
+
+    Args:
+        record_keys: Those derived from ``key`` before; a new one is added.
 
     Raises:
         DecryptionError: Any byte differs from what was sealed, or the key or the context does.
@@ -61,7 +67,11 @@ def open_envelope(key: DataKey, envelope: bytes, context: bytes) -> memoryview:
     if padded_bytes not in _PADDED_SIZES:
         raise DecryptionError
     header = envelope[:_HEADER_BYTES]
-    cipher = key.record_keys.find(header + context) or _derive_verified(key, header, context)
+    cipher = None if record_keys is None else record_keys.find(header + context)
+    if cipher is None:
+        cipher = _derive_verified(key, header, context)
+        if record_keys is not None:
+            record_keys.add(header + context, cipher)
     padded = bytearray(padded_bytes)
     try:
         cipher.decrypt_into(_NONCE, envelope[_HEADER_BYTES:], header, padded)
@@ -72,13 +82,12 @@ def open_envelope(key: DataKey, envelope: bytes, context: bytes) -> memoryview:
 
 
 def _derive_verified(key: DataKey, header: bytes, context: bytes) -> AESGCM:
-    """The record key that the header commits to, as a cipher that is kept from now on."""
+    """The record key that the header commits to, as a cipher."""
     if not header.startswith(_PREFIX):
         raise DecryptionError
     cipher, commitment = _derive(key, header[_SALT], context)
     if not constant_time.bytes_eq(commitment, header[_COMMITMENT]):
         raise DecryptionError
-    key.record_keys.keep(header + context, cipher)
     return cipher
 
 

@@ -1,7 +1,8 @@
 """A data key that was opened, with the context that says whose it is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from app.crypto.record_keys import RecordKeys
 from backends.context import KeyContext
 from backends.data_key import DataKey
 
@@ -13,7 +14,9 @@ class OpenedKey:
     Attributes:
         context: The account and the id of the key.
         key: Its bytes; wiped when the block ends.
+        record_keys: Those derived from it before; ``None`` where none are cached.
     """
 
     context: KeyContext
     key: DataKey
+    record_keys: RecordKeys | None = field(default=None, repr=False)

@@ -41,7 +41,7 @@ def open_value(lent: OpenedKey, secret: SealedValue | StoredSecret) -> SecretVal
         DecryptionError: The row is not what was written: any of its columns, or its envelope.
     """
     context = _context(lent.context, secret.id, secret.name, secret.version)
-    plaintext = open_envelope(lent.key, secret.envelope, context)
+    plaintext = open_envelope(lent.key, secret.envelope, context, lent.record_keys)
     try:
         return SecretValue(str(plaintext, "utf-8"))
     finally:

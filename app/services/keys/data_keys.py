@@ -1,7 +1,6 @@
 """The data keys of accounts: made when first needed, replaced when old, lent opened."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 
@@ -56,20 +55,17 @@ class DataKeys:
         self._failed = Pauses(age_ms, _PAUSE_MS)
         self._replaced = Pauses(age_ms, _NEW_MS)
 
-    @contextmanager
-    def lend_active(self, account_id: str) -> Iterator[OpenedKey]:
-        """The data key under which the account's new values are sealed.
+    def lend_active(self, account_id: str) -> AbstractContextManager[OpenedKey]:
+        """Open the data key that seals the account's new values, for a ``with`` block.
 
         Raises:
             KeyProviderError: There is none yet and none can be made, or it cannot be opened.
             TamperedRow: Its row or a wrapping of it was edited.
         """
-        with self.lend(self._active(account_id), account_id) as lent:
-            yield lent
+        return self.lend(self._active(account_id), account_id)
 
-    @contextmanager
-    def lend(self, stored: StoredDataKey, account_id: str) -> Iterator[OpenedKey]:
-        """The data key of a row that was just read, from the cache or through a provider.
+    def lend(self, stored: StoredDataKey, account_id: str) -> AbstractContextManager[OpenedKey]:
+        """Open the data key of a row just read, through the cache or a provider, for a block.
 
         Args:
             account_id: For whom it was looked up.
@@ -87,8 +83,7 @@ class DataKeys:
         def load() -> DataKey:
             return self._keyring.unwrap(wrapped, context, record.check)
 
-        with self._cache.lend(context, record.check, load) as key:
-            yield OpenedKey(context, key)
+        return self._cache.lend(context, record.check, load)
 
     def replace_active(self, record: DataKeyRow) -> None:
         """Make a new active data key for the account, if ``record`` is its active one.

@@ -81,8 +81,8 @@ def cache(clock: Clock) -> DataKeyCache:
 def borrow(
     cache: DataKeyCache, load: Callable[[], DataKey], context: KeyContext = CONTEXT
 ) -> bytes:
-    with cache.lend(context, key_check(DataKey(KEY), context), load) as key:
-        return bytes(key)
+    with cache.lend(context, key_check(DataKey(KEY), context), load) as opened:
+        return bytes(opened.key)
 
 
 def contexts(count: int) -> list[KeyContext]:
@@ -160,17 +160,17 @@ def test_a_refused_key_is_not_kept(cache: DataKeyCache) -> None:
 
 
 def test_a_lent_copy_is_wiped_afterwards(cache: DataKeyCache) -> None:
-    with cache.lend(CONTEXT, CHECK, Loader()) as key:
+    with cache.lend(CONTEXT, CHECK, Loader()) as opened:
         pass
-    assert bytes(key) == bytes(32)
+    assert bytes(opened.key) == bytes(32)
 
 
 def test_a_lent_copy_is_wiped_when_its_use_fails(cache: DataKeyCache) -> None:
     lent: list[DataKey] = []
 
     def fail() -> None:
-        with cache.lend(CONTEXT, CHECK, Loader()) as key:
-            lent.append(key)
+        with cache.lend(CONTEXT, CHECK, Loader()) as opened:
+            lent.append(opened.key)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -179,8 +179,8 @@ def test_a_lent_copy_is_wiped_when_its_use_fails(cache: DataKeyCache) -> None:
 
 
 def test_wiping_one_copy_leaves_the_next_whole(cache: DataKeyCache) -> None:
-    with cache.lend(CONTEXT, CHECK, Loader()) as key:
-        key.wipe()
+    with cache.lend(CONTEXT, CHECK, Loader()) as opened:
+        opened.key.wipe()
     assert borrow(cache, Loader()) == KEY
 
 
@@ -192,11 +192,11 @@ def test_what_is_put_stays_the_callers_own(cache: DataKeyCache) -> None:
 
 
 def test_a_key_in_use_survives_its_eviction(cache: DataKeyCache) -> None:
-    with cache.lend(CONTEXT, CHECK, Loader()) as key:
+    with cache.lend(CONTEXT, CHECK, Loader()) as opened:
         for context in contexts(10):
             borrow(cache, Loader(), context)
         cache.clear()
-        assert bytes(key) == KEY
+        assert bytes(opened.key) == KEY
 
 
 def test_a_key_is_wiped_in_time_although_nobody_asks_for_any(
@@ -324,8 +324,8 @@ def test_many_threads_on_a_small_cache_always_get_the_right_key(cache: DataKeyCa
     def right(turn: int) -> bool:
         context = list(keys)[turn % 8]
         key, check = keys[context], key_check(keys[context], context)
-        with cache.lend(context, check, lambda: DataKey(key)) as lent:
-            return lent == key
+        with cache.lend(context, check, lambda: DataKey(key)) as opened:
+            return opened.key == key
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(right, range(2000)))

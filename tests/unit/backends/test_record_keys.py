@@ -1,7 +1,6 @@
 """Record keys are kept for what they were derived from, in a bounded number."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -9,9 +8,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from app.crypto import envelope as envelopes
 from app.crypto.data_key_cache import DataKeyCache
 from app.crypto.envelope import open_envelope, seal
+from app.crypto.opened_key import OpenedKey
+from app.crypto.record_keys import LIMIT_OF_A_DATA_KEY, RecordKeys, Room
 from backends.context import KeyContext
 from backends.data_key import DataKey, key_check
-from backends.record_keys import MOST_OF_A_DATA_KEY, RecordKeys, Room
 
 OWNER = KeyContext("dep_1", "acct_1", "dk_1")
 KEY = DataKey(bytes(range(32)))
@@ -39,17 +39,20 @@ def cache(clock: Clock) -> DataKeyCache:
     return cache
 
 
-@contextmanager
-def lent(cache: DataKeyCache) -> Iterator[DataKey]:
-    with cache.lend(OWNER, CHECK, lambda: DataKey(KEY)) as key:
-        yield key
+def lent(cache: DataKeyCache) -> AbstractContextManager[OpenedKey]:
+    return cache.lend(OWNER, CHECK, lambda: DataKey(KEY))
+
+
+def record_keys_of(opened: OpenedKey) -> RecordKeys:
+    assert opened.record_keys is not None
+    return opened.record_keys
 
 
 def kept(keys: RecordKeys, count: int) -> int:
     """How many of ``count`` ciphers of other origins are kept."""
     origins = [b"origin %d" % number for number in range(count)]
     for origin in origins:
-        keys.keep(origin, CIPHER)
+        keys.add(origin, CIPHER)
     return sum(keys.find(origin) is not None for origin in origins)
 
 
@@ -57,28 +60,31 @@ def test_what_was_opened_is_opened_again_without_deriving(
     cache: DataKeyCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     envelope = seal(KEY, b"value", CONTEXT)
-    with lent(cache) as key:
-        open_envelope(key, envelope, CONTEXT)
+    with lent(cache) as opened:
+        open_envelope(opened.key, envelope, CONTEXT, opened.record_keys)
     monkeypatch.delattr(envelopes, "HKDF")
-    with lent(cache) as key:
-        assert bytes(open_envelope(key, envelope, CONTEXT)) == b"value"
+    with lent(cache) as opened:
+        plaintext = open_envelope(opened.key, envelope, CONTEXT, opened.record_keys)
+        assert bytes(plaintext) == b"value"
 
 
 def test_a_record_key_goes_when_the_time_of_its_data_key_is_over(
     cache: DataKeyCache, clock: Clock
 ) -> None:
-    with lent(cache) as key:
-        key.record_keys.keep(b"origin", CIPHER)
+    with lent(cache) as opened:
+        keys = record_keys_of(opened)
+        keys.add(b"origin", CIPHER)
         clock.now += 300
         with lent(cache):
-            assert key.record_keys.find(b"origin") is None
+            assert keys.find(b"origin") is None
 
 
 def test_a_record_key_goes_when_its_data_key_is_forgotten(cache: DataKeyCache) -> None:
-    with lent(cache) as key:
-        key.record_keys.keep(b"origin", CIPHER)
+    with lent(cache) as opened:
+        keys = record_keys_of(opened)
+        keys.add(b"origin", CIPHER)
         cache.forget(OWNER)
-        assert key.record_keys.find(b"origin") is None
+        assert keys.find(b"origin") is None
 
 
 def test_what_is_derived_after_that_is_not_kept() -> None:
@@ -88,7 +94,7 @@ def test_what_is_derived_after_that_is_not_kept() -> None:
 
 
 def test_a_data_key_keeps_as_many_as_an_injection_needs() -> None:
-    assert kept(RecordKeys(Room()), MOST_OF_A_DATA_KEY + 1) == MOST_OF_A_DATA_KEY
+    assert kept(RecordKeys(Room()), LIMIT_OF_A_DATA_KEY + 1) == LIMIT_OF_A_DATA_KEY
 
 
 def test_all_data_keys_together_keep_as_many_as_there_is_room_for() -> None:
@@ -98,7 +104,7 @@ def test_all_data_keys_together_keep_as_many_as_there_is_room_for() -> None:
 
 def test_what_is_kept_twice_takes_one_place() -> None:
     keys = RecordKeys(Room(2))
-    keys.keep(b"origin 0", CIPHER)
+    keys.add(b"origin 0", CIPHER)
     assert kept(keys, 2) == 2
 
 

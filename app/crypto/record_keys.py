@@ -1,7 +1,7 @@
-"""Record keys that were derived and verified before, kept beside the data key that they are of.
+"""Record keys that were derived and verified before, cached beside their data key.
 
-Deriving is most of what opening an envelope takes, and a value is handed over again and again. What
-is kept is found by all that it was derived from, and goes when its data key does.
+Deriving is most of what opening an envelope takes, and a value is handed over again and again. A
+record key is found by everything that it was derived from, and is dropped with its data key.
 """
 
 from collections.abc import Callable
@@ -9,21 +9,17 @@ from threading import Lock
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-MOST_OF_A_DATA_KEY = 256
+LIMIT_OF_A_DATA_KEY = 256
 """As many as one injection may need (design, section 6)."""
-MOST_OF_A_PROCESS = 8192
+LIMIT_OF_A_PROCESS = 8192
 """About 20 MiB of ciphers."""
 
 
 class Room:
-    """How many record keys all data keys of a process may keep together.
+    """Counts the record keys that all data keys of a process may still cache together."""
 
-    Args:
-        most: The bound.
-    """
-
-    def __init__(self, most: int = MOST_OF_A_PROCESS) -> None:
-        self.left = most
+    def __init__(self, limit: int = LIMIT_OF_A_PROCESS) -> None:
+        self.remaining = limit
         self.lock = Lock()
 
 
@@ -34,7 +30,7 @@ class RecordKeys:
         room: Shared with the record keys of all other data keys.
 
     Attributes:
-        find: Gives the cipher of an origin, if it was kept, or ``None``.
+        find: Returns the cached cipher of an origin, or ``None``.
     """
 
     def __init__(self, room: Room) -> None:
@@ -43,22 +39,22 @@ class RecordKeys:
         self._is_dropped = False
         self.find: Callable[[bytes], AESGCM | None] = self._ciphers.get
 
-    def keep(self, origin: bytes, cipher: AESGCM) -> None:
-        """Keep a cipher if there is room.
+    def add(self, origin: bytes, cipher: AESGCM) -> None:
+        """Cache a cipher if there is room.
 
         Args:
             origin: The header and the context of the envelope, whose commitment was verified.
             cipher: What was derived from them.
         """
         with self._room.lock:
-            is_full = self._room.left == 0 or len(self._ciphers) == MOST_OF_A_DATA_KEY
+            is_full = self._room.remaining == 0 or len(self._ciphers) == LIMIT_OF_A_DATA_KEY
             if not is_full and not self._is_dropped and origin not in self._ciphers:
                 self._ciphers[origin] = cipher
-                self._room.left -= 1
+                self._room.remaining -= 1
 
     def drop(self) -> None:
-        """Let go of all, and keep none any more."""
+        """Drop all of them, and cache none from now on."""
         with self._room.lock:
-            self._room.left += len(self._ciphers)
+            self._room.remaining += len(self._ciphers)
             self._ciphers.clear()
             self._is_dropped = True
