@@ -24,7 +24,8 @@ from app.domain.injections import (
     check_request,
 )
 from app.domain.operations.usage import ROW_BYTES, Usage
-from app.repository.base import Batch, Database, Position, Repository, UnitOfWork
+from app.repository.base import Database, Repository, UnitOfWork
+from app.repository.collections.batches import Batch, Position
 from app.services.clock import Clock
 from app.services.idempotency import Idempotency, ResponseFormat
 from app.services.keys.system_key import Purpose, SystemKey

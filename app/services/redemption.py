@@ -30,7 +30,9 @@ from app.domain.injections import (
 )
 from app.domain.redaction import Redacted
 from app.domain.secrets import SealedValue, SecretIdentity, SecretValue
-from app.repository.base import Database, InjectionGrant, Repository, SealedSecrets
+from app.repository.base import Database, Repository
+from app.repository.collections.injections import InjectionGrant
+from app.repository.collections.secrets import SealedSecrets
 from app.services.clock import Clock
 from app.services.issuers import live_issuers
 from app.services.keys.data_keys import DataKeys

@@ -25,7 +25,8 @@ from app.domain.secrets import (
     SecretValue,
     could_be_name,
 )
-from app.repository.base import Conflict, Database, LockedSecret, Repository, UnitOfWork
+from app.repository.base import Conflict, Database, Repository, UnitOfWork
+from app.repository.collections.secrets import LockedSecret
 from app.services.clock import Clock
 from app.services.idempotency import Idempotency, ResponseFormat
 from app.services.keys.data_keys import DataKeys

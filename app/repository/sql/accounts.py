@@ -4,7 +4,8 @@ from sqlalchemy import bindparam, select, update
 
 from app.domain.access.accounts import Account
 from app.domain.guarded import Guarded
-from app.repository.base import AccountRepository, Batch, Position
+from app.repository.collections.access import AccountRepository
+from app.repository.collections.batches import Batch, Position
 from app.repository.sql.driver import fields
 from app.repository.sql.driver.fields import Row
 from app.repository.sql.driver.prepared import InsertUnlessThere, Parameters

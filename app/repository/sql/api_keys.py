@@ -9,7 +9,8 @@ from app.domain.access.api_keys import ApiKey
 from app.domain.access.name_limits import NameLimit
 from app.domain.access.scopes import Scope
 from app.domain.guarded import Guarded
-from app.repository.base import ApiKeyRepository, Batch, Position
+from app.repository.collections.access import ApiKeyRepository
+from app.repository.collections.batches import Batch, Position
 from app.repository.sql.accounts import NO_ACCOUNT, parse_account
 from app.repository.sql.driver import fields
 from app.repository.sql.driver.dialect import as_list, is_in

@@ -18,7 +18,7 @@ from sqlalchemy import (
 from app.domain.data_keys import DataKeyRow, DataKeyState, StoredDataKey, Wrapping
 from app.domain.errors import TamperedRow
 from app.domain.guarded import Guarded
-from app.repository.base import DataKeyRepository
+from app.repository.collections.keys import DataKeyRepository
 from app.repository.sql.driver import fields
 from app.repository.sql.driver.dialect import as_list, is_in
 from app.repository.sql.driver.fields import Row

@@ -4,7 +4,7 @@ from sqlalchemy import bindparam, select, update
 
 from app.domain.guarded import Guarded
 from app.domain.operations.reencryption import Reencryption
-from app.repository.base import DeploymentRepository
+from app.repository.collections.operations import DeploymentRepository
 from app.repository.sql.driver import fields
 from app.repository.sql.driver.fields import Row
 from app.repository.sql.driver.prepared import InsertUnlessThere

@@ -8,7 +8,8 @@ from app.domain.access.api_keys import MAX_ISSUERS
 from app.domain.guarded import Guarded
 from app.domain.injections import Injection, InjectionState
 from app.domain.secrets import SealedValue
-from app.repository.base import Batch, InjectionGrant, InjectionRepository, Position
+from app.repository.collections.batches import Batch, Position
+from app.repository.collections.injections import InjectionGrant, InjectionRepository
 from app.repository.sql.accounts import NO_ACCOUNT, parse_account
 from app.repository.sql.api_keys import NO_API_KEY, parse_api_key
 from app.repository.sql.driver import fields

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from app.domain.secrets import SealedValue
-from app.repository.base import SealedSecrets
+from app.repository.collections.secrets import SealedSecrets
 from app.repository.sql.data_keys import DATA_KEY_COLUMNS, ITS_WRAPPINGS, parse_data_keys
 from app.repository.sql.driver import fields
 from app.repository.sql.driver.dialect import as_bytes, as_list, as_text, is_in, text_of, values_in

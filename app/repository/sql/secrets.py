@@ -26,7 +26,7 @@ from sqlalchemy import (
 from app.domain.errors import StorageUnavailable
 from app.domain.guarded import Guarded
 from app.domain.secrets import Secret, SecretFilter, SecretIdentity, StoredSecret
-from app.repository.base import LockedSecret, SealedSecrets, SecretRepository
+from app.repository.collections.secrets import LockedSecret, SealedSecrets, SecretRepository
 from app.repository.sql.driver import fields
 from app.repository.sql.driver.dialect import as_list, is_in
 from app.repository.sql.driver.fields import Row

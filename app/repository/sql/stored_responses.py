@@ -5,7 +5,7 @@ from dataclasses import asdict
 from sqlalchemy import and_, bindparam, delete, literal_column, select, tuple_, update
 
 from app.domain.idempotency import StoredResponse
-from app.repository.base import StoredResponseRepository
+from app.repository.collections.stored_responses import StoredResponseRepository
 from app.repository.sql.driver import fields
 from app.repository.sql.driver.fields import Row
 from app.repository.sql.driver.prepared import InsertUnlessThere

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Table, bindparam, select, tuple_
 
-from app.repository.base import Position
+from app.repository.collections.batches import Position
 from app.repository.sql.driver.prepared import Parameters, Query
 
 

@@ -5,7 +5,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, bindparam, func, literal_column, or_, select, tuple_, update
 
 from app.domain.operations.usage import ROW_BYTES, CountedTable, CountedUsage, Usage
-from app.repository.base import LeaseRepository, Position, Tally, UsageRepository
+from app.repository.collections.batches import Position
+from app.repository.collections.operations import LeaseRepository, Tally, UsageRepository
 from app.repository.sql.driver.prepared import InsertUnlessThere, Query
 from app.repository.sql.driver.statements import Statements
 from app.repository.sql.tables import api_keys, injections, leases, secrets, stored_responses, usage

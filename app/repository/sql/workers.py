@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from app.domain.errors import TamperedRow
 from app.domain.operations.workers import SeenWorker, Worker
-from app.repository.base import WorkerRepository
+from app.repository.collections.operations import WorkerRepository
 from app.repository.sql.driver import fields
 from app.repository.sql.driver.dialect import now_ms
 from app.repository.sql.driver.fields import Row

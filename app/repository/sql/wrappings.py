@@ -6,7 +6,8 @@ from sqlalchemy import and_, bindparam, delete, exists, func, not_, or_, select,
 
 from app.domain.data_keys import Wrapping
 from app.domain.guarded import Guarded
-from app.repository.base import Fenced, WrappingRepository
+from app.repository.base import Fenced
+from app.repository.collections.keys import WrappingRepository
 from app.repository.sql.driver import fields
 from app.repository.sql.driver.dialect import as_list, is_in
 from app.repository.sql.driver.fields import Row

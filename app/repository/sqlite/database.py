@@ -12,13 +12,7 @@ from app.domain.errors import StorageUnavailable
 from app.domain.operations.backups import BackupContents
 from app.domain.operations.findings import Findings
 from app.domain.operations.system_errors import name_of
-from app.repository.base import (
-    Database,
-    DatabaseMisconfigured,
-    Replacement,
-    Repository,
-    UnitOfWork,
-)
+from app.repository.base import Database, DatabaseMisconfigured, Replacement, Repository, UnitOfWork
 from app.repository.sql import schema
 from app.repository.sql.driver.statements import attempt, cause_of
 from app.repository.sql.schema import SchemaAge

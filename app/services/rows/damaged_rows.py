@@ -7,7 +7,8 @@ from app.domain.access.api_keys import ApiKey
 from app.domain.damage import DamagedRow
 from app.domain.guarded import Guardable
 from app.domain.injections import Injection
-from app.repository.base import Batch, Database, Position, Repository, Stored
+from app.repository.base import Database, Repository
+from app.repository.collections.batches import Batch, Position, Stored
 from app.services.keys.sweep import batches
 from app.services.keys.system_key import OpenedSystemKey
 from app.services.rows.in_batches import in_batches

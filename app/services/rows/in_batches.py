@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from app.domain.guarded import Guardable
-from app.repository.base import Batch, Database, Position, Repository, Stored
+from app.repository.base import Database, Repository
+from app.repository.collections.batches import Batch, Position, Stored
 
 R = TypeVar("R", bound=Guardable)
 

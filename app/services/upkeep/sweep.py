@@ -12,7 +12,8 @@ from app.domain.guarded import Guarded
 from app.domain.ids import new_id
 from app.domain.life import CLOCK_TOLERANCE_MS
 from app.domain.operations.usage import CountedTable, CountedUsage, Usage
-from app.repository.base import Database, Position, Repository, UnitOfWork
+from app.repository.base import Database, Repository, UnitOfWork
+from app.repository.collections.batches import Position
 from app.services.clock import SteadyClock
 from app.services.idempotency import KEPT_MS
 from app.services.upkeep.retention import DELETED_AT_ONCE, Retention

@@ -13,7 +13,7 @@ from app.domain.injections import BoundSecret, Injection, InjectionState, bind
 from app.domain.operations.reencryption import Reencryption
 from app.domain.operations.workers import Worker
 from app.domain.secrets import StoredSecret
-from app.repository.base import InjectionGrant
+from app.repository.collections.injections import InjectionGrant
 
 OURS = "acct_ours"
 THEIRS = "acct_theirs"

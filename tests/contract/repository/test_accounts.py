@@ -3,7 +3,8 @@
 import pytest
 
 from app.domain.access.scopes import Scope
-from app.repository.base import Batch, Conflict, Database
+from app.repository.base import Conflict, Database
+from app.repository.collections.batches import Batch
 from tests.contract.repository import rows
 from tests.contract.repository.case import DatabaseCase
 

@@ -9,7 +9,8 @@ from app.domain.data_keys import DataKeyState
 from app.domain.errors import StorageUnavailable
 from app.domain.guarded import Mac
 from app.domain.injections import BoundSecret, InjectionState, bind
-from app.repository.base import Batch, Database, UnitOfWork
+from app.repository.base import Database, UnitOfWork
+from app.repository.collections.batches import Batch
 from tests.contract.repository import rows
 
 

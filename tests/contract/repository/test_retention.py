@@ -3,7 +3,8 @@
 import pytest
 
 from app.domain.operations.usage import ROW_BYTES, CountedTable, CountedUsage, Usage
-from app.repository.base import Database, Position
+from app.repository.base import Database
+from app.repository.collections.batches import Position
 from tests.contract.repository import rows
 from tests.contract.repository.case import DatabaseCase
 

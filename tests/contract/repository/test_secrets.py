@@ -5,7 +5,8 @@ import pytest
 from app.domain.data_keys import DataKeyState
 from app.domain.errors import TamperedRow
 from app.domain.secrets import Secret, SecretFilter, StoredSecret
-from app.repository.base import Conflict, Database, Repository, SealedSecrets
+from app.repository.base import Conflict, Database, Repository
+from app.repository.collections.secrets import SealedSecrets
 from tests.contract.repository import rows
 
 EVERYTHING = SecretFilter()

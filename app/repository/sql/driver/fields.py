@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from app.domain.errors import TamperedRow
 from app.domain.guarded import Guardable, Guarded, Mac
-from app.repository.base import Batch, Position, Stored
+from app.repository.collections.batches import Batch, Position, Stored
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Guardable)

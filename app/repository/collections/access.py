@@ -1,0 +1,71 @@
+"""The collections of accounts and API keys."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from app.domain.access.accounts import Account
+from app.domain.access.api_keys import ApiKey
+from app.domain.guarded import Guarded
+from app.repository.collections.batches import Batch, Position
+
+
+class AccountRepository(ABC):
+    """Accounts."""
+
+    @abstractmethod
+    def get(self, account_id: str) -> Guarded[Account] | None:
+        """The account, or ``None``."""
+
+    @abstractmethod
+    def add(self, account: Guarded[Account]) -> None:
+        """Add a new account."""
+
+    @abstractmethod
+    def replace(self, account: Guarded[Account]) -> None:
+        """Write all columns of an account that exists."""
+
+    @abstractmethod
+    def sweep(self, after: Position | None, limit: int) -> Batch[Account]:
+        """At most ``limit`` accounts, oldest first: an operator's sweep."""
+
+    @abstractmethod
+    def ids(self, after_id: str | None, limit: int) -> list[str]:
+        """The ids of at most ``limit`` accounts, as stored, from after ``after_id``."""
+
+
+class ApiKeyRepository(ABC):
+    """API keys."""
+
+    @abstractmethod
+    def get(self, account_id: str, key_id: str) -> Guarded[ApiKey] | None:
+        """The API key, or ``None``."""
+
+    @abstractmethod
+    def get_with_account(
+        self, account_id: str, key_id: str
+    ) -> tuple[Guarded[ApiKey], Guarded[Account]] | None:
+        """The API key and the account that owns it, in one round trip, or ``None``."""
+
+    @abstractmethod
+    def find(self, account_id: str, key_ids: Sequence[str]) -> list[Guarded[ApiKey]]:
+        """Those of these API keys that exist, in one round trip."""
+
+    @abstractmethod
+    def page(self, account_id: str, after: Position | None, limit: int) -> Batch[ApiKey]:
+        """At most ``limit`` API keys of the account, oldest first."""
+
+    @abstractmethod
+    def sweep(self, after: Position | None, limit: int) -> Batch[ApiKey]:
+        """At most ``limit`` API keys of all accounts: an operator's sweep."""
+
+    @abstractmethod
+    def delete_unused(self, account_id: str, key_ids: Sequence[str]) -> int:
+        """Delete those of these API keys that made no injection which is still there; how many."""
+
+    @abstractmethod
+    def add(self, key: Guarded[ApiKey]) -> None:
+        """Add a new API key."""
+
+    @abstractmethod
+    def replace(self, key: Guarded[ApiKey]) -> None:
+        """Write all columns of an API key that exists."""

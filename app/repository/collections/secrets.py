@@ -1,0 +1,100 @@
+"""The collection of secrets."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.domain.data_keys import StoredDataKey
+from app.domain.guarded import Guarded
+from app.domain.secrets import SealedValue, Secret, SecretFilter, SecretIdentity, StoredSecret
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSecrets:
+    """Secrets with their sealed values, and the data keys that these were sealed under."""
+
+    secrets: tuple[SealedValue, ...]
+    data_keys: list[StoredDataKey]
+
+
+@dataclass(frozen=True, slots=True)
+class LockedSecret:
+    """A secret that this unit of work may write.
+
+    Attributes:
+        version: 0 where the stored one is damaged.
+        identity: For whom the value is sealed.
+    """
+
+    version: int
+    identity: Guarded[SecretIdentity]
+
+
+class SecretRepository(ABC):
+    """Secrets: metadata and sealed values."""
+
+    @abstractmethod
+    def view(self, account_id: str, name: str) -> Secret | None:
+        """The metadata of the secret of this name, or ``None``; no envelope is read."""
+
+    @abstractmethod
+    def view_by_id(self, account_id: str, secret_id: str) -> Secret | None:
+        """The metadata of the secret of this id, or ``None``; no envelope is read."""
+
+    @abstractmethod
+    def page(
+        self, account_id: str, wanted: SecretFilter, limit: int, after_id: str | None
+    ) -> list[Secret]:
+        """At most ``limit`` secrets, newest first, those with an id below ``after_id`` if given."""
+
+    @abstractmethod
+    def count(self, account_id: str, wanted: SecretFilter) -> int:
+        """How many secrets the filter holds."""
+
+    @abstractmethod
+    def add(self, secret: StoredSecret) -> None:
+        """Add a new secret.
+
+        Raises:
+            Conflict: The account has a secret of this name.
+        """
+
+    @abstractmethod
+    def find(self, account_id: str, refs: Sequence[str]) -> list[Secret]:
+        """The secrets whose name or id is among ``refs``, in one round trip."""
+
+    @abstractmethod
+    def sealed(
+        self, account_id: str, secret_ids: Sequence[str], most_bytes: int
+    ) -> SealedSecrets | None:
+        """The secrets of these ids that exist, with their data keys, in one round trip.
+
+        Returns:
+            ``None`` if their envelopes are over ``most_bytes`` in all; none of them is read then.
+        """
+
+    @abstractmethod
+    def lock(self, account_id: str, secret_id: str) -> LockedSecret:
+        """A secret that exists; no other unit of work writes it before this ends."""
+
+    @abstractmethod
+    def size(self, account_id: str, secret_id: str) -> int:
+        """The size of the secret's envelope in bytes; 0 if there is no such secret."""
+
+    @abstractmethod
+    def replace_value(self, secret: StoredSecret) -> None:
+        """Write version, data key, envelope and update time of a secret that is locked."""
+
+    @abstractmethod
+    def sealed_under(
+        self, account_id: str, data_key_id: str, limit: int, after_id: str | None
+    ) -> list[StoredSecret]:
+        """At most ``limit`` secrets sealed under this data key, by id, from after ``after_id``."""
+
+    @abstractmethod
+    def reseal(self, secret: StoredSecret, *, sealed_under: str) -> bool:
+        """Write data key and envelope if version and data key are as before; whether they were."""
+
+    @abstractmethod
+    def delete(self, account_id: str, secret_id: str) -> bool:
+        """Delete the secret; whether there was one."""
