@@ -10,7 +10,6 @@ import base64
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar
 
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -95,8 +94,8 @@ class LocalFernet(KeyProvider):
         file: Where they come from: those that leave it are dropped, and taken back if they return.
     """
 
-    scheme: ClassVar[str] = "local-fernet"
-    remote: ClassVar[bool] = False
+    scheme = "local-fernet"
+    remote = False
 
     def __init__(self, master_keys: Sequence[bytes], file: KeyFile | None = None) -> None:
         self._masters = {_key_ref(master): master for master in master_keys}

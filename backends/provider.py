@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar, NoReturn, SupportsIndex, TypeVar
+from typing import NoReturn, SupportsIndex, TypeVar
 
 from backends.context import KeyContext
 from backends.data_key import DataKey
@@ -62,8 +62,8 @@ class KeyWrapper(ABC):
         remote: Whether its calls wait for another machine.
     """
 
-    scheme: ClassVar[str]
-    remote: ClassVar[bool] = True
+    scheme: str
+    remote: bool = True
 
     @abstractmethod
     def wrap(self, key: DataKey, context: KeyContext) -> WrappedKey:
@@ -76,6 +76,10 @@ class KeyWrapper(ABC):
     def wrap_many(self, items: KeyItems) -> list[WrappedKey | KeyProviderError]:
         """Wrap each item; answers in order, with an error where one failed."""
         return [or_error(partial(self.wrap, *item)) for item in items]
+
+    def owns(self, key_ref: str) -> bool:  # noqa: ARG002 - it opens nothing
+        """Return whether this provider could unwrap what ``key_ref`` names; asks no network."""
+        return False
 
     def root_of(self, key_ref: str) -> str:
         """The name of the root key that ``key_ref`` is a version of; asks no network.
@@ -119,8 +123,7 @@ class KeyProvider(KeyWrapper):
     """Something that can wrap data keys and open what it wrapped."""
 
     @abstractmethod
-    def owns(self, key_ref: str) -> bool:
-        """Whether this provider could unwrap what ``key_ref`` names; asks no network."""
+    def owns(self, key_ref: str) -> bool: ...  # noqa: D102
 
     @abstractmethod
     def unwrap(self, wrapped: WrappedKey, context: KeyContext) -> DataKey:

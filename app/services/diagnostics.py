@@ -7,18 +7,16 @@ from app.domain.life import has_begun
 from app.domain.operations.findings import Findings
 from app.repository.base import Database
 from app.services.clock import Clock
-from app.services.keys.providers import Entry, entries
 from app.services.keys.system_key import SystemKey
 from app.services.keys.wrappings import to_wrapped_key
 from backends.context import KeyContext
 from backends.errors import KeyProviderConfigError, KeyProviderError, KeyUnavailable
-from backends.keyring.keyring import Keyring
-from backends.keyring.misconfigured import faults_of
+from backends.keyring.keyring import Keyring, ListedProvider
+from backends.keyring.opening import ClosedKey
 from backends.keyring.proof import prove_generating, prove_rewrapping, prove_unwrapping
-from backends.keyring.rewrapping import HeldKey
 from backends.provider import KeyProvider
 
-NOTHING_HELD = HeldKey(KeyContext("check", "check", "check"), b"", ())
+NO_KEY = ClosedKey(KeyContext("check", "check", "check"), b"", ())
 
 
 class Checkup:
@@ -38,23 +36,23 @@ class Checkup:
         if not findings.ok:
             findings.include(look_at_providers(self._keyring))
             return findings
-        findings.include(look_at_providers(self._keyring, self._held_system_key()))
-        if not faults_of(self._keyring):  # which may own what the others do not
+        findings.include(look_at_providers(self._keyring, self._closed_system_key()))
+        if not self._keyring.faults:  # which may own what the others do not
             self._look_at_system_key(findings)
             self._look_at_orphans(findings)
         return findings
 
-    def _held_system_key(self) -> HeldKey:
+    def _closed_system_key(self) -> ClosedKey:
         """Its rows as they stand; what is wrong with them is told when it is opened."""
         try:
             with self._database.reading() as repository:
                 deployment_id = repository.deployment.get_id()
                 stored = repository.data_keys.get_active(SYSTEM_ACCOUNT_ID)
         except DomainError:
-            return NOTHING_HELD
+            return NO_KEY
         if deployment_id is None or stored is None:
-            return NOTHING_HELD
-        return _held(deployment_id, stored)
+            return NO_KEY
+        return _closed(deployment_id, stored)
 
     def _look_at_system_key(self, findings: Findings) -> None:
         try:
@@ -93,7 +91,7 @@ class Checkup:
             findings.refuse(f"STRONGROOM_KEYS: no listed provider could open {orphans} data keys.")
 
 
-def look_at_providers(keyring: Keyring, system_key: HeldKey = NOTHING_HELD) -> Findings:
+def look_at_providers(keyring: Keyring, system_key: ClosedKey = NO_KEY) -> Findings:
     """Have each provider do its part.
 
     What it refuses is a fault; being out of reach is one only if no other provider can unwrap.
@@ -104,16 +102,16 @@ def look_at_providers(keyring: Keyring, system_key: HeldKey = NOTHING_HELD) -> F
     """
     findings, unreachable = Findings(), []
     can_unwrap = False
-    for entry in entries(keyring):
+    for listed in keyring.listed:
         try:
-            key_ref = _prove(entry, system_key)
+            key_ref = _prove(listed, system_key)
         except KeyUnavailable as error:
-            unreachable.append(entry.says(str(error)))
+            unreachable.append(listed.says(str(error)))
         except KeyProviderError as error:
-            findings.refuse(entry.says(str(error)))
+            findings.refuse(listed.says(str(error)))
         else:
-            findings.saw(entry.setting, f"{key_ref}, {entry.role}")
-            can_unwrap = can_unwrap or entry.role != "escrow"
+            findings.saw(listed.setting, f"{key_ref}, {listed.role}")
+            can_unwrap = can_unwrap or listed.role != "escrow"
     if can_unwrap:
         findings.warnings += unreachable
     else:
@@ -121,7 +119,7 @@ def look_at_providers(keyring: Keyring, system_key: HeldKey = NOTHING_HELD) -> F
     return findings
 
 
-def _prove(entry: Entry, system_key: HeldKey) -> str | None:
+def _prove(listed: ListedProvider, system_key: ClosedKey) -> str | None:
     """Have a provider open its wrapping of the system key, and wrap in each way that is its part.
 
     One that only unwraps and has no wrapping of it yet makes one of another key, to open that.
@@ -129,24 +127,23 @@ def _prove(entry: Entry, system_key: HeldKey) -> str | None:
     Returns:
         The key_ref that its new wrappings get.
     """
-    member, context = entry.member, system_key.context
-    provider = member.provider
-    status = member.status()  # first: some know what they own only once they were asked
+    provider, context = listed.provider, system_key.context
+    status = provider.status()  # first: some know what they own only once they were asked
     own = system_key.owned_by(provider)
     if isinstance(provider, KeyProvider):
         if own:
-            prove_unwrapping(member, provider, own[0], context, system_key.check)
-        if entry.role == "wraps" or (entry.role == "unwraps" and not own):
-            prove_generating(member, provider, context)
-    if entry.role != "unwraps":
-        prove_rewrapping(member, context)
+            prove_unwrapping(provider, own[0], context, system_key.check)
+        if listed.role == "wraps" or (listed.role == "unwraps" and not own):
+            prove_generating(provider, context)
+    if listed.role != "unwraps":
+        prove_rewrapping(provider, context)
     if not status.healthy:
         raise KeyProviderError(status.detail)
     return status.key_ref
 
 
-def _held(deployment_id: str, stored: StoredDataKey) -> HeldKey:
+def _closed(deployment_id: str, stored: StoredDataKey) -> ClosedKey:
     record = stored.record.unverified
     context = KeyContext(deployment_id, SYSTEM_ACCOUNT_ID, record.id)
     wrappings = tuple(to_wrapped_key(each.unverified) for each in stored.wrappings)
-    return HeldKey(context, record.check, wrappings)
+    return ClosedKey(context, record.check, wrappings)

@@ -12,7 +12,7 @@ What suffices is in ``docs/keys/aws-kms.md``: ``kms:GenerateDataKey``, ``kms:Enc
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 from backends.aws_kms.arn import KmsArn, key_of, key_ref, root_of
 from backends.aws_kms.client import Answer, Kms, connect, in_our_words
@@ -61,7 +61,7 @@ class AwsKms(KeyProvider):
         concurrency: How many calls may run at once.
     """
 
-    scheme: ClassVar[str] = "aws-kms"
+    scheme = "aws-kms"
 
     def __init__(
         self,

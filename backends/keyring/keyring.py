@@ -1,14 +1,49 @@
 """The keyring: the configured providers in order. The first wraps, all may unwrap."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from backends.context import KeyContext
-from backends.data_key import DataKey, verify_key
-from backends.errors import DecryptionError, KeyProviderError, UnknownKey
-from backends.keyring.bounded_provider import BoundedProvider
+from backends.data_key import DataKey
+from backends.errors import KeyProviderError
+from backends.keyring.bounded_provider import BoundedProvider, bounded
 from backends.keyring.bulkhead import Bulkhead
+from backends.keyring.opening import (
+    ClosedKey,
+    Opened,
+    ask_for_many,
+    ask_for_one,
+    open_keys,
+    owners_of,
+)
 from backends.keyring.proof import prove_wrapping
 from backends.provider import KeyProvider, KeyWrapper, ProviderStatus, WrappedKey
+
+KEYS = "STRONGROOM_KEYS"
+ESCROW_KEYS = "STRONGROOM_ESCROW_KEYS"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedProvider:
+    """A provider of the keyring, named as the operator listed it.
+
+    Attributes:
+        setting: Such as ``STRONGROOM_KEYS (entry 1)``.
+        role: ``wraps`` for the first, ``unwraps`` for the others, ``escrow``.
+    """
+
+    setting: str
+    role: str
+    provider: KeyWrapper
+
+    def says(self, text: str) -> str:
+        """A sentence about it that begins with its setting."""
+        return text if text.startswith(self.setting) else f"{self.setting}: {text}"
+
+
+def name_entry(setting: str, place: int) -> str:
+    """The name of an entry of a setting, for messages; the first has place 0."""
+    return f"{setting} (entry {place + 1})"
 
 
 class Keyring:
@@ -21,7 +56,9 @@ class Keyring:
             thread that does; any further one is refused.
 
     Attributes:
+        listed: Every provider, then every escrow key, in the order of the settings.
         remote: Whether some provider or escrow key is asked over a network.
+        faults: Why some entries could not be built, one sentence each.
         waiters: Where those wait who need what another thread is already asking a provider for.
     """
 
@@ -31,11 +68,24 @@ class Keyring:
         escrow: Sequence[KeyWrapper] = (),
         *,
         concurrency: int = 8,
+        faults: Sequence[str] = (),
     ) -> None:
         self._providers = tuple(
             BoundedProvider(each, concurrency=concurrency) for each in providers
         )
-        self._escrow = tuple(BoundedProvider(each, concurrency=concurrency) for each in escrow)
+        self._escrow = tuple(bounded(each, concurrency=concurrency) for each in escrow)
+        self._named = (*providers, *escrow)
+        self.listed = (
+            *(
+                ListedProvider(name_entry(KEYS, place), "unwraps" if place else "wraps", each)
+                for place, each in enumerate(self._providers)
+            ),
+            *(
+                ListedProvider(name_entry(ESCROW_KEYS, place), "escrow", each)
+                for place, each in enumerate(self._escrow)
+            ),
+        )
+        self.faults = tuple(faults)
         self.remote = any(each.remote for each in (*providers, *escrow))
         self._callers = Bulkhead(concurrency if self.remote else None)
         self.waiters = Bulkhead(concurrency if self.remote else None)
@@ -49,7 +99,7 @@ class Keyring:
         """
         first = self._providers[0]
         with self._callers.slot():
-            key, wrapped = first.call(lambda: first.provider.generate(context))
+            key, wrapped = first.generate(context)
             try:
                 prove_wrapping(first, key, wrapped, context)
                 escrowed = [_wrap(each, key, context) for each in self._escrow]
@@ -64,88 +114,73 @@ class Keyring:
         Args:
             wrappings: All wrappings of the key.
             context: The key's own.
-            check: What ``key_check`` gave when the key was made.
+            check: What ``key_check`` returned when the key was made.
 
         Raises:
             DecryptionError: A wrapping was tampered with, or holds another key.
             UnknownKey: No provider owns a wrapping.
             KeyProviderError: The last provider's, when none that owns a wrapping could open it.
         """
-        failure: KeyProviderError = UnknownKey(
-            "No listed provider owns a wrapping of this data key."
-        )
+        key = ClosedKey(context, check, tuple(wrappings))
         with self._callers.slot():
-            for wrapped, owners in self.owners(wrappings):
-                try:
-                    key = _unwrap_by_any(owners, wrapped, context)
-                except DecryptionError:
-                    raise
-                except KeyProviderError as error:
-                    failure = error
-                else:
-                    verify_key(key, context, check)
-                    return key
-        raise failure
+            (opened,) = open_keys(self._providers, [key], ask_for_one)
+        if isinstance(opened, KeyProviderError):
+            raise opened
+        return opened
 
-    def members(self) -> Iterator[tuple[str, BoundedProvider[KeyWrapper]]]:
-        """Every member with its role: ``wraps`` (the first), ``unwraps`` (others), ``escrow``."""
-        for place, provider in enumerate(self._providers):
-            yield ("unwraps" if place else "wraps"), provider
-        for escrow in self._escrow:
-            yield "escrow", escrow
+    def unwrap_many(self, keys: Sequence[ClosedKey]) -> list[Opened]:
+        """Open each data key, as ``unwrap`` does, with one call for all that a provider opens.
+
+        Returns:
+            The keys in order, with an error where ``unwrap`` would raise it.
+        """
+        return open_keys(self._providers, keys, ask_for_many)
 
     @property
-    def targets(self) -> tuple[BoundedProvider[KeyWrapper], ...]:
-        """Whom every data key should have a current wrapping by: the first, and the escrow keys."""
+    def targets(self) -> tuple[KeyWrapper, ...]:
+        """The providers that each data key needs a current wrapping by: the first, and escrow."""
         return (self._providers[0], *self._escrow)
 
     def owns(self, key_ref: str) -> bool:
-        """Whether some listed provider could unwrap what ``key_ref`` names."""
-        return any(each.provider.owns(key_ref) for each in self._providers)
-
-    def root_of(self, key_ref: str) -> str:
-        """The name of the root key that ``key_ref`` is a version of, if a member owns it."""
-        for member in (*self._providers, *self._escrow):
-            if isinstance(member.provider, KeyProvider) and member.provider.owns(key_ref):
-                return member.provider.root_of(key_ref)
-        return key_ref
-
-    def statuses(self) -> tuple[ProviderStatus, ...]:
-        """How every provider, then every escrow key, is; at most 20 seconds old."""
-        return tuple(each.status() for each in (*self._providers, *self._escrow))
-
-    def refresh(self) -> None:
-        """Have every provider drop the keys that its own files hold no longer; asks no network."""
-        for member in (*self._providers, *self._escrow):
-            member.provider.refresh()
-
-    def prepare(self) -> None:
-        """Have every provider begin to fetch its credentials where calls need new ones soon."""
-        for member in (*self._providers, *self._escrow):
-            member.provider.prepare(0.0)
-
-    def close(self) -> None:
-        """Let go of the connections and threads of every provider."""
-        for member in (*self._providers, *self._escrow):
-            member.close()
+        """Return whether some listed provider could unwrap what ``key_ref`` names."""
+        return any(each.owns(key_ref) for each in self._providers)
 
     def owners(
         self, wrappings: Iterable[WrappedKey]
-    ) -> Iterator[tuple[WrappedKey, tuple[BoundedProvider[KeyProvider], ...]]]:
+    ) -> Iterator[tuple[WrappedKey, tuple[KeyProvider, ...]]]:
         """Each wrapping that a provider owns, with all that do, in the order of asking them."""
-        remaining = list(wrappings)
-        for member in self._providers:
-            for wrapped in [each for each in remaining if member.provider.owns(each.key_ref)]:
-                remaining.remove(wrapped)
-                yield (
-                    wrapped,
-                    tuple(m for m in self._providers if m.provider.owns(wrapped.key_ref)),
-                )
+        return owners_of(self._providers, wrappings)
+
+    def root_of(self, key_ref: str) -> str:
+        """The name of the root key that ``key_ref`` is a version of, if a listed one owns it."""
+        for provider in self._named:
+            if provider.owns(key_ref):
+                return provider.root_of(key_ref)
+        return key_ref
+
+    def statuses(self) -> tuple[ProviderStatus, ...]:
+        """The status of every provider, then of every escrow key; at most 20 seconds old."""
+        return tuple(each.provider.status() for each in self.listed)
+
+    def refresh(self) -> None:
+        """Have every provider drop the keys that its own files hold no longer; asks no network."""
+        for each in self.listed:
+            each.provider.refresh()
+
+    def prepare(self) -> None:
+        """Have every provider begin to fetch its credentials where calls need new ones soon."""
+        for each in self.listed:
+            each.provider.prepare(0.0)
+
+    def close(self) -> None:
+        """Let go of the connections and threads of every provider."""
+        for each in self.listed:
+            each.provider.close()
 
 
-def _wrap(member: BoundedProvider[KeyWrapper], key: DataKey, context: KeyContext) -> WrappedKey:
-    wrapped = member.call(lambda: member.provider.wrap(key, context))
-    prove_wrapping(member, key, wrapped, context)
+def _wrap(provider: KeyWrapper, key: DataKey, context: KeyContext) -> WrappedKey:
+    wrapped = provider.wrap(key, context)
+    prove_wrapping(provider, key, wrapped, context)
     return wrapped
 
 
@@ -155,22 +190,3 @@ def _one_a_key_ref(wrappings: Sequence[WrappedKey]) -> tuple[WrappedKey, ...]:
     for each in wrappings:
         by_ref.setdefault(each.key_ref, each)
     return tuple(by_ref.values())
-
-
-def _unwrap_by_any(
-    owners: Sequence[BoundedProvider[KeyProvider]], wrapped: WrappedKey, context: KeyContext
-) -> DataKey:
-    """Try all owners; tampering is reported only when none of them opens the wrapping."""
-    failures: list[KeyProviderError] = []
-    for member in owners:
-        try:
-            return _unwrap(member, wrapped, context)
-        except KeyProviderError as error:
-            failures.append(error)
-    raise next((f for f in failures if not isinstance(f, DecryptionError)), failures[0])
-
-
-def _unwrap(
-    member: BoundedProvider[KeyProvider], wrapped: WrappedKey, context: KeyContext
-) -> DataKey:
-    return member.call(lambda: member.provider.unwrap(wrapped, context))

@@ -1,90 +1,125 @@
-"""Whether a provider does what it is listed for, shown by doing it."""
+"""Proofs that a provider does what it is listed for: by doing it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from backends.context import KeyContext
 from backends.data_key import DataKey, key_check, verify_key
 from backends.errors import DecryptionError, KeyProviderError, UnknownKey
-from backends.keyring.bounded_provider import BoundedProvider
+from backends.keyring.opening import ClosedKey, Opened
 from backends.provider import KeyProvider, KeyWrapper, WrappedKey
+
+Wrapped = WrappedKey | KeyProviderError
+
+
+def proved(
+    provider: KeyWrapper, keys: Sequence[ClosedKey], wrapped: Sequence[Wrapped]
+) -> list[Wrapped]:
+    """Prove wrappings by ``provider``: each must open to its data key.
+
+    Wrappings by an escrow key, which opens nothing here, are returned as they are.
+
+    Args:
+        provider: Made them.
+        keys: The data keys, in the order of the wrappings.
+        wrapped: The wrappings. Errors among them are returned as they are.
+
+    Returns:
+        Each wrapping, or why it does not open.
+    """
+    if not isinstance(provider, KeyProvider):
+        return list(wrapped)
+    items = [
+        (each, key.context)
+        for each, key in zip(wrapped, keys, strict=True)
+        if isinstance(each, WrappedKey)
+    ]
+    opened = iter(provider.unwrap_many(items))
+    return [
+        _fault(next(opened), key.context, key.check) or each
+        if isinstance(each, WrappedKey)
+        else each
+        for each, key in zip(wrapped, keys, strict=True)
+    ]
 
 
 def prove_wrapping(
-    member: BoundedProvider[KeyWrapper], key: DataKey, wrapped: WrappedKey, context: KeyContext
+    provider: KeyWrapper, key: DataKey, wrapped: WrappedKey, context: KeyContext
 ) -> None:
-    """Open a new wrapping before anything relies on it; what only wraps is taken at its word.
+    """Open one new wrapping before anything relies on it; an escrow key's is not opened.
 
     One that does not open is the provider's fault of the moment: nothing that is stored is damaged.
 
     Raises:
         KeyProviderError: It does not open to the key, or the provider could not open it.
     """
-    provider = member.provider
     if not isinstance(provider, KeyProvider):
         return
     try:
-        prove_unwrapping(member, provider, wrapped, context, key_check(key, context))
+        prove_unwrapping(provider, wrapped, context, key_check(key, context))
     except DecryptionError:
         raise KeyProviderError("A new wrapping does not open to its data key.") from None
 
 
 def prove_unwrapping(
-    member: BoundedProvider[KeyWrapper],
-    provider: KeyProvider,
-    wrapped: WrappedKey,
-    context: KeyContext,
-    check: bytes,
+    provider: KeyProvider, wrapped: WrappedKey, context: KeyContext, check: bytes
 ) -> None:
-    """Have the member's provider open a wrapping, to the key that ``check`` was made from.
+    """Have a provider open a wrapping, to the key that ``check`` was made from.
 
     Raises:
         DecryptionError: It does not open to that key.
         KeyProviderError: The provider could not open it.
     """
-    opened = member.call(lambda: provider.unwrap(wrapped, context))
+    fault = _fault(provider.unwrap(wrapped, context), context, check)
+    if fault is not None:
+        raise fault
+
+
+def _fault(opened: Opened, context: KeyContext, check: bytes) -> KeyProviderError | None:
+    """Why a wrapping did not open to the key of ``check``. Wipes what it opened to."""
+    if isinstance(opened, KeyProviderError):
+        return opened
     try:
         verify_key(opened, context, check)
+    except DecryptionError as error:
+        return error
     finally:
         opened.wipe()
+    return None
 
 
-def prove_generating(
-    member: BoundedProvider[KeyWrapper], provider: KeyProvider, context: KeyContext
-) -> None:
-    """Have the member's provider make and open a data key that nobody will use.
+def prove_generating(provider: KeyProvider, context: KeyContext) -> None:
+    """Have a provider make and open a data key that nobody will use.
 
     Raises:
         KeyProviderError: It could not.
     """
-    key, wrapped = member.call(lambda: provider.generate(context))
+    key, wrapped = provider.generate(context)
     try:
-        prove_wrapping(member, key, wrapped, context)
+        prove_wrapping(provider, key, wrapped, context)
     finally:
         key.wipe()
 
 
-def prove_rewrapping(member: BoundedProvider[KeyWrapper], context: KeyContext) -> None:
-    """Have a provider wrap a data key that it did not make, and wrap it anew if it can.
+def prove_rewrapping(provider: KeyWrapper, context: KeyContext) -> None:
+    """Have a provider wrap a data key that it did not make, and rewrap it if it unwraps.
 
     Raises:
         KeyProviderError: It could not.
     """
-    provider = member.provider
     key = DataKey.random()
     try:
-        wrapped = member.call(lambda: provider.wrap(key, context))
-        prove_wrapping(member, key, wrapped, context)
+        wrapped = provider.wrap(key, context)
+        prove_wrapping(provider, key, wrapped, context)
         if isinstance(provider, KeyProvider):
-            anew = member.call(lambda: provider.rewrap(wrapped, context))
-            prove_wrapping(member, key, anew, context)
+            prove_wrapping(provider, key, provider.rewrap(wrapped, context), context)
     finally:
         key.wipe()
 
 
 @dataclass(frozen=True, slots=True)
 class Openings:
-    """By which of its wrappings a data key was opened.
+    """The wrappings by which a data key was opened.
 
     Attributes:
         key_refs: Of the wrappings that opened.
@@ -96,7 +131,7 @@ class Openings:
 
 
 def try_openings(
-    owners: Iterable[tuple[WrappedKey, Iterable[BoundedProvider[KeyProvider]]]],
+    owners: Iterable[tuple[WrappedKey, Iterable[KeyProvider]]],
     context: KeyContext,
     check: bytes,
     *,
@@ -107,15 +142,15 @@ def try_openings(
     Args:
         owners: Each wrapping with those that own it (``Keyring.owners``).
         context: The key's own.
-        check: What ``key_check`` gave when the key was made.
+        check: What ``key_check`` returned when the key was made.
         until_one: Stop at the first that opens; otherwise try each wrapping.
     """
     key_refs: set[str] = set()
     failures: list[KeyProviderError] = []
-    for wrapped, members in owners:
-        for member in members:
+    for wrapped, providers in owners:
+        for provider in providers:
             try:
-                prove_unwrapping(member, member.provider, wrapped, context, check)
+                prove_unwrapping(provider, wrapped, context, check)
             except KeyProviderError as error:
                 failures.append(error)
             else:

@@ -1,13 +1,15 @@
-"""Which module serves which scheme; a module is imported only when its scheme is listed."""
+"""Builds the keyring from its settings. A scheme's module is imported only when it is listed."""
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from typing import NoReturn
 
+from backends.context import KeyContext
+from backends.data_key import DataKey
 from backends.errors import KeyProviderConfigError
-from backends.keyring.keyring import Keyring
-from backends.keyring.misconfigured import Misconfigured, faults_of
+from backends.keyring.keyring import ESCROW_KEYS, KEYS, Keyring, name_entry
 from backends.private_file import FileReader
-from backends.provider import KeyProvider, KeyWrapper
+from backends.provider import KeyProvider, KeyWrapper, ProviderStatus, WrappedKey
 from backends.provider_uri import ProviderSpec, parse_spec
 
 MODULES = {
@@ -16,6 +18,39 @@ MODULES = {
     "recovery": "backends.recovery.provider",
     "vault-transit": "backends.vault_transit.provider",
 }
+
+
+class Misconfigured(KeyProvider):
+    """Stands for a provider that could not be built, so that the others can be looked at.
+
+    Args:
+        fault: Why; names the setting, never its value.
+    """
+
+    scheme = "misconfigured"
+    remote = False
+
+    def __init__(self, fault: str) -> None:
+        self.fault = fault
+
+    def owns(self, key_ref: str) -> bool:  # noqa: ARG002 - there is nothing to look it up in
+        """Nothing is known of what it should own."""
+        return False
+
+    def wrap(self, key: DataKey, context: KeyContext) -> WrappedKey:  # noqa: ARG002
+        """Refuse."""
+        self._refuse()
+
+    def unwrap(self, wrapped: WrappedKey, context: KeyContext) -> DataKey:  # noqa: ARG002
+        """Refuse."""
+        self._refuse()
+
+    def status(self) -> ProviderStatus:
+        """Not healthy, because of the fault."""
+        return ProviderStatus(healthy=False, key_ref=None, detail=self.fault)
+
+    def _refuse(self) -> NoReturn:
+        raise KeyProviderConfigError(self.fault)
 
 
 def create_provider(spec: ProviderSpec) -> KeyWrapper:
@@ -52,40 +87,38 @@ def create_keyring(
         KeyProviderConfigError: All faults in one message, each naming its setting and entry.
     """
     keyring = create_faulty_keyring(keys, escrow_keys, concurrency=concurrency, files=files)
-    faults = faults_of(keyring)
-    if faults:
-        raise KeyProviderConfigError(" ".join(faults))
+    if keyring.faults:
+        raise KeyProviderConfigError(" ".join(keyring.faults))
     return keyring
 
 
 def create_faulty_keyring(
     keys: Sequence[str], escrow_keys: Sequence[str], *, concurrency: int, files: FileReader
 ) -> Keyring:
-    """Build the same to look at it: what cannot be built is ``Misconfigured``, in its place.
+    """Build the same to look at it: what cannot be built has a stand-in, and is in its faults.
 
     Raises:
         KeyProviderConfigError: No provider is listed.
     """
     if not keys:
-        raise KeyProviderConfigError("STRONGROOM_KEYS: must list at least one key provider.")
+        raise KeyProviderConfigError(f"{KEYS}: must list at least one key provider.")
     providers = [
-        _create_provider(f"STRONGROOM_KEYS (entry {place})", uri, concurrency, files)
-        for place, uri in enumerate(keys, start=1)
+        _create_provider(name_entry(KEYS, place), uri, concurrency, files)
+        for place, uri in enumerate(keys)
     ]
     escrow = [
-        _create_wrapper(f"STRONGROOM_ESCROW_KEYS (entry {place})", uri, concurrency, files)
-        for place, uri in enumerate(escrow_keys, start=1)
+        _create_wrapper(name_entry(ESCROW_KEYS, place), uri, concurrency, files)
+        for place, uri in enumerate(escrow_keys)
     ]
-    return Keyring(providers, escrow, concurrency=concurrency)
+    faults = [each.fault for each in (*providers, *escrow) if isinstance(each, Misconfigured)]
+    return Keyring(providers, escrow, concurrency=concurrency, faults=faults)
 
 
 def _create_provider(setting: str, uri: str, concurrency: int, files: FileReader) -> KeyProvider:
     wrapper = _create_wrapper(setting, uri, concurrency, files)
     if isinstance(wrapper, KeyProvider):
         return wrapper
-    return Misconfigured(
-        f"{setting}: {wrapper.scheme} cannot unwrap; list it in STRONGROOM_ESCROW_KEYS."
-    )
+    return Misconfigured(f"{setting}: {wrapper.scheme} cannot unwrap; list it in {ESCROW_KEYS}.")
 
 
 def _create_wrapper(setting: str, uri: str, concurrency: int, files: FileReader) -> KeyWrapper:

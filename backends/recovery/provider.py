@@ -5,7 +5,6 @@ stays offline until everything else is lost.
 """
 
 from pathlib import Path
-from typing import ClassVar
 
 from backends.context import KeyContext
 from backends.data_key import DataKey
@@ -20,8 +19,8 @@ from backends.recovery.keys import SCHEME, NoHybridKem, RecoveryPublicKey
 class Recovery(KeyWrapper):
     """Wraps under a public key that is in memory, so it does not fail."""
 
-    scheme: ClassVar[str] = SCHEME
-    remote: ClassVar[bool] = False
+    scheme = SCHEME
+    remote = False
 
     def __init__(self, public_key: RecoveryPublicKey) -> None:
         self._public_key = public_key

@@ -9,7 +9,7 @@ import base64
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from hvac.api.auth_methods import AppRole as AppRoleApi
 from hvac.api.auth_methods import Kubernetes as KubernetesApi
@@ -77,7 +77,7 @@ class VaultTransit(KeyProvider):
     Every call ends within ``CALL_SECONDS``, logging in and retries included.
     """
 
-    scheme: ClassVar[str] = "vault-transit"
+    scheme = "vault-transit"
 
     def __init__(self, settings: VaultSettings) -> None:
         self._settings = settings

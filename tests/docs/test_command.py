@@ -10,7 +10,7 @@ from app.cli.commands.keyring import reencrypt, rewrap
 from app.cli.errors import EXIT_CODES, INCOMPLETE, INTERNAL
 from app.cli.main import strongroom
 from app.services.keys.failure_reasons import FailureReason
-from backends.keyring.rewrapping import THROTTLED_PAUSES
+from backends.keyring.bounded_provider import THROTTLED_PAUSES
 
 _PAGE = (Path(__file__).parents[2] / "docs" / "command.md").read_text()
 

@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from backends.keyring import rewrapping as renewal
+from backends.keyring import bounded_provider
 from tests.faults.fault import Backend
 from tests.faults.providers import BACKENDS
 from tests.faults.scene import Scene
@@ -53,7 +53,7 @@ def outcome(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Outcome:
     """What came of the cell's trial, in which nobody waits for a provider that throttles."""
-    monkeypatch.setattr(renewal, "THROTTLED_PAUSES", ())
+    monkeypatch.setattr(bounded_provider, "THROTTLED_PAUSES", ())
     if cell not in outcomes:
         outcomes[cell] = outcome_of(cell, scene_of(cell.scheme, cell.role))
     return outcomes[cell]

@@ -11,7 +11,7 @@ from app import bootstrap
 from backends.data_key import DataKey
 from backends.errors import KeyProviderError
 from backends.keyring import registry
-from backends.keyring.bounded_provider import BoundedProvider
+from backends.keyring.bounded_provider import BoundedWrapper
 from tests.unit.app.services.leaks import Watch, logged, shown_of
 
 _OURS = ("", "strongroom")
@@ -97,7 +97,7 @@ def watching() -> Iterator[Providers]:
     providers = Providers()
     with pytest.MonkeyPatch.context() as patch:
         for owner, name in (
-            (BoundedProvider, "call"),
+            (BoundedWrapper, "_call"),
             (registry, "create_provider"),
             (bootstrap, "create_keyring"),
         ):

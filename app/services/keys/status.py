@@ -66,8 +66,8 @@ class KeyringStatus:
             return KeyringReport(
                 data_keys=repository.data_keys.count(),
                 providers=[
-                    self._line(role, member.provider.scheme, member.status())
-                    for role, member in self._keyring.members()
+                    self._line(each.role, each.provider.scheme, each.provider.status())
+                    for each in self._keyring.listed
                 ],
                 key_refs=[
                     KeyRefLine(ref, counts.get(ref, 0), self._state(ref, fenced))

@@ -11,7 +11,7 @@ from app.repository.base import Database, Repository
 from app.services.keys.system_key import OpenedSystemKey, verify_data_key
 from app.services.keys.wrappings import to_wrapped_key
 from backends.context import KeyContext
-from backends.keyring.rewrapping import HeldKey
+from backends.keyring.opening import ClosedKey
 
 BATCH = 200
 
@@ -21,7 +21,7 @@ class VerifiedDataKey:
     """A data key's record and wrappings, now to be believed."""
 
     record: DataKeyRow
-    held: HeldKey
+    closed: ClosedKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,4 +77,4 @@ def _verified(
         raise TamperedRow(record.table, *asked)
     context = KeyContext(opened.context.deployment_id, record.account_id, record.id)
     wrappings = tuple(to_wrapped_key(each.unverified) for each in stored.wrappings)
-    return VerifiedDataKey(record, HeldKey(context, record.check, wrappings))
+    return VerifiedDataKey(record, ClosedKey(context, record.check, wrappings))

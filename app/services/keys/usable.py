@@ -8,14 +8,13 @@ from app.domain.damage import DamagedRow
 from app.domain.data_keys import StoredDataKey
 from app.domain.errors import NotInitialised, TamperedRow
 from app.repository.base import Database, Repository
-from app.services.keys.providers import Entry, entries
 from app.services.keys.system_key import OpenedSystemKey, verify_data_key
 from app.services.keys.wrappings import to_wrapped_key
 from app.services.rotation.progress import NAMED_ROWS
 from backends.errors import KeyProviderError
 from backends.keyring.keyring import Keyring
+from backends.keyring.opening import ClosedKey
 from backends.keyring.proof import prove_unwrapping
-from backends.keyring.rewrapping import HeldKey
 from backends.provider import KeyProvider, WrappedKey
 
 BATCH = 200
@@ -46,16 +45,19 @@ def reliance(database: Database, keyring: Keyring, opened: OpenedSystemKey) -> R
         raise NotInitialised
     record = verify_data_key(opened, stored)
     wrappings = tuple(to_wrapped_key(each.unverified) for each in stored.wrappings)
-    held = HeldKey(opened.context, record.check, wrappings)
+    closed = ClosedKey(opened.context, record.check, wrappings)
     key_refs: set[str] = set()
     faults: list[str] = []
-    for entry in entries(keyring):
-        for wrapped in _own(entry, held):
+    for listed in keyring.listed:
+        provider = listed.provider
+        if listed.role == "escrow" or not isinstance(provider, KeyProvider):
+            continue
+        for wrapped in closed.owned_by(provider):
             try:
-                _prove(entry, wrapped, held)
+                _prove(provider, wrapped, closed)
                 key_refs.add(wrapped.key_ref)
             except KeyProviderError as error:
-                faults.append(entry.says(str(error)))
+                faults.append(listed.says(str(error)))
     return Reliance(frozenset(key_refs), tuple(dict.fromkeys(faults)))
 
 
@@ -88,16 +90,11 @@ def find_stranded(
         after = found[-1]
 
 
-def _own(entry: Entry, held: HeldKey) -> tuple[WrappedKey, ...]:
-    return () if entry.role == "escrow" else held.owned_by(entry.member.provider)
-
-
-def _prove(entry: Entry, wrapped: WrappedKey, held: HeldKey) -> None:
-    status, provider = entry.member.status(), entry.member.provider
+def _prove(provider: KeyProvider, wrapped: WrappedKey, closed: ClosedKey) -> None:
+    status = provider.status()
     if not status.healthy:
         raise KeyProviderError(status.detail)
-    if isinstance(provider, KeyProvider):
-        prove_unwrapping(entry.member, provider, wrapped, held.context, held.check)
+    prove_unwrapping(provider, wrapped, closed.context, closed.check)
 
 
 def _look_at(

@@ -9,7 +9,7 @@ from app.repository.base import Fenced
 from backends.context import KeyContext
 from backends.errors import KeyProviderConfigError
 from backends.keyring.keyring import Keyring
-from backends.keyring.rewrapping import HeldKey
+from backends.keyring.opening import ClosedKey
 from backends.provider import KeyWrapper, WrappedKey
 
 
@@ -35,19 +35,19 @@ def new_wrapping(wrapped: WrappedKey, context: KeyContext, keyring: Keyring) -> 
 
 
 def superseded(
-    held: HeldKey, new: WrappedKey, target: KeyWrapper, current: Collection[str]
+    closed: ClosedKey, new: WrappedKey, target: KeyWrapper, current: Collection[str]
 ) -> tuple[WrappedKey, ...]:
     """What a new wrapping makes needless: those by other versions of its root key.
 
     Args:
-        held: The data key, without the new wrapping.
+        closed: The data key, without the new wrapping.
         target: Who made it.
         current: What new wrappings get, by whom ever: they stay.
     """
     root = target.root_of(new.key_ref)
     return tuple(
         each
-        for each in held.owned_by(target)
+        for each in closed.owned_by(target)
         if each.key_ref not in current and target.root_of(each.key_ref) == root
     )
 

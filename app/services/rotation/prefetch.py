@@ -6,7 +6,7 @@ from app.crypto.data_key_cache import DataKeyCache
 from backends.data_key import DataKey
 from backends.errors import KeyProviderError
 from backends.keyring.keyring import Keyring
-from backends.keyring.rewrapping import HeldKey, Opened, open_many
+from backends.keyring.opening import ClosedKey, Opened
 
 
 class Prefetch:
@@ -16,14 +16,14 @@ class Prefetch:
         self._keyring = keyring
         self._cache = cache
 
-    def open(self, held: Sequence[HeldKey]) -> list[KeyProviderError | None]:
+    def open(self, keys: Sequence[ClosedKey]) -> list[KeyProviderError | None]:
         """Open data keys; for each, in order, why it does not open, or ``None``."""
-        opened = open_many(self._keyring, held)
-        return [self._keep(key, each) for key, each in zip(opened, held, strict=True)]
+        opened = self._keyring.unwrap_many(keys)
+        return [self._keep(each, key) for each, key in zip(opened, keys, strict=True)]
 
-    def _keep(self, opened: Opened, held: HeldKey) -> KeyProviderError | None:
+    def _keep(self, opened: Opened, key: ClosedKey) -> KeyProviderError | None:
         if not isinstance(opened, DataKey):
             return opened
-        self._cache.put(held.context, opened)
+        self._cache.put(key.context, opened)
         opened.wipe()
         return None

@@ -25,7 +25,7 @@ from app.services.rows.damaged_rows import damaged_rows
 from backends.context import KeyContext
 from backends.errors import KeyProviderError
 from backends.keyring.keyring import Keyring
-from backends.keyring.rewrapping import HeldKey
+from backends.keyring.opening import ClosedKey
 from backends.recovery.files import PrivateKeyFile, public_key_text
 from backends.recovery.keys import RecoveryPrivateKey
 
@@ -121,7 +121,7 @@ class Recovery:
             raise RecoveryRefused("The recovery key was made for another system data key.")
         wrappings = [to_wrapped_key(each.unverified) for each in stored.wrappings]
         try:
-            key = unwrap_recovered(private.key, HeldKey(context, filed.check, tuple(wrappings)))
+            key = unwrap_recovered(private.key, ClosedKey(context, filed.check, tuple(wrappings)))
         except KeyProviderError:
             raise RecoveryRefused(
                 "The system data key does not open with this recovery key."

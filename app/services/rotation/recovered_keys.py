@@ -9,16 +9,17 @@ from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.data_keys import DataKeyRow, DataKeyState
 from app.repository.base import Conflict, Database, UnitOfWork
 from app.services.keys.failure_reasons import FailureReason, failure_reason_of
-from app.services.keys.providers import wrapping_entries
+from app.services.keys.providers import wrapping_providers
 from app.services.keys.sweep import VerifiedDataKey
 from app.services.keys.system_key import OpenedSystemKey
 from app.services.keys.wrappings import new_wrapping, superseded, to_wrapping
 from app.services.rotation.new_wrappings import NewWrapping, store_all
 from backends.data_key import DataKey, verify_key
 from backends.errors import DecryptionError, KeyProviderError, UnknownKey
-from backends.keyring.bounded_provider import BoundedProvider
 from backends.keyring.keyring import Keyring
-from backends.keyring.rewrapping import HeldKey, proved, wrap_opened
+from backends.keyring.opening import ClosedKey
+from backends.keyring.proof import proved
+from backends.keyring.rewrapping import wrap_opened
 from backends.provider import KeyWrapper, WrappedKey
 from backends.recovery.keys import RecoveryPrivateKey
 
@@ -43,7 +44,7 @@ class Restoring:
     ) -> None:
         self._database = database
         self._keyring = keyring
-        self._targets = {ref: entry.member for ref, entry in wrapping_entries(keyring).items()}
+        self._targets = {ref: each.provider for ref, each in wrapping_providers(keyring).items()}
         self._opened = opened
         self._private = private
 
@@ -76,11 +77,11 @@ class Restoring:
         having = [
             (key, wrapped)
             for key in keys
-            for wrapped in key.held.wrappings
+            for wrapped in key.closed.wrappings
             if wrapped.key_ref == ref
         ]
-        held = [key.held for key, _ in having]
-        answers = proved(self._targets[ref], held, [wrapped for _, wrapped in having])
+        closed = [key.closed for key, _ in having]
+        answers = proved(self._targets[ref], closed, [wrapped for _, wrapped in having])
         opening = {
             key.record.id
             for (key, _), answer in zip(having, answers, strict=True)
@@ -97,12 +98,12 @@ class Restoring:
         try:
             for ref, each in lacking.items():
                 keys = [key for key in each if key.record.id in opened]
-                items = [(opened[key.record.id], key.held) for key in keys]
+                items = [(opened[key.record.id], key.closed) for key in keys]
                 target = self._targets[ref]
                 for key, answer in zip(keys, wrap_opened(target, items), strict=True):
                     if isinstance(answer, WrappedKey):
                         new.append(
-                            NewWrapping(key, answer, self._replaced(key.held, answer, target))
+                            NewWrapping(key, answer, self._replaced(key.closed, answer, target))
                         )
                     else:
                         failed.setdefault(key.record.id, failure_reason_of(answer))
@@ -125,21 +126,21 @@ class Restoring:
         failed: dict[str, FailureReason] = {}
         for key in keys:
             try:
-                opened[key.record.id] = unwrap_recovered(self._private, key.held)
+                opened[key.record.id] = unwrap_recovered(self._private, key.closed)
             except KeyProviderError as error:
                 failed[key.record.id] = failure_reason_of(error)
         return opened, failed
 
     def _replaced(
-        self, held: HeldKey, new: WrappedKey, target: BoundedProvider[KeyWrapper]
+        self, closed: ClosedKey, new: WrappedKey, target: KeyWrapper
     ) -> tuple[WrappedKey, ...]:
         """The dead one of the same name, and all others of what is taken for the same root key."""
-        dead = tuple(each for each in held.wrappings if each.key_ref == new.key_ref)
-        return dead + superseded(held, new, target.provider, {*self._targets, new.key_ref})
+        dead = tuple(each for each in closed.wrappings if each.key_ref == new.key_ref)
+        return dead + superseded(closed, new, target, {*self._targets, new.key_ref})
 
     def _store(self, work: UnitOfWork, new: NewWrapping) -> None:
         """Put the wrapping in the place of what was found there, unless that changed meanwhile."""
-        record, context = new.key.record, new.key.held.context
+        record, context = new.key.record, new.key.closed.context
         stored = work.data_keys.get(record.account_id, record.id)
         if stored is None or stored.record.unverified.check != record.check:
             return
@@ -151,7 +152,7 @@ class Restoring:
             work.wrappings.add(self._opened.guard(wrapping))
 
 
-def unwrap_recovered(private: RecoveryPrivateKey, held: HeldKey) -> DataKey:
+def unwrap_recovered(private: RecoveryPrivateKey, closed: ClosedKey) -> DataKey:
     """The data key, verified.
 
     Raises:
@@ -159,10 +160,10 @@ def unwrap_recovered(private: RecoveryPrivateKey, held: HeldKey) -> DataKey:
         UnknownKey: No wrapping is by the recovery key.
     """
     failure: KeyProviderError = UnknownKey("No wrapping is by this recovery key.")
-    for wrapped in held.wrappings:
+    for wrapped in closed.wrappings:
         try:
-            key = private.unwrap(wrapped, held.context)
-            verify_key(key, held.context, held.check)
+            key = private.unwrap(wrapped, closed.context)
+            verify_key(key, closed.context, closed.check)
         except UnknownKey:
             continue
         except DecryptionError as error:

@@ -163,7 +163,7 @@ class Reencrypt:
         size = min(OPENED_AT_ONCE, pace.most)
         for start in range(0, len(keys), size):
             batch = keys[start : start + size]
-            refusals = self._ahead.open([key.held for key in batch])
+            refusals = self._ahead.open([key.closed for key in batch])
             for key, refusal in zip(batch, refusals, strict=True):
                 yield key, self._replace(key.record, refusal, pace)
 

@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from app.domain.errors import DomainError
 from app.domain.operations.workers import Worker
 from app.repository.base import Database
-from app.services.keys.providers import Entry, wrapping_entries
+from app.services.keys.providers import wrapping_providers
 from app.services.keys.system_key import SystemKey
 from app.services.keys.usable import find_stranded, reliance
 from backends.errors import KeyProviderError
-from backends.keyring.keyring import Keyring
+from backends.keyring.keyring import Keyring, ListedProvider
 
 BATCH = 500
 LOOK_S = 0.25
@@ -51,13 +51,13 @@ class StillInUse(DomainError):
     """A listed provider gives the key_ref to new wrappings.
 
     Args:
-        entry: The provider.
+        listed: The provider.
     """
 
-    def __init__(self, entry: Entry) -> None:
-        change = "remove or replace it" if entry.role == "escrow" else "list another one before it"
+    def __init__(self, listed: ListedProvider) -> None:
+        change = "remove or replace it" if listed.role == "escrow" else "list another one before it"
         super().__init__(
-            entry.says(
+            listed.says(
                 f"new wrappings are made by this key. On every node {change}, or rotate the root "
                 "key; then run: strongroom keyring rewrap; only then retire this key"
             )
@@ -183,7 +183,7 @@ class Retire:
     def _refuse_if_in_use(self, key_ref: str) -> Iterable[str]:
         """What new wrappings get, which it is not."""
         self._keyring.statuses()  # until asked, a provider by an alias cannot tell what it owns
-        in_use = wrapping_entries(self._keyring)
+        in_use = wrapping_providers(self._keyring)
         if key_ref in in_use:
             raise StillInUse(in_use[key_ref])
         return in_use

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 
 from app.repository.base import Conflict, Database, UnitOfWork
 from app.services.keys.failure_reasons import FailureReason, failure_reason_of
-from app.services.keys.providers import Entry, wrapping_entries
+from app.services.keys.providers import wrapping_providers
 from app.services.keys.sweep import VerifiedDataKey, batches
 from app.services.keys.system_key import SystemKey
 from app.services.keys.wrappings import new_wrapping, superseded, to_wrapping
 from app.services.rotation.new_wrappings import NewWrapping, store_all
 from app.services.rotation.progress import Progress, RateLimiter, Report
-from backends.keyring.keyring import Keyring
-from backends.keyring.rewrapping import renew
+from backends.keyring.keyring import Keyring, ListedProvider
+from backends.keyring.rewrapping import rewrap
 from backends.provider import WrappedKey
 
 
@@ -41,7 +41,7 @@ class Rewrap:
             KeyUnavailable: The first provider or an escrow key cannot tell its current key_ref.
             KeyProviderConfigError: The root key that new wrappings would be made by was retired.
         """
-        targets = wrapping_entries(self._keyring)
+        targets = wrapping_providers(self._keyring)
         with self._database.reading() as repository:
             pace = RateLimiter(repository.data_keys.count(), rate, report)
         opened = self._system_key.opened()
@@ -58,7 +58,7 @@ class Rewrap:
 
     def _rewrap(
         self,
-        targets: dict[str, Entry],
+        targets: dict[str, ListedProvider],
         stale: dict[str, list[VerifiedDataKey]],
     ) -> Counter[FailureReason]:
         """Make and store what is missing; how many data keys still lack a wrapping, by why."""
@@ -66,11 +66,11 @@ class Rewrap:
         new: list[NewWrapping] = []
         failed: dict[str, FailureReason] = {}
         for ref, keys in stale.items():
-            target = targets[ref].member
-            answers = renew(self._keyring, target, [key.held for key in keys])
+            target = targets[ref].provider
+            answers = rewrap(self._keyring, target, [key.closed for key in keys])
             for key, answer in zip(keys, answers, strict=True):
                 if isinstance(answer, WrappedKey):
-                    older = superseded(key.held, answer, target.provider, targets)
+                    older = superseded(key.closed, answer, target, targets)
                     new.append(NewWrapping(key, answer, older))
                 else:
                     failed.setdefault(key.record.id, failure_reason_of(answer))
@@ -86,13 +86,13 @@ class Rewrap:
         opened = self._system_key.opened()
         try:
             work.wrappings.add(
-                opened.guard(new_wrapping(new.wrapped, new.key.held.context, self._keyring))
+                opened.guard(new_wrapping(new.wrapped, new.key.closed.context, self._keyring))
             )
         except Conflict:
             return
         for older in new.needless:
-            work.wrappings.remove(to_wrapping(older, new.key.held.context))
+            work.wrappings.remove(to_wrapping(older, new.key.closed.context))
 
 
 def _without(keys: Sequence[VerifiedDataKey], key_ref: str) -> list[VerifiedDataKey]:
-    return [key for key in keys if all(each.key_ref != key_ref for each in key.held.wrappings)]
+    return [key for key in keys if all(each.key_ref != key_ref for each in key.closed.wrappings)]

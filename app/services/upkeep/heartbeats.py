@@ -113,7 +113,8 @@ class Heartbeats:
     def _ask_providers(self) -> None:
         with suppress(KeyProviderError, DomainError):
             self._system_key.open_by_all()
-        statuses = [member.status() for role, member in self._keyring.members() if role != "escrow"]
+        listed = self._keyring.listed
+        statuses = [each.provider.status() for each in listed if each.role != "escrow"]
         self._key_refs = tuple(each.key_ref for each in statuses if each.key_ref is not None)
 
     def _row(self, generation: int) -> Worker:

@@ -4,7 +4,6 @@ import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import ClassVar
 
 import pytest
 
@@ -61,7 +60,7 @@ class Scripted(LocalFernet):
 class Held(LocalFernet):
     """A remote provider that answers only when the test lets it."""
 
-    remote: ClassVar[bool] = True
+    remote = True
 
     def __init__(self) -> None:
         super().__init__([os.urandom(32)])

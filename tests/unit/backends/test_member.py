@@ -12,7 +12,7 @@ from backends.calls.request_deadline import request_deadline
 from backends.context import KeyContext
 from backends.data_key import DataKey
 from backends.errors import KeyAccessDenied, KeyUnavailable
-from backends.keyring.bounded_provider import BoundedProvider
+from backends.keyring.bounded_provider import BoundedWrapper
 from backends.provider import KeyWrapper, ProviderStatus, WrappedKey
 
 CONTEXT = KeyContext("dep", "acct", "dk")
@@ -58,8 +58,8 @@ def wrapper() -> RemoteWrapper:
 
 
 @pytest.fixture
-def member(wrapper: RemoteWrapper, clock: Clock) -> Iterator[BoundedProvider[RemoteWrapper]]:
-    member = BoundedProvider(wrapper, concurrency=2, clock=clock)
+def member(wrapper: RemoteWrapper, clock: Clock) -> Iterator[BoundedWrapper]:
+    member = BoundedWrapper(wrapper, concurrency=2, clock=clock)
     yield member
     member.close()
 
@@ -77,8 +77,8 @@ def void(_: object) -> None:
     return None
 
 
-def wrap(member: BoundedProvider[RemoteWrapper]) -> WrappedKey:
-    return member.call(lambda: member.provider.wrap(DataKey.random(), CONTEXT))
+def wrap(member: BoundedWrapper) -> WrappedKey:
+    return member.wrap(DataKey.random(), CONTEXT)
 
 
 def refuse(error: Exception) -> Callable[[], None]:
@@ -89,20 +89,23 @@ def refuse(error: Exception) -> Callable[[], None]:
 
 
 def test_a_call_that_hangs_is_given_up_at_the_deadline(
-    member: BoundedProvider[RemoteWrapper], hang: threading.Event
+    member: BoundedWrapper, hang: threading.Event
 ) -> None:
     with request_deadline(0.05), pytest.raises(KeyUnavailable, match="in time"):
         wrap(member)
 
 
 def test_a_call_that_hangs_keeps_no_process_from_ending(
-    member: BoundedProvider[RemoteWrapper],
+    member: BoundedWrapper, wrapper: RemoteWrapper
 ) -> None:
-    assert member.call(lambda: threading.current_thread().daemon)
+    threads: list[threading.Thread] = []
+    wrapper.answer = lambda: threads.append(threading.current_thread())
+    wrap(member)
+    assert [each.daemon for each in threads] == [True]
 
 
 def test_past_the_deadline_the_provider_is_not_asked(
-    member: BoundedProvider[RemoteWrapper], wrapper: RemoteWrapper
+    member: BoundedWrapper, wrapper: RemoteWrapper
 ) -> None:
     wrapper.answer = refuse(AssertionError("asked"))
 
@@ -111,7 +114,7 @@ def test_past_the_deadline_the_provider_is_not_asked(
 
 
 def test_hanging_calls_never_take_more_threads_than_allowed(
-    member: BoundedProvider[RemoteWrapper], hang: threading.Event
+    member: BoundedWrapper, hang: threading.Event
 ) -> None:
     for _ in range(2):
         with request_deadline(0.05), pytest.raises(KeyUnavailable, match="in time"):
@@ -133,7 +136,7 @@ def eager_threads() -> Iterator[None]:
 @pytest.mark.usefixtures("eager_threads")
 def test_a_call_that_follows_another_never_finds_its_thread_taken(wrapper: RemoteWrapper) -> None:
     with (
-        closing(BoundedProvider(wrapper, concurrency=8)) as member,
+        closing(BoundedWrapper(wrapper, concurrency=8)) as member,
         ThreadPoolExecutor(8) as callers,
     ):
 
@@ -144,7 +147,7 @@ def test_a_call_that_follows_another_never_finds_its_thread_taken(wrapper: Remot
 
 
 def test_health_is_told_while_every_thread_is_busy(
-    member: BoundedProvider[RemoteWrapper], hang: threading.Event
+    member: BoundedWrapper, hang: threading.Event
 ) -> None:
     for _ in range(2):
         with request_deadline(0.05), pytest.raises(KeyUnavailable, match="in time"):
@@ -154,7 +157,7 @@ def test_health_is_told_while_every_thread_is_busy(
 
 
 def test_an_outage_is_answered_at_once_without_asking_again(
-    member: BoundedProvider[RemoteWrapper], wrapper: RemoteWrapper
+    member: BoundedWrapper, wrapper: RemoteWrapper
 ) -> None:
     wrapper.answer = refuse(KeyUnavailable("down"))
     for _ in range(3):
@@ -166,7 +169,7 @@ def test_an_outage_is_answered_at_once_without_asking_again(
 
 
 def test_a_refusal_is_an_answer_and_no_outage(
-    member: BoundedProvider[RemoteWrapper], wrapper: RemoteWrapper
+    member: BoundedWrapper, wrapper: RemoteWrapper
 ) -> None:
     wrapper.answer = refuse(KeyAccessDenied("denied"))
     for _ in range(4):
@@ -175,7 +178,7 @@ def test_a_refusal_is_an_answer_and_no_outage(
 
 
 def test_after_an_outage_it_serves_again_by_itself(
-    member: BoundedProvider[RemoteWrapper], wrapper: RemoteWrapper, clock: Clock
+    member: BoundedWrapper, wrapper: RemoteWrapper, clock: Clock
 ) -> None:
     wrapper.answer = refuse(KeyUnavailable("down"))
     for _ in range(3):
@@ -190,7 +193,7 @@ def test_after_an_outage_it_serves_again_by_itself(
 
 @pytest.mark.parametrize(("healthy", "seconds"), [(True, 20.0), (False, 3.0)])
 def test_health_is_remembered_for_a_while(
-    member: BoundedProvider[RemoteWrapper],
+    member: BoundedWrapper,
     wrapper: RemoteWrapper,
     clock: Clock,
     healthy: bool,
@@ -209,7 +212,7 @@ def test_health_is_remembered_for_a_while(
 
 @pytest.fixture
 def asking(
-    member: BoundedProvider[RemoteWrapper], wrapper: RemoteWrapper
+    member: BoundedWrapper, wrapper: RemoteWrapper
 ) -> Iterator[Callable[[], AbstractContextManager[None]]]:
     """Has another thread ask for the health, with no answer before the block ends."""
     asked, released = threading.Event(), threading.Event()
@@ -233,7 +236,7 @@ def asking(
 
 
 def test_who_asks_for_health_while_it_is_asked_for_gets_the_answer_of_before(
-    member: BoundedProvider[RemoteWrapper],
+    member: BoundedWrapper,
     clock: Clock,
     asking: Callable[[], AbstractContextManager[None]],
 ) -> None:
@@ -245,7 +248,7 @@ def test_who_asks_for_health_while_it_is_asked_for_gets_the_answer_of_before(
 
 
 def test_who_asks_for_health_before_there_is_an_answer_is_told_so(
-    member: BoundedProvider[RemoteWrapper], asking: Callable[[], AbstractContextManager[None]]
+    member: BoundedWrapper, asking: Callable[[], AbstractContextManager[None]]
 ) -> None:
     with asking():
         assert "not yet" in member.status().detail

@@ -17,9 +17,11 @@ from backends.errors import (
     KeyUnavailable,
     UnknownKey,
 )
-from backends.keyring import rewrapping as renewal
+from backends.keyring import bounded_provider
 from backends.keyring.keyring import Keyring
-from backends.keyring.rewrapping import HeldKey, Renewed, open_many, renew
+from backends.keyring.opening import ClosedKey
+from backends.keyring.proof import Wrapped
+from backends.keyring.rewrapping import rewrap
 from backends.local_fernet import LocalFernet
 from backends.provider import KeyItems, WrappedItems, WrappedKey, or_error
 
@@ -77,29 +79,29 @@ def new() -> Batching:
     return Batching()
 
 
-def hold(number: int, *owners: Batching) -> HeldKey:
+def closed(number: int, *owners: Batching) -> ClosedKey:
     """A data key that each of these has wrapped."""
     context, key = KeyContext("dep_1", "acc_1", f"dk_{number}"), DataKey.random()
     wrappings = tuple(owner.wrap(key, context) for owner in owners)
-    return HeldKey(context, key_check(key, context), wrappings)
+    return ClosedKey(context, key_check(key, context), wrappings)
 
 
-def damaged(held: HeldKey) -> HeldKey:
+def damaged(keys: ClosedKey) -> ClosedKey:
     """The data key whose first wrapping was tampered with."""
-    first, *others = held.wrappings
-    return replace(held, wrappings=(replace(first, blob=first.blob[::-1]), *others))
+    first, *others = keys.wrappings
+    return replace(keys, wrappings=(replace(first, blob=first.blob[::-1]), *others))
 
 
-def moved(held: Sequence[HeldKey], new: Batching, *others: Batching) -> list[Renewed]:
+def moved(keys: Sequence[ClosedKey], new: Batching, *others: Batching) -> list[Wrapped]:
     keyring = Keyring([new, *others])
-    return renew(keyring, keyring.targets[0], held)
+    return rewrap(keyring, keyring.targets[0], keys)
 
 
 def test_a_batch_is_opened_wrapped_and_proved_with_a_call_each(
     old: Batching, new: Batching
 ) -> None:
-    held = [hold(number, old) for number in range(5)]
-    answers = moved(held, new, old)
+    keys = [closed(number, old) for number in range(5)]
+    answers = moved(keys, new, old)
     assert [type(each) for each in answers] == [WrappedKey] * 5
     assert (old.asked, new.asked) == ([("unwrap", 5)], [("wrap", 5), ("unwrap", 5)])
 
@@ -107,55 +109,55 @@ def test_a_batch_is_opened_wrapped_and_proved_with_a_call_each(
 def test_each_provider_opens_those_for_which_it_comes_first(
     old: Batching, older: Batching, new: Batching
 ) -> None:
-    held = [hold(1, old), hold(2, older), hold(3, older, old), hold(4, older)]
-    answers = moved(held, new, old, older)
+    keys = [closed(1, old), closed(2, older), closed(3, older, old), closed(4, older)]
+    answers = moved(keys, new, old, older)
     assert [type(each) for each in answers] == [WrappedKey] * 4
     assert (old.asked, older.asked) == ([("unwrap", 2)], [("unwrap", 2)])
 
 
 def test_every_new_wrapping_opens_to_its_own_data_key(old: Batching, new: Batching) -> None:
-    held = [hold(number, old) for number in range(3)]
-    for each, answer in zip(held, moved(held, new, old), strict=True):
+    keys = [closed(number, old) for number in range(3)]
+    for each, answer in zip(keys, moved(keys, new, old), strict=True):
         assert isinstance(answer, WrappedKey)
         assert key_check(new.unwrap(answer, each.context), each.context) == each.check
 
 
 def test_one_that_was_tampered_with_fails_alone(old: Batching, new: Batching) -> None:
-    answers = moved([hold(1, old), damaged(hold(2, old)), hold(3, old)], new, old)
+    answers = moved([closed(1, old), damaged(closed(2, old)), closed(3, old)], new, old)
     assert [type(each) for each in answers] == [WrappedKey, DecryptionError, WrappedKey]
 
 
 def test_one_that_nobody_owns_fails_alone(old: Batching, older: Batching, new: Batching) -> None:
-    answers = moved([hold(1, old), hold(2, older), hold(3, old)], new, old)
+    answers = moved([closed(1, old), closed(2, older), closed(3, old)], new, old)
     assert [type(each) for each in answers] == [WrappedKey, UnknownKey, WrappedKey]
 
 
 def test_one_that_holds_another_key_than_its_check_tells_fails_alone(
     old: Batching, new: Batching
 ) -> None:
-    swapped = replace(hold(2, old), check=hold(3, old).check)
-    answers = moved([hold(1, old), swapped], new, old)
+    swapped = replace(closed(2, old), check=closed(3, old).check)
+    answers = moved([closed(1, old), swapped], new, old)
     assert [type(each) for each in answers] == [WrappedKey, DecryptionError]
 
 
 def test_tampering_is_not_passed_over_where_another_wrapping_opens(
     old: Batching, older: Batching, new: Batching
 ) -> None:
-    answers = moved([damaged(hold(1, old, older))], new, old, older)
+    answers = moved([damaged(closed(1, old, older))], new, old, older)
     assert [type(each) for each in answers] == [DecryptionError]
 
 
 def test_what_the_first_owner_cannot_open_now_is_opened_by_the_next(
     old: Batching, older: Batching, new: Batching
 ) -> None:
-    held = [hold(number, old, older) for number in range(3)]
+    keys = [closed(number, old, older) for number in range(3)]
     old.down = KeyUnavailable("The provider is down.")
-    answers = moved(held, new, old, older)
+    answers = moved(keys, new, old, older)
     assert [type(each) for each in answers] == [WrappedKey] * 3
 
 
 def test_the_data_keys_are_wiped_afterwards(old: Batching, new: Batching) -> None:
-    moved([hold(number, old) for number in range(3)], new, old)
+    moved([closed(number, old) for number in range(3)], new, old)
     assert new.seen == [DataKey(bytes(32))] * 3
 
 
@@ -167,18 +169,18 @@ def test_the_data_keys_are_wiped_afterwards(old: Batching, new: Batching) -> Non
 def test_a_key_that_its_own_provider_may_not_rewrap_now_is_not_shown_instead(
     old: Batching, new: Batching, refusal: KeyProviderError
 ) -> None:
-    held = [hold(number, new, old) for number in range(3)]
+    keys = [closed(number, new, old) for number in range(3)]
     new.refusals = [refusal] * 3
-    assert moved(held, new, old) == [refusal] * 3
+    assert moved(keys, new, old) == [refusal] * 3
     assert (new.asked, old.asked) == ([("rewrap", 3)], [])
 
 
 def test_a_key_that_its_own_provider_cannot_rewrap_is_opened_and_wrapped_anew(
     old: Batching, new: Batching
 ) -> None:
-    held = [hold(number, new, old) for number in range(3)]
+    keys = [closed(number, new, old) for number in range(3)]
     new.refusals = [KeyDisabled("That version is switched off.")]
-    answers = moved(held, new, old)
+    answers = moved(keys, new, old)
     assert [type(each) for each in answers] == [WrappedKey] * 3
     assert new.asked == [("rewrap", 3), ("unwrap", 1), ("wrap", 1), ("unwrap", 3)]
 
@@ -187,7 +189,7 @@ def test_a_key_that_its_own_provider_cannot_rewrap_is_opened_and_wrapped_anew(
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long was waited, which takes no time."""
     slept: list[float] = []
-    monkeypatch.setattr(renewal, "sleep", slept.append)
+    monkeypatch.setattr(bounded_provider, "sleep", slept.append)
     return slept
 
 
@@ -199,7 +201,7 @@ def test_what_was_throttled_is_asked_for_again_after_pauses_that_grow(
     new: Batching, pauses: list[float]
 ) -> None:
     new.refusals = [throttling()] * (3 + 3 + 2)
-    answers = moved([hold(number, new) for number in range(3)], new)
+    answers = moved([closed(number, new) for number in range(3)], new)
     assert [type(each) for each in answers] == [WrappedKey] * 3
     assert new.asked == [("rewrap", 3), ("rewrap", 3), ("rewrap", 3), ("rewrap", 2), ("unwrap", 3)]
     assert pauses == [1, 2, 4]
@@ -209,26 +211,26 @@ def test_a_provider_is_left_alone_for_as_long_as_it_asks_for(
     new: Batching, pauses: list[float]
 ) -> None:
     new.refusals = [throttling(3), throttling(30)]
-    moved([hold(number, new) for number in range(2)], new)
+    moved([closed(number, new) for number in range(2)], new)
     assert pauses == [30]
 
 
 def test_what_stays_throttled_is_given_up(new: Batching, pauses: list[float]) -> None:
     new.refusals = [throttling()] * 50
-    answers = moved([hold(1, new)], new)
+    answers = moved([closed(1, new)], new)
     assert [type(each) for each in answers] == [KeyUnavailable]
     assert pauses == [1, 2, 4, 8, 16]
 
 
 def test_a_provider_that_is_down_is_not_waited_for(new: Batching, pauses: list[float]) -> None:
     new.refusals = [KeyUnavailable("It is down.")]
-    moved([hold(1, new)], new)
+    moved([closed(1, new)], new)
     assert pauses == []
 
 
 def test_who_denies_is_asked_once_for_a_whole_batch(old: Batching, older: Batching) -> None:
     old.down = older.down = KeyAccessDenied("It is denied.")
-    opened = open_many(Keyring([old, older]), [hold(number, old, older) for number in range(9)])
+    opened = Keyring([old, older]).unwrap_many([closed(number, old, older) for number in range(9)])
     assert [type(each) for each in opened] == [KeyAccessDenied] * 9
     assert (old.asked, older.asked) == ([("unwrap", 9)], [("unwrap", 9)])
 
@@ -248,16 +250,16 @@ def test_many_are_opened_just_as_each_of_them_is(
     old, shared = Batching(master_key), Batching(master_key)  # each opens what the other wrapped
     listed = [old, shared, older]
     owners = [(), (old,), (older,), (new,), (old, older), (older, new)]
-    held = [hold(number, *each) for number, each in enumerate(owners)]
-    held += [damaged(each) for each in held if each.wrappings]
-    held += [replace(each, check=bytes(32)) for each in held]
+    keys = [closed(number, *each) for number, each in enumerate(owners)]
+    keys += [damaged(each) for each in keys if each.wrappings]
+    keys += [replace(each, check=bytes(32)) for each in keys]
     old.down, older.down = first_down, second_down
     for shared.down in DOWN:
         expected = [
             or_error(partial(Keyring(listed).unwrap, each.wrappings, each.context, each.check))
-            for each in held
+            for each in keys
         ]
-        opened = open_many(Keyring(listed), held)
+        opened = Keyring(listed).unwrap_many(keys)
         assert [(type(each), str(each)) for each in opened] == [
             (type(each), str(each)) for each in expected
         ]

@@ -3,7 +3,6 @@
 import base64
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
 
 from backends.context import KeyContext
 from backends.data_key import DataKey
@@ -59,4 +58,4 @@ class Scripted(LocalFernet):
 class Remote(Scripted):
     """The same behind a network: called in threads of its own, and given up when it hangs."""
 
-    remote: ClassVar[bool] = True
+    remote = True

@@ -73,4 +73,4 @@ def test_what_is_no_request_waits_for_a_slow_login(
     login = f"{vault.app_role(auth_mount=mount)}&auth_mount={mount}"
     provider = vault.provider(login, host=proxy.host)
     with proxy.failing(late, times=1):
-        BoundedProvider(provider, concurrency=4).call(lambda: provider.generate(CONTEXT))
+        BoundedProvider(provider, concurrency=4).generate(CONTEXT)

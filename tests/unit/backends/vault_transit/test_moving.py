@@ -5,7 +5,8 @@ from collections import Counter
 
 from backends.data_key import DataKey, key_check
 from backends.keyring.keyring import Keyring
-from backends.keyring.rewrapping import HeldKey, renew
+from backends.keyring.opening import ClosedKey
+from backends.keyring.rewrapping import rewrap
 from backends.local_fernet import LocalFernet
 from backends.provider import KeyProvider, WrappedKey
 from backends.vault_transit.provider import LARGEST_BATCH, VaultTransit
@@ -18,8 +19,8 @@ KEY = DataKey.random()
 def move(wrapped: WrappedKey, new: KeyProvider, old: KeyProvider) -> None:
     """Give as many data keys as fill the batches a wrapping by another provider."""
     keyring = Keyring([new, old])
-    held = HeldKey(CONTEXT, key_check(KEY, CONTEXT), (wrapped,))
-    answers = renew(keyring, keyring.targets[0], [held] * (BATCHES * LARGEST_BATCH))
+    closed = ClosedKey(CONTEXT, key_check(KEY, CONTEXT), (wrapped,))
+    answers = rewrap(keyring, keyring.targets[0], [closed] * (BATCHES * LARGEST_BATCH))
     assert {type(answer) for answer in answers} == {WrappedKey}
 
 
