@@ -90,7 +90,7 @@ def build(
         files=settings.files,
     )
     database = database or connect(settings.database_url)
-    steady, age = SteadyClock(wall, boot), AgeClock(boot, lambda: wall() / 1000)
+    steady, age = SteadyClock(wall, boot), AgeClock(boot, wall)
     clock = steady.now_ms
     rules = SecretRules(NamePolicy(settings.name_policy), settings.max_value_bytes)
     life_s = settings.data_key_cache_seconds
@@ -107,16 +107,13 @@ def build(
     retries = Idempotency(database, system_key, steady)
     max_age_ms = settings.data_key_max_age_days * 24 * 60 * 60 * 1000
 
-    def age_ms() -> int:
-        return round(age() * 1000)
-
     data_keys = DataKeys(
         database,
         keyring,
         cache,
         system_key,
         steady,
-        age_ms=age_ms,
+        age_ms=age.ms,
         max_age_ms=max_age_ms,
     )
     ahead = Prefetch(keyring, cache)
@@ -151,7 +148,7 @@ def build(
         api_keys=ApiKeys(database, system_key, retries, clock, limits),
         accounts=Accounts(database, system_key, clock),
         injections=Injections(database, system_key, retries, clock, limits, retention),
-        redemption=Redemption(database, data_keys, system_key, clock, SealedSecretCache(age_ms)),
+        redemption=Redemption(database, data_keys, system_key, clock, SealedSecretCache(age.ms)),
         keyring_status=KeyringStatus(database, keyring),
         rewrap=Rewrap(database, keyring, system_key),
         reencrypt=Reencrypt(database, data_keys, ahead, system_key, clock),

@@ -1,4 +1,4 @@
-"""Counts how old something that this process remembers is, however its clocks are set.
+"""Counts the age of what this process remembers, however its clocks are set.
 
 No clock of the system suffices alone. ``time.monotonic`` stands still while the machine sleeps.
 ``CLOCK_BOOTTIME`` does not, but it stands still while a hypervisor keeps the machine paused. The
@@ -23,6 +23,10 @@ boot_seconds: Seconds = partial(time.clock_gettime, _BOOT_CLOCK)
 """Seconds since boot, sleep included where the system counts it; never goes back."""
 
 
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 class AgeClock:
     """Seconds that never go back, and pass at least as fast as either clock says.
 
@@ -30,23 +34,31 @@ class AgeClock:
 
     Args:
         boot: Seconds since boot.
-        wall: Seconds by the wall clock.
+        wall_ms: The wall clock, in Unix milliseconds.
     """
 
-    def __init__(self, boot: Seconds = boot_seconds, wall: Seconds = time.time) -> None:
+    def __init__(
+        self,
+        boot: Seconds = boot_seconds,
+        wall_ms: Callable[[], int] = _wall_ms,
+    ) -> None:
         self._boot = boot
-        self._wall = wall
-        self._state = (wall() - boot(), 0.0)
+        self._wall_ms = wall_ms
+        self._state = (wall_ms() / 1000 - boot(), 0.0)
 
     def __call__(self) -> float:
-        """Now, from an arbitrary start."""
+        """Now, in seconds from an arbitrary start."""
         boot = self._boot()
         offset, skipped = self._state
-        step = self._wall() - boot - offset
+        step = self._wall_ms() / 1000 - boot - offset
         if abs(step) > _SLEW_SECONDS:
             skipped += max(step, 0.0)
             self._state = (offset + step, skipped)
         return boot + skipped
+
+    def ms(self) -> int:
+        """The same in milliseconds."""
+        return round(self() * 1000)
 
 
 age_seconds = AgeClock()

@@ -100,7 +100,7 @@ class LocalFernet(KeyProvider):
     def __init__(self, master_keys: Sequence[bytes], file: KeyFile | None = None) -> None:
         self._masters = {_key_ref(master): master for master in master_keys}
         self._current = _key_ref(master_keys[0])
-        self._left: frozenset[str] = frozenset()
+        self._dropped: frozenset[str] = frozenset()
         self._file = file
 
     def wrap(self, key: DataKey, context: KeyContext) -> WrappedKey:
@@ -118,20 +118,19 @@ class LocalFernet(KeyProvider):
 
     def owns(self, key_ref: str) -> bool:
         """Whether the file held the key with this fingerprint at the start."""
-        return key_ref in self._masters or key_ref in self._left
+        return key_ref in self._masters or key_ref in self._dropped
 
     def refresh(self) -> None:
         """Drop the keys that left the file, and take back those that returned to it."""
         found = None if self._file is None else self._file.read_if_changed()
         if found is None:
             return
-        known = self._left | self._masters.keys()
+        known = self._dropped | self._masters.keys()
         by_ref = {_key_ref(master): master for master in found}
-        kept = {ref: by_ref[ref] for ref in by_ref if ref in known}
-        self._left = frozenset(
-            known - kept.keys()
-        )  # first, or another thread would not find these as owned
-        self._masters = kept
+        masters = {ref: by_ref[ref] for ref in by_ref if ref in known}
+        # First, or another thread would not find these as owned.
+        self._dropped = frozenset(known - masters.keys())
+        self._masters = masters
 
     def unwrap(self, wrapped: WrappedKey, context: KeyContext) -> DataKey:
         """Open with the key that the wrapping names."""
@@ -143,8 +142,9 @@ class LocalFernet(KeyProvider):
             raise DecryptionError from None
 
     def _fernet(self, key_ref: str, context: KeyContext) -> Fernet:
-        derived = _derive(self._master(key_ref), _WRAP_LABEL + context.to_bytes(), 32)
-        return Fernet(base64.urlsafe_b64encode(derived))
+        master = self._master(key_ref)
+        derived = HKDF(SHA256(), 32, salt=None, info=_WRAP_LABEL + context.to_bytes())
+        return Fernet(base64.urlsafe_b64encode(derived.derive(master)))
 
     def _master(self, key_ref: str) -> bytes:
         """The key with this fingerprint, if the file holds it still."""
@@ -182,9 +182,5 @@ def _master_keys(content: bytes) -> list[bytes]:
 
 
 def _key_ref(master: bytes) -> str:
-    fingerprint = _derive(master, _FINGERPRINT_LABEL, _FINGERPRINT_BYTES)
-    return f"local-fernet:{fingerprint.hex()}"
-
-
-def _derive(master: bytes, info: bytes, length: int) -> bytes:
-    return HKDF(SHA256(), length, salt=None, info=info).derive(master)
+    fingerprint = HKDF(SHA256(), _FINGERPRINT_BYTES, salt=None, info=_FINGERPRINT_LABEL)
+    return f"local-fernet:{fingerprint.derive(master).hex()}"

@@ -135,7 +135,7 @@ class DataKeyCache:
 
     def _open(self, context: KeyContext, check: bytes, load: Callable[[], DataKey]) -> OpenedKey:
         while True:
-            with self._lock:
+            with self._lock, self._keys.timer:  # which reads the clock once
                 self._keys.expire()
                 entry = self._keys.get(context)
                 if entry is not None:

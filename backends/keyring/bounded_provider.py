@@ -157,11 +157,10 @@ class BoundedWrapper(KeyWrapper):
         """The answers of a batch; throttled items are asked for again, after growing pauses."""
         answers = self._call_once(ask, items)
         for pause in THROTTLED_PAUSES:
-            throttled = {
-                place: answer.retry_after
-                for place, answer in enumerate(answers)
-                if isinstance(answer, KeyUnavailable) and answer.throttled
-            }
+            throttled: dict[int, int] = {}
+            for place, answer in enumerate(answers):
+                if isinstance(answer, KeyUnavailable) and answer.throttled:
+                    throttled[place] = answer.retry_after
             if not throttled:
                 break
             sleep(max(pause, *throttled.values()))

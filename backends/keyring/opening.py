@@ -90,7 +90,10 @@ def owners_of(
     for provider in providers:
         for wrapped in [each for each in remaining if provider.owns(each.key_ref)]:
             remaining.remove(wrapped)
-            yield wrapped, tuple(each for each in providers if each.owns(wrapped.key_ref))
+            yield (
+                wrapped,
+                tuple(each for each in providers if each is provider or each.owns(wrapped.key_ref)),
+            )
 
 
 @dataclass(frozen=True, slots=True)

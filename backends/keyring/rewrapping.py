@@ -8,6 +8,7 @@ key is shown because the right to rewrap it is missing.
 
 from collections.abc import Sequence
 
+from backends.context import KeyContext
 from backends.data_key import DataKey
 from backends.errors import KeyAccessDenied, KeyUnavailable, UnknownKey
 from backends.keyring.keyring import Keyring
@@ -38,12 +39,19 @@ def wrap_opened(target: KeyWrapper, opened: Sequence[tuple[DataKey, ClosedKey]])
 def _rewrap_own(target: KeyWrapper, keys: Sequence[ClosedKey]) -> list[Wrapped]:
     foreign = UnknownKey("The provider did not wrap this data key.")
     new: list[Wrapped] = [foreign] * len(keys)
-    if isinstance(target, KeyProvider):
-        owned = {place: key.owned_by(target) for place, key in enumerate(keys)}
-        places = [place for place, own in owned.items() if own]
-        items = [(owned[place][0], keys[place].context) for place in places]
-        for place, each in zip(places, target.rewrap_many(items), strict=True):
-            new[place] = each
+    if not isinstance(target, KeyProvider):
+        return new
+    owned = {
+        ref for ref in {each.key_ref for key in keys for each in key.wrappings} if target.owns(ref)
+    }
+    items: dict[int, tuple[WrappedKey, KeyContext]] = {}
+    for place, key in enumerate(keys):
+        for wrapped in key.wrappings:
+            if wrapped.key_ref in owned:
+                items.setdefault(place, (wrapped, key.context))
+    answers = target.rewrap_many([*items.values()])
+    for place, each in zip(items, answers, strict=True):
+        new[place] = each
     return new
 
 

@@ -155,7 +155,8 @@ class DataKeys:
             created_at_ms=self._clock.now_ms(),
         )
         wrappings = tuple(
-            opened.guard(new_wrapping(each, context, self._keyring)) for each in wrapped
+            opened.guard(new_wrapping(each, context, self._keyring.root_of(each.key_ref)))
+            for each in wrapped
         )
         return key, StoredDataKey(opened.guard(record), wrappings)
 

@@ -71,7 +71,11 @@ class OpenedSystemKey:
     def __init__(self, context: KeyContext, key: DataKey) -> None:
         self.context = context
         self.key = key
-        self._macs = {purpose: HMAC(self._derive(purpose), SHA256()) for purpose in Purpose}
+        owner = context.to_bytes()
+        self._macs = {
+            purpose: HMAC(derive(key, f"strongroom/v1/mac/{purpose}|".encode(), owner), SHA256())
+            for purpose in Purpose
+        }
         self._verified = Memo[Guarded[Guardable], Guardable](_REMEMBERED_BYTES, _size)
 
     @property
@@ -141,10 +145,6 @@ class OpenedSystemKey:
         except UnknownLayout:
             return False
         return self.matches(Purpose.ROW, covered, mac.tag[1:])
-
-    def _derive(self, purpose: Purpose) -> bytes:
-        label = f"strongroom/v1/mac/{purpose}|".encode()
-        return derive(self.key, label, self.context.to_bytes())
 
 
 def _size(_: Guarded[Guardable], row: Guardable) -> int:
@@ -310,7 +310,7 @@ class SystemKey:
         return opened, failure
 
     def _recognise(self, opened: OpenedSystemKey) -> None:
-        if self._fingerprint not in {None, opened.fingerprint.text}:
+        if self._fingerprint is not None and self._fingerprint != opened.fingerprint.text:
             raise KeyProviderConfigError(f"{_FINGERPRINT}: the database holds another system key.")
 
     def _prove_or_refuse(self, opened: OpenedSystemKey) -> None:
@@ -362,7 +362,10 @@ class SystemKey:
             check=key_check(key, context),
             created_at_ms=self._clock(),
         )
-        wrappings = [opened.guard(new_wrapping(each, context, self._keyring)) for each in wrapped]
+        wrappings = [
+            opened.guard(new_wrapping(each, context, self._keyring.root_of(each.key_ref)))
+            for each in wrapped
+        ]
         try:
             with suppress(Conflict), refusing_retired_keys(), self._database.writing() as work:
                 work.deployment.add(deployment_id)

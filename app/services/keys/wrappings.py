@@ -1,16 +1,16 @@
 """Wrappings between the database's words and the providers'."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
 from app.domain.data_keys import Wrapping
 from app.repository.base import Fenced
 from backends.context import KeyContext
-from backends.errors import KeyProviderConfigError
+from backends.errors import KeyProviderConfigError, KeyProviderError
 from backends.keyring.keyring import Keyring
 from backends.keyring.opening import ClosedKey
-from backends.provider import KeyWrapper, WrappedKey
+from backends.provider import WrappedKey
 
 
 def to_wrapped_key(wrapping: Wrapping) -> WrappedKey:
@@ -29,26 +29,34 @@ def to_wrapping(wrapped: WrappedKey, context: KeyContext) -> Wrapping:
     )
 
 
-def new_wrapping(wrapped: WrappedKey, context: KeyContext, keyring: Keyring) -> Wrapping:
-    """What the database stores, with all that a fence may be filed under."""
-    return replace(to_wrapping(wrapped, context), root=keyring.root_of(wrapped.key_ref))
+def new_wrapping(wrapped: WrappedKey, context: KeyContext, root: str) -> Wrapping:
+    """The row of a new wrapping, with the name of its root key, which fences may name."""
+    return replace(to_wrapping(wrapped, context), root=root)
+
+
+def roots_of(
+    keyring: Keyring, keys: Iterable[ClosedKey], new: Iterable[WrappedKey | KeyProviderError]
+) -> dict[str, str]:
+    """The name of the root key of each key_ref among old and new wrappings of a batch."""
+    key_refs = {each.key_ref for key in keys for each in key.wrappings}
+    key_refs |= {each.key_ref for each in new if isinstance(each, WrappedKey)}
+    return {key_ref: keyring.root_of(key_ref) for key_ref in key_refs}
 
 
 def superseded(
-    closed: ClosedKey, new: WrappedKey, target: KeyWrapper, current: Collection[str]
+    closed: ClosedKey, new: WrappedKey, roots: Mapping[str, str], current: Collection[str]
 ) -> tuple[WrappedKey, ...]:
-    """What a new wrapping makes needless: those by other versions of its root key.
+    """The wrappings that a new one makes needless: those by other versions of its root key.
 
     Args:
         closed: The data key, without the new wrapping.
-        target: Who made it.
-        current: What new wrappings get, by whom ever: they stay.
+        roots: The name of the root key of each key_ref.
+        current: The key_refs that new wrappings get from any provider: these stay.
     """
-    root = target.root_of(new.key_ref)
     return tuple(
         each
-        for each in closed.owned_by(target)
-        if each.key_ref not in current and target.root_of(each.key_ref) == root
+        for each in closed.wrappings
+        if each.key_ref not in current and roots[each.key_ref] == roots[new.key_ref]
     )
 
 

@@ -13,10 +13,16 @@ from backends.provider import WrappedKey
 
 @dataclass(frozen=True, slots=True)
 class NewWrapping:
-    """A new wrapping of a data key, and those that it makes needless."""
+    """A new wrapping of a data key.
+
+    Attributes:
+        root: The name of its root key.
+        needless: The wrappings that it replaces.
+    """
 
     key: VerifiedDataKey
     wrapped: WrappedKey
+    root: str
     needless: tuple[WrappedKey, ...]
 
 

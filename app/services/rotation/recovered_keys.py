@@ -12,7 +12,7 @@ from app.services.keys.failure_reasons import FailureReason, failure_reason_of
 from app.services.keys.providers import wrapping_providers
 from app.services.keys.sweep import VerifiedDataKey
 from app.services.keys.system_key import OpenedSystemKey
-from app.services.keys.wrappings import new_wrapping, superseded, to_wrapping
+from app.services.keys.wrappings import new_wrapping, roots_of, superseded, to_wrapping
 from app.services.rotation.new_wrappings import NewWrapping, store_all
 from backends.data_key import DataKey, verify_key
 from backends.errors import DecryptionError, KeyProviderError, UnknownKey
@@ -20,7 +20,7 @@ from backends.keyring.keyring import Keyring
 from backends.keyring.opening import ClosedKey
 from backends.keyring.proof import proved
 from backends.keyring.rewrapping import wrap_opened
-from backends.provider import KeyWrapper, WrappedKey
+from backends.provider import WrappedKey
 from backends.recovery.keys import RecoveryPrivateKey
 
 
@@ -99,12 +99,12 @@ class Restoring:
             for ref, each in lacking.items():
                 keys = [key for key in each if key.record.id in opened]
                 items = [(opened[key.record.id], key.closed) for key in keys]
-                target = self._targets[ref]
-                for key, answer in zip(keys, wrap_opened(target, items), strict=True):
+                answers = wrap_opened(self._targets[ref], items)
+                roots = roots_of(self._keyring, [key.closed for key in keys], answers)
+                for key, answer in zip(keys, answers, strict=True):
                     if isinstance(answer, WrappedKey):
-                        new.append(
-                            NewWrapping(key, answer, self._replaced(key.closed, answer, target))
-                        )
+                        replaced = self._replaced(key.closed, answer, roots)
+                        new.append(NewWrapping(key, answer, roots[answer.key_ref], replaced))
                     else:
                         failed.setdefault(key.record.id, failure_reason_of(answer))
         finally:
@@ -132,11 +132,11 @@ class Restoring:
         return opened, failed
 
     def _replaced(
-        self, closed: ClosedKey, new: WrappedKey, target: KeyWrapper
+        self, closed: ClosedKey, new: WrappedKey, roots: Mapping[str, str]
     ) -> tuple[WrappedKey, ...]:
         """The dead one of the same name, and all others of what is taken for the same root key."""
         dead = tuple(each for each in closed.wrappings if each.key_ref == new.key_ref)
-        return dead + superseded(closed, new, target, {*self._targets, new.key_ref})
+        return dead + superseded(closed, new, roots, {*self._targets, new.key_ref})
 
     def _store(self, work: UnitOfWork, new: NewWrapping) -> None:
         """Put the wrapping in the place of what was found there, unless that changed meanwhile."""
@@ -148,7 +148,7 @@ class Restoring:
         for each in new.needless:
             work.wrappings.remove(to_wrapping(each, context))
         with suppress(Conflict):
-            wrapping = new_wrapping(new.wrapped, context, self._keyring)
+            wrapping = new_wrapping(new.wrapped, context, new.root)
             work.wrappings.add(self._opened.guard(wrapping))
 
 

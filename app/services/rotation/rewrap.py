@@ -13,7 +13,7 @@ from app.services.keys.failure_reasons import FailureReason, failure_reason_of
 from app.services.keys.providers import wrapping_providers
 from app.services.keys.sweep import VerifiedDataKey, batches
 from app.services.keys.system_key import SystemKey
-from app.services.keys.wrappings import new_wrapping, superseded, to_wrapping
+from app.services.keys.wrappings import new_wrapping, roots_of, superseded, to_wrapping
 from app.services.rotation.new_wrappings import NewWrapping, store_all
 from app.services.rotation.progress import Progress, RateLimiter, Report
 from backends.keyring.keyring import Keyring, ListedProvider
@@ -67,11 +67,13 @@ class Rewrap:
         failed: dict[str, FailureReason] = {}
         for ref, keys in stale.items():
             target = targets[ref].provider
-            answers = rewrap(self._keyring, target, [key.closed for key in keys])
+            closed = [key.closed for key in keys]
+            answers = rewrap(self._keyring, target, closed)
+            roots = roots_of(self._keyring, closed, answers)
             for key, answer in zip(keys, answers, strict=True):
                 if isinstance(answer, WrappedKey):
-                    older = superseded(key.closed, answer, target, targets)
-                    new.append(NewWrapping(key, answer, older))
+                    older = superseded(key.closed, answer, roots, targets)
+                    new.append(NewWrapping(key, answer, roots[answer.key_ref], older))
                 else:
                     failed.setdefault(key.record.id, failure_reason_of(answer))
         failed |= store_all(self._database, new, self._store)
@@ -86,7 +88,7 @@ class Rewrap:
         opened = self._system_key.opened()
         try:
             work.wrappings.add(
-                opened.guard(new_wrapping(new.wrapped, new.key.closed.context, self._keyring))
+                opened.guard(new_wrapping(new.wrapped, new.key.closed.context, new.root))
             )
         except Conflict:
             return

@@ -25,7 +25,7 @@ class Machine:
         self.wall += seconds
 
     def clock(self) -> AgeClock:
-        return AgeClock(lambda: self.boot, lambda: self.wall)
+        return AgeClock(lambda: self.boot, lambda: round(self.wall * 1000))
 
 
 @pytest.fixture

@@ -222,7 +222,7 @@ def test_a_key_whose_time_is_not_over_stays(cache: DataKeyCache, clock: Clock) -
 def test_a_keys_time_is_over_as_soon_as_either_clock_says_so(ahead: str) -> None:
     now = [1000.0]
     boot = (lambda: now[0]) if ahead == "boot" else (lambda: 0.0)
-    wall = (lambda: now[0]) if ahead == "wall" else (lambda: 0.0)
+    wall = (lambda: round(now[0] * 1000)) if ahead == "wall" else (lambda: 0)
     cache = DataKeyCache(max_keys=3, ttl_seconds=300, clock=AgeClock(boot, wall))
     load = Loader()
     borrow(cache, load)
