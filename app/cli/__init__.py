@@ -1,1 +1,1 @@
-"""The terminal: the commands of the operator and the client side of injections."""
+"""The command ``strongroom``, its output and its files."""

@@ -1,4 +1,4 @@
-"""``client.env``: the two variables that point an official client at this server."""
+"""``client.env``: the file with the address of this server and an API key, for official clients."""
 
 import re
 from collections.abc import Iterable
@@ -14,42 +14,42 @@ _OWN_ADDRESS = re.compile(
 
 
 class ClientEnv:
-    """The file, and beside it a mark that stands while its API key is being made.
+    """The file, and a marker beside it that exists while its API key is being made.
 
     The key is in the database before it is in the file. A process that dies in between leaves the
-    mark, which tells that case from an operator who keeps the file elsewhere.
+    marker. Without one, a missing file means that the operator moved it.
 
     Args:
-        home: The directory that holds it.
+        home: The file's directory.
     """
 
     def __init__(self, home: Path) -> None:
         self.path = home / "client.env"
-        self._mark = home / ".client.env.begun"
+        self._marker = home / ".client.env.begun"
 
     @property
     def exists(self) -> bool:
-        """Whether the file is there, complete."""
+        """True if the file exists, which is then complete."""
         return self.path.exists()
 
     @property
     def begun(self) -> bool:
-        """Whether a process began to make it and died."""
-        return self._mark.exists()
+        """True if a process died while it made the file."""
+        return self._marker.exists()
 
     def begin(self) -> None:
-        """Set the mark."""
-        create(self._mark, b"")
+        """Set the marker."""
+        create(self._marker, b"")
 
     def finish(self, url: str, token: Token) -> None:
-        """Write the file and take the mark away."""
+        """Write the file and remove the marker."""
         lines = f"RUNLOOP_BASE_URL={url}\nRUNLOOP_API_KEY={token.reveal()}\n"
         replace(self.path, lines.encode())
-        self._mark.unlink(missing_ok=True)
+        self._marker.unlink(missing_ok=True)
 
     def follow(self, url: str) -> None:
-        """Name the address that the server has now, unless the operator wrote another one."""
-        self._mark.unlink(missing_ok=True)
+        """Update the server's address, unless the operator wrote another one."""
+        self._marker.unlink(missing_ok=True)
         before = self.path.read_bytes()
         after = _OWN_ADDRESS.sub(f"RUNLOOP_BASE_URL={url}".encode(), before)
         if after != before:
@@ -57,10 +57,10 @@ class ClientEnv:
 
 
 def base_url(bind: Iterable[Endpoint]) -> str:
-    """Where the server of this machine is.
+    """Return the URL of the server on this machine.
 
-    A server on Unix sockets only is reached through what stands in front of it, which speaks TLS.
-    The official clients would ask the vendor's service if there were no address at all.
+    A server on Unix sockets alone is behind a proxy that speaks TLS: then it is https://localhost.
+    Without any URL the official clients would call the vendor's service.
     """
     addresses = [each for each in bind if isinstance(each, TcpAddress)]
     preferred = sorted(addresses, key=lambda each: not each.is_loopback)

@@ -1,4 +1,4 @@
-"""The one table of failures: which exception ends the command with which exit code."""
+"""The one table of failures: the exit code of each exception that ends a command."""
 
 from app.client.messages import internal_error, say
 from app.domain.errors import (
@@ -17,7 +17,7 @@ from config import SettingsError
 
 REFUSED, MISCONFIGURED, UNAVAILABLE, DAMAGED, INCOMPLETE, INTERNAL = 1, 3, 4, 5, 6, 70
 
-# The text of each of these holds no value. The class that an exception is nearest to counts.
+# The text of each of these holds no value. An exception has the code of its nearest class.
 EXIT_CODES: dict[type[Exception], int] = {
     SettingsError: MISCONFIGURED,
     KeyProviderConfigError: MISCONFIGURED,
@@ -35,18 +35,13 @@ EXIT_CODES: dict[type[Exception], int] = {
 
 
 def report(error: Exception) -> int:
-    """Say what went wrong, without a traceback, which would show what the command holds.
-
-    Returns:
-        The exit code.
-    """
+    """Print the error without a traceback, which would show values. Returns the exit code."""
     if isinstance(error, OSError) and error.errno in DISK:
-        say(f"a file cannot be written, because the disk is full or fails ({name_of(error)})")
+        say(f"a file cannot be written: the disk is full or fails ({name_of(error)})")
         return UNAVAILABLE
     code = next((EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES), INTERNAL)
-    say(internal_error(error) if code == INTERNAL else _tell(error))
+    if code == INTERNAL:
+        say(internal_error(error))
+    else:
+        say(error.told if isinstance(error, DomainError) else str(error))
     return code
-
-
-def _tell(error: Exception) -> str:
-    return error.told if isinstance(error, DomainError) else str(error)

@@ -1,4 +1,4 @@
-"""Looks at the machine as ``strongroom check`` does: what it lets the server have."""
+"""Compares this machine's limits with the server's needs, for ``strongroom check``."""
 
 import errno
 import json
@@ -21,7 +21,7 @@ from config.listening import Endpoint, TcpAddress, UnixSocket
 _MIB = 1 << 20
 _SMALLEST_FILE_LIMIT = 1 << 30
 _HEALTH_SECONDS = 2.0
-_LARGEST_HEALTH = 4096
+_HEALTH_BYTES = 4096
 
 _BIND_FAULTS = {
     errno.EACCES: "this user may not use the port; take one from 1024 up",
@@ -31,7 +31,7 @@ _BIND_FAULTS = {
 
 
 def look_at_machine(examined: Examined) -> Findings:
-    """Compare what the server takes with what this machine gives."""
+    """Compare the server's needs with this machine's limits."""
     findings, settings = Findings(), examined.settings
     if not examined.wrong & {"PORT", "STRONGROOM_BIND"}:
         for endpoint in settings.bind:
@@ -48,12 +48,12 @@ def look_at_machine(examined: Examined) -> Findings:
 
 
 def ciphers_fault() -> str | None:
-    """What is wrong with the primitives, if anything: a FIPS build may refuse some."""
+    """Return a fault if a cryptographic primitive is missing, as in some FIPS builds."""
     key = DataKey.random()
     try:
         if bytes(open_envelope(key, seal(key, b"a value", b""), b"")) == b"a value":
             return None
-    except Exception:  # noqa: BLE001 - whatever it is, nothing can be sealed here
+    except Exception:  # noqa: BLE001 - any failure means that nothing can be sealed here
         return "cryptography: this build of OpenSSL lacks AES-256-GCM, HKDF or SHA-512."
     return "cryptography: this build of OpenSSL does not open what it sealed."
 
@@ -77,15 +77,14 @@ def _tcp_fault(address: TcpAddress) -> str | None:
                 return "nothing reaches it; is the loopback interface up"
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            return None if _is_ours(address) else "another program listens there"
+            return None if _is_strongroom(address) else "another program listens there"
         return _BIND_FAULTS.get(error.errno or 0, "nothing can listen there")
     return None
 
 
 def _is_reachable(address: TcpAddress) -> bool:
-    """Whether what listens there now can be connected to from this machine."""
-    connection = HTTPConnection(urlsplit(address.url).netloc, timeout=_HEALTH_SECONDS)
-    with closing(connection):
+    """Return True if this machine can connect to the listener at the address."""
+    with closing(_connection(address)) as connection:
         try:
             connection.connect()
         except OSError:
@@ -93,38 +92,41 @@ def _is_reachable(address: TcpAddress) -> bool:
     return True
 
 
-def _is_ours(address: TcpAddress) -> bool:
-    """Whether a server of this kind answers there, which may be the one that is looked at."""
+def _is_strongroom(address: TcpAddress) -> bool:
+    """Return True if a Strongroom responds there; it may be the one that is checked."""
     try:
-        host_and_port = urlsplit(address.url).netloc
-        with closing(HTTPConnection(host_and_port, timeout=_HEALTH_SECONDS)) as connection:
+        with closing(_connection(address)) as connection:
             connection.request("GET", "/healthz")
             response = connection.getresponse()
-            named = response.headers.get("x-request-id", "").startswith("req_")
-            return named and json.loads(response.read(_LARGEST_HEALTH)) == {"status": "ok"}
+            has_id = response.headers.get("x-request-id", "").startswith("req_")
+            return has_id and json.loads(response.read(_HEALTH_BYTES)) == {"status": "ok"}
     except (OSError, HTTPException, ValueError):
         return False
+
+
+def _connection(address: TcpAddress) -> HTTPConnection:
+    return HTTPConnection(urlsplit(address.url).netloc, timeout=_HEALTH_SECONDS)
 
 
 def _path_fault(unix: UnixSocket) -> str | None:
     path = Path(unix.path)
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        return "this user can make nothing in the directory"
+        return "this user cannot create files in the directory"
     if os.path.lexists(path) and not stat.S_ISSOCK(path.lstat().st_mode):
-        return "there is something else than a socket"
+        return "the file exists and is not a socket"
     return None
 
 
 def _look_at_files(settings: Settings, findings: Findings) -> None:
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    least, wanted = host.least_files(settings), host.wanted_files(settings)
-    if most == resource.RLIM_INFINITY or most >= wanted:
-        findings.saw("open files", f"{wanted} wanted, {_shown(most)} allowed")
-    elif most >= least:
-        findings.warn(f"open files: {most} are allowed, and a busy worker wants {wanted}.")
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed, wanted = host.least_files(settings), host.wanted_files(settings)
+    if limit == resource.RLIM_INFINITY or limit >= wanted:
+        findings.saw("open files", f"{wanted} wanted, {_shown(limit)} allowed")
+    elif limit >= needed:
+        findings.warn(f"open files: {limit} are allowed, and a busy worker wants {wanted}.")
     else:
         findings.refuse(
-            f"open files: {most} are allowed, and a worker needs {least}; raise LimitNOFILE= or "
+            f"open files: {limit} are allowed, and a worker needs {needed}; raise LimitNOFILE= or "
             "ulimit -n, or lower STRONGROOM_THREADS."
         )
 
@@ -134,48 +136,48 @@ def _look_at_tasks(settings: Settings, findings: Findings) -> None:
     limits = [] if by_user == resource.RLIM_INFINITY or os.geteuid() == 0 else [by_user]
     by_group = host.task_limit()
     limits += [] if by_group is None else [by_group]
-    most, needed = min(limits, default=resource.RLIM_INFINITY), host.needed_tasks(settings)
-    if limits and most < needed:
+    limit, needed = min(limits, default=resource.RLIM_INFINITY), host.needed_tasks(settings)
+    if limits and limit < needed:
         findings.refuse(
-            f"tasks: {most} are allowed, and the server needs {needed}; raise TasksMax=, "
+            f"tasks: {limit} are allowed, and the server needs {needed}; raise TasksMax=, "
             "pids-limit or ulimit -u, or lower STRONGROOM_WORKERS or STRONGROOM_THREADS."
         )
     else:
-        findings.saw("tasks", f"{needed} needed, {_shown(most)} allowed")
+        findings.saw("tasks", f"{needed} needed, {_shown(limit)} allowed")
 
 
 def _look_at_memory(settings: Settings, findings: Findings) -> None:
-    most = host.memory_limit()
-    least, wanted = host.least_memory(settings), host.wanted_memory(settings)
-    if most >= wanted:
-        findings.saw("memory", f"{wanted // _MIB} MiB wanted, {most // _MIB} MiB allowed")
+    limit = host.memory_limit()
+    needed, wanted = host.least_memory(settings), host.wanted_memory(settings)
+    if limit >= wanted:
+        findings.saw("memory", f"{wanted // _MIB} MiB wanted, {limit // _MIB} MiB allowed")
         return
-    sentence = f"memory: {most // _MIB} MiB are allowed, and the server "
-    if most >= least:
+    sentence = f"memory: {limit // _MIB} MiB are allowed, and the server "
+    if limit >= needed:
         findings.warn(f"{sentence}takes {wanted // _MIB} MiB when all threads work.")
     else:
         findings.refuse(
-            f"{sentence}needs {least // _MIB} MiB to start; raise MemoryMax= or the container's "
+            f"{sentence}needs {needed // _MIB} MiB to start; raise MemoryMax= or the container's "
             "limit, or lower STRONGROOM_WORKERS."
         )
 
 
 def _look_at_addresses(settings: Settings, findings: Findings) -> None:
-    most, _ = resource.getrlimit(resource.RLIMIT_AS)
-    least = host.least_address_space(settings)
-    if most != resource.RLIM_INFINITY and most < least:
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    needed = host.least_address_space(settings)
+    if limit != resource.RLIM_INFINITY and limit < needed:
         findings.refuse(
-            f"address space: {most // _MIB} MiB are allowed, and a worker needs {least // _MIB}"
+            f"address space: {limit // _MIB} MiB are allowed, and a worker needs {needed // _MIB}"
             " MiB; raise LimitAS= or ulimit -v, or lower STRONGROOM_THREADS."
         )
 
 
 def _look_at_file_size(findings: Findings) -> None:
-    most, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
-    if most != resource.RLIM_INFINITY and most < _SMALLEST_FILE_LIMIT:
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if limit != resource.RLIM_INFINITY and limit < _SMALLEST_FILE_LIMIT:
         findings.warn(
-            f"file size: the database may not grow beyond {most // _MIB} MiB; raise LimitFSIZE= or "
-            "ulimit -f."
+            f"file size: the database may not grow beyond {limit // _MIB} MiB; raise LimitFSIZE= "
+            "or ulimit -f."
         )
 
 
@@ -183,7 +185,7 @@ def _look_at_directory_of_workers(settings: Settings, findings: Findings) -> Non
     place = host.directory_of_workers(settings.home)
     if place is None:
         findings.refuse(
-            "STRONGROOM_HOME: this user can write neither there, nor where temporary files go, nor "
+            "STRONGROOM_HOME: this user can write neither there, nor to a temporary directory, nor "
             "to /dev/shm."
         )
         return

@@ -1,4 +1,4 @@
-"""The command ``strongroom``: its commands, and the one place where it reads its environment."""
+"""The command ``strongroom``: its subcommands, and the one place that reads its environment."""
 
 import os
 import signal
@@ -28,11 +28,11 @@ _MODULES = {
     "run": "app.client.run:run",
 }
 
-_CLIENTS = {"run", "redeem"}  # which pass signals on, or leave them to what they become
+_CLIENTS = {"run", "redeem"}  # these pass signals on, or leave them to the user's command
 
 
 class _Commands(click.Group):
-    """Imports a command's module when it is called, since starting a process must not wait."""
+    """Imports a command's module only when it is called, to start fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*_MODULES, *super().list_commands(ctx)]
@@ -54,12 +54,12 @@ class _Commands(click.Group):
                 return super().invoke(ctx)
         except (click.exceptions.Exit, click.Abort):
             raise
-        except Exception as error:  # noqa: BLE001 - nothing may end in a traceback
+        except Exception as error:  # noqa: BLE001 - a traceback could show values
             ctx.exit(report(error))
 
 
 class _Verbatim(click.Command):
-    """Leaves its arguments to the function."""
+    """Passes its arguments on, unparsed."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.args = list(args)
@@ -74,19 +74,19 @@ def strongroom() -> None:
 @strongroom.command("redeem", cls=_Verbatim, help="Redeem an injection, then become a command.")
 @click.pass_context
 def redeem_(context: click.Context) -> None:
-    """Hand over to the file that also stands alone."""
+    """Call the file that also works alone."""
     context.exit(redeem.main(context.args, context.obj))
 
 
 def _print_every_name() -> None:
-    """Show what the locale cannot, too; a stream that was closed is none."""
+    """Escape characters that the locale lacks, on streams that are open."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _close_when_told_to_end() -> None:
-    """Make a signal end the command as an error does, so that the database is closed."""
+    """Make a signal end the command like an error, so that the database is closed."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
 
@@ -98,7 +98,7 @@ def _end(number: int, _: FrameType | None) -> NoReturn:
 def main() -> None:
     """Run the command with this process's arguments and environment."""
     redeem.forbid_dumps()
-    logs.configure("CRITICAL")  # what failed is said once, by app.cli.errors
+    logs.configure("CRITICAL")  # app.cli.errors reports failures, once
     if not _CLIENTS & set(sys.argv[1:2]):
         keep_standard_streams()
         _print_every_name()

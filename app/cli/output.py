@@ -1,4 +1,4 @@
-"""Answers on standard output: a table for people, JSON for scripts."""
+"""Results on standard output: a table for people, JSON for scripts."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,22 +16,22 @@ _ALIGNED_LINES = 1000
 
 
 def as_json(function: Function) -> Function:
-    """The option ``--json``."""
-    return click.option("--json", is_flag=True, help="Answer in JSON.")(function)
+    """Add the option ``--json``."""
+    return click.option("--json", is_flag=True, help="Print JSON.")(function)
 
 
-def show_json(answer: object) -> None:
+def show_json(document: object) -> None:
     """Print one JSON document."""
-    click.echo(json.dumps(answer, indent=2))
+    click.echo(json.dumps(document, indent=2))
 
 
 def show_rows(rows: Iterable[Row], columns: Sequence[str], *, json: bool) -> None:
-    """Print rows as they come: a JSON array of objects, or a table with a heading.
+    """Print rows one after another: a JSON array of objects, or a table with a heading.
 
     Args:
         rows: Each has every column; Unix milliseconds in columns that end in ``_at_ms``.
         columns: The order of the table.
-        json: Whether a script reads it.
+        json: True for JSON.
     """
     if json:
         _show_array(rows)
@@ -46,7 +46,7 @@ def show_rows(rows: Iterable[Row], columns: Sequence[str], *, json: bool) -> Non
 
 
 def _show_array(rows: Iterable[Row]) -> None:
-    """Print what ``json.dumps`` with an indent prints of a list, without holding the list."""
+    """Print the same text as ``json.dumps`` with an indent, one row at a time."""
     opening = "["
     for row in rows:
         click.echo(opening)
@@ -62,7 +62,7 @@ def _show_aligned(lines: Sequence[Sequence[str]]) -> None:
 
 
 def moment(unix_ms: int) -> str:
-    """Unix milliseconds as people read them, in UTC."""
+    """Format Unix milliseconds for people, in UTC."""
     return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -74,5 +74,5 @@ def _cell(column: str, value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = str(value)
-    # What is stored may have been edited: nothing of it steers the terminal.
+    # An attacker may have edited a stored name: it must not control the terminal.
     return text if text.isprintable() else ascii(text)

@@ -1,4 +1,4 @@
-"""Writes files that only their owner may read, whole or not at all, whenever the process dies."""
+"""Writes files that only their owner may read. A file is whole or missing, even after a crash."""
 
 import errno
 import os
@@ -10,15 +10,15 @@ _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS}  # Linu
 
 
 class NoLinks(OSError):
-    """The file system has no links, and so no modes either, as FAT."""
+    """The file system has no hard links, and so no modes either, like FAT."""
 
 
 def create(path: Path, contents: bytes) -> bool:
-    """Make the file unless there is something of this name; whether it was made.
+    """Make the file. Returns False if the name exists already.
 
     Raises:
-        NoLinks: Its file system cannot hold it as it must be held.
-        OSError: It cannot be made.
+        NoLinks: The file system cannot keep the file private.
+        OSError: The file cannot be made.
     """
     draft = _draft(path, contents)
     try:
@@ -36,16 +36,16 @@ def create(path: Path, contents: bytes) -> bool:
 
 
 def drop_draft(path: Path) -> None:
-    """Remove what a process left that was killed while it made the file, if that is possible."""
+    """Remove the draft of a process that was killed while it made the file, if possible."""
     with suppress(OSError):
         _draft_of(path).unlink(missing_ok=True)
 
 
 def replace(path: Path, contents: bytes) -> None:
-    """Make the file, or put the new one in its place.
+    """Make or replace the file.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: The file cannot be made.
     """
     _draft(path, contents).replace(path)
     _sync_directory(path.parent)

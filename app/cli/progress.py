@@ -1,4 +1,4 @@
-"""Progress of a sweep on standard error: a bar on a terminal, else a line now and then."""
+"""Progress of a sweep on standard error: a bar on a terminal, else a line every 5 seconds."""
 
 import sys
 import time
@@ -15,7 +15,7 @@ _LINE_SECONDS = 5.0
 
 @contextmanager
 def shown() -> Iterator[Report]:
-    """What a sweep reports to, until the block ends."""
+    """Yield the function to which a sweep reports its progress."""
     if not sys.stderr.isatty():
         yield lines()
         return
@@ -30,7 +30,7 @@ def shown() -> Iterator[Report]:
 
 
 def lines(clock: Callable[[], float] = time.monotonic) -> Report:
-    """A report in lines for a log: the first at once, further ones at least 5 seconds apart."""
+    """Report in lines, for a log: the first at once, the next at least 5 seconds apart."""
     due = clock()
 
     def advance(progress: Progress) -> None:
@@ -43,6 +43,7 @@ def lines(clock: Callable[[], float] = time.monotonic) -> Report:
 
 
 def _line(progress: Progress) -> str:
-    left = "" if progress.seconds_left is None else f"; about {progress.seconds_left:.0f} s left"
+    seconds = progress.seconds_left
+    remaining = "" if seconds is None else f"; about {seconds:.0f} s left"
     done = f"{progress.done} of {progress.total} {progress.unit} done"
-    return f"{done}, {progress.failed} data keys failed{left}."
+    return f"{done}, {progress.failed} data keys failed{remaining}."

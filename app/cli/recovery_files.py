@@ -15,8 +15,8 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 
 _PRIVATE, _PUBLIC = "--private", "--public"
 _NO_LINKS = (
-    "this file system, as FAT on a USB stick, cannot keep a file for its owner alone: make the file"
-    " on another one, and copy it from there."
+    "this file system, perhaps FAT on a USB stick, has no private files: make the file on another "
+    "one, and copy it from there."
 )
 
 
@@ -24,7 +24,7 @@ def write_pair(pair: RecoveryKeyTexts, *, private: Path, public: Path) -> None:
     """Make both files, of mode 0600, or neither.
 
     Raises:
-        click.BadParameter: One of them exists, or cannot be made.
+        click.BadParameter: A file exists, or cannot be made.
     """
     _write(_PRIVATE, private, pair.private.to_text())
     try:
@@ -35,10 +35,10 @@ def write_pair(pair: RecoveryKeyTexts, *, private: Path, public: Path) -> None:
 
 
 def read_private_half(path: Path, files: FileReader) -> PrivateKeyFile:
-    """What the private file holds.
+    """Read and parse the private file.
 
     Raises:
-        KeyProviderConfigError: It cannot be read, others may read it, or it is no such file.
+        KeyProviderConfigError: It cannot be read, others may read it, or it is malformed.
     """
     found = _private_half(read_file(files.read_private, path, _PRIVATE))
     if found is None:
@@ -47,7 +47,7 @@ def read_private_half(path: Path, files: FileReader) -> PrivateKeyFile:
 
 
 def _private_half(content: bytes) -> PrivateKeyFile | None:
-    """``None`` for what is none: no error may carry it, for much of it may be right."""
+    """Parse the file; None if it is malformed. The parser's error must not be chained."""
     try:
         return PrivateKeyFile.from_text(content)
     except MalformedKeyFile:
@@ -64,5 +64,5 @@ def _write(option: str, path: Path, text: str) -> None:
         raise click.BadParameter(fault, param_hint=option) from None
     if not made:
         raise click.BadParameter(
-            "there is a file of this name, and none is overwritten.", param_hint=option
+            "the file exists already, and is not overwritten.", param_hint=option
         )

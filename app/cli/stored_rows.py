@@ -1,4 +1,4 @@
-"""Lists of stored rows: a damaged one is named, and does not hide the others."""
+"""Lists of stored rows. A damaged row is named and does not hide the others."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
@@ -10,7 +10,7 @@ from app.cli.output import Row, show_rows
 from app.client.messages import say
 from app.domain.damage import DamagedRow
 
-NAMED = 20
+_MAX_NAMED = 20
 
 T = TypeVar("T")
 
@@ -22,13 +22,13 @@ def show_stored(
     *,
     json: bool,
 ) -> None:
-    """Print all rows; the exit code tells whether one is damaged.
+    """Print all rows, and end with exit code 5 if one is damaged.
 
     Args:
         stored: The rows; a damaged one shows its id only.
-        row_of: Returns what is shown of a row.
+        row_of: Returns the columns of a row.
         columns: The order of the table.
-        json: Whether a script reads it.
+        json: True for JSON.
     """
     damaged: list[DamagedRow] = []
 
@@ -49,7 +49,7 @@ def show_stored(
 
 def say_damaged(rows: Sequence[DamagedRow]) -> None:
     """Name damaged rows on standard error, by table and id."""
-    for row in rows[:NAMED]:
+    for row in rows[:_MAX_NAMED]:
         say(f"damaged: {row}")
-    if len(rows) > NAMED:
-        say(f"damaged: {len(rows) - NAMED} rows more")
+    if len(rows) > _MAX_NAMED:
+        say(f"damaged: {len(rows) - _MAX_NAMED} more rows")

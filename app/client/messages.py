@@ -35,6 +35,5 @@ def usage_errors() -> Iterator[None]:
 
 def internal_error(error: Exception) -> str:
     """Describe an unexpected error by its class and the line that raised it, without its text."""
-
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"internal error: {type(error).__name__} at {frame.filename}:{frame.lineno}"

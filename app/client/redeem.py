@@ -1172,7 +1172,6 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     except Exception as error:  # noqa: BLE001 - a traceback could show what was read
         kind = type(error).__name__
         sys.stderr.write(f"strongroom redeem: unexpected error: {kind}\n")
-
         return INVALID
     return 0
 

@@ -69,7 +69,6 @@ _HELP = """Start a command with secrets in its environment.
 RUNLOOP_BASE_URL names the server; RUNLOOP_API_KEY is the account's key, which the command does
 not inherit. Without --mask the command replaces this process.
 
-
 \b
 The exit code is the command's own, unless nothing was started:
   123   the server refused: do not retry
@@ -226,6 +225,5 @@ def create(account: Client, names: Mapping[str, str]) -> str:
 
 
 def _token(document: Mapping[str, Any]) -> str | None:
-
     token: object = document.get("token")
     return str(token) if is_token(token) else None

@@ -11,7 +11,7 @@ _ANY_BUCKET = bytes(1) + b"\x01" * 255
 
 
 class Findings(NamedTuple):
-    """What was found in one piece of a stream.
+    """The needles in one piece of a stream.
 
     Attributes:
         spans: Start and end of every needle, sorted by start; they may overlap.
@@ -67,7 +67,10 @@ class ByteSearch:
         return Findings(spans, cut_off)
 
     def _starts(self, haystack: bytes) -> Iterator[int]:
-        """Where a needle may start; at the end, where it may have been cut off, everywhere."""
+        """Yield the places at which a needle may start.
+
+        That is every place at the end, where a needle may be cut off.
+        """
         marks = int.from_bytes(haystack.translate(self._tables[0]), "little")
         for shift, table in enumerate(self._tables[1:], 1):
             if not marks:

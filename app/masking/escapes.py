@@ -35,9 +35,9 @@ class Unescaped:
 
     Attributes:
         text: What is read.
-        cut_at: Where in the source an escape begins that its end may have cut off; the source's
+        cut_at: The place in the source of an escape that its end may have cut off; the source's
             length if there is none.
-        same: Whether nothing was decoded.
+        same: True if nothing was decoded.
     """
 
     def __init__(self, source: bytes, reach: int) -> None:
@@ -61,7 +61,7 @@ class Unescaped:
         return start, start + 1
 
     def place(self, origin: int) -> int:
-        """Where the text has what stands at a place of the source, or the escape around it."""
+        """Return the place in the text of a place in the source, or of the escape around that."""
         number = bisect_right(self._ends, origin)
         if number == len(self._pieces):
             return len(self.text)
@@ -69,7 +69,7 @@ class Unescaped:
         return self._read_ends[number] - after
 
     def is_one_line(self, start: int, stop: int) -> bool:
-        """Whether no line end was left out between two places of the text."""
+        """Return True if no line end was left out between two places of the text."""
         first, last = bisect_right(self._read_ends, start), bisect_right(self._read_ends, stop - 1)
         if stop == len(self.text):
             last = len(self._read)
@@ -85,7 +85,7 @@ class Unescaped:
 
 
 def has_escapes(text: bytes) -> bool:
-    """Whether there may be anything to decode."""
+    """Return True if there may be something to decode."""
     return b"%" in text or b"\\" in text
 
 

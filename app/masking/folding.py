@@ -1,4 +1,4 @@
-"""What makes no difference when output is compared with values."""
+"""Removes differences that do not count when output is compared with values."""
 
 LINE_ENDS = b"\r\n"
 _PLUS_TO_SPACE = bytes.maketrans(b"+", b" ")

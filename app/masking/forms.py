@@ -1,18 +1,18 @@
-"""How a value may look when a program prints it."""
+"""The forms in which a program may print a value."""
 
 import base64
 from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
 MIN_BYTES = 4
-"""Besides line ends; what is shorter stays visible: it would match everywhere."""
+"""The shortest value that is masked, without line ends. A shorter one would match everywhere."""
 
 _MIN_LINE_BYTES = 8
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def is_long_enough(text: str) -> bool:
-    """Whether there is enough of it to be looked for."""
+    """Return True if the text is long enough to be searched for."""
     return len(text.replace("\r", "").replace("\n", "").encode()) >= MIN_BYTES
 
 
@@ -40,7 +40,7 @@ def _base64(raw: bytes) -> Iterator[bytes]:
 
 
 def _unquoted(text: str) -> Iterator[bytes]:
-    """What is left of a value that holds ``%41`` when the JSON that it stands in is unescaped."""
+    """Yield the value with its own ``%41`` decoded, as it appears once JSON around it is."""
     unquoted = unquote_to_bytes(text)
     if len(unquoted.translate(None, b"\r\n ")) >= MIN_BYTES and b"\0" not in unquoted:
         yield unquoted

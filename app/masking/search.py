@@ -16,12 +16,12 @@ _DEPTH = 3  # JSON in a string of JSON in a URL
 
 
 class Shown(NamedTuple):
-    """Where a piece of output shows values.
+    """The places of values in a piece of output.
 
     Attributes:
         spans: Start and end of each, sorted by start; they may overlap.
-        open_start: From where on more output may complete a value.
-        likely_start: From where on it will, to judge from how much of the value is there.
+        open_start: The place from which on more output may complete a value.
+        likely_start: The place from which on it probably will: much of the value is there.
     """
 
     spans: list[tuple[int, int]]
@@ -42,7 +42,7 @@ class _CutOff(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """In a text: values, what its end may have cut off, and how it reads with escapes decoded."""
+    """The values in a text, those that its end may have cut off, and its decoded readings."""
 
     hits: list[_Hit]
     cut_off: list[_CutOff]
@@ -101,7 +101,7 @@ class ValueSearch:
 
 
 def _is_likely(count: int, needle: bytes) -> bool:
-    """Whether so many bytes are half of it, but no less than some; many are always enough."""
+    """Return True if ``count`` bytes are half of the needle and at least 6, or at least 16."""
     return count >= min(max(_SOME_BYTES, len(needle) // 2), _MANY_BYTES)
 
 
@@ -139,7 +139,7 @@ def _spans(output: bytes, hits: Sequence[_Hit]) -> list[tuple[int, int]]:
 
 
 def _ends(output: bytes, text: bytes, found: _Found) -> tuple[int, int]:
-    """From where on, in the output, its end may have cut off a value, and from where it has."""
+    """Return the place from which on the output may cut off a value, and the likely one."""
     open_start = likely_start = len(text)
     for start, one_line, likely in found.cut_off:
         if not one_line or _is_one_line(output[_start_of_last(len(text) - start, output) :]):
@@ -163,7 +163,7 @@ def _is_one_line(text: bytes) -> bool:
 
 
 def _start_of_last(count: int, output: bytes) -> int:
-    """Where the last ``count`` bytes begin that are no line ends."""
+    """Return the place where the last ``count`` bytes begin, line ends not counted."""
     size = count
     while missing := count - len(squeeze(output[len(output) - size :])):
         size += missing
@@ -171,7 +171,7 @@ def _start_of_last(count: int, output: bytes) -> int:
 
 
 def _places(output: bytes) -> Callable[[int], int]:
-    """From places in the squeezed output to places in the output."""
+    """Return a function from places in the squeezed output to places in the output."""
     line_ends = [found.start() for found in re.finditer(rb"[\r\n]", output)]
     before = [place - number for number, place in enumerate(line_ends)]
     return lambda place: place + bisect_right(before, place)

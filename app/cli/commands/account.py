@@ -1,4 +1,4 @@
-"""``strongroom account``: the tenants of this deployment."""
+"""``strongroom account``: the accounts of this deployment."""
 
 from collections.abc import Mapping
 from contextlib import closing
@@ -11,7 +11,7 @@ from app.cli.stored_rows import show_stored
 from app.domain.access.accounts import Account
 from config import load
 
-_DEVBOX = "Whether the account's keys may use secrets; without it the API answers 403."
+_DEVBOX = "Let the account's API keys use secrets; without it the API responds with 403."
 
 
 @click.group()
@@ -27,11 +27,11 @@ def account() -> None:
 def create(environ: Mapping[str, str], name: str, *, devbox: bool, json: bool) -> None:
     """Make an account, and print its id."""
     with closing(build(load(environ))) as services:
-        made = services.accounts.create(name, devbox=devbox)
+        created = services.accounts.create(name, devbox=devbox)
     if json:
-        show_json(_row(made))
+        show_json(_row(created))
     else:
-        click.echo(made.id)
+        click.echo(created.id)
 
 
 @account.command("set")
@@ -39,7 +39,7 @@ def create(environ: Mapping[str, str], name: str, *, devbox: bool, json: bool) -
 @click.option("--devbox/--no-devbox", required=True, help=_DEVBOX)
 @click.pass_obj
 def set_(environ: Mapping[str, str], account_id: str, *, devbox: bool) -> None:
-    """Give or take the devbox capability; in force from the next request on."""
+    """Grant or withdraw the devbox capability, from the next request on."""
     with closing(build(load(environ))) as services:
         services.accounts.set_devbox(account_id, devbox=devbox)
 
@@ -48,17 +48,17 @@ def set_(environ: Mapping[str, str], account_id: str, *, devbox: bool) -> None:
 @as_json
 @click.pass_obj
 def list_(environ: Mapping[str, str], *, json: bool) -> None:
-    """Every account, oldest first."""
+    """List every account, oldest first."""
     with closing(build(load(environ))) as services:
         show_stored(
             services.accounts.list(), _row, ("id", "devbox", "created_at_ms", "name"), json=json
         )
 
 
-def _row(shown: Account) -> Row:
+def _row(account: Account) -> Row:
     return {
-        "id": shown.id,
-        "name": shown.name,
-        "devbox": shown.devbox,
-        "created_at_ms": shown.created_at_ms,
+        "id": account.id,
+        "name": account.name,
+        "devbox": account.devbox,
+        "created_at_ms": account.created_at_ms,
     }

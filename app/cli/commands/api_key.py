@@ -1,12 +1,12 @@
 """``strongroom api-key``: the API keys of an account."""
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 
 import click
 
 from app.bootstrap import build
-from app.cli.lifetime import LIFETIME
 from app.cli.output import Row, as_json, moment, show_json
 from app.cli.stored_rows import show_stored
 from app.client.messages import say
@@ -30,32 +30,48 @@ _COLUMNS = (
     "name",
 )
 _INDENT = "  "
+_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_LIFETIME = re.compile("([0-9]{1,6})([mhd])")
+
+
+class _Lifetime(click.ParamType[int]):
+    """A span of time, such as 90d, 12h or 30m, in milliseconds."""
+
+    name = "lifetime"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        match = _LIFETIME.fullmatch(str(value))
+        if match is None:
+            self.fail("must be a number of days, hours or minutes: 90d, 12h or 30m.", param, ctx)
+        return int(match[1]) * _MS[match[2]]
 
 
 @click.group("api-key")
 def api_key() -> None:
-    """API keys: what clients authenticate with."""
+    """API keys, with which clients authenticate."""
 
 
 @api_key.command()
 @click.argument("account")
-@click.option("--name", default="API key", show_default=True, help="For people.")
+@click.option("--name", default="API key", show_default=True, help="Shown in lists.")
 @click.option(
     "--scope",
     "scopes",
     multiple=True,
     type=click.Choice([scope.value for scope in Scope]),
-    help="What the key may do; may be given several times.  [default: everything]",
+    help="Permit this to the key. Repeatable.  [default: everything]",
 )
 @click.option(
     "--secret",
     "secrets",
     multiple=True,
     metavar="NAME",
-    help="The only secrets that it may hand over, by name or as PREFIX*; may be given several "
-    "times, with --scope secrets:inject alone.  [default: all]",
+    help="Let the key inject only these secrets, by name or as PREFIX*. Repeatable; needs --scope "
+    "secrets:inject alone.  [default: all]",
 )
-@click.option("--expires", type=LIFETIME, help="After this the key is refused, for example 90d.")
+@click.option("--expires", type=_Lifetime(), help="Refuse the key after this, for example 90d.")
 @as_json
 @click.pass_obj
 def create(
@@ -68,7 +84,7 @@ def create(
     *,
     json: bool,
 ) -> None:
-    """Make an API key of ACCOUNT, and print it; it cannot be shown again."""
+    """Make an API key of ACCOUNT, and print it. It cannot be shown again."""
     with closing(build(load(environ))) as services:
         services.accounts.require(account)
         issued = services.api_keys.issue(
@@ -89,9 +105,9 @@ def create(
 @as_json
 @click.pass_obj
 def list_(environ: Mapping[str, str], account: str, *, json: bool) -> None:
-    """The API keys of ACCOUNT: the oldest first, and below each those that were made with it."""
+    """List the API keys of ACCOUNT: oldest first, and below each those that were made with it."""
     with closing(build(load(environ))) as services:
-        with suppress(TamperedRow):  # its API keys are still shown
+        with suppress(TamperedRow):  # the account is damaged; its API keys are still shown
             services.accounts.require(account)
         stored = list(services.api_keys.list(account))
     now = now_ms()
@@ -115,15 +131,15 @@ def list_(environ: Mapping[str, str], account: str, *, json: bool) -> None:
 def revoke(
     environ: Mapping[str, str], account: str, api_key_id: str, *, dry_run: bool, json: bool
 ) -> None:
-    """Refuse the API key of this id, and all that were made with it, from the next request on."""
+    """Revoke an API key, and all that were made with it, from the next request on."""
     with closing(build(load(environ))) as services:
         revocation = services.api_keys.revoke(account, api_key_id, dry_run=dry_run)
     keys, injections = revocation.api_keys, revocation.injections
     if json:
         show_json({"id": api_key_id, "api_keys": keys, "injections": injections})
     else:
-        what = "would go with it" if dry_run else "went with it"
-        click.echo(f"API keys that {what}: {keys}. Pending injections: {injections}.")
+        verb = "would be revoked" if dry_run else "revoked"
+        click.echo(f"API keys {verb} with it: {keys}. Pending injections: {injections}.")
 
 
 @api_key.command()
@@ -131,19 +147,19 @@ def revoke(
 @click.argument("api_key_id", metavar="API_KEY")
 @click.option(
     "--overlap",
-    type=LIFETIME,
+    type=_Lifetime(),
     default="1h",
     show_default=True,
-    help="How long the old token stays good; an hour at most, 0m for not at all.",
+    help="Accept the old token this long; an hour at most, 0m for not at all.",
 )
 @as_json
 @click.pass_obj
 def rotate(
     environ: Mapping[str, str], account: str, api_key_id: str, overlap: int, *, json: bool
 ) -> None:
-    """Give the API key of this id a new token, and print it; it cannot be shown again.
+    """Replace the token of an API key, and print the new one. It cannot be shown again.
 
-    The keys that were made with it stay good.
+    The API keys that were made with it stay valid.
     """
     with closing(build(load(environ))) as services:
         rotated = services.api_keys.rotate(account, api_key_id, overlap_ms=overlap)
@@ -152,11 +168,10 @@ def rotate(
         show_json({**_issued(rotated.issued), "old_token_ends_at_ms": until})
         return
     click.echo(rotated.issued.token.reveal())
-    say("the old token is refused from now on" if until is None else _old_token(until))
-
-
-def _old_token(until_ms: int) -> str:
-    return f"the old token is good until {moment(until_ms)}"
+    if until is None:
+        say("the old token is refused from now on")
+    else:
+        say(f"the old token is valid until {moment(until)}")
 
 
 def _issued(issued: IssuedApiKey) -> Row:
@@ -167,16 +182,16 @@ def _issued(issued: IssuedApiKey) -> Row:
     }
 
 
-def _row(shown: ApiKey, state: KeyState, now_ms: int) -> Row:
+def _row(key: ApiKey, state: KeyState, now_ms: int) -> Row:
     return {
-        "id": shown.id,
-        "name": shown.name,
+        "id": key.id,
+        "name": key.name,
         "state": state.value,
-        "scopes": " ".join(sorted(shown.scopes)),
-        "secrets": None if shown.names is None else shown.names.to_text(),
-        "issuers": list(shown.issuers),
-        "created_at_ms": shown.created_at_ms,
-        "expires_at_ms": shown.expires_at_ms,
-        "revoked_at_ms": shown.revoked_at_ms,
-        "old_token_ends_at_ms": shown.previous_until_ms if shown.takes_previous(now_ms) else None,
+        "scopes": " ".join(sorted(key.scopes)),
+        "secrets": None if key.names is None else key.names.to_text(),
+        "issuers": list(key.issuers),
+        "created_at_ms": key.created_at_ms,
+        "expires_at_ms": key.expires_at_ms,
+        "revoked_at_ms": key.revoked_at_ms,
+        "old_token_ends_at_ms": key.previous_until_ms if key.takes_previous(now_ms) else None,
     }

@@ -22,10 +22,10 @@ _FILE = click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @as_json
 @click.pass_obj
 def backup(environ: Mapping[str, str], file: Path, *, json: bool) -> None:
-    """Write the database as it is now to the new FILE, while the server serves.
+    """Write the database as it is now to the new FILE. The server may keep running.
 
-    The file appears whole or not at all, for its owner only. It holds no root key: keep those that
-    it needs, which are printed, apart from it.
+    The file appears whole or not at all, for its owner only. It holds no root key: the ones that it
+    needs are printed; keep those apart from it.
     """
     with closing(bootstrap.build(load(environ))) as services:
         contents = services.backups.make(file.absolute())
@@ -38,23 +38,23 @@ def backup(environ: Mapping[str, str], file: Path, *, json: bool) -> None:
 @click.command()
 @_FILE
 @click.option("--replace", is_flag=True, help="Set the present database aside, with its log.")
-@click.option("--skip-damaged", is_flag=True, help="Take over damaged rows; they grant nothing.")
+@click.option("--skip-damaged", is_flag=True, help="Accept damaged rows; they grant nothing.")
 @as_json
 @click.pass_obj
 def restore(
     environ: Mapping[str, str], file: Path, *, replace: bool, skip_damaged: bool, json: bool
 ) -> None:
-    """Put the backup FILE in the place of the database, while the server is stopped.
+    """Replace the database by the backup FILE. Stop the server first.
 
-    Before that it is verified: its pages, its schema and, if the keyring opens the system key, each
-    row. Pending injections end. API keys that are live again are listed.
+    The file is verified before: its pages, its schema and, if the keyring opens the system key,
+    each row. Pending injections end. API keys that are live again are listed.
     """
     settings = load(environ)
     restored = bootstrap.restore(
         settings, file.absolute(), replace=replace, skip_damaged=skip_damaged
     )
     if json:
-        show_json(_answer(restored))
+        show_json(_document(restored))
     else:
         _show(restored)
     _warn(restored.taken_over)
@@ -73,9 +73,9 @@ def _show(restored: Restored) -> None:
         click.echo(f"The former database was set aside: {restored.set_aside}")
     keys = restored.taken_over.live_again
     if keys:
-        was = "were not" if restored.taken_over.is_compared else "may not have been"
-        click.echo(f"These API keys are live with tokens that {was} good before; revoke or rotate")
-        click.echo("those that must not be:")
+        were = "were not" if restored.taken_over.is_compared else "may not have been"
+        click.echo(f"The tokens of these API keys are valid again; they {were} valid before the")
+        click.echo("restore. Revoke or rotate those that must not be:")
         show_rows([_key(key) for key in keys], ("account", "id", "name"), json=False)
 
 
@@ -89,7 +89,7 @@ def _warn(taken_over: TakenOver) -> None:
         say("Make one of the root keys above available, then run: strongroom check")
 
 
-def _answer(restored: Restored) -> Row:
+def _document(restored: Restored) -> Row:
     taken_over, set_aside = restored.taken_over, restored.set_aside
     return {
         **asdict(restored.contents),

@@ -1,4 +1,4 @@
-"""``strongroom check``: all that would keep the server from serving, at once."""
+"""``strongroom check``: reports all that would keep the server from serving."""
 
 from collections.abc import Mapping
 
@@ -17,13 +17,13 @@ from config import examine
 @as_json
 @click.pass_context
 def check(context: click.Context, *, json: bool) -> None:
-    """Look at every setting, provider, migration and the system key; exit 1 on any fault.
+    """Check settings, providers, migrations, the system key and this machine. Exit 1 on a fault.
 
-    What it looked at is printed. What is down, but not needed to serve, is a warning.
+    Facts are printed. A failure that does not keep the server from serving is a warning.
     """
     findings = _look(context.obj)
     if json:
-        show_json(_answer(findings))
+        show_json(_document(findings))
     else:
         _show(findings)
     for warning in findings.warnings:
@@ -36,16 +36,16 @@ def check(context: click.Context, *, json: bool) -> None:
 def _look(environ: Mapping[str, str]) -> Findings:
     examined = examine(environ)
     broken = ciphers_fault()
-    if broken:  # nothing that is encrypted could be looked at
+    if broken:  # the rest of the check opens envelopes
         return Findings(faults=[*examined.faults, broken])
     findings = diagnose(examined)
     if "GUNICORN_CMD_ARGS" in environ:
-        findings.warn("GUNICORN_CMD_ARGS: it overrides config/gunicorn.py, which tests hold true.")
+        findings.warn("GUNICORN_CMD_ARGS: it overrides config/gunicorn.py, which is tested.")
     findings.include(look_at_machine(examined))
     return findings
 
 
-def _answer(findings: Findings) -> dict[str, object]:
+def _document(findings: Findings) -> dict[str, object]:
     return {
         "ok": findings.ok,
         "faults": findings.faults,

@@ -17,7 +17,7 @@ def db() -> None:
 @db.command()
 @click.pass_obj
 def upgrade(environ: Mapping[str, str]) -> None:
-    """Bring the schema to the newest migration, after a backup if there is something to lose."""
+    """Migrate the schema to the newest version, after a backup if the database holds data."""
     with closing(build(load(environ))) as services:
         backup = services.setup.upgrade()
     if backup is not None:

@@ -1,18 +1,19 @@
-"""``strongroom init``: makes what is missing of a deployment, and nothing twice.
+"""``strongroom init``: makes the parts of a deployment that are missing, each of them once.
 
-It may be killed at any point: run again, it completes what it had begun.
+It may be killed at any point: the next run completes the work.
 """
 
+import fcntl
 import os
-from collections.abc import Mapping
-from contextlib import closing
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
 
 from app.bootstrap import build, database_exists
 from app.cli.client_env import ClientEnv, base_url
-from app.cli.home import claimed
 from app.cli.private_files import create, drop_draft
 from app.cli.stored_rows import say_damaged
 from app.client.messages import say
@@ -24,7 +25,9 @@ from app.services.container import Services
 from backends.local_fernet import LocalFernet, new_key_file
 from backends.provider_uri import parse_spec
 from config import Settings, SettingsError, load
+from config.directories import make_private_directory, other_cause
 
+_HOME = "STRONGROOM_HOME"
 _ACCOUNT_NAME = "default"
 _KEY_NAME = "client.env"
 
@@ -32,30 +35,57 @@ _KEY_NAME = "client.env"
 @click.command()
 @click.pass_obj
 def init(environ: Mapping[str, str]) -> None:
-    """Make what is missing: key file, database, first account, API key, client.env.
+    """Make the parts that are missing: key file, database, first account, API key, client.env.
 
-    A key file is made only where there is no database. The API key is printed once, as lines for
-    a shell, and stands in client.env in STRONGROOM_HOME.
+    A key file is made only where there is no database. The API key is printed once, as lines for a
+    shell, and written to client.env in STRONGROOM_HOME.
     """
     settings = load(environ)
     url = base_url(settings.bind)
-    with claimed(settings.home):
+    with _locked(settings.home):
         _make_key_file(settings)
         with closing(build(settings)) as services:
             fingerprint = services.setup.initialise()
             issued = _hand_out_first_key(services, ClientEnv(settings.home), url)
     if fingerprint is not None:
-        say(f"for STRONGROOM_SYSTEM_KEY_FINGERPRINT, if you set it: {fingerprint}")
+        say(f"the value for STRONGROOM_SYSTEM_KEY_FINGERPRINT, if you set it: {fingerprint}")
     if issued is not None:
         click.echo(f"export RUNLOOP_BASE_URL={url}")
         click.echo(f"export RUNLOOP_API_KEY={issued.token.reveal()}")
+
+
+@contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    """Make the home directory if it is missing, and lock it against another ``init``.
+
+    Raises:
+        SettingsError: It cannot be made, or others may look into it.
+    """
+    try:
+        make_private_directory(home)
+        descriptor = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        fault = f"{_HOME}: the directory cannot be made or read ({name_of(error)})."
+        raise SettingsError([fault]) from None
+    try:
+        found = os.fstat(descriptor)
+        if stat.S_IMODE(found.st_mode) & 0o077:
+            cause = other_cause(home, found)
+            raise SettingsError([f"{_HOME}: the directory must be of mode 0700{cause}."])
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError:  # some network file systems have no locks
+            raise SettingsError([f"{_HOME}: the file system has no locks (flock)."]) from None
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _make_key_file(settings: Settings) -> None:
     path = _key_file(settings)
     if path is None or database_exists(settings):
         return
-    if os.path.lexists(path):  # taken as it is, also where nothing can be made
+    if os.path.lexists(path):  # used as it is, also in a read-only directory
         drop_draft(path)
         return
     try:
@@ -68,7 +98,7 @@ def _make_key_file(settings: Settings) -> None:
 
 
 def _key_file(settings: Settings) -> Path | None:
-    """Where the provider that wraps has its keys, if that is a file."""
+    """Return the key file of the first provider, if it has one."""
     if not settings.keys:
         return None
     first = parse_spec(
@@ -81,7 +111,7 @@ def _key_file(settings: Settings) -> Path | None:
 
 
 def _hand_out_first_key(services: Services, client_env: ClientEnv, url: str) -> IssuedApiKey | None:
-    """Issue the first API key where there is none. Damaged rows count, and stop nothing."""
+    """Issue the first API key if there is none. A damaged API key counts as one."""
     account = _first_account(services, again=client_env.begun)
     if client_env.exists:
         client_env.follow(url)
@@ -99,11 +129,11 @@ def _hand_out_first_key(services: Services, client_env: ClientEnv, url: str) -> 
 
 
 def _first_account(services: Services, *, again: bool) -> Account | None:
-    """The first account that is whole, made where there is none; ``None`` if all are damaged.
+    """Return the first undamaged account, or make one. Returns None if all are damaged.
 
     Args:
-        again: Whether an earlier run has begun to hand out the first API key, so that the account
-            was not anybody's yet.
+        again: True if an earlier run died while it issued the first API key, so that nobody uses
+            the account yet.
     """
     damaged: list[DamagedRow] = []
     for account in services.accounts.list():

@@ -1,4 +1,4 @@
-"""``strongroom keyring``: where data keys stand, and moving them from root key to root key."""
+"""``strongroom keyring``: shows data keys, and moves them from root key to root key."""
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -6,13 +6,12 @@ from dataclasses import asdict
 from math import isfinite
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
 from app.bootstrap import build
 from app.cli.errors import INCOMPLETE
-from app.cli.output import Row, as_json, moment, show_json, show_rows
+from app.cli.output import Function, Row, as_json, moment, show_json, show_rows
 from app.cli.progress import shown
 from app.cli.recovery_files import FILE, read_private_half, write_pair
 from app.cli.stored_rows import say_damaged
@@ -23,25 +22,23 @@ from app.services.rotation.progress import Progress
 from app.services.rotation.retire import Dependence
 from config import load
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
 _PROVIDER_COLUMNS = ("role", "scheme", "healthy", "data_keys_without", "key_ref", "detail")
 
 
 @click.group()
 def keyring() -> None:
-    """Root keys: where wrappings stand, rewrap, re-encrypt, retire, recover."""
+    """Root keys: status, rewrap, re-encrypt, retire, recover."""
 
 
 @keyring.command()
 @as_json
 @click.pass_obj
 def status(environ: Mapping[str, str], *, json: bool) -> None:
-    """Each provider's health and current key_ref, and how many wrappings each key_ref has."""
+    """Show each provider's health and current key_ref, and count the wrappings of each key_ref."""
     with closing(build(load(environ))) as services:
         report = services.keyring_status.report()
     if json:
-        show_json(_status_answer(report))
+        show_json(_status_document(report))
     else:
         _show_status(report)
 
@@ -53,10 +50,10 @@ def _finite(_: click.Context, __: click.Parameter, rate: float | None) -> float 
 
 
 def _sweep(rows: str) -> Callable[[Function], Function]:
-    """The options of a sweep that works on these rows."""
+    """Add the options of a sweep over these rows."""
     above_0 = click.FloatRange(min=0, min_open=True)
-    told = f"{rows} to work on a second, at most."
-    rate = click.option("--rate", type=above_0, callback=_finite, help=told)
+    bound = f"{rows} to work on per second, at most."
+    rate = click.option("--rate", type=above_0, callback=_finite, help=bound)
     dry_run = click.option("--dry-run", is_flag=True, help="Only count what would be done.")
     return lambda function: as_json(dry_run(rate(function)))
 
@@ -65,9 +62,10 @@ def _sweep(rows: str) -> Callable[[Function], Function]:
 @_sweep("Data keys")
 @click.pass_context
 def rewrap(context: click.Context, *, rate: float | None, dry_run: bool, json: bool) -> None:
-    """Wrap every stale data key by the first provider and each escrow key, while serving.
+    """Wrap every stale data key by the first provider and each escrow key.
 
-    Values and data keys stay as they are. If it is stopped, run it again.
+    Values and data keys stay as they are. The server may keep running. If this is stopped, run it
+    again.
     """
     with closing(build(load(context.obj))) as services, shown() as report:
         progress = services.rewrap.run(report, rate=rate, dry_run=dry_run)
@@ -76,20 +74,20 @@ def rewrap(context: click.Context, *, rate: float | None, dry_run: bool, json: b
 
 @keyring.command()
 @_sweep("Secrets")
-@click.option("--restart", is_flag=True, help="Do not go on with a job that was stopped.")
+@click.option("--restart", is_flag=True, help="Begin again, instead of resuming a stopped job.")
 @click.pass_context
 def reencrypt(
     context: click.Context, *, rate: float | None, dry_run: bool, restart: bool, json: bool
 ) -> None:
-    """Give every value a new data key, while serving.
+    """Give every value a new data key. The server may keep running.
 
-    If it is stopped, run it again: it goes on where it was, and says so. The data keys that were
-    made after its start stay then; with --restart these go too.
+    If this is stopped, run it again: it resumes, and says so. Data keys that were made since its
+    first start are then kept; with --restart they are replaced, too.
     """
     with closing(build(load(context.obj))) as services, shown() as report:
         unfinished = None if restart else services.reencrypt.unfinished()
         if unfinished is not None:
-            say(f"goes on with the job of {moment(unfinished)}: data keys made since then stay;")
+            say(f"resuming the job of {moment(unfinished)}. Data keys made since then are kept;")
             say("to replace them too, run: strongroom keyring reencrypt --restart")
         progress = services.reencrypt.run(report, rate=rate, dry_run=dry_run, restart=restart)
     _finish(context, progress, dry_run=dry_run, json=json)
@@ -97,17 +95,17 @@ def reencrypt(
 
 @keyring.command()
 @click.argument("key_ref")
-@click.option("--undo", is_flag=True, help="Let wrappings by KEY_REF be made again.")
+@click.option("--undo", is_flag=True, help="Allow new wrappings by KEY_REF again.")
 @click.option("--dry-run", is_flag=True, help="Only count what would be done.")
 @as_json
 @click.pass_obj
 def retire(
     environ: Mapping[str, str], key_ref: str, *, undo: bool, dry_run: bool, json: bool
 ) -> None:
-    """Delete all wrappings by KEY_REF, unless something depends on one, and allow no new ones.
+    """Delete all wrappings by KEY_REF, and allow no new ones.
 
-    What depends on one is a data key without another wrapping, or a live worker that opens the
-    system data key by nothing else. It waits some seconds for the workers' word.
+    Refused if a data key has no other wrapping, or if a live worker can open the system data key
+    with nothing else. Waits some seconds for the workers' heartbeats.
     """
     if undo and dry_run:
         raise click.UsageError("--undo and --dry-run exclude each other.")
@@ -121,7 +119,7 @@ def retire(
             return
         retired = services.retire.run(key_ref)
     _show(asdict(retired), f"{retired.wrappings} wrappings deleted.", json=json)
-    say("backups of the database from before now still need this root key: keep it as long as them")
+    say("backups made before now still need this root key: keep it as long as you keep them")
 
 
 @keyring.command("make-recovery-key")
@@ -131,7 +129,7 @@ def retire(
 def make_recovery_key(environ: Mapping[str, str], private: Path, public: Path) -> None:
     """Make a recovery key pair for this deployment, and print its fingerprint.
 
-    No file is ever overwritten.
+    Existing files are never overwritten.
     """
     with closing(build(load(environ))) as services:
         pair = services.recovery.make_key()
@@ -144,9 +142,7 @@ def make_recovery_key(environ: Mapping[str, str], private: Path, public: Path) -
 
 @keyring.command()
 @click.option("--private", required=True, type=FILE, help="The private half of the pair.")
-@click.option(
-    "--skip-damaged", is_flag=True, help="Leave rows that were changed as they are, and go on."
-)
+@click.option("--skip-damaged", is_flag=True, help="Skip damaged rows instead of stopping.")
 @_sweep("Data keys")
 @click.pass_context
 def recover(
@@ -158,7 +154,7 @@ def recover(
     dry_run: bool,
     json: bool,
 ) -> None:
-    """Wrap every data key for the present keyring, when only the recovery key can open them."""
+    """Wrap every data key for the present keyring, opening them with the recovery key."""
     settings = load(context.obj)
     private_half = read_private_half(private, settings.files)
     with closing(build(settings)) as services, shown() as report:
@@ -171,9 +167,9 @@ def recover(
 def _finish(
     context: click.Context, progress: Progress, *, json: bool, dry_run: bool = False
 ) -> None:
-    """Print the outcome; the exit code tells whether all of it was done."""
+    """Print the outcome. The exit code is 6 if a data key failed."""
     causes = sorted(progress.causes.items(), key=itemgetter(1), reverse=True)
-    answer = {
+    document = {
         "data_keys": progress.done,
         "changed": progress.changed,
         "failed": progress.failed,
@@ -181,7 +177,7 @@ def _finish(
         "damaged": [asdict(row) for row in progress.damaged],
     }
     done = "would change" if dry_run else "changed"
-    _show(answer, f"{progress.changed} of {progress.done} data keys {done}.", json=json)
+    _show(document, f"{progress.changed} of {progress.done} data keys {done}.", json=json)
     say_damaged(progress.damaged)
     if progress.failed:
         counts = ", ".join(f"{cause} {count}" for cause, count in causes)
@@ -191,7 +187,7 @@ def _finish(
 
 
 def _show_dependence(found: Dependence, *, json: bool) -> None:
-    answer = {
+    document = {
         "wrappings": found.wrappings,
         "stranded_data_keys": found.stranded_data_keys,
         "blind_workers": len(found.blind_workers),
@@ -205,19 +201,19 @@ def _show_dependence(found: Dependence, *, json: bool) -> None:
         )
     else:
         text = f"{found.wrappings} wrappings would be deleted."
-    _show(answer, text, json=json)
+    _show(document, text, json=json)
     for fault in (*found.faults, *found.blind_workers):
         say(fault)
 
 
-def _show(answer: Row, text: str, *, json: bool) -> None:
+def _show(document: Row, text: str, *, json: bool) -> None:
     if json:
-        show_json(answer)
+        show_json(document)
     else:
         click.echo(text)
 
 
-def _status_answer(report: KeyringReport) -> Row:
+def _status_document(report: KeyringReport) -> Row:
     return {
         "data_keys": report.data_keys,
         "unreadable_data_keys": report.unreadable_data_keys,

@@ -48,7 +48,6 @@ class Keyboard:
 
     def copy_size(self) -> None:
         """Copy the size of the user's terminal to the command's."""
-
         self._user.copy_size(self._command_terminal)
 
     def _read(self) -> None:

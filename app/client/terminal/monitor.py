@@ -211,7 +211,6 @@ def _send(channel: socket.socket, event: Event, number: int) -> None:
 
 def _die_with(parent: int) -> None:
     """Die when our parent is killed, or already was, so that no output passes unmasked."""
-
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGHUP)  # PR_SET_PDEATHSIG, prctl(2)
     if os.getppid() != parent:

@@ -53,7 +53,6 @@ class UserTerminal:
 
     def restore(self) -> None:
         """Restore the settings of before `make_raw`."""
-
         if self._usual is not None:
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(self.descriptor, termios.TCSADRAIN, self._usual)

@@ -125,7 +125,7 @@ def test_revoking_counts_what_goes_with_it(
     terminal: Terminal, account: str, tree: list[str]
 ) -> None:
     said = terminal.answer("api-key", "revoke", account, tree[1])
-    assert said == "API keys that went with it: 2. Pending injections: 2.\n"
+    assert said == "API keys revoked with it: 2. Pending injections: 2.\n"
     after = states(terminal, account)
     assert [after[each] for each in tree] == ["live", "revoked", "issuer_ended", "issuer_ended"]
 
@@ -160,7 +160,7 @@ def test_rotating_prints_the_new_token_alone_and_says_how_long_the_old_one_is_go
     done = terminal.run("api-key", "rotate", account, tree[0], "--overlap", "30m")
     assert done.stdout.startswith("ak_")
     assert len(done.stdout.split()) == 1
-    assert "the old token is good until 2" in done.stderr
+    assert "the old token is valid until 2" in done.stderr
 
 
 def test_rotating_without_an_overlap_ends_the_old_token(

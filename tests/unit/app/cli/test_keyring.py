@@ -133,18 +133,18 @@ def unfinished(terminal: Terminal) -> Terminal:
     return terminal
 
 
-def test_reencrypt_tells_the_job_that_it_goes_on_with(unfinished: Terminal) -> None:
+def test_reencrypt_names_the_job_that_it_resumes(unfinished: Terminal) -> None:
     result = unfinished.run("keyring", "reencrypt")
     assert result.exit_code == 0
-    said = r"strongroom: goes on with the job of 20\d\d-\d\d-\d\dT[\d:]{8}Z: "
+    said = r"strongroom: resuming the job of 20\d\d-\d\d-\d\dT[\d:]{8}Z\. "
     assert re.match(said, result.stderr)
     assert "strongroom keyring reencrypt --restart" in result.stderr
 
 
-def test_reencrypt_begins_anew_when_told_to(unfinished: Terminal) -> None:
+def test_reencrypt_with_restart_begins_again(unfinished: Terminal) -> None:
     result = unfinished.run("keyring", "reencrypt", "--restart")
     assert result.stdout == "1 of 1 data keys changed.\n"
-    assert "goes on" not in result.stderr
+    assert "resuming" not in result.stderr
 
 
 @pytest.mark.parametrize("rate", ["0", "-1", "fast", "nan", "inf"])

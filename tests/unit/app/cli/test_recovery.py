@@ -101,7 +101,7 @@ def test_a_usb_stick_that_cannot_keep_the_file_is_told_of(
     monkeypatch.setattr(os, "link", refuse)
     refused = make(terminal, tmp_path / "a", tmp_path / "b")
     assert refused.exit_code == 2
-    assert "--private: this file system, as FAT on a USB stick," in refused.stderr
+    assert "--private: this file system, perhaps FAT on a USB stick," in refused.stderr
     assert [each for each in tmp_path.iterdir() if each.is_file()] == []
 
 
