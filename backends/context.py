@@ -10,6 +10,7 @@ context of a data key. ``app.crypto.contexts`` has the kinds 1 and 3.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 _MAGIC = b"strongroom"
@@ -23,8 +24,9 @@ class KeyContext(NamedTuple):
     account_id: str
     data_key_id: str
 
+    @lru_cache(maxsize=1024)  # noqa: B019 - equal contexts share an entry, and none is kept alive
     def to_bytes(self) -> bytes:
-        """The canonical encoding, kind 2."""
+        """The canonical encoding, kind 2; a key is wrapped, opened and checked under the same."""
         return encode_context(_KIND_DATA_KEY, *self)
 
     def to_mapping(self) -> Mapping[str, str]:

@@ -24,9 +24,10 @@ def rewrap(keyring: Keyring, target: KeyWrapper, keys: Sequence[ClosedKey]) -> l
     """
     new = _rewrap_own(target, keys)
     others = [place for place, each in enumerate(new) if _may_be_wrapped(each)]
-    wrapped = _open_and_wrap(keyring, target, [keys[place] for place in others])
-    for place, each in zip(others, wrapped, strict=True):
-        new[place] = each
+    if others:
+        wrapped = _open_and_wrap(keyring, target, [keys[place] for place in others])
+        for place, each in zip(others, wrapped, strict=True):
+            new[place] = each
     return proved(target, keys, new)
 
 

@@ -13,6 +13,8 @@ def without_retired(
     wrapped: Iterable[WrappedKey], fences: Collection[str], keyring: Keyring
 ) -> list[WrappedKey]:
     """The wrappings whose key_ref and root key are not fenced."""
+    if not fences:
+        return list(wrapped)
     return [
         each
         for each in wrapped
