@@ -7,6 +7,8 @@ import pytest
 
 _ROOT = Path(__file__).parents[2]
 _LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+_ANCHOR = re.compile(r"\]\(([^)#:]*)#([^)]+)\)")
+_HEADING = re.compile(r"(?m)^#+ (.+)$")
 _MODULE = re.compile(r"(?<![\w/.$-])(?:app|backends|config|tests)/[\w/.-]*[\w/]")
 _PAGES = sorted([*_ROOT.glob("*.md"), *_ROOT.glob("docs/**/*.md")])
 
@@ -15,6 +17,19 @@ _PAGES = sorted([*_ROOT.glob("*.md"), *_ROOT.glob("docs/**/*.md")])
 def test_every_link_leads_somewhere(page: Path) -> None:
     links = _LINK.findall(page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: str(page.relative_to(_ROOT)))
+def test_every_anchor_is_a_heading(page: Path) -> None:
+    anchors = _ANCHOR.findall(page.read_text())
+    targets = [((page.parent / link) if link else page, anchor) for link, anchor in anchors]
+    assert [each for each in targets if each[1] not in _anchors_of(each[0])] == []
+
+
+def _anchors_of(page: Path) -> set[str]:
+    """The anchors that GitHub makes of a page's headings."""
+    headings = (heading.lower() for heading in _HEADING.findall(page.read_text()))
+    return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", _PAGES, ids=lambda page: str(page.relative_to(_ROOT)))
