@@ -12,7 +12,6 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
-from weakref import WeakSet
 
 from cachetools import TTLCache
 from cryptography.hazmat.primitives import constant_time
@@ -81,7 +80,6 @@ class DataKeyCache:
         self._clock = clock
         self._waiters = waiters or Bulkhead(None)
         self._start_empty()
-        _caches.add(self)
 
     @contextmanager
     def lend(
@@ -111,23 +109,23 @@ class DataKeyCache:
     def put(self, context: KeyContext, key: DataKey) -> None:
         """Keep a copy of a new key, once its row is committed."""
         check = key_check(key, context)
-        with self._lock:
+        with self._own_lock():
             self._store(context, key, check)
 
     def forget(self, context: KeyContext) -> None:
         """Drop a key, also one that is being loaded."""
-        with self._lock:
+        with self._own_lock():
             self._flights.pop(context, None)
             self._keys.discard(context)
 
     def expire(self) -> None:
         """Wipe the keys whose time is over."""
-        with self._lock:
+        with self._own_lock():
             self._keys.expire()
 
     def clear(self) -> None:
         """Drop every key, also those that are being loaded."""
-        with self._lock:
+        with self._own_lock():
             self._flights.clear()
             for context in list(self._keys):
                 self._keys.discard(context)
@@ -135,7 +133,7 @@ class DataKeyCache:
 
     def _open(self, context: KeyContext, check: bytes, load: Callable[[], DataKey]) -> OpenedKey:
         while True:
-            with self._lock, self._keys.timer:  # which reads the clock once
+            with self._own_lock(), self._keys.timer:  # which reads the clock once
                 self._keys.expire()
                 entry = self._keys.get(context)
                 if entry is not None:
@@ -160,11 +158,11 @@ class DataKeyCache:
             key = load()
             verify_key(key, context, check)
         except BaseException as error:
-            with self._lock:
+            with self._own_lock():
                 self._end(flight, context)
             flight.set_exception(error)
             raise
-        with self._lock:
+        with self._own_lock():
             if self._end(flight, context):
                 self._store(context, key, check)
         flight.set_result(None)
@@ -181,20 +179,19 @@ class DataKeyCache:
         self._keys.discard(context)
         self._keys[context] = _Entry(DataKey(key), check, RecordKeys(self._room))
 
+    def _own_lock(self) -> Lock:
+        """The lock of this process.
+
+        A forked child starts empty: the lock that it inherits may be taken for ever, and what is
+        being loaded may never come.
+        """
+        if os.getpid() != self._process:
+            self._start_empty()
+        return self._lock
+
     def _start_empty(self) -> None:
+        self._process = os.getpid()
         self._lock = Lock()
         self._room = Room()
         self._keys = _WipingCache(self._max_keys, self._ttl_seconds, self._clock)
         self._flights: dict[KeyContext, Future[None]] = {}
-
-
-_caches: WeakSet[DataKeyCache] = WeakSet()
-
-
-def _empty_all() -> None:
-    """Start anew in a forked child, where a lock may be held and a load under way by nobody."""
-    for cache in _caches:
-        cache._start_empty()  # noqa: SLF001
-
-
-os.register_at_fork(after_in_child=_empty_all)
