@@ -104,7 +104,7 @@ def build(
     system_key = SystemKey(
         database, keyring, clock, proof, fingerprint=settings.system_key_fingerprint
     )
-    retries = Idempotency(database, system_key, steady)
+    idempotency = Idempotency(database, system_key, steady)
     max_age_ms = settings.data_key_max_age_days * 24 * 60 * 60 * 1000
 
     data_keys = DataKeys(
@@ -119,7 +119,7 @@ def build(
     ahead = Prefetch(keyring, cache)
 
     retention = Retention(steady, settings.retention_days * DAY_MS)
-    limits = Limits(_ceiling(settings), clock)
+    limits = Limits(_limits(settings))
     sweep = Sweep(database, retention, steady, age)
 
     heartbeats = Heartbeats(database, keyring, system_key, _node(), age)
@@ -144,10 +144,10 @@ def build(
 
     return Services(
         authentication=Authentication(database, system_key, clock),
-        secrets=Secrets(database, data_keys, retries, system_key, rules, clock, limits),
-        api_keys=ApiKeys(database, system_key, retries, clock, limits),
+        secrets=Secrets(database, data_keys, idempotency, rules, limits),
+        api_keys=ApiKeys(database, system_key, idempotency, clock, limits),
         accounts=Accounts(database, system_key, clock),
-        injections=Injections(database, system_key, retries, clock, limits, retention),
+        injections=Injections(database, system_key, idempotency, clock, limits, retention),
         redemption=Redemption(database, data_keys, system_key, clock, SealedSecretCache(age.ms)),
         keyring_status=KeyringStatus(database, keyring),
         rewrap=Rewrap(database, keyring, system_key),
@@ -168,7 +168,7 @@ def _node() -> str:
     return f"{socket.gethostname()}/{os.getpid()}"
 
 
-def _ceiling(settings: Settings) -> Usage:
+def _limits(settings: Settings) -> Usage:
     return Usage(
         secrets=settings.max_secrets,
         injections=settings.max_injections,

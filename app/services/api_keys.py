@@ -33,11 +33,11 @@ from app.domain.guarded import Guarded, tampered
 from app.domain.idempotency import RetryKey
 from app.domain.ids import API_KEY, new_id
 from app.domain.operations.usage import ROW_BYTES, Usage
-from app.repository.base import Database, Repository, UnitOfWork
+from app.repository.base import Database, Repository
 from app.services.clock import Clock
 from app.services.idempotency import Idempotency, ResponseFormat
 from app.services.issuers import live_issuers
-from app.services.keys.system_key import Purpose, SystemKey
+from app.services.keys.system_key import OpenedSystemKey, Purpose, SystemKey
 from app.services.rows.in_batches import in_batches
 from app.services.rows.limits import Limits
 
@@ -55,7 +55,7 @@ def _load(stored: bytes) -> IssuedApiKey:
 _BATCH = 200
 _LIMITED_SCOPES = frozenset({Scope.SECRETS_INJECT})
 _LIMITED_RULE = f"go with no other scope than {Scope.SECRETS_INJECT}"
-_ANSWERS: ResponseFormat[IssuedApiKey] = ResponseFormat(_dump, _load)
+_RESPONSES: ResponseFormat[IssuedApiKey] = ResponseFormat(_dump, _load)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +77,13 @@ class ApiKeys:
         self,
         database: Database,
         system_key: SystemKey,
-        retries: Idempotency,
+        idempotency: Idempotency,
         clock: Clock,
         limits: Limits,
     ) -> None:
         self._database = database
         self._system_key = system_key
-        self._retries = retries
+        self._idempotency = idempotency
         self._clock = clock
         self._limits = limits
 
@@ -122,16 +122,16 @@ class ApiKeys:
         )
         check_label("name", name)
         self._system_key.require_proof()
-
-        def issue(work: UnitOfWork) -> IssuedApiKey:
+        with self._idempotency.attempt(caller, retry, _RESPONSES) as attempt:
+            if attempt.response is not None:
+                return attempt.response
+            account_id, now_ms = caller.account_id, attempt.now_ms
             adding = Usage(api_keys=1, bytes=len(name) + ROW_BYTES)
-            self._limits.require_room(work, caller.account_id, adding)
-            key, issued = self._new(caller.account_id, wanted)
-            work.api_keys.add(key)
-            self._limits.note(caller.account_id, adding)
-            return issued
-
-        return self._retries.once(caller, retry, issue, _ANSWERS)
+            self._limits.require_room(attempt.work, account_id, adding, now_ms)
+            key, issued = _issued(attempt.system_key, account_id, wanted, now_ms)
+            attempt.work.api_keys.add(key)
+            self._limits.note(account_id, adding, now_ms)
+            return attempt.commit(issued)
 
     def issue(
         self,
@@ -162,7 +162,7 @@ class ApiKeys:
             expires_at_ms=expires_at_ms,
             names=names,
         )
-        key, issued = self._new(account_id, wanted)
+        key, issued = _issued(self._system_key.opened(), account_id, wanted, self._clock())
         with self._database.writing() as work:
             work.api_keys.add(key)
             work.commit()
@@ -225,25 +225,11 @@ class ApiKeys:
             if not key.is_live(now) or live_issuers(work, opened, key, now) is None:
                 raise ApiKeyEnded
             token = API_KEY_TOKENS.mint(_prefix(key.restricted), account_id, key_id)
-            rotated = self._rotated(key, token, now, overlap_ms)
+            rotated = _rotated(key, _digest(opened, token), now, overlap_ms)
             work.api_keys.replace(opened.guard(rotated))
             work.commit()
         issued = IssuedApiKey(key_id, key.name, token, key.expires_at_ms)
         return RotatedApiKey(issued, rotated.previous_until_ms)
-
-    def _rotated(self, key: ApiKey, token: Token, now_ms: int, overlap_ms: int) -> ApiKey:
-        until: int | None = now_ms + overlap_ms
-        if key.expires_at_ms is not None:
-            until = min(now_ms + overlap_ms, key.expires_at_ms)
-        if overlap_ms == 0:
-            until = None
-        return replace(
-            key,
-            token_digest=self._digest(token),
-            rotated_at_ms=now_ms,
-            previous_digest=None if until is None else key.token_digest,
-            previous_until_ms=until,
-        )
 
     def _live_from(self, key: ApiKey) -> Sequence[str]:
         """The live ones among a key, as it was, and all keys below it."""
@@ -272,28 +258,6 @@ class ApiKeys:
             raise tampered(key)
         return key
 
-    def _new(self, account_id: str, wanted: _NewKey) -> tuple[Guarded[ApiKey], IssuedApiKey]:
-        key_id = new_id(API_KEY)
-        token = API_KEY_TOKENS.mint(_prefix(wanted.restricted), account_id, key_id)
-        key = ApiKey(
-            account_id=account_id,
-            id=key_id,
-            name=wanted.name,
-            restricted=wanted.restricted,
-            scopes=wanted.scopes,
-            token_digest=self._digest(token),
-            created_at_ms=self._clock(),
-            expires_at_ms=wanted.expires_at_ms,
-            revoked_at_ms=None,
-            issuers=wanted.issuers,
-            names=wanted.names,
-        )
-        issued = IssuedApiKey(key_id, wanted.name, token, wanted.expires_at_ms)
-        return self._system_key.opened().guard(key), issued
-
-    def _digest(self, token: Token) -> bytes:
-        return self._system_key.opened().digest(Purpose.API_KEY_TOKEN, token.reveal().encode())
-
     def _bounded_expiry(self, caller: Caller, expires_at_ms: int | None) -> int | None:
         if expires_at_ms is None:
             return caller.expires_at_ms
@@ -305,6 +269,48 @@ class ApiKeys:
     def _check_expiry(self, expires_at_ms: int | None) -> None:
         if expires_at_ms is not None and expires_at_ms <= self._clock():
             raise _bad_expiry("must be in the future")
+
+
+def _issued(
+    system_key: OpenedSystemKey, account_id: str, wanted: _NewKey, now_ms: int
+) -> tuple[Guarded[ApiKey], IssuedApiKey]:
+    key_id = new_id(API_KEY)
+    token = API_KEY_TOKENS.mint(_prefix(wanted.restricted), account_id, key_id)
+    key = ApiKey(
+        account_id=account_id,
+        id=key_id,
+        name=wanted.name,
+        restricted=wanted.restricted,
+        scopes=wanted.scopes,
+        token_digest=_digest(system_key, token),
+        created_at_ms=now_ms,
+        expires_at_ms=wanted.expires_at_ms,
+        revoked_at_ms=None,
+        issuers=wanted.issuers,
+        names=wanted.names,
+    )
+    issued = IssuedApiKey(key_id, wanted.name, token, wanted.expires_at_ms)
+    return system_key.guard(key), issued
+
+
+def _rotated(key: ApiKey, digest: bytes, now_ms: int, overlap_ms: int) -> ApiKey:
+    """The key with a new token, whose predecessor stays good for the overlap."""
+    until: int | None = now_ms + overlap_ms
+    if key.expires_at_ms is not None:
+        until = min(now_ms + overlap_ms, key.expires_at_ms)
+    if overlap_ms == 0:
+        until = None
+    return replace(
+        key,
+        token_digest=digest,
+        rotated_at_ms=now_ms,
+        previous_digest=None if until is None else key.token_digest,
+        previous_until_ms=until,
+    )
+
+
+def _digest(system_key: OpenedSystemKey, token: Token) -> bytes:
+    return system_key.digest(Purpose.API_KEY_TOKEN, token.reveal().encode())
 
 
 def _prefix(restricted: bool) -> str:  # noqa: FBT001 - the column of the row

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from backends.lifetime import Seconds, boot_seconds
 
@@ -13,6 +14,20 @@ BELIEVED_MS = 60 * 60 * 1000
 
 _SLEW_MS = 500  # a smaller difference is the clock being adjusted, not set
 _LOOK_MS = 1000  # how often it is noted that it still stands there
+
+
+class Reading(NamedTuple):
+    """One reading of the clocks, in Unix milliseconds.
+
+    Attributes:
+        now_ms: Now, or later by what a proven clock was set back within the last hour.
+        earliest_ms: The earliest time that it may be.
+        latest_ms: The latest time that it may be.
+    """
+
+    now_ms: int
+    earliest_ms: int
+    latest_ms: int
 
 
 def now_ms() -> int:
@@ -83,10 +98,15 @@ class SteadyClock:
         since_boot, offset, seen = self._observe()
         return since_boot + (max(offset, seen.believed) if seen.proven else offset)
 
-    def bounds_ms(self) -> tuple[int, int]:
-        """The earliest and the latest time that it may be, in Unix milliseconds."""
+    def read(self) -> Reading:
+        """Now, and the times that it may be."""
         since_boot, offset, seen = self._observe()
-        return since_boot + min(offset, seen.believed), since_boot + max(offset, seen.believed)
+        latest = since_boot + max(offset, seen.believed)
+        return Reading(
+            now_ms=latest if seen.proven else since_boot + offset,
+            earliest_ms=since_boot + min(offset, seen.believed),
+            latest_ms=latest,
+        )
 
     def look(self) -> None:
         """Look at the clocks, so that a step is known even if nobody asks for the time."""

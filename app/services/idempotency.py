@@ -1,11 +1,13 @@
-"""Idempotent retries: the answer of a request is stored in the transaction of its write.
+"""Idempotency: a POST with the same request id has its effect once.
 
-The row is inserted before the work, so a retry that overlaps the first request waits for it and
-then gets its answer. Neither the request nor its value is stored: a keyed hash of the request, and
-the answer sealed under the system data key.
+The response of a request is stored in the transaction of its write. Its row is inserted before the
+write, so a retry that overlaps the first request waits for it and then gets its response. Neither
+the request nor its value is stored: only a keyed hash of the request, and the response sealed under
+the system data key.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -16,104 +18,128 @@ from app.domain.errors import RequestIdReused, RequestIdUnusable, TamperedRow
 from app.domain.idempotency import RetryKey, StoredResponse
 from app.domain.life import is_within
 from app.repository.base import Database, UnitOfWork
-from app.services.clock import SteadyClock
+from app.services.clock import Reading, SteadyClock
 from app.services.keys.system_key import OpenedSystemKey, Purpose, SystemKey
 
-KEPT_MS = 60 * 60 * 1000
-"""How long an answer is kept. Where the clock was set, a retry is refused rather than done twice:
-an answer is repeated within its hour, and forgotten when that is over by every clock."""
+RESPONSE_TTL_MS = 60 * 60 * 1000
+"""The life of a stored response. Where the clock was set, a retry is refused rather than done
+twice: a response is repeated within its hour, and deleted when that is over by every clock."""
 
 DELETED_AT_ONCE = 100
-"""How many expired answers a write deletes at most; the sweep deletes the others."""
+"""The limit on expired responses that a write deletes; the sweep deletes the others."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseFormat(Generic[T]):
-    """How one kind of answer is stored: a pair of functions, each the other's inverse."""
+    """The stored form of one kind of response: a pair of functions, each the other's inverse."""
 
     dump: Callable[[T], bytes]
     load: Callable[[bytes], T]
 
 
+class Attempt(Generic[T]):
+    """One attempt at a write, in a unit of work of its own.
+
+    Attributes:
+        work: The unit of work.
+        system_key: The opened system data key.
+        now_ms: The time after waiting for other writers, in Unix milliseconds.
+        response: The response of an earlier attempt; ``None`` if the write is to be done.
+    """
+
+    def __init__(
+        self,
+        work: UnitOfWork,
+        system_key: OpenedSystemKey,
+        now: Reading,
+        formatted: ResponseFormat[T],
+    ) -> None:
+        self.work = work
+        self.system_key = system_key
+        self.now_ms = now.now_ms
+        self.response: T | None = None
+        self._earliest_ms = now.earliest_ms
+        self._format = formatted
+        self._claimed: StoredResponse | None = None
+
+    def claim(self, caller: Caller, request_id: str, digest: bytes) -> None:
+        """Insert the row of the response, or load the response of an earlier attempt."""
+        claimed = StoredResponse(
+            account_id=caller.account_id,
+            api_key_id=caller.api_key_id,
+            request_id=request_id,
+            digest=digest,
+            data_key_id=self.system_key.context.data_key_id,
+            response=b"",
+            expires_at_ms=self.now_ms + RESPONSE_TTL_MS,
+        )
+        if self.work.stored_responses.claim(claimed, self._earliest_ms):
+            self._claimed = claimed
+            return
+        stored = _stored(self.work, claimed)
+        if not is_within(stored.expires_at_ms - RESPONSE_TTL_MS, stored.expires_at_ms, self.now_ms):
+            raise RequestIdUnusable  # its hour is over by one clock only, or in the future
+        self.response = self._format.load(_opened(self.system_key, stored))
+
+    def commit(self, response: T) -> T:
+        """Store the response and commit. Returns the response."""
+        claimed = self._claimed
+        if claimed is not None:
+            plaintext = _bound_to(claimed) + self._format.dump(response)
+            sealed = seal(self.system_key.key, plaintext, _context(self.system_key, claimed))
+            responses = self.work.stored_responses
+            responses.finish(replace(claimed, response=sealed))
+            responses.delete_expired(claimed.account_id, self._earliest_ms, DELETED_AT_ONCE)
+        self.work.commit()
+        return response
+
+
 class Idempotency:
-    """Runs a write once for each request id of an API key."""
+    """Lets a write happen once for each request id of an API key."""
 
     def __init__(self, database: Database, system_key: SystemKey, clock: SteadyClock) -> None:
         self._database = database
         self._system_key = system_key
         self._clock = clock
 
-    def once(
-        self,
-        caller: Caller,
-        retry: RetryKey | None,
-        work_on: Callable[[UnitOfWork], T],
-        answers: ResponseFormat[T],
-    ) -> T:
-        """Do ``work_on`` in a unit of work and commit, or give the answer of the time before.
+    @contextmanager
+    def attempt(
+        self, caller: Caller, retry: RetryKey | None, responses: ResponseFormat[T]
+    ) -> Iterator[Attempt[T]]:
+        """Begin an attempt. Leaving the block without ``commit`` undoes it and stores nothing.
 
         Args:
-            retry: By what a retry is recognised; ``None`` when the client sent no request id.
-            work_on: The write. What it raises undoes everything and is not stored.
-            answers: How its answer is stored.
+            retry: Recognises a retry; ``None`` when the client sent no request id.
+            responses: The stored form of the response.
 
         Raises:
             RequestIdReused: The request id came before, with another request.
             RequestIdUnusable: It came before, and it is not certain that its hour lasts.
         """
         # Before the transaction: a process may need its provider for the system key.
-        opened = self._system_key.opened()
-        if retry is None:
-            with self._database.writing() as work:
-                answer = work_on(work)
-                work.commit()
-                return answer
-        pending = self._pending(opened, caller, retry)
+        system_key = self._system_key.opened()
+        digest = b"" if retry is None else system_key.digest(Purpose.REQUEST, retry.request)
         with self._database.writing() as work:
-            earliest, _ = self._clock.bounds_ms()
-            if not work.stored_responses.claim(pending, earliest):
-                stored = _stored(work, pending)
-                _require_life(stored, self._clock.now_ms())
-                return answers.load(_opened(opened, stored))
-            answer = work_on(work)
-            plaintext = _bound_to(pending) + answers.dump(answer)
-            sealed = seal(opened.key, plaintext, _context(opened, pending))
-            work.stored_responses.finish(replace(pending, response=sealed))
-            work.stored_responses.delete_expired(caller.account_id, earliest, DELETED_AT_ONCE)
-            work.commit()
-            return answer
-
-    def _pending(self, opened: OpenedSystemKey, caller: Caller, retry: RetryKey) -> StoredResponse:
-        return StoredResponse(
-            account_id=caller.account_id,
-            api_key_id=caller.api_key_id,
-            request_id=retry.request_id,
-            digest=opened.digest(Purpose.REQUEST, retry.request),
-            data_key_id=opened.context.data_key_id,
-            response=b"",
-            expires_at_ms=self._clock.now_ms() + KEPT_MS,
-        )
+            attempt = Attempt(work, system_key, self._clock.read(), responses)
+            if retry is not None:
+                attempt.claim(caller, retry.request_id, digest)
+            yield attempt
 
 
-def _stored(work: UnitOfWork, pending: StoredResponse) -> StoredResponse:
-    stored = work.stored_responses.get(pending.account_id, pending.api_key_id, pending.request_id)
-    if stored is None or stored.data_key_id != pending.data_key_id:
+def _stored(work: UnitOfWork, claimed: StoredResponse) -> StoredResponse:
+    stored = work.stored_responses.get(claimed.account_id, claimed.api_key_id, claimed.request_id)
+    if stored is None or stored.data_key_id != claimed.data_key_id:
         raise TamperedRow("stored_responses")
-    if stored.digest != pending.digest:
+    if stored.digest != claimed.digest:
         raise RequestIdReused
     return stored
 
 
-def _require_life(stored: StoredResponse, now_ms: int) -> None:
-    """Refuse an answer whose hour is over by one clock only, or that comes from the future."""
-    if not is_within(stored.expires_at_ms - KEPT_MS, stored.expires_at_ms, now_ms):
-        raise RequestIdUnusable
-
-
-def _opened(opened: OpenedSystemKey, stored: StoredResponse) -> bytes:
-    plaintext = bytes(open_envelope(opened.key, stored.response, _context(opened, stored)))
+def _opened(system_key: OpenedSystemKey, stored: StoredResponse) -> bytes:
+    context = _context(system_key, stored)
+    plaintext = bytes(open_envelope(system_key.key, stored.response, context))
     bound = _bound_to(stored)
     if not plaintext.startswith(stored.digest):
         raise TamperedRow("stored_responses")
@@ -126,13 +152,13 @@ def _opened(opened: OpenedSystemKey, stored: StoredResponse) -> bytes:
 
 
 def _bound_to(stored: StoredResponse) -> bytes:
-    """The columns that say which request is answered and for how long, 40 bytes."""
+    """The columns that name the request and the end of the response, 40 bytes."""
     return stored.digest + stored.expires_at_ms.to_bytes(8, "big", signed=True)
 
 
-def _context(opened: OpenedSystemKey, stored: StoredResponse) -> bytes:
+def _context(system_key: OpenedSystemKey, stored: StoredResponse) -> bytes:
     return StoredResponseContext(
-        deployment_id=opened.context.deployment_id,
+        deployment_id=system_key.context.deployment_id,
         account_id=stored.account_id,
         api_key_id=stored.api_key_id,
         request_id=stored.request_id,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from app.domain.access.api_keys import Caller, Token
 from app.domain.damage import DamagedRow
 from app.domain.errors import InjectionNotFound, SecretsMissing, TamperedRow
-from app.domain.guarded import tampered
+from app.domain.guarded import Guarded, tampered
 from app.domain.idempotency import RetryKey
 from app.domain.ids import INJECTION, SECRET, is_id, new_id
 from app.domain.injections import (
@@ -24,11 +24,11 @@ from app.domain.injections import (
     check_request,
 )
 from app.domain.operations.usage import ROW_BYTES, Usage
-from app.repository.base import Database, Repository, UnitOfWork
+from app.repository.base import Database, Repository
 from app.repository.collections.batches import Batch, Position
 from app.services.clock import Clock
 from app.services.idempotency import Idempotency, ResponseFormat
-from app.services.keys.system_key import Purpose, SystemKey
+from app.services.keys.system_key import OpenedSystemKey, Purpose, SystemKey
 from app.services.rows.limits import Limits
 from app.services.rows.pages import BoundedPage
 from app.services.upkeep.retention import Retention
@@ -44,10 +44,11 @@ def _load(stored: bytes) -> IssuedInjection:
 
 
 _BATCH = 100
-_MOST_BATCHES = 100
+_MAX_BATCHES = 100
 _ROW_BYTES = 512
 """More than a shown injection takes beside its map, which is shorter than its stored text."""
-_ANSWERS: ResponseFormat[IssuedInjection] = ResponseFormat(_dump, _load)
+_RESPONSES: ResponseFormat[IssuedInjection] = ResponseFormat(_dump, _load)
+_ID = ResponseFormat(str.encode, bytes.decode)
 
 
 class Injections:
@@ -57,14 +58,14 @@ class Injections:
         self,
         database: Database,
         system_key: SystemKey,
-        retries: Idempotency,
+        idempotency: Idempotency,
         clock: Clock,
         limits: Limits,
         retention: Retention,
     ) -> None:
         self._database = database
         self._system_key = system_key
-        self._retries = retries
+        self._idempotency = idempotency
         self._clock = clock
         self._limits = limits
         self._retention = retention
@@ -89,11 +90,21 @@ class Injections:
         """
         check_request(secrets, ttl_seconds)
         self._system_key.require_proof()
-
-        def issue(work: UnitOfWork) -> IssuedInjection:
-            return self._issue(work, caller, _bind(work, caller, secrets), ttl_seconds)
-
-        return self._retries.once(caller, retry, issue, _ANSWERS)
+        with self._idempotency.attempt(caller, retry, _RESPONSES) as attempt:
+            if attempt.response is not None:
+                return attempt.response
+            work, account_id, now_ms = attempt.work, caller.account_id, attempt.now_ms
+            bound = bind(_bind(work, caller, secrets))
+            expires_at_ms = now_ms + ttl_seconds * 1000
+            if caller.expires_at_ms is not None:
+                expires_at_ms = min(expires_at_ms, caller.expires_at_ms)
+            injection, issued = _issued(attempt.system_key, caller, bound, now_ms, expires_at_ms)
+            adding = Usage(injections=1, bytes=len(bound) + ROW_BYTES)
+            self._limits.require_room(work, account_id, adding, now_ms)
+            work.injections.add(injection)
+            self._retention.delete_injections(work, account_id)
+            self._limits.note(account_id, adding, now_ms)
+            return attempt.commit(issued)
 
     def list(self, caller: Caller, limit: int, after_id: str | None) -> InjectionPage:
         """One page of the account's injections, newest first.
@@ -105,9 +116,9 @@ class Injections:
         after: Position | None = None if after_id is None else (after_id,)
         only = None if caller.names is None else caller.api_key_id
         with self._database.reading() as repository:
-            for _ in range(_MOST_BATCHES):
-                most = min(page.room, _BATCH)
-                batch = repository.injections.page(caller.account_id, after, most, api_key_id=only)
+            for _ in range(_MAX_BATCHES):
+                size = min(page.room, _BATCH)
+                batch = repository.injections.page(caller.account_id, after, size, api_key_id=only)
                 self._fill(page, batch, caller.account_id)
                 after = batch.after
                 if after is None or not page.room:
@@ -142,47 +153,16 @@ class Injections:
             InjectionNotFound: The account has none such.
             TamperedRow: Its row was edited.
         """
-
-        def revoke(work: UnitOfWork) -> str:
-            injection = replace(self._find(work, caller, injection_id), nonce_digest=None)
-            if injection.state is InjectionState.PENDING:
-                injection = replace(injection, state=InjectionState.REVOKED)
-            work.injections.replace(self._system_key.opened().guard(injection))
-            return injection.id
-
-        self._retries.once(caller, retry, revoke, ResponseFormat(str.encode, bytes.decode))
+        with self._idempotency.attempt(caller, retry, _ID) as attempt:
+            if attempt.response is None:
+                injection = replace(
+                    self._find(attempt.work, caller, injection_id), nonce_digest=None
+                )
+                if injection.state is InjectionState.PENDING:
+                    injection = replace(injection, state=InjectionState.REVOKED)
+                attempt.work.injections.replace(attempt.system_key.guard(injection))
+                attempt.commit(injection.id)
         return self.get(caller, injection_id)
-
-    def _issue(
-        self,
-        work: UnitOfWork,
-        caller: Caller,
-        secrets: tuple[BoundSecret, ...],
-        ttl_seconds: int,
-    ) -> IssuedInjection:
-        opened = self._system_key.opened()
-        now = self._clock()
-        injection_id = new_id(INJECTION)
-        token = INJECTION_TOKENS.mint(INJECTION_TOKEN_PREFIX, caller.account_id, injection_id)
-        expiry = now + ttl_seconds * 1000
-        if caller.expires_at_ms is not None:
-            expiry = min(expiry, caller.expires_at_ms)
-        injection = Injection(
-            account_id=caller.account_id,
-            id=injection_id,
-            api_key_id=caller.api_key_id,
-            bound=bind(secrets),
-            token_digest=opened.digest(Purpose.INJECTION_TOKEN, token.reveal().encode()),
-            state=InjectionState.PENDING,
-            created_at_ms=now,
-            expires_at_ms=expiry,
-        )
-        adding = Usage(injections=1, bytes=len(injection.bound) + ROW_BYTES)
-        self._limits.require_room(work, caller.account_id, adding)
-        work.injections.add(opened.guard(injection))
-        self._retention.delete_injections(work, caller.account_id)
-        self._limits.note(caller.account_id, adding)
-        return IssuedInjection(injection_id, token, expiry)
 
     def _find(self, repository: Repository, caller: Caller, injection_id: str) -> Injection:
         stored = None
@@ -212,6 +192,24 @@ class Injections:
 
     def _view(self, injection: Injection) -> InjectionView:
         return InjectionView(injection, injection.status(self._clock()))
+
+
+def _issued(
+    system_key: OpenedSystemKey, caller: Caller, bound: str, now_ms: int, expires_at_ms: int
+) -> tuple[Guarded[Injection], IssuedInjection]:
+    injection_id = new_id(INJECTION)
+    token = INJECTION_TOKENS.mint(INJECTION_TOKEN_PREFIX, caller.account_id, injection_id)
+    injection = Injection(
+        account_id=caller.account_id,
+        id=injection_id,
+        api_key_id=caller.api_key_id,
+        bound=bound,
+        token_digest=system_key.digest(Purpose.INJECTION_TOKEN, token.reveal().encode()),
+        state=InjectionState.PENDING,
+        created_at_ms=now_ms,
+        expires_at_ms=expires_at_ms,
+    )
+    return system_key.guard(injection), IssuedInjection(injection_id, token, expires_at_ms)
 
 
 def _may_see(caller: Caller, injection: Injection) -> bool:

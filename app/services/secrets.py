@@ -5,10 +5,8 @@ deleted.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.crypto.opened_key import OpenedKey
 from app.crypto.values import seal_value
 from app.domain.access.api_keys import Caller
 from app.domain.errors import SecretNameExists, SecretNotFound
@@ -25,15 +23,14 @@ from app.domain.secrets import (
     SecretValue,
     could_be_name,
 )
-from app.repository.base import Conflict, Database, Repository, UnitOfWork
+from app.repository.base import Conflict, Database, Repository
 from app.repository.collections.secrets import LockedSecret
-from app.services.clock import Clock
 from app.services.idempotency import Idempotency, ResponseFormat
 from app.services.keys.data_keys import DataKeys
-from app.services.keys.system_key import SystemKey
+from app.services.keys.system_key import OpenedSystemKey
 from app.services.rows.limits import Limits
 
-_ANSWERS: ResponseFormat[Secret] = ResponseFormat(
+_RESPONSES: ResponseFormat[Secret] = ResponseFormat(
     dump=lambda secret: json.dumps(secret).encode(),
     load=lambda stored: Secret(*json.loads(stored)),
 )
@@ -64,18 +61,14 @@ class Secrets:
         self,
         database: Database,
         data_keys: DataKeys,
-        retries: Idempotency,
-        system_key: SystemKey,
+        idempotency: Idempotency,
         rules: SecretRules,
-        clock: Clock,
         limits: Limits,
     ) -> None:
         self.rules = rules
-        self._system_key = system_key
         self._database = database
         self._data_keys = data_keys
-        self._retries = retries
-        self._clock = clock
+        self._idempotency = idempotency
         self._limits = limits
 
     def create(
@@ -91,10 +84,25 @@ class Secrets:
         """
         self.rules.check_name(name)
         self.rules.check_value(value)
-        with self._data_keys.lend_active(caller.account_id) as lent:
-            return self._retries.once(
-                caller, retry, self._adding(lent, caller, name, value), _ANSWERS
-            )
+        with (
+            self._data_keys.lend_active(caller.account_id) as data_key,
+            self._idempotency.attempt(caller, retry, _RESPONSES) as attempt,
+        ):
+            if attempt.response is not None:
+                return attempt.response
+            now_ms = attempt.now_ms
+            secret = Secret(new_id(SECRET), name, now_ms, now_ms)
+            identity = SecretIdentity(caller.account_id, secret.id, name)
+            mac = attempt.system_key.guard(identity).mac
+            stored = seal_value(data_key, secret, 1, value, mac)
+            adding = Usage(secrets=1, bytes=len(stored.envelope) + ROW_BYTES)
+            self._limits.require_room(attempt.work, caller.account_id, adding, now_ms)
+            try:
+                attempt.work.secrets.add(stored)
+            except Conflict:
+                raise SecretNameExists(name) from None
+            self._limits.note(caller.account_id, adding, now_ms)
+            return attempt.commit(secret)
 
     def list(
         self,
@@ -145,10 +153,23 @@ class Secrets:
                 many bytes as it may.
         """
         self.rules.check_value(value)
-        with self._data_keys.lend_active(caller.account_id) as lent:
-            return self._retries.once(
-                caller, retry, self._replacing(lent, caller, ref, value), _ANSWERS
-            )
+        with (
+            self._data_keys.lend_active(caller.account_id) as data_key,
+            self._idempotency.attempt(caller, retry, _RESPONSES) as attempt,
+        ):
+            if attempt.response is not None:
+                return attempt.response
+            work, account_id = attempt.work, caller.account_id
+            found = self._find(work, caller, ref)
+            locked = work.secrets.lock(account_id, found.id)
+            _require_identity(attempt.system_key, locked, caller, found)
+            secret = found._replace(update_time_ms=max(attempt.now_ms, found.update_time_ms))
+            stored = seal_value(data_key, secret, locked.version + 1, value, locked.identity.mac)
+            larger = len(stored.envelope) - work.secrets.size(account_id, found.id)
+            self._limits.require_room(work, account_id, Usage(bytes=larger), attempt.now_ms)
+            work.secrets.replace_value(stored)
+            self._limits.note(account_id, Usage(bytes=larger), attempt.now_ms)
+            return attempt.commit(secret)
 
     def delete(self, caller: Caller, ref: SecretRef, retry: RetryKey | None) -> Secret:
         """Delete a secret for good; what it was.
@@ -156,59 +177,14 @@ class Secrets:
         Raises:
             SecretNotFound: The account has no such secret.
         """
-
-        def delete(work: UnitOfWork) -> Secret:
-            secret = self._find(work, caller, ref)
-            if not work.secrets.delete(caller.account_id, secret.id):
+        with self._idempotency.attempt(caller, retry, _RESPONSES) as attempt:
+            if attempt.response is not None:
+                return attempt.response
+            secret = self._find(attempt.work, caller, ref)
+            if not attempt.work.secrets.delete(caller.account_id, secret.id):
                 raise SecretNotFound
-            self._limits.note(caller.account_id, Usage(secrets=-1))
-            return secret
-
-        return self._retries.once(caller, retry, delete, _ANSWERS)
-
-    def _adding(
-        self, lent: OpenedKey, caller: Caller, name: str, value: SecretValue
-    ) -> Callable[[UnitOfWork], Secret]:
-        def add(work: UnitOfWork) -> Secret:
-            now = self._clock()
-            secret = Secret(new_id(SECRET), name, now, now)
-            identity = SecretIdentity(caller.account_id, secret.id, name)
-            mac = self._system_key.opened().guard(identity).mac
-            stored = seal_value(lent, secret, 1, value, mac)
-            adding = Usage(secrets=1, bytes=len(stored.envelope) + ROW_BYTES)
-            self._limits.require_room(work, caller.account_id, adding)
-            try:
-                work.secrets.add(stored)
-            except Conflict:
-                raise SecretNameExists(name) from None
-            self._limits.note(caller.account_id, adding)
-            return secret
-
-        return add
-
-    def _replacing(
-        self, lent: OpenedKey, caller: Caller, ref: SecretRef, value: SecretValue
-    ) -> Callable[[UnitOfWork], Secret]:
-        def replace(work: UnitOfWork) -> Secret:
-            found = self._find(work, caller, ref)
-            locked = work.secrets.lock(caller.account_id, found.id)
-            self._require_identity(locked, caller, found)
-            secret = found._replace(update_time_ms=max(self._clock(), found.update_time_ms))
-            mac = locked.identity.mac
-            stored = seal_value(lent, secret, locked.version + 1, value, mac)
-            larger = len(stored.envelope) - work.secrets.size(caller.account_id, found.id)
-            self._limits.require_room(work, caller.account_id, Usage(bytes=larger))
-            work.secrets.replace_value(stored)
-            self._limits.note(caller.account_id, Usage(bytes=larger))
-            return secret
-
-        return replace
-
-    def _require_identity(self, locked: LockedSecret, caller: Caller, found: Secret) -> None:
-        """Refuse a row whose id or name was edited: its next value would be another's."""
-        identity = self._system_key.opened().verify(locked.identity)
-        if identity != SecretIdentity(caller.account_id, found.id, found.name):
-            raise tampered(identity)
+            self._limits.note(caller.account_id, Usage(secrets=-1), attempt.now_ms)
+            return attempt.commit(secret)
 
     def _find(self, repository: Repository, caller: Caller, ref: SecretRef) -> Secret:
         if ref.is_id:
@@ -220,3 +196,12 @@ class Secrets:
         if found is None:
             raise SecretNotFound
         return found
+
+
+def _require_identity(
+    system_key: OpenedSystemKey, locked: LockedSecret, caller: Caller, found: Secret
+) -> None:
+    """Refuse a row whose id or name was edited: its next value would be another's."""
+    identity = system_key.verify(locked.identity)
+    if identity != SecretIdentity(caller.account_id, found.id, found.name):
+        raise tampered(identity)

@@ -1,4 +1,4 @@
-"""What an account holds, and how much it may hold."""
+"""The usage of an account, and its limits."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from app.domain.errors import AccountLimitReached
 
 ROW_BYTES = 512
-"""What a row counts for beside its large column: its other columns, its indexes, its MAC."""
+"""The bytes of a row beside its large column: its other columns, its indexes, its MAC."""
 
 
 class CountedTable(StrEnum):
@@ -19,14 +19,14 @@ class CountedTable(StrEnum):
     STORED_RESPONSES = "stored_responses"
 
     def usage(self, rows: int, size: int) -> "Usage":
-        """What so many rows count for."""
+        """The usage of so many rows."""
         if self is CountedTable.STORED_RESPONSES:
             return Usage(bytes=size)
         return Usage(bytes=size)._replace(**{self.value: rows})
 
 
 class Usage(NamedTuple):
-    """Rows of an account, and the bytes that all of them take; also a change, or a ceiling.
+    """Rows of an account, and the bytes that all of them take; also a change, or limits.
 
     Stored responses count in bytes only.
     """
@@ -46,28 +46,23 @@ class Usage(NamedTuple):
             self.bytes + other.bytes,
         )
 
-    def require_room(self, adding: "Usage", ceiling: "Usage") -> None:
-        """Refuse to add what would be over a ceiling; a ceiling of what is not added is no matter.
+    def require_room(self, adding: "Usage", limits: "Usage") -> None:
+        """Refuse to add what would exceed a limit. Only limits of what is added are compared.
 
         Raises:
-            AccountLimitReached: Names the ceiling.
+            AccountLimitReached: Names the limit.
         """
-        for name, held, added, most in zip(self._fields, self, adding, ceiling, strict=True):
-            if added > 0 and held + added > most:
-                raise AccountLimitReached(_WORDS[name], most)
+        for what, used, added, limit in zip(_WORDS, self, adding, limits, strict=True):
+            if added > 0 and used + added > limit:
+                raise AccountLimitReached(what, limit)
 
 
-_WORDS = {
-    "secrets": "secrets",
-    "injections": "injections",
-    "api_keys": "API keys",
-    "bytes": "bytes",
-}
+_WORDS = ("secrets", "injections", "API keys", "bytes")
 
 
 @dataclass(frozen=True, slots=True)
 class CountedUsage:
-    """What an account held when it was counted.
+    """The usage of an account when it was counted.
 
     Attributes:
         counted_at_ms: When the count began, in Unix milliseconds.

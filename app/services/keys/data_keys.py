@@ -115,9 +115,9 @@ class DataKeys:
         A wall clock that was just set is not believed alone: otherwise one wrong moment would
         replace the data key of every account, and the moment after it once more.
         """
-        earliest, latest = self._clock.bounds_ms()
-        is_old = earliest - record.created_at_ms >= self._max_age_ms
-        if not is_old and has_begun(record.created_at_ms, latest):
+        now = self._clock.read()
+        is_old = now.earliest_ms - record.created_at_ms >= self._max_age_ms
+        if not is_old and has_begun(record.created_at_ms, now.latest_ms):
             return False
         pauses = (self._failed, self._replaced)
         return not any(each.lasts(record.account_id) for each in pauses)

@@ -1,33 +1,30 @@
-"""Ceilings of what an account may hold.
+"""The limits of an account: rows and bytes that it may store.
 
 No write counts rows. The sweep counts an account now and then and files the result; a write adds
-what this process wrote since that count began. So an account can be over a ceiling only by what
-other processes wrote since the last count.
+what this process wrote since that count began. So an account can be over a limit only by what other
+processes wrote since the last count.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from functools import reduce
 from threading import Lock
 
-from cachetools import LRUCache
-
 from app.domain.life import CLOCK_TOLERANCE_MS
 from app.domain.operations.usage import CountedUsage, Usage
 from app.repository.base import Repository
-from app.services.clock import Clock
 
 READ_AGAIN_MS = 5000
-"""How long a count is kept in memory before it is read again, in milliseconds."""
+"""For how long a count is used before it is read again, in milliseconds."""
 
-_MOST_ACCOUNTS = 4096
-_MOST_SPANS = 16
+_MAX_ACCOUNTS = 4096
+_MAX_SPANS = 16
 _NEVER_COUNTED = CountedUsage(Usage(), 0)
 
 
 @dataclass(slots=True)
 class _Span:
-    """What was written in a few seconds."""
+    """The writes of a few seconds."""
 
     began_ms: int
     last_ms: int
@@ -35,14 +32,14 @@ class _Span:
 
 
 class _Account:
-    """What is known of one account in this process.
+    """The usage of one account, as far as this process knows it.
 
     Attributes:
-        held: What it holds: the last count, and what was written here since that began.
+        usage: The last count, and the writes of this process since that began.
     """
 
     def __init__(self) -> None:
-        self.held = Usage()
+        self.usage = Usage()
         self._spans: deque[_Span] = deque()
         self._read_at_ms: int | None = None
 
@@ -52,66 +49,67 @@ class _Account:
         return read_at is not None and 0 <= now_ms - read_at < READ_AGAIN_MS
 
     def take(self, counted: CountedUsage, now_ms: int) -> None:
-        """Take over a count, and forget what it includes.
+        """Use a new count, and forget the writes that it includes.
 
-        What a clock left in the future when it was set back is forgotten, too.
+        Writes that are in the future since a clock was set back are forgotten, too.
         """
         latest = now_ms + CLOCK_TOLERANCE_MS
         while self._spans and not counted.counted_at_ms <= self._spans[0].last_ms <= latest:
             self._spans.popleft()
-        self.held = reduce(Usage.plus, [span.change for span in self._spans], counted.usage)
+        self.usage = reduce(Usage.plus, [span.change for span in self._spans], counted.usage)
         self._read_at_ms = now_ms
 
     def add(self, change: Usage, now_ms: int) -> None:
-        """Note what was written."""
-        self.held = self.held.plus(change)
+        """Note a write."""
+        self.usage = self.usage.plus(change)
         newest = self._spans[-1] if self._spans else None
         if newest is None or not 0 <= now_ms - newest.began_ms < READ_AGAIN_MS:
             self._spans.append(_Span(now_ms, now_ms, change))
         else:
             newest.last_ms, newest.change = now_ms, newest.change.plus(change)
-        if len(self._spans) > _MOST_SPANS:
+        if len(self._spans) > _MAX_SPANS:
             oldest = self._spans.popleft()
             self._spans[0].change = self._spans[0].change.plus(oldest.change)
 
 
 class Limits:
-    """Refuses writes that would take an account over a ceiling.
+    """Refuses writes that would take an account over a limit.
 
     Args:
-        ceiling: What an account may hold.
-        clock: Unix milliseconds.
+        limits: The usage that an account may reach.
     """
 
-    def __init__(self, ceiling: Usage, clock: Clock) -> None:
-        self._ceiling = ceiling
-        self._clock = clock
-        self._accounts: LRUCache[str, _Account] = LRUCache(_MOST_ACCOUNTS)
+    def __init__(self, limits: Usage) -> None:
+        self._limits = limits
+        self._accounts: OrderedDict[str, _Account] = OrderedDict()
         self._lock = Lock()
 
-    def require_room(self, repository: Repository, account_id: str, adding: Usage) -> None:
-        """Refuse to add more than the account may hold.
+    def require_room(
+        self, repository: Repository, account_id: str, adding: Usage, now_ms: int
+    ) -> None:
+        """Refuse to add more than the account may store.
 
         Raises:
-            AccountLimitReached: Names the ceiling.
+            AccountLimitReached: Names the limit.
         """
-        now_ms = self._clock()
-        with self._lock:
-            known = self._known(account_id)
-            is_fresh = known.is_fresh(now_ms)
-        if not is_fresh:
+        account = self._account(account_id)
+        if not account.is_fresh(now_ms):
             counted = repository.usage.get(account_id) or _NEVER_COUNTED
             with self._lock:
-                known.take(counted, now_ms)
-        known.held.require_room(adding, self._ceiling)
+                account.take(counted, now_ms)
+        account.usage.require_room(adding, self._limits)
 
-    def note(self, account_id: str, change: Usage) -> None:
-        """Note what was written since the account was counted."""
+    def note(self, account_id: str, change: Usage, now_ms: int) -> None:
+        """Note a write; it counts until the account is counted again."""
+        account = self._account(account_id)
         with self._lock:
-            self._known(account_id).add(change, self._clock())
+            account.add(change, now_ms)
 
-    def _known(self, account_id: str) -> _Account:
-        known = self._accounts.get(account_id)
-        if known is None:
-            known = self._accounts[account_id] = _Account()
-        return known
+    def _account(self, account_id: str) -> _Account:
+        """The account, now the one that was used last; the one unused for longest makes room."""
+        with self._lock:
+            account = self._accounts.pop(account_id, None) or _Account()
+            self._accounts[account_id] = account
+            if len(self._accounts) > _MAX_ACCOUNTS:
+                self._accounts.popitem(last=False)
+        return account

@@ -26,8 +26,7 @@ class Retention:
     @property
     def until_ms(self) -> int:
         """What had ended by then is deleted; Unix milliseconds."""
-        earliest, _ = self._clock.bounds_ms()
-        return earliest - self._kept_ms
+        return self._clock.read().earliest_ms - self._kept_ms
 
     def delete_injections(self, work: Repository, account_id: str) -> int:
         """Delete at most 100 of the account's injections; how many it were."""

@@ -15,7 +15,7 @@ from app.domain.operations.usage import CountedTable, CountedUsage, Usage
 from app.repository.base import Database, Repository, UnitOfWork
 from app.repository.collections.batches import Position
 from app.services.clock import SteadyClock
-from app.services.idempotency import KEPT_MS
+from app.services.idempotency import RESPONSE_TTL_MS
 from app.services.upkeep.retention import DELETED_AT_ONCE, Retention
 from backends.lifetime import Seconds
 
@@ -145,8 +145,7 @@ class Sweep:
         """
 
         def until_ms() -> int:
-            _, latest = self._clock.bounds_ms()
-            return latest + KEPT_MS
+            return self._clock.read().latest_ms + RESPONSE_TTL_MS
 
         yield from self._repeat(
             lambda repository: repository.stored_responses.has_later(
@@ -159,8 +158,7 @@ class Sweep:
 
     @property
     def _earliest_ms(self) -> int:
-        earliest, _ = self._clock.bounds_ms()
-        return earliest
+        return self._clock.read().earliest_ms
 
     def _repeat(
         self, is_due: Callable[[Repository], bool], delete: Callable[[UnitOfWork], int]

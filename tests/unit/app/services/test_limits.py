@@ -12,7 +12,7 @@ from app.services.rows.limits import Limits
 from tests.unit.app.services.deployment import Clock, Deployment, Tenant, new_tenant
 from tests.unit.app.services.steps import Steps, stepped
 
-CEILINGS: dict[str, Any] = {
+LIMITS: dict[str, Any] = {
     "STRONGROOM_MAX_SECRETS": "3",
     "STRONGROOM_MAX_INJECTIONS": "3",
     "STRONGROOM_MAX_API_KEYS": "4",
@@ -42,7 +42,7 @@ ADDING: dict[str, Callable[[Tenant], object]] = {
 @pytest.fixture
 def bounded(deployment: Deployment) -> Tenant:
     """Holds one secret and one API key."""
-    tenant = new_tenant(deployment.process(**CEILINGS))
+    tenant = new_tenant(deployment.process(**LIMITS))
     tenant.create("FIRST")
     deployment.clock.advance(seconds=10)
     tenant.services.sweep.run_whole()
@@ -85,7 +85,7 @@ def test_what_was_counted_is_not_counted_twice(
 def test_what_another_process_wrote_counts_from_the_next_count_on(
     deployment: Deployment, bounded: Tenant, what: str
 ) -> None:
-    other = bounded.at(deployment.process(**CEILINGS))
+    other = bounded.at(deployment.process(**LIMITS))
     for _ in range(ROOM[what]):
         ADDING[what](other)
     deployment.clock.advance(seconds=10)
@@ -150,7 +150,7 @@ def test_the_bytes_that_a_count_finds_are_those_that_were_noted(
     small.create("A", "x" * 3000)
     small.update("A", "x" * 300)
     small.inject("A")
-    noted = small.services.secrets._limits._accounts[small.caller.account_id].held
+    noted = small.services.secrets._limits._accounts[small.caller.account_id].usage
     deployment.clock.advance(seconds=10)
     small.services.sweep.run_whole()
     with deployment.database.reading() as repository:
@@ -182,19 +182,19 @@ class Counts:
 
 def test_a_clock_that_was_set_back_leaves_nothing_that_counts_for_ever() -> None:
     clock = Clock()
-    limits = Limits(Usage(secrets=5), clock)
+    limits = Limits(Usage(secrets=5))
     repository: object = Counts()
-    limits.note("acct", Usage(secrets=5))
+    limits.note("acct", Usage(secrets=5), clock())
     clock.advance(days=-365)
-    limits.require_room(repository, "acct", Usage(secrets=1))  # type: ignore[arg-type]
+    limits.require_room(repository, "acct", Usage(secrets=1), clock())  # type: ignore[arg-type]
 
 
 def test_what_was_written_long_ago_counts_until_it_was_counted() -> None:
     clock = Clock()
-    limits = Limits(Usage(secrets=99), clock)
+    limits = Limits(Usage(secrets=99))
     repository: object = Counts()
     for _ in range(100):
-        limits.note("acct", Usage(secrets=1))
+        limits.note("acct", Usage(secrets=1), clock())
         clock.advance(seconds=30)
     with pytest.raises(AccountLimitReached):
-        limits.require_room(repository, "acct", Usage(secrets=1))  # type: ignore[arg-type]
+        limits.require_room(repository, "acct", Usage(secrets=1), clock())  # type: ignore[arg-type]
