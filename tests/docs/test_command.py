@@ -22,12 +22,12 @@ def test_every_command_is_listed_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("sweep", [rewrap, reencrypt])
-def test_every_option_of_a_sweep_is_told(sweep: click.Command) -> None:
+def test_every_option_of_a_sweep_is_documented(sweep: click.Command) -> None:
     options = {name for option in sweep.params for name in option.opts}
     assert options <= set(re.findall(r"--[a-z-]+", _PAGE))
 
 
-def test_the_pauses_for_a_provider_that_throttles_are_told() -> None:
+def test_the_pauses_for_a_throttling_provider_are_documented() -> None:
     *first, last = (f"{pause:.0f}" for pause in THROTTLED_PAUSES)
     assert f"after {', '.join(first)} and {last} seconds" in _PAGE
 

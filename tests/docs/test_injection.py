@@ -218,7 +218,7 @@ def test_the_key_of_a_ci_job_hands_over_nothing_else(of_the_job: dict[str, str])
     assert "These secrets do not exist: OTHER." in refused.stderr
 
 
-def test_what_a_ci_job_prints_is_masked(of_the_job: dict[str, str], tmp_path: Path) -> None:
+def test_the_output_of_a_ci_job_is_masked(of_the_job: dict[str, str], tmp_path: Path) -> None:
     mapping = _PAGE["A mapping that can be committed"]["sh"][0]
     (job,) = re.findall(r"    - (strongroom .*)", _PAGE["A CI job"]["yaml"][0])
     (tmp_path / "secrets.map").write_text(mapping.split("MAP")[1].lstrip("'\n"))

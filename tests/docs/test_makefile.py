@@ -51,7 +51,7 @@ def make(checkout: Path, target: str, errors: int) -> "subprocess.CompletedProce
     )
 
 
-def test_every_step_of_the_tests_is_said_before_it_is_begun(checkout: Path) -> None:
+def test_every_step_of_the_tests_is_announced(checkout: Path) -> None:
     printed = make(checkout, "test", subprocess.STDOUT).stdout
     lines = ["", *printed.splitlines()]
     calls = [line for line in lines if line.startswith(_CALL)]
@@ -63,7 +63,7 @@ def test_every_step_of_the_tests_is_said_before_it_is_begun(checkout: Path) -> N
     ] == []
 
 
-def test_what_is_installed_is_told_while_it_is(checkout: Path) -> None:
+def test_installing_reports_its_progress(checkout: Path) -> None:
     printed = make(checkout, "test", subprocess.STDOUT).stdout
     installs = [line for line in printed.splitlines() if "-m pip install" in line]
     assert len(installs) == 3

@@ -32,5 +32,5 @@ def test_a_recovery_key_is_made_rotated_and_recovered_with(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("words", _REFUSAL.findall(Path(recovery.__file__).read_text()))
-def test_the_words_of_every_refusal_are_explained(words: str) -> None:
+def test_the_page_has_the_message_of_every_refusal(words: str) -> None:
     assert words in _PAGE

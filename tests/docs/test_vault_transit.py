@@ -53,7 +53,7 @@ def test_the_drill_shows_every_failure_that_it_announces(drill: str) -> None:
         "Vault has no such transit key",
     ],
 )
-def test_a_failure_is_said_in_the_words_of_the_page(page: str, drill: str, words: str) -> None:
+def test_a_failure_has_the_message_of_the_page(page: str, drill: str, words: str) -> None:
     assert words in drill
     assert words in page
 

@@ -47,7 +47,7 @@ def test_a_backlog_is_worked_off_while_every_write_is_served(backlog: Strongroom
     assert written
 
 
-def test_the_official_client_is_told_of_a_limit_once_and_does_not_repeat_itself(
+def test_the_official_client_does_not_retry_a_limit(
     own_server: Strongroom,
 ) -> None:
     """Each of the two workers knows what it wrote itself, so both together let ten pass."""

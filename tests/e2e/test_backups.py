@@ -104,7 +104,7 @@ def test_a_backup_copied_over_a_killed_server_is_refused_until_it_is_restored(
 
 
 @pytest.mark.parametrize("down", DOWN)
-def test_a_backup_of_a_server_that_is_down_holds_everything(
+def test_a_backup_of_a_stopped_server_has_every_row(
     server: Strongroom, tmp_path: Path, down: Callable[[Strongroom], None]
 ) -> None:
     down(server)
@@ -115,7 +115,7 @@ def test_a_backup_of_a_server_that_is_down_holds_everything(
 
 
 @pytest.mark.parametrize("down", DOWN)
-def test_a_backup_is_put_back_whatever_ended_the_server(
+def test_a_backup_is_restored_after_any_end_of_the_server(
     server: Strongroom, backup: Path, down: Callable[[Strongroom], None]
 ) -> None:
     create(server, range(BEFORE, 60))
@@ -133,7 +133,7 @@ def test_a_restore_under_a_running_server_is_refused(server: Strongroom, backup:
     assert count_secrets(server) == BEFORE
 
 
-def test_a_backup_of_a_server_that_writes_holds_what_was_answered_before(
+def test_a_backup_of_a_busy_server_has_every_acknowledged_write(
     server: Strongroom, tmp_path: Path
 ) -> None:
     done, number = Event(), count(BEFORE)

@@ -102,7 +102,7 @@ def test_the_servers_clock_is_set(server: Strongroom, set_clock: SetClock) -> No
 
 
 @pytest.mark.parametrize("seconds", [-TEN_YEARS, -HOUR, -90, HOUR, TEN_YEARS])
-def test_no_token_is_good_outside_of_its_life(
+def test_no_token_is_valid_outside_of_its_lifetime(
     server: Strongroom, set_clock: SetClock, account: Account, seconds: int
 ) -> None:
     create(account, "A", "request-1")

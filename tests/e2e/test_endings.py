@@ -66,7 +66,7 @@ def secrets_in_a_copy(server: Strongroom, directory: Path) -> int:
 
 
 @pytest.mark.parametrize("ending", ENDINGS, ids=lambda number: number.name)
-def test_a_server_that_ends_leaves_one_file_that_holds_everything(
+def test_a_stopped_server_leaves_one_complete_file(
     server: Strongroom, tmp_path: Path, ending: signal.Signals
 ) -> None:
     end(server, ending)
@@ -87,7 +87,7 @@ def test_deleted_ciphertext_is_gone_when_the_server_has_ended(
     assert envelope[:64] not in left
 
 
-def test_workers_that_are_replaced_leave_the_database_to_the_new_ones(
+def test_replaced_workers_leave_the_database_usable_for_new_ones(
     server: Strongroom, tmp_path: Path
 ) -> None:
     server.reload()

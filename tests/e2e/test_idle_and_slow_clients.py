@@ -154,7 +154,7 @@ def test_connections_that_send_nothing_hold_no_thread(small: Strongroom) -> None
         assert_serves(small)
 
 
-def test_connections_that_are_kept_open_hold_no_thread(small: Strongroom) -> None:
+def test_idle_keep_alive_connections_hold_no_thread(small: Strongroom) -> None:
     def ask(opened: socket.socket) -> None:
         opened.sendall(ASKED)
         opened.recv(65536)
@@ -191,7 +191,9 @@ def test_an_http_2_client_that_takes_nothing_is_cut_off(small: Strongroom) -> No
         assert ends(opened, lambda: client.take_a_byte_of_each(streams))
 
 
-def test_http_2_clients_that_take_nothing_leave_threads_to_others(small: Strongroom) -> None:
+def test_http_2_clients_that_read_nothing_leave_threads_to_other_requests(
+    small: Strongroom,
+) -> None:
     with many(small, lambda opened: Http2(opened, window=0).ask(LARGE)):
         for _ in range(5):
             assert_serves(small)
@@ -213,21 +215,21 @@ def test_a_client_that_sends_a_byte_now_and_then_is_cut_off(small: Strongroom) -
         assert ends(opened, lambda: opened.sendall(b"G"))
 
 
-def test_clients_that_do_not_close_a_finished_connection_hold_up_nobody(small: Strongroom) -> None:
+def test_unclosed_finished_connections_delay_no_other_client(small: Strongroom) -> None:
     last = ASKED.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
     with many(small, lambda opened: opened.sendall(last)):
         assert_serves(small)
 
 
 @pytest.mark.parametrize("begin", [socket.socket.fileno, lambda opened: opened.sendall(ASKED)])
-def test_more_idle_connections_than_a_worker_holds_leave_room_for_others(
+def test_new_connections_are_accepted_beside_more_idle_ones_than_a_worker_takes(
     small: Strongroom, begin: Callable[[socket.socket], object]
 ) -> None:
     with many(small, begin, number=WORKER_CONNECTIONS + MANY):
         assert_serves(small)
 
 
-def test_a_connection_that_a_proxy_keeps_is_not_given_up_for_others(
+def test_an_idle_connection_of_a_proxy_is_not_closed_for_new_ones(
     small: Strongroom, socket_path: str
 ) -> None:
     with socket.socket(socket.AF_UNIX) as proxy:

@@ -51,7 +51,7 @@ def test_a_secret_is_created(answers: dict[str, Any]) -> None:
     assert answers["created"]["name"] == "FIRST"
 
 
-def test_what_is_stored_is_what_a_process_gets(answers: dict[str, Any], account: Account) -> None:
+def test_a_process_gets_the_stored_value(answers: dict[str, Any], account: Account) -> None:
     assert "created" in answers
     assert account.values("FIRST") == {"FIRST": "grüße ✓\n"}
 
@@ -86,7 +86,7 @@ def test_deleted_secrets_are_gone(answers: dict[str, Any]) -> None:
         ("wrongKey", "AuthenticationError", 401),
     ],
 )
-def test_a_refusal_is_told_by_its_status_and_message(
+def test_a_refusal_is_reported_with_status_and_message(
     call: str, error: str, status: int, answers: dict[str, Any]
 ) -> None:
     assert (answers[call]["error"], answers[call]["status"]) == (error, status)

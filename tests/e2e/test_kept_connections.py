@@ -59,7 +59,7 @@ def connected(server: Strongroom) -> Iterator[Connection]:
         yield Connection(opened)
 
 
-def test_busy_connections_do_not_keep_the_threads_from_others(small_server: Strongroom) -> None:
+def test_busy_connections_leave_threads_to_other_requests(small_server: Strongroom) -> None:
     all_busy, is_answered = threading.Barrier(THREADS + 1, timeout=30), threading.Event()
 
     def answers_before_the_other() -> int:
@@ -120,14 +120,14 @@ def test_connections_that_come_at_once_are_spread_over_the_workers(
     assert all(min(spread(large_server)) >= TOGETHER / 4 for _ in range(5))
 
 
-def test_requests_that_were_sent_together_are_all_answered(small_server: Strongroom) -> None:
+def test_pipelined_requests_all_get_responses(small_server: Strongroom) -> None:
     with connected(small_server) as connection:
         connection.send(5 * ASKED)
         for _ in range(5):
             connection.read_answer()
 
 
-def test_a_request_that_comes_in_two_parts_is_answered(small_server: Strongroom) -> None:
+def test_a_request_in_two_parts_gets_a_response(small_server: Strongroom) -> None:
     with connected(small_server) as connection:
         connection.send(ASKED + ASKED[:20])
         connection.read_answer()

@@ -68,9 +68,7 @@ def _known_id(account: Account) -> str:
 
 
 @pytest.mark.timeout(600)
-def test_a_value_is_nowhere_but_where_it_is_handed_over(
-    server: Strongroom, account: Account
-) -> None:
+def test_a_value_appears_in_the_redemption_only(server: Strongroom, account: Account) -> None:
     account.create("KNOWN")
     answers = []
     for number in range(_VALUES):

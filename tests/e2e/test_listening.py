@@ -64,7 +64,7 @@ def test_a_unix_socket_serves(listening: Strongroom, socket_path: Path) -> None:
     connection.close()
 
 
-def test_others_may_not_use_the_socket_whatever_the_umask(
+def test_other_users_cannot_use_the_socket_with_any_umask(
     listening: Strongroom, socket_path: Path
 ) -> None:
     assert stat.S_IMODE(socket_path.stat().st_mode) == 0o660

@@ -29,13 +29,13 @@ def test_a_secret_is_created_and_found_by_its_name(client: Runloop) -> None:
     assert client.secrets.retrieve("FIRST") == created
 
 
-def test_what_is_stored_is_what_a_process_gets(client: Runloop, account: Account) -> None:
+def test_a_process_gets_the_stored_value(client: Runloop, account: Account) -> None:
     value = " grüße ✓ \U0001f511\r\n\t\x01 trailing \n"
     client.secrets.create(name="FIRST", value=value)
     assert account.values("FIRST") == {"FIRST": value}
 
 
-def test_what_is_stored_starts_a_command(
+def test_a_command_starts_with_the_stored_value(
     client: Runloop, account: Account, server: Strongroom
 ) -> None:
     client.secrets.create(name="GREETING", value="hello")

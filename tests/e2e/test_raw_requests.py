@@ -83,7 +83,7 @@ def _send(account: Account, request: bytes) -> tuple[int, bytes, bytes]:
 
 
 @pytest.mark.parametrize(("request_", "status"), REFUSED.values(), ids=REFUSED)
-def test_what_is_no_request_is_refused_in_json_that_repeats_none_of_it(
+def test_a_malformed_request_is_refused_in_json_without_an_echo(
     account: Account, request_: bytes, status: int
 ) -> None:
     answered, head, body = _send(account, request_)

@@ -103,7 +103,7 @@ def sent(account: Account, name: str) -> closing[HTTPConnection]:
     return closing(connection)
 
 
-def test_stopping_finishes_what_was_accepted(own_server: Strongroom, own_account: Account) -> None:
+def test_stopping_finishes_accepted_requests(own_server: Strongroom, own_account: Account) -> None:
     with (own_server.home / "strongroom.db.lock").open("rb") as writers_place:
         fcntl.flock(writers_place, fcntl.LOCK_EX)  # so that none is done before the signal
         connections = [sent(own_account, f"NAME_{number}") for number in range(_WRITERS)]

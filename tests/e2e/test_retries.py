@@ -13,7 +13,7 @@ from tests.support.strongroom import Strongroom
 _OVERLAPPING = 8
 
 
-def test_a_create_that_is_sent_again_gets_the_same_answer_and_makes_one_secret(
+def test_a_repeated_create_gets_the_same_response_and_makes_one_secret(
     account: Account,
 ) -> None:
     first, again = (account.create("FIRST", request_id="retry-1") for _ in range(2))
@@ -34,7 +34,7 @@ def test_another_request_with_the_same_id_is_refused(account: Account) -> None:
     assert account.names() == ["FIRST"]
 
 
-def test_retries_that_overlap_the_first_try_get_the_same_answer(
+def test_retries_that_overlap_the_first_try_get_the_same_response(
     server: Strongroom, account: Account
 ) -> None:
     with (server.home / "strongroom.db.lock").open("rb") as writers_place:

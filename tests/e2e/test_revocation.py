@@ -59,7 +59,7 @@ def test_every_worker_refuses_a_key_from_its_revocation_on(
 
 
 @pytest.mark.parametrize("revoked", [0, 1], ids=["its root", "the key above it"])
-def test_every_worker_refuses_a_key_from_the_revocation_of_one_above_it_on(
+def test_every_worker_refuses_a_key_once_its_issuer_is_revoked(
     server: Strongroom, operator: Services, account: Account, revoked: int
 ) -> None:
     account.create("A")

@@ -52,7 +52,7 @@ def read_until_it_ends(server: Strongroom, reader: int) -> list[dict[str, Any]]:
     return [json.loads(line) for line in read.splitlines()]
 
 
-def test_every_request_is_answered_and_every_line_is_there_in_the_end(
+def test_requests_get_responses_while_the_log_stalls_and_every_line_is_written_later(
     server: Strongroom, log_reader: int
 ) -> None:
     ask(server)

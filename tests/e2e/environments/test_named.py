@@ -145,6 +145,6 @@ def test_a_loopback_interface_that_is_down(roots: Place) -> None:
     assert told.endswith("nothing reaches it; is the loopback interface up.")
 
 
-def test_a_running_server_does_not_stand_in_its_own_way(roots: Place) -> None:
+def test_check_accepts_the_port_of_the_running_server(roots: Place) -> None:
     again = 'strongroom check --json >"$OUT/check" 2>&1; echo $? >"$OUT/check.code"'
     assert roots.run(then=again).check["faults"] == []

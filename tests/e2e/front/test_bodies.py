@@ -84,7 +84,7 @@ def test_a_body_in_tiny_chunks_stays_in_memory(
     assert send_chunks(front, trust, usual, [*chunks, b"0\r\n\r\n"]).split()[1] == b"200"
 
 
-def test_a_body_in_chunks_that_are_long_for_what_they_carry_stays_in_memory(
+def test_a_body_in_chunks_with_long_headers_stays_in_memory(
     front: Nginx, trust: ssl.SSLContext, usual: list[tuple[str, str]]
 ) -> None:
     chunks = [
@@ -94,7 +94,7 @@ def test_a_body_in_chunks_that_are_long_for_what_they_carry_stays_in_memory(
     send_chunks(front, trust, usual, [*chunks, b"0\r\n\r\n"])
 
 
-def test_bodies_that_come_slowly_in_chunks_leave_threads_to_others(
+def test_slow_chunked_bodies_leave_threads_to_other_requests(
     client: httpx.Client, front: Nginx, trust: ssl.SSLContext
 ) -> None:
     trust.set_alpn_protocols(["http/1.1"])

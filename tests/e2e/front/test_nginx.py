@@ -37,7 +37,7 @@ def test_an_encoded_slash_arrives_encoded(client: httpx.Client) -> None:
     assert client.get("/v1/secrets/KEPT").status_code == 200
 
 
-def test_a_redemption_tells_the_clients_address_and_no_forged_one(client: httpx.Client) -> None:
+def test_a_redemption_records_the_clients_address_and_no_forged_one(client: httpx.Client) -> None:
     client.post("/v1/secrets", json={"name": "INJECTED", "value": "a value"})
     made = client.post("/v1/injections", json={"secrets": {"A": "INJECTED"}}).json()
     headers = {"Authorization": f"Bearer {made['token']}", "X-Forwarded-For": "203.0.113.9"}
@@ -47,7 +47,7 @@ def test_a_redemption_tells_the_clients_address_and_no_forged_one(client: httpx.
     assert client.get(f"/v1/injections/{made['id']}").json()["redeemed_from"] == "127.0.0.1"
 
 
-def test_slow_clients_do_not_keep_others_waiting(
+def test_slow_clients_delay_no_other_client(
     client: httpx.Client, front: Nginx, trust: ssl.SSLContext
 ) -> None:
     with ExitStack() as stack:

@@ -115,7 +115,7 @@ def test_a_target_that_is_none_is_refused_in_json_over_http_2_too(
 
 
 @pytest.mark.parametrize(("request_", "status"), REFUSED.values(), ids=REFUSED)
-def test_what_nginx_refuses_is_json(
+def test_a_refusal_by_nginx_is_json(
     front: Nginx, trust: ssl.SSLContext, request_: bytes, status: int
 ) -> None:
     answered, content_type, body = over_tls(front, trust, request_)
@@ -137,7 +137,7 @@ def test_a_refusal_names_the_request_and_is_not_stored(client: httpx.Client) -> 
     assert refused.headers["x-content-type-options"] == "nosniff"
 
 
-def test_no_answer_of_the_server_has_a_header_twice(client: httpx.Client) -> None:
+def test_no_response_has_a_header_twice(client: httpx.Client) -> None:
     answered = client.get("/v1/secrets")
     names = [name for name, _ in answered.headers.multi_items()]
     assert len(names) == len(set(names))
@@ -149,7 +149,7 @@ def assert_too_many(answer: httpx.Response) -> None:
 
 
 @pytest.mark.usefixtures("backend")
-def test_requests_that_come_too_fast_are_refused_with_when_to_come_back(
+def test_requests_that_come_too_fast_are_refused_with_retry_after(
     tmp_path: Path, socket_path: Path, certificate: Certificate, trust: ssl.SSLContext
 ) -> None:
     few = {"rate=1000r/s": "rate=1r/s", "burst=1000 nodelay": "burst=1 nodelay"}
@@ -165,7 +165,7 @@ def test_requests_that_come_too_fast_are_refused_with_when_to_come_back(
 
 
 @pytest.mark.usefixtures("backend")
-def test_requests_beside_too_many_open_ones_are_refused_with_when_to_come_back(
+def test_requests_beside_too_many_open_ones_are_refused_with_retry_after(
     tmp_path: Path, socket_path: Path, certificate: Certificate, trust: ssl.SSLContext
 ) -> None:
     few = {"limit_conn of_client 256": "limit_conn of_client 1"}
@@ -192,7 +192,7 @@ def alone(tmp_path: Path, certificate: Certificate) -> Iterator[Nginx]:
         yield front
 
 
-def test_a_server_that_is_down_is_told_in_json(alone: Nginx, trust: ssl.SSLContext) -> None:
+def test_a_server_that_is_down_is_reported_in_json(alone: Nginx, trust: ssl.SSLContext) -> None:
     with httpx.Client(base_url=alone.url, verify=trust, http2=True, trust_env=False) as client:
         answer = client.get("/v1/secrets")
     assert (answer.status_code, answer.json()["code"]) == (503, "not_connected")

@@ -35,7 +35,7 @@ def tokens(client: httpx.Client) -> Iterator[list[str]]:
         client.post(f"/v1/secrets/{name}/delete")
 
 
-def test_redemptions_that_nobody_takes_hold_no_thread(
+def test_unread_redemptions_hold_no_thread(
     client: httpx.Client, front: Nginx, trust: ssl.SSLContext, tokens: list[str]
 ) -> None:
     with http_2(front, trust, window=0) as slow:
@@ -44,16 +44,14 @@ def test_redemptions_that_nobody_takes_hold_no_thread(
         assert_serves_meanwhile(client)
 
 
-def test_a_redemption_as_long_as_one_can_be_comes_whole(
-    client: httpx.Client, tokens: list[str]
-) -> None:
+def test_the_largest_redemption_arrives_complete(client: httpx.Client, tokens: list[str]) -> None:
     headers = {"Authorization": f"Bearer {tokens[0]}"}
     redeemed = client.post("/v1/injections/redeem", headers=headers)
     assert len(redeemed.content) > 6_000_000
     assert set(redeemed.json()["environment"].values()) == {VALUE}
 
 
-def test_pages_that_nobody_takes_hold_no_thread(
+def test_unread_pages_hold_no_thread(
     client: httpx.Client, front: Nginx, trust: ssl.SSLContext
 ) -> None:
     with http_2(front, trust, window=0) as slow:

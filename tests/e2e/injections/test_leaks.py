@@ -82,7 +82,7 @@ def everything_hidden(traces: Traces, data: bytes) -> list[str]:
     return found_in(data) + [form for text in traces.hidden for form in found_in(data, text)]
 
 
-def test_no_refusal_repeats_what_was_sent(traces: Traces) -> None:
+def test_no_refusal_repeats_the_request(traces: Traces) -> None:
     assert everything_hidden(traces, traces.refusals) == []
 
 

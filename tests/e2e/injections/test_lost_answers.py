@@ -64,7 +64,7 @@ def take_capability(account: Account, operator: Services) -> None:
 
 
 @pytest.mark.parametrize("change", [revoke_key, delete_secret, take_capability])
-def test_what_kills_an_injection_kills_its_second_answer(
+def test_an_injection_that_ended_is_not_redeemed_again_with_its_nonce(
     account: Account, operator: Services, lost: str, change: Callable[[Account, Services], None]
 ) -> None:
     change(account, operator)
@@ -92,7 +92,7 @@ def test_the_command_asks_again_by_itself(account: Account, proxy: FaultyProxy) 
     assert proxy.connections == 3
 
 
-def test_an_answer_cut_off_at_any_byte_is_asked_for_again(
+def test_a_response_cut_off_at_any_byte_is_retried(
     account: Account, proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.client.redeem.time.sleep", lambda _: None)

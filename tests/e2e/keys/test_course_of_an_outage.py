@@ -31,7 +31,7 @@ def fresh_worker(site: Site) -> None:
 
 
 @pytest.mark.usefixtures("fresh_worker")
-def test_requests_that_wait_for_providers_leave_threads_to_the_others(
+def test_requests_that_wait_for_providers_leave_threads_to_other_requests(
     site: Site, account: Account, newcomer: Account
 ) -> None:
     callers = [account, newcomer] * CALLERS
@@ -56,7 +56,9 @@ def timed_create(caller: Account) -> tuple[int, float]:
 
 
 @pytest.mark.usefixtures("fresh_worker")
-def test_everything_comes_back_by_itself(site: Site, account: Account, outage: Outage) -> None:
+def test_service_resumes_when_a_provider_returns(
+    site: Site, account: Account, outage: Outage
+) -> None:
     workers = site.server.workers()
     token = inject(account, "KEPT")["token"]
     with site.all_down(outage):
@@ -91,7 +93,7 @@ def calls_by_api_key(url: str) -> list[tuple[str, str]]:
     ]
 
 
-def test_a_worker_that_began_during_an_outage_serves_when_it_is_over(
+def test_a_worker_that_started_during_an_outage_serves_after_it(
     site: Site, account: Account, outage: Outage
 ) -> None:
     with site.all_down(outage):

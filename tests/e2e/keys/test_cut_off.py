@@ -90,7 +90,7 @@ def test_disabling_the_kms_key_ends_what_a_server_grants(
             assert_cut_off(server, token)
 
 
-def test_a_kms_that_is_out_of_reach_ends_it_when_the_proof_has_run_out(
+def test_granting_ends_when_kms_is_unreachable_for_longer_than_the_proof(
     kms: KmsServer, kms_proxy: FaultyProxy, aws: dict[str, str], until: ExitStack, tmp_path: Path
 ) -> None:
     root = KmsRoot(kms, kms_proxy, until)

@@ -26,16 +26,16 @@ NEED_A_KEY: Mapping[str, Callable[[Account], requests.Response]] = {
 
 
 @pytest.mark.parametrize("call", NEED_A_KEY.values(), ids=NEED_A_KEY)
-def test_what_needs_a_data_key_is_refused_for_now(
+def test_operations_that_need_a_data_key_are_refused_with_503(
     account: Account, call: Callable[[Account], requests.Response]
 ) -> None:
     assert_refused_for_now(lambda: call(account))
 
 
-def test_listing_goes_on(account: Account) -> None:
+def test_listing_works_during_an_outage(account: Account) -> None:
     assert account.names() == ["KEPT"]
 
 
-def test_deleting_goes_on(account: Account) -> None:
+def test_deleting_works_during_an_outage(account: Account) -> None:
     assert account.call("POST", "/v1/secrets/KEPT/delete").ok
     assert account.names() == []

@@ -20,7 +20,7 @@ def test_stored_values_are_handed_over(account: Account) -> None:
     assert account.values("KEPT") == {"KEPT": "a value"}
 
 
-def test_a_new_value_is_kept(account: Account) -> None:
+def test_an_updated_value_is_stored(account: Account) -> None:
     assert account.create("NEW", "written meanwhile").ok
     assert account.values("NEW") == {"NEW": "written meanwhile"}
 

@@ -43,7 +43,7 @@ def writes(server: Strongroom) -> bool:
         return account.create("NEW").ok
 
 
-def test_a_node_that_a_reload_did_not_reach_keeps_a_root_key_from_being_retired(
+def test_a_root_key_is_not_retired_while_a_node_uses_the_old_setting(
     tmp_path: Path,
 ) -> None:
     """Its setting comes from its environment, which SIGHUP does not read again."""
@@ -71,7 +71,7 @@ def test_a_node_that_reads_its_setting_from_a_file_follows_a_reload(tmp_path: Pa
         assert writes(server)
 
 
-def test_a_node_that_comes_back_with_a_retired_key_is_not_ready_and_names_it(
+def test_a_node_that_starts_with_a_retired_key_is_not_ready_and_logs_it(
     tmp_path: Path,
 ) -> None:
     old, new = LocalRoot(tmp_path / "old"), LocalRoot(tmp_path / "new")
@@ -89,7 +89,7 @@ def test_a_node_that_comes_back_with_a_retired_key_is_not_ready_and_names_it(
         assert answer.json() == {"status": "unavailable", "database": True, "provider": False}
 
 
-def test_workers_that_end_leave_no_row(tmp_path: Path) -> None:
+def test_a_worker_deletes_its_heartbeat_when_it_ends(tmp_path: Path) -> None:
     with running(tmp_path, {"STRONGROOM_WORKERS": "2"}) as server:
         listed(server)
         server.stop()

@@ -18,7 +18,7 @@ def process(terminal: Terminal) -> Services:
     return build(load(terminal.environ))
 
 
-def test_two_vaults_with_the_same_mount_and_key_name_are_told_apart(
+def test_two_vaults_with_the_same_mount_and_key_name_are_distinguished(
     openbao: OpenBao, terminal: Terminal, tmp_path: Path
 ) -> None:
     (tmp_path / "other").mkdir()
@@ -38,7 +38,7 @@ def test_two_vaults_with_the_same_mount_and_key_name_are_told_apart(
             assert opened_values(services, tenants) == expected_values(tenants)
 
 
-def test_a_process_stays_with_the_key_that_it_found_behind_an_alias(
+def test_a_process_resolves_an_alias_once(
     kms: KmsServer, aws: dict[str, str], terminal: Terminal, tmp_path: Path
 ) -> None:
     list_keys(tmp_path, f"aws-kms:{kms.point_alias('stays', kms.create_key())}")
@@ -50,7 +50,7 @@ def test_a_process_stays_with_the_key_that_it_found_behind_an_alias(
         assert opened_values(services, tenants) == expected_values(tenants)
 
 
-def test_a_moved_alias_keeps_new_processes_from_starting_until_the_old_key_is_listed(
+def test_a_new_process_does_not_start_after_an_alias_moved_until_the_old_key_is_listed(
     kms: KmsServer, aws: dict[str, str], terminal: Terminal, tmp_path: Path
 ) -> None:
     old = kms.create_key()

@@ -42,7 +42,7 @@ def test_a_server_whose_root_key_was_destroyed_hands_over_every_value_after_reco
 
 
 @pytest.mark.parametrize("rotations", [0, 1])
-def test_a_vault_that_was_built_anew_under_the_same_name_hands_over_every_value_after_recover(
+def test_recover_works_with_a_new_vault_under_the_old_name(
     openbao: OpenBao, terminal: Terminal, tmp_path: Path, rotations: int
 ) -> None:
     """Of the versions that the lost one had and the new one will get, nothing is left either."""

@@ -23,7 +23,7 @@ def test_a_new_account_is_printed_by_its_id_and_listed(terminal: Terminal) -> No
     assert (last["id"], last["name"], last["devbox"]) == (made, "Team A", True)
 
 
-def test_the_devbox_capability_is_given_and_taken(terminal: Terminal) -> None:
+def test_the_devbox_capability_is_granted_and_withdrawn(terminal: Terminal) -> None:
     made = terminal.json("account", "create", "Team B", "--no-devbox")
     assert made["devbox"] is False
     terminal.answer("account", "set", made["id"], "--devbox")
@@ -51,7 +51,7 @@ def test_an_api_key_of_some_scopes_is_a_restricted_one(terminal: Terminal, accou
 @pytest.mark.parametrize(
     ("text", "ms"), [("90d", 90 * DAY_MS), ("36h", 1.5 * DAY_MS), ("9m", 540_000)]
 )
-def test_an_api_key_expires_when_it_was_told_to(
+def test_an_api_key_expires_after_its_lifetime(
     text: str, ms: float, terminal: Terminal, account: str
 ) -> None:
     made = terminal.json("api-key", "create", account, "--expires", text)
@@ -121,7 +121,7 @@ def test_the_list_shows_each_key_below_the_one_that_made_it(
     assert [shown[each] for each in tree] == [tree[:place] for place in range(len(tree))]
 
 
-def test_revoking_counts_what_goes_with_it(
+def test_revoking_counts_the_keys_and_injections_that_end_with_it(
     terminal: Terminal, account: str, tree: list[str]
 ) -> None:
     said = terminal.answer("api-key", "revoke", account, tree[1])
@@ -154,7 +154,7 @@ def test_a_rotated_key_keeps_its_id(terminal: Terminal, account: str, tree: list
     assert [listed[each]["state"] for each in tree] == ["live"] * 4
 
 
-def test_rotating_prints_the_new_token_alone_and_says_how_long_the_old_one_is_good(
+def test_rotating_prints_the_new_token_and_the_end_of_the_old_one(
     terminal: Terminal, account: str, tree: list[str]
 ) -> None:
     done = terminal.run("api-key", "rotate", account, tree[0], "--overlap", "30m")
@@ -185,7 +185,7 @@ def test_rotating_without_an_overlap_ends_the_old_token(
         (("api-key", "rotate", "acct_none", "key_none"), "API key not found."),
     ],
 )
-def test_what_cannot_be_done_is_told_in_one_line(
+def test_a_refusal_is_reported_in_one_line(
     arguments: tuple[str, ...], said: str, terminal: Terminal
 ) -> None:
     refused = terminal.run(*arguments)
@@ -194,7 +194,7 @@ def test_what_cannot_be_done_is_told_in_one_line(
 
 
 @pytest.mark.parametrize("text", ["", "90", "d", "-1d", "1.5h", "1y", "٣d", "1d\n"])
-def test_a_lifetime_that_is_none_is_refused(text: str, terminal: Terminal, account: str) -> None:
+def test_a_malformed_lifetime_is_refused(text: str, terminal: Terminal, account: str) -> None:
     refused = terminal.run("api-key", "create", account, "--expires", text)
     assert refused.exit_code == 2
     assert "must be a number of days, hours or minutes" in refused.stderr

@@ -78,7 +78,7 @@ def test_a_backup_is_one_file_for_its_owner(made: Path) -> None:
     assert names_in(made.parent) == {made.name, "home"}
 
 
-def test_a_backup_tells_what_is_in_it_and_which_root_keys_it_needs(
+def test_a_backup_prints_its_contents_and_its_root_keys(
     terminal: Terminal, account: str, file: Path
 ) -> None:
     create(terminal, account, "FIRST", "SECOND")
@@ -108,7 +108,7 @@ def test_a_backup_into_a_directory_that_is_not_there_is_refused(
     )
 
 
-def test_an_empty_home_gets_everything_back(
+def test_restore_into_an_empty_home_brings_everything_back(
     terminal: Terminal, account: str, made: Path, tmp_path: Path
 ) -> None:
     other = new_home(terminal, tmp_path)
@@ -117,7 +117,7 @@ def test_an_empty_home_gets_everything_back(
     assert other.run("check").exit_code == 0
 
 
-def test_what_was_written_after_a_backup_is_gone_after_its_restore(
+def test_writes_after_a_backup_are_gone_after_its_restore(
     terminal: Terminal, account: str, made: Path
 ) -> None:
     create(terminal, account, "THIRD")
@@ -173,7 +173,7 @@ def test_without_a_database_to_compare_with_every_live_key_is_listed(
     assert restored["compared"] is False
 
 
-def test_without_its_root_key_a_backup_is_put_back_unverified_and_that_is_said(
+def test_without_its_root_key_a_backup_is_restored_unverified_with_a_warning(
     terminal: Terminal, account: str, file: Path, tmp_path: Path
 ) -> None:
     create(terminal, account, "FIRST")
@@ -200,7 +200,7 @@ def test_an_edited_row_is_refused_by_name_and_nothing_is_put_in_place(
     assert names_in(other.home) <= {"keys"}
 
 
-def test_a_backup_with_a_damaged_row_can_be_taken_over_when_that_is_wanted(
+def test_a_backup_with_a_damaged_row_is_restored_with_skip_damaged(
     terminal: Terminal, account: str, made: Path, tmp_path: Path
 ) -> None:
     execute(made, "UPDATE accounts SET name = 'mallory'")
@@ -269,7 +269,7 @@ def test_a_key_below_one_that_is_live_again_is_listed_too(
     assert {each["id"] for each in restored["live_again"]} == {owner.key.id, child.id}
 
 
-def test_a_key_whose_token_from_before_a_rotation_is_good_again_is_listed(
+def test_a_key_whose_old_token_is_valid_again_is_listed(
     terminal: Terminal, account: str, made: Path
 ) -> None:
     keys = [each["id"] for each in terminal.json("api-key", "list", account)]

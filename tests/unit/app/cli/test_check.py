@@ -19,7 +19,7 @@ def test_a_deployment_that_init_has_made_passes(terminal: Terminal) -> None:
     assert (answer["ok"], answer["faults"], answer["warnings"]) == (True, [], [])
 
 
-def test_what_was_looked_at_is_told_without_what_may_hold_a_password(terminal: Terminal) -> None:
+def test_facts_are_printed_without_possible_passwords(terminal: Terminal) -> None:
     address = f"sqlite:///{terminal.home}/strongroom.db"
     answer = json.loads(terminal.run("check", "--json", STRONGROOM_DATABASE_URL=address).stdout)
     told = {each["subject"]: each["facts"] for each in answer["looked_at"]}
@@ -31,7 +31,7 @@ def test_what_was_looked_at_is_told_without_what_may_hold_a_password(terminal: T
     assert told["system data key"].endswith(", opened")
 
 
-def test_a_person_reads_the_same_as_a_script(terminal: Terminal) -> None:
+def test_the_table_says_the_same_as_json(terminal: Terminal) -> None:
     subjects = [each["subject"] for each in terminal.json("check")["looked_at"]]
     lines = terminal.answer("check").splitlines()
     assert [line[: len(name) + 2] for line, name in zip(lines, subjects, strict=True)] == [
@@ -46,7 +46,7 @@ def test_a_wrong_setting_hides_no_fault_elsewhere(terminal: Terminal) -> None:
     assert named == {"PORT", "STRONGROOM_KEYS (entry 1)", "STRONGROOM_DATABASE_URL"}
 
 
-def test_what_lies_in_a_home_that_is_wrong_is_not_looked_for_elsewhere(terminal: Terminal) -> None:
+def test_files_of_a_faulty_home_are_not_searched_elsewhere(terminal: Terminal) -> None:
     told = faults(terminal, STRONGROOM_HOME="what?")
     assert [fault.partition(":")[0] for fault in told] == ["STRONGROOM_HOME"]
 
@@ -159,7 +159,7 @@ def test_a_volume_that_kubernetes_gave_to_a_group_is_refused_with_the_setting_of
     assert "fsGroupChangePolicy: OnRootMismatch" in terminal.run("init").stderr
 
 
-def test_arguments_that_override_the_shipped_configuration_are_warned_of(
+def test_overriding_the_shipped_configuration_is_a_warning(
     terminal: Terminal,
 ) -> None:
     checked = terminal.run("check", "--json", GUNICORN_CMD_ARGS="--bind=0.0.0.0:80")
@@ -167,7 +167,7 @@ def test_arguments_that_override_the_shipped_configuration_are_warned_of(
     assert told.startswith("GUNICORN_CMD_ARGS: ")
 
 
-def test_a_file_system_without_modes_is_told_from_a_wrong_mode(
+def test_a_file_system_without_modes_is_distinguished_from_a_wrong_mode(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("config.directories.file_system_of", lambda _: FileSystem.FAT)
@@ -176,7 +176,7 @@ def test_a_file_system_without_modes_is_told_from_a_wrong_mode(
     assert "this file system may keep no modes" in terminal.run("init").stderr
 
 
-def test_what_a_terminal_would_obey_is_not_printed(terminal: Terminal, tmp_path: Path) -> None:
+def test_terminal_control_characters_are_not_printed(terminal: Terminal, tmp_path: Path) -> None:
     odd = tmp_path / "a\x1b[2Jb\nc"
     checked = terminal.run("check", STRONGROOM_HOME=str(odd))
     assert "\x1b" not in checked.stdout

@@ -39,7 +39,7 @@ def test_a_damaged_account_is_listed_as_damaged_and_named(
     assert listed.stderr == f"strongroom: damaged: the row {other} of accounts\n"
 
 
-def test_a_script_is_told_which_rows_are_damaged(terminal: Terminal, account: str) -> None:
+def test_json_lists_the_damaged_rows(terminal: Terminal, account: str) -> None:
     made = terminal.json("api-key", "create", account)
     run_sql(terminal, "UPDATE api_keys SET scopes = 'everything' WHERE id = ?", made["id"])
     listed = terminal.run("api-key", "list", account, "--json")
@@ -62,9 +62,7 @@ def test_a_server_starts_beside_damaged_rows(terminal: Terminal, table: str) -> 
 
 
 @pytest.mark.parametrize("table", ["accounts", "api_keys"])
-def test_no_key_is_handed_out_again_because_its_row_is_damaged(
-    terminal: Terminal, table: str
-) -> None:
+def test_init_issues_no_second_key_because_a_row_is_damaged(terminal: Terminal, table: str) -> None:
     (terminal.home / "client.env").unlink()
     run_sql(terminal, f"UPDATE {table} SET mac = zeroblob(33)")
     assert terminal.answer("init") == ""

@@ -16,7 +16,7 @@ def test_before_init_every_command_says_what_is_missing(bare: Terminal) -> None:
     assert refused.stderr == "strongroom: STRONGROOM_KEYS (entry 1): the file cannot be read.\n"
 
 
-def test_a_failure_that_nobody_foresaw_shows_its_class_and_place_only(
+def test_an_unexpected_error_shows_its_class_and_place_only(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_: Accounts) -> None:
@@ -31,11 +31,11 @@ def test_a_failure_that_nobody_foresaw_shows_its_class_and_place_only(
 
 
 @pytest.mark.parametrize("kind", EXIT_CODES)
-def test_an_exit_code_is_none_of_the_shell_s_or_of_click_s(kind: type[Exception]) -> None:
+def test_no_exit_code_is_one_of_the_shell_or_of_click(kind: type[Exception]) -> None:
     assert EXIT_CODES[kind] in {1, 3, 4, 5}
 
 
-def test_every_command_explains_itself() -> None:
+def test_every_command_has_a_help_text() -> None:
     context = strongroom.make_context("strongroom", [], resilient_parsing=True)
     for name in strongroom.list_commands(context):
         command = strongroom.get_command(context, name)

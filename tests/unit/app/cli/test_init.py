@@ -30,7 +30,7 @@ def test_only_the_owner_can_read_what_it_makes(bare: Terminal) -> None:
     assert {"keys", "strongroom.db", "client.env"} <= {path.name for path in bare.home.iterdir()}
 
 
-def test_the_client_variables_are_printed_as_they_stand_in_the_file(bare: Terminal) -> None:
+def test_the_printed_client_variables_equal_those_of_the_file(bare: Terminal) -> None:
     printed = bare.run("init", PORT="9123").stdout
     assert all(line.startswith("export ") for line in printed.splitlines())
     filed = variables((bare.home / "client.env").read_text())
@@ -39,7 +39,9 @@ def test_the_client_variables_are_printed_as_they_stand_in_the_file(bare: Termin
     assert filed["RUNLOOP_API_KEY"].startswith("ak_")
 
 
-def test_the_fingerprint_of_the_system_key_is_told_once_and_by_every_check(bare: Terminal) -> None:
+def test_init_prints_the_fingerprint_of_the_system_key_once_and_check_always(
+    bare: Terminal,
+) -> None:
     told = bare.run("init").stderr
     (fingerprint,) = re.findall(
         r"STRONGROOM_SYSTEM_KEY_FINGERPRINT.* ([0-9a-f]{64})$", told, re.MULTILINE
@@ -54,7 +56,7 @@ def test_another_fingerprint_is_a_fault_that_names_the_setting(terminal: Termina
     assert wrong == ["STRONGROOM_SYSTEM_KEY_FINGERPRINT: the database holds another system key."]
 
 
-def test_a_second_time_nothing_is_printed_or_changed(terminal: Terminal) -> None:
+def test_a_second_init_prints_and_changes_nothing(terminal: Terminal) -> None:
     before = {path.name: path.read_bytes() for path in terminal.home.iterdir()}
     again = terminal.run("init")
     assert (again.exit_code, again.output) == (0, "")
@@ -69,7 +71,7 @@ def test_the_api_key_is_not_made_again_when_the_operator_keeps_the_file_elsewher
     assert len(terminal.json("api-key", "list", account)) == 1
 
 
-def test_the_file_follows_the_port_and_keeps_the_key(terminal: Terminal) -> None:
+def test_a_new_port_changes_the_address_in_the_file_and_not_the_key(terminal: Terminal) -> None:
     before = variables((terminal.home / "client.env").read_text())
     terminal.run("init", PORT="9123")
     after = variables((terminal.home / "client.env").read_text())
@@ -122,7 +124,7 @@ def test_a_home_that_cannot_be_made_is_refused(bare: Terminal) -> None:
     assert refused.stderr.startswith("strongroom: STRONGROOM_HOME: ")
 
 
-def test_a_key_file_of_ours_where_we_can_make_nothing_is_taken_as_it_is(terminal: Terminal) -> None:
+def test_an_existing_key_file_in_a_read_only_directory_is_used(terminal: Terminal) -> None:
     """The first ``init``, in a fixture, has imported what another user may be unable to read."""
     with TemporaryDirectory() as place:
         home, keys = Path(place) / "home", Path(place) / "keys"

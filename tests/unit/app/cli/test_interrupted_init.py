@@ -41,7 +41,7 @@ def die_at_step(number: int, terminal: Terminal) -> bool:
 
 # From Python 3.12 on, forking warns while other tests' servers have threads; the child uses none.
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_it_completes_wherever_it_was_killed(bare: Terminal) -> None:
+def test_init_completes_after_a_kill_at_any_point(bare: Terminal) -> None:
     for number in count(1):
         terminal = Terminal(bare.home.with_name(f"home-{number}"))
         if not die_at_step(number, terminal):

@@ -37,7 +37,7 @@ def key_refs(terminal: Terminal) -> dict[str, str]:
     }
 
 
-def test_status_tells_where_the_wrappings_stand(moving: Terminal) -> None:
+def test_status_counts_the_wrappings_of_each_key_ref(moving: Terminal) -> None:
     status = moving.json("keyring", "status")
     assert status["data_keys"] == 1
     assert status["unreadable_data_keys"] == 0
@@ -48,7 +48,7 @@ def test_status_tells_where_the_wrappings_stand(moving: Terminal) -> None:
     assert (line["key_ref"], line["state"]) == (second["key_ref"], "stale")
 
 
-def test_status_for_people_says_the_same(moving: Terminal) -> None:
+def test_the_table_of_status_says_the_same(moving: Terminal) -> None:
     told = moving.answer("keyring", "status")
     assert "1 data keys, 0 that no listed provider opens." in told
     assert key_refs(moving)["stale"] in told
@@ -60,13 +60,13 @@ def test_a_dry_run_counts_and_changes_nothing(moving: Terminal) -> None:
     assert set(key_refs(moving)) == {"stale"}
 
 
-def test_a_dry_run_says_that_it_was_one(moving: Terminal) -> None:
+def test_a_dry_run_is_reported_as_one(moving: Terminal) -> None:
     assert moving.answer("keyring", "rewrap", "--dry-run") == "1 of 1 data keys would change.\n"
     told = moving.answer("keyring", "reencrypt", "--dry-run")
     assert told == "0 of 0 data keys would change.\n"
 
 
-def test_what_a_dry_run_can_tell_that_would_fail_ends_in_another_exit_code(
+def test_a_dry_run_with_failures_ends_with_6(
     moving: Terminal,
 ) -> None:
     with closing(build(load(moving.environ))) as services:
@@ -95,7 +95,7 @@ def test_progress_goes_to_standard_error(moving: Terminal) -> None:
     )
 
 
-def test_data_keys_that_failed_are_told_and_end_in_another_exit_code(
+def test_failed_data_keys_are_reported_and_end_with_6(
     moving: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     causes = {FailureReason.KEY_UNREADABLE: 1, FailureReason.KEY_UNAVAILABLE: 2}
@@ -111,7 +111,7 @@ def test_data_keys_that_failed_are_told_and_end_in_another_exit_code(
     )
 
 
-def test_reencrypt_leaves_no_data_key_of_before(terminal: Terminal) -> None:
+def test_reencrypt_replaces_every_older_data_key(terminal: Terminal) -> None:
     assert terminal.json("keyring", "reencrypt") == {
         "data_keys": 0,
         "changed": 0,
@@ -148,7 +148,7 @@ def test_reencrypt_with_restart_begins_again(unfinished: Terminal) -> None:
 
 
 @pytest.mark.parametrize("rate", ["0", "-1", "fast", "nan", "inf"])
-def test_a_rate_that_is_none_is_refused(rate: str, terminal: Terminal) -> None:
+def test_a_malformed_rate_is_refused(rate: str, terminal: Terminal) -> None:
     refused = terminal.run("keyring", "rewrap", "--rate", rate)
     assert refused.exit_code == 2
     assert "--rate" in refused.stderr
@@ -161,7 +161,7 @@ def test_retiring_warns_about_older_backups(moving: Terminal) -> None:
     assert "backups" in retired.stderr
 
 
-def test_a_dry_run_tells_what_retiring_would_delete_and_deletes_nothing(moving: Terminal) -> None:
+def test_a_dry_run_of_retire_counts_wrappings_and_deletes_none(moving: Terminal) -> None:
     moving.answer("keyring", "rewrap")
     before = key_refs(moving)
     told = moving.answer("keyring", "retire", before["stale"], "--dry-run")
@@ -174,7 +174,7 @@ def test_a_dry_run_tells_what_retiring_would_delete_and_deletes_nothing(moving: 
     assert key_refs(moving) == before
 
 
-def test_a_dry_run_tells_how_many_data_keys_retiring_would_strand(moving: Terminal) -> None:
+def test_a_dry_run_of_retire_counts_stranded_data_keys(moving: Terminal) -> None:
     old = key_refs(moving)["stale"]
     assert moving.json("keyring", "retire", old, "--dry-run") == {
         "wrappings": 1,
@@ -198,14 +198,14 @@ def test_a_retirement_is_not_undone_in_a_dry_run(moving: Terminal) -> None:
     assert moving.run("keyring", "retire", old, "--undo", "--dry-run").exit_code == 2
 
 
-def test_retiring_what_data_keys_still_need_is_refused(moving: Terminal) -> None:
+def test_retiring_a_root_key_that_data_keys_need_is_refused(moving: Terminal) -> None:
     refused = moving.run("keyring", "retire", key_refs(moving)["stale"])
     assert refused.exit_code == 1
     assert "strongroom keyring rewrap" in refused.stderr
     assert moving.json("keyring", "rewrap")["failed"] == 0
 
 
-def test_retiring_what_new_wrappings_get_is_refused_with_the_order_of_steps(
+def test_retiring_the_current_root_key_is_refused_with_the_order_of_steps(
     moving: Terminal,
 ) -> None:
     moving.answer("keyring", "rewrap")
@@ -215,7 +215,7 @@ def test_retiring_what_new_wrappings_get_is_refused_with_the_order_of_steps(
     assert "strongroom keyring rewrap" in refused.stderr
 
 
-def test_retiring_a_key_ref_that_is_none_is_refused(terminal: Terminal) -> None:
+def test_retiring_an_unknown_key_ref_is_refused(terminal: Terminal) -> None:
     refused = terminal.run("keyring", "retire", "local-fernet:none")
     assert refused.exit_code == 1
     assert "strongroom keyring status" in refused.stderr
@@ -235,7 +235,7 @@ def test_a_retirement_is_undone(moving: Terminal) -> None:
     assert moving.json("keyring", "rewrap")["changed"] == 1
 
 
-def test_undoing_what_was_not_retired_is_refused(moving: Terminal) -> None:
+def test_undoing_without_a_retirement_is_refused(moving: Terminal) -> None:
     refused = moving.run("keyring", "retire", "--undo", key_refs(moving)["stale"])
     assert (refused.exit_code, refused.stdout) == (1, "")
     assert refused.stderr == (
@@ -243,7 +243,7 @@ def test_undoing_what_was_not_retired_is_refused(moving: Terminal) -> None:
     )
 
 
-def test_a_retired_key_stays_in_sight(moving: Terminal) -> None:
+def test_status_still_lists_a_retired_key(moving: Terminal) -> None:
     old = key_refs(moving)["stale"]
     moving.answer("keyring", "rewrap")
     moving.answer("keyring", "retire", old)

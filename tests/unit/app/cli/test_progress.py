@@ -29,12 +29,12 @@ def test_lines_are_five_seconds_apart(capsys: pytest.CaptureFixture[str]) -> Non
     ]
 
 
-def test_time_left_is_not_told_before_it_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_remaining_time_is_shown_once_it_is_known(capsys: pytest.CaptureFixture[str]) -> None:
     shown_progress.lines()(at(0, None))
     assert capsys.readouterr().err == "strongroom: 0 of 90 data keys done, 1 data keys failed.\n"
 
 
-def test_what_is_counted_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_names_its_unit(capsys: pytest.CaptureFixture[str]) -> None:
     shown_progress.lines()(replace(at(3), unit="secrets"))
     assert capsys.readouterr().err.startswith("strongroom: 3 of 90 secrets done, 1 data keys")
 

@@ -71,7 +71,7 @@ def test_the_fingerprint_of_a_pair_is_printed_when_it_is_made_and_when_it_is_che
 
 
 @pytest.mark.parametrize("option", ["--private", "--public"])
-def test_no_file_is_overwritten_and_none_is_left(
+def test_no_file_is_overwritten_and_no_half_pair_remains(
     option: str, terminal: Terminal, tmp_path: Path
 ) -> None:
     files = {"--private": tmp_path / "a", "--public": tmp_path / "b"}
@@ -92,7 +92,7 @@ def test_a_file_that_cannot_be_made_is_named_by_its_option(
     assert "--private: the file cannot be made (ENOENT)." in refused.stderr
 
 
-def test_a_usb_stick_that_cannot_keep_the_file_is_told_of(
+def test_a_file_system_without_private_files_is_reported(
     terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
@@ -132,7 +132,7 @@ def test_a_database_with_a_planted_row_is_refused_and_stays_as_it_was(
         assert list(database.iterdump()) == before
 
 
-def test_a_damaged_row_can_be_left_as_it_is_and_the_others_come_back(
+def test_recover_with_skip_damaged_brings_the_other_rows_back(
     destroyed: Terminal, offline: Path
 ) -> None:
     with closing(sqlite3.connect(destroyed.home / "strongroom.db")) as database, database:
@@ -154,7 +154,7 @@ def test_another_deployment_s_recovery_key_is_refused(destroyed: Terminal, tmp_p
 
 
 @pytest.mark.parametrize("fault", ["missing", "readable by others", "public half", "not JSON"])
-def test_a_file_that_is_no_private_half_is_refused_without_its_text(
+def test_a_malformed_private_half_is_refused_without_its_text(
     fault: str, escrowed: Terminal, offline: Path
 ) -> None:
     if fault == "missing":
@@ -172,7 +172,7 @@ def test_a_file_that_is_no_private_half_is_refused_without_its_text(
 
 
 @pytest.mark.parametrize("text", ["not JSON", "cut short", "of another pair"])
-def test_an_error_about_the_private_half_holds_none_of_it(
+def test_an_error_about_the_private_half_contains_none_of_it(
     text: str, escrowed: Terminal, offline: Path
 ) -> None:
     whole = offline.read_text()

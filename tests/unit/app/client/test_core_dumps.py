@@ -46,7 +46,7 @@ def test_every_entry_point_forbids_cores(entry: str, tmp_path: Path) -> None:
     assert ended.stderr.endswith("0 0"), ended.stderr
 
 
-def test_an_operator_s_command_that_crashes_while_it_holds_keys_leaves_no_core_file(
+def test_an_operators_command_that_crashes_leaves_no_core_file(
     tmp_path: Path,
 ) -> None:
     require_core_files(tmp_path)

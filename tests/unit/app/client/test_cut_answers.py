@@ -67,7 +67,7 @@ INCOMPLETE: list[Answer] = [
 
 
 @pytest.mark.parametrize("answer", INCOMPLETE)
-def test_a_success_without_an_environment_is_no_answer(
+def test_a_success_without_an_environment_is_retried(
     server: ProtocolServer, answer: Answer
 ) -> None:
     server.troubles.append(lambda _, __: answer)
@@ -75,7 +75,7 @@ def test_a_success_without_an_environment_is_no_answer(
 
 
 @pytest.mark.parametrize("answer", INCOMPLETE)
-def test_a_server_that_never_answers_whole_may_do_so_later(
+def test_an_incomplete_response_is_reported_as_unavailable(
     server: ProtocolServer, answer: Answer
 ) -> None:
     server.troubles.append(lambda _, __: answer)
@@ -85,7 +85,7 @@ def test_a_server_that_never_answers_whole_may_do_so_later(
 
 
 @pytest.mark.parametrize("document", [{}, {"token": 1}, {"token": "injt_\n"}, {"token": "ak_x"}])
-def test_a_creation_without_a_token_is_no_answer(
+def test_a_creation_response_without_a_token_is_reported_as_unavailable(
     server: ProtocolServer, document: dict[str, object]
 ) -> None:
     server.troubles.append(lambda _, __: (200, document, {}))

@@ -52,7 +52,7 @@ TOKEN = "injt_x"
 
 
 @pytest.mark.parametrize("credential", CREDENTIALS.values(), ids=CREDENTIALS)
-def test_a_credential_is_hidden_wherever_it_stands(credential: str) -> None:
+def test_a_credential_is_hidden_at_any_place_of_a_text(credential: str) -> None:
     for text in (credential, f"--secret={credential}", f"x {credential} x", f"'{credential}'"):
         assert "anary" not in hide(text)
         assert credential.rsplit("_", maxsplit=1)[-1] not in hide(text)
@@ -60,7 +60,7 @@ def test_a_credential_is_hidden_wherever_it_stands(credential: str) -> None:
 
 @pytest.mark.parametrize("prefix", ["ak", "rk", "injt", "gws"])
 @pytest.mark.parametrize("length", [30, 60, 90])
-def test_a_credential_of_ours_that_is_cut_off_is_hidden(prefix: str, length: int) -> None:
+def test_the_beginning_of_a_strongroom_credential_is_hidden(prefix: str, length: int) -> None:
     assert hide(f"x={minted(prefix)[:length]}") == "x=…"
 
 
@@ -77,7 +77,7 @@ def test_a_credential_of_ours_that_is_cut_off_is_hidden(prefix: str, length: int
         "-----",
     ],
 )
-def test_what_is_no_credential_stays(text: str) -> None:
+def test_ordinary_text_is_not_hidden(text: str) -> None:
     assert hide(text) == text
 
 
@@ -122,7 +122,7 @@ def test_a_variable_that_is_a_credential_and_too_short_to_mask_is_not_repeated(
 
 
 @pytest.mark.parametrize("credential", CREDENTIALS.values(), ids=CREDENTIALS)
-def test_what_the_server_echoes_is_hidden(
+def test_an_echo_of_the_server_is_hidden(
     server: ProtocolServer, redeem: Redeem, credential: str
 ) -> None:
     answer = refusal(400, "bad", f"You sent {credential} to us.")
@@ -141,7 +141,7 @@ def test_an_echo_that_is_cut_off_is_hidden(server: ProtocolServer, redeem: Redee
         assert "Canary" not in redeem("--", "true", token=server.issue({})).stderr
 
 
-def test_a_file_that_cannot_be_written_is_not_named_if_it_is_a_credential(
+def test_an_output_path_that_is_a_credential_is_not_repeated(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     credential = CREDENTIALS["a restricted key"]

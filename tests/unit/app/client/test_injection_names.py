@@ -172,16 +172,16 @@ def names_refused(*names: str, inherited: tuple[str, ...] = (), allowed: Allowed
 
 
 @pytest.mark.parametrize("name", POWERFUL)
-def test_a_name_that_changes_what_programs_do_is_refused(name: str) -> None:
+def test_a_powerful_name_is_refused(name: str) -> None:
     assert names_refused(name, allowed=NOTHING_ALLOWED) == [name]
 
 
 @pytest.mark.parametrize("name", ORDINARY)
-def test_a_name_that_secrets_usually_have_is_fine(name: str) -> None:
+def test_a_usual_name_of_a_secret_is_accepted(name: str) -> None:
     assert names_refused(name, allowed=NOTHING_ALLOWED) == []
 
 
-def test_the_refusal_says_which_programs_a_name_changes() -> None:
+def test_the_refusal_names_the_programs_that_a_name_controls() -> None:
     (fault,) = name_faults(["AR"], (), NOTHING_ALLOWED)
     assert "make, compilers, linkers" in fault.text
 
@@ -193,7 +193,7 @@ def test_every_group_of_names_has_its_sources(readers: _Readers) -> None:
 
 
 @pytest.mark.parametrize("readers", _POWERFUL, ids=lambda readers: readers.programs)
-def test_every_name_of_the_table_is_one(readers: _Readers) -> None:
+def test_every_name_of_the_table_is_well_formed(readers: _Readers) -> None:
     """A typing error would make a hole that nobody sees."""
     patterns = readers.names.split()
     assert len(set(patterns)) == len(patterns)
@@ -202,13 +202,13 @@ def test_every_name_of_the_table_is_one(readers: _Readers) -> None:
     assert [each for each in named if changes(each) is None] == []
 
 
-def test_only_the_very_name_is_allowed() -> None:
+def test_allow_name_allows_the_exact_name_only() -> None:
     allowed = Allowed(["LD_PRELOAD"], override=False)
     assert names_refused("LD_PRELOAD", "LD_AUDIT", allowed=allowed) == ["LD_AUDIT"]
 
 
 @pytest.mark.parametrize("name", ["", "1A", "A-B", "A=B", "A B", "A\n", "Ä", "A\0", "٣"])
-def test_what_cannot_be_a_variable_is_refused_even_if_allowed(name: str) -> None:
+def test_an_impossible_variable_name_is_refused_even_if_allowed(name: str) -> None:
     assert len(name_faults([name], (), Allowed([name], override=True))) == 1
 
 

@@ -30,12 +30,12 @@ def masked_in_pieces(pieces: list[bytes], *values: str) -> bytes:
     return b"".join(map(masker.feed, pieces)) + masker.finish()
 
 
-def test_everything_else_comes_through() -> None:
+def test_output_without_values_is_unchanged() -> None:
     output = bytes(range(256)) * 500 + b"\r\n\n\r" + "täxt".encode()
     assert masked(output, VALUE, KEY) == output
 
 
-def test_a_value_is_replaced_wherever_it_stands() -> None:
+def test_a_value_is_replaced_at_any_place() -> None:
     output = f"{VALUE} and x{VALUE}y\n{VALUE}".encode()
     assert masked(output, VALUE) == MASK + b" and x" + MASK + b"y\n" + MASK
 
@@ -111,7 +111,7 @@ MUST_ENCODE = {"%": ENCODERS[1:3], "\\": ENCODERS[1:]}
     ),
     data=st.data(),
 )
-def test_however_each_character_is_encoded_the_value_is_replaced(
+def test_a_value_is_replaced_with_any_encoding_of_each_character(
     value: str, data: st.DataObject
 ) -> None:
     encoded = [
@@ -128,7 +128,7 @@ def test_however_each_character_is_encoded_the_value_is_replaced(
     output=st.text('%\\u0d8cD/"n41\n ', max_size=60).map(str.encode),
     sizes=st.lists(st.integers(0, 20), max_size=8),
 )
-def test_what_looks_like_escapes_comes_through(output: bytes, sizes: list[int]) -> None:
+def test_text_that_looks_like_escapes_is_unchanged(output: bytes, sizes: list[int]) -> None:
     cuts = sorted(min(size, len(output)) for size in accumulate(sizes))
     pieces = [output[start:end] for start, end in pairwise([0, *cuts, len(output)])]
     assert masked_in_pieces(pieces, "nothing of it") == output
@@ -187,18 +187,18 @@ def test_values_that_overlap_are_both_replaced() -> None:
     assert masked(b"<abcdXYZefgh>", "abcdXYZ", "XYZefgh") == b"<" + MASK + b">"
 
 
-def test_a_value_that_begins_another_leaves_nothing_of_it() -> None:
+def test_a_value_that_is_a_prefix_of_another_hides_all_of_it() -> None:
     left = masked_in_pieces([b"<abcd", b"efgh>"], "abcd", "abcdefgh")
     assert left.replace(MASK, b"") == b"<>"
 
 
-def test_what_stands_before_a_value_waits_if_it_may_belong_to_a_longer_one() -> None:
+def test_output_before_a_value_waits_if_a_longer_value_may_include_it() -> None:
     masker = Masker(ValueSearch(["bcde", "abcdef"]))
     assert masker.feed(b"abcde") == b""
     assert masker.feed(b"f") == MASK
 
 
-def test_what_waited_before_a_value_is_shown_and_the_value_is_not() -> None:
+def test_withheld_output_before_a_value_is_shown_and_the_value_is_masked() -> None:
     masker = Masker(ValueSearch(["bcde", "abcdef"]))
     assert masker.feed(b"abcde") + masker.release() == b"a" + MASK
 
@@ -229,7 +229,7 @@ OTHERS = [f"{number:016}" for number in range(40)]
 
 
 @given(values=VALUES, output=st.text("ab\r\n", max_size=200))
-def test_values_are_found_where_they_are_whatever_others_are_looked_for(
+def test_a_value_is_found_beside_any_number_of_other_needles(
     values: list[str], output: str
 ) -> None:
     among_others = ValueSearch([*values, *OTHERS]).scan(output.encode())
@@ -237,7 +237,7 @@ def test_values_are_found_where_they_are_whatever_others_are_looked_for(
 
 
 @given(values=VALUES, output=st.text("ab\r\n", max_size=200), data=st.data())
-def test_pieces_give_what_the_whole_gives(
+def test_output_in_pieces_is_masked_like_the_whole(
     values: list[str], output: str, data: st.DataObject
 ) -> None:
     """But that a mask may be printed twice where a longer value follows a shorter one."""
@@ -255,7 +255,9 @@ def once_masked(output: bytes) -> bytes:
 
 
 @given(values=VALUES, output=st.lists(st.text("ab \n"), max_size=20), data=st.data())
-def test_no_value_comes_through(values: list[str], output: list[str], data: st.DataObject) -> None:
+def test_no_value_is_ever_printed(
+    values: list[str], output: list[str], data: st.DataObject
+) -> None:
     """Values strewn among text of the same letters, in pieces."""
     strewn = "".join(text + data.draw(st.sampled_from(values)) for text in output).encode()
     cut = data.draw(st.integers(0, len(strewn)))
@@ -263,7 +265,7 @@ def test_no_value_comes_through(values: list[str], output: list[str], data: st.D
     assert not [value for value in values if value.encode() in left]
 
 
-def test_what_may_begin_a_value_is_held_back_for_a_while_only() -> None:
+def test_the_possible_beginning_of_a_value_is_withheld_for_a_while_only() -> None:
     masker = Masker(ValueSearch(["hunter22"]))
     assert masker.feed(b"say hun") == b"say "
     assert masker.patience() == 0.05
@@ -280,7 +282,7 @@ def test_the_rest_of_a_value_is_replaced_after_its_beginning_was_released() -> N
     assert masker.feed(b"er22!") == MASK + b"!"
 
 
-def test_what_was_released_is_not_printed_again_when_no_value_follows() -> None:
+def test_released_output_is_not_printed_twice() -> None:
     masker = Masker(ValueSearch(["hunter22"]))
     masker.feed(b"hunt")
     masker.release()
@@ -290,7 +292,7 @@ def test_what_was_released_is_not_printed_again_when_no_value_follows() -> None:
 @pytest.mark.parametrize(
     ("value", "shown"), [("hunter22", 5), ("canary-hello-world-12345", 11), ("x" + "y" * 99, 15)]
 )
-def test_what_is_likely_to_begin_a_value_waits_for_what_follows(value: str, shown: int) -> None:
+def test_the_likely_beginning_of_a_value_waits_for_more_output(value: str, shown: int) -> None:
     """From half of the value on; 6 bytes at least, and 16 of a long one."""
     masker = Masker(ValueSearch([value]))
     assert masker.feed(value[:shown].encode()) + masker.release() == value[:shown].encode()
@@ -299,7 +301,7 @@ def test_what_is_likely_to_begin_a_value_waits_for_what_follows(value: str, show
     assert masker.feed(b"!") == value[shown:-1].encode() + b"!"
 
 
-def test_what_is_likely_to_begin_a_value_is_replaced_at_the_end() -> None:
+def test_the_likely_beginning_of_a_value_is_masked_at_the_end() -> None:
     masker = Masker(ValueSearch(["canary-hello"]))
     assert masker.feed(b"say canary-hell") + masker.release() == b"say "
     assert masker.finish() == MASK
@@ -312,7 +314,7 @@ def test_the_rest_of_a_value_is_replaced_after_its_beginning_was() -> None:
     assert masker.feed(b"o!") == MASK + b"!"
 
 
-def test_a_line_that_is_likely_to_begin_a_value_ends_as_one() -> None:
+def test_a_line_that_likely_begins_a_value_is_masked_at_its_end() -> None:
     masker = Masker(ValueSearch(["canary-hello-world"]))
     assert masker.feed(b"canary-hello-wor\r\n") + masker.finish() == MASK + b"\r\n"
 
@@ -323,7 +325,7 @@ def test_the_line_end_after_a_whole_value_is_shown() -> None:
     assert masker.feed(b"-----BEGIN KEY-----\r\n") + masker.release() == MASK + b"\r\n"
 
 
-def test_the_end_of_a_line_is_not_waited_for() -> None:
+def test_line_ends_are_shown_at_once() -> None:
     masker = Masker(ValueSearch(["hunter22", "canary-hello-world"]))
     assert masker.feed(b"with\r\n") == b"with\r\n"
     masker.feed(b"nautic\r\n")

@@ -22,7 +22,7 @@ def fifo(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("option", ["--token-file", "--token-mount"])
-def test_a_token_that_never_comes_is_given_up_in_time(
+def test_reading_a_silent_token_pipe_times_out(
     redeem: Redeem, server: ProtocolServer, fifo: Path, option: str
 ) -> None:
     refused = redeem("--timeout", "1", option, str(fifo), "--", "true")
@@ -30,7 +30,7 @@ def test_a_token_that_never_comes_is_given_up_in_time(
     assert server.exchanges == []
 
 
-def test_a_token_whose_writer_stays_is_given_up_in_time(
+def test_reading_a_token_pipe_that_stays_open_times_out(
     redeem: Redeem, server: ProtocolServer, fifo: Path
 ) -> None:
     held = os.open(fifo, os.O_RDWR)
@@ -42,7 +42,7 @@ def test_a_token_whose_writer_stays_is_given_up_in_time(
     assert (refused.returncode, "in time" in refused.stderr) == (124, True)
 
 
-def test_a_token_comes_through_a_pipe(
+def test_a_token_is_read_from_a_pipe(
     server: ProtocolServer, image: Path, environment: dict[str, str]
 ) -> None:
     script = f"python3 -I {image} --token-mount <(echo $HANDED) -- printenv HELLO"
@@ -63,7 +63,7 @@ def test_a_token_file_without_an_end_is_refused(redeem: Redeem, server: Protocol
     assert server.exchanges == []
 
 
-def test_a_mapping_that_never_comes_is_given_up_in_time(
+def test_reading_a_silent_mapping_pipe_times_out(
     run: Run, server: ProtocolServer, fifo: Path
 ) -> None:
     refused = run("--timeout", "1", "--from", str(fifo), "--", "true")
@@ -71,7 +71,7 @@ def test_a_mapping_that_never_comes_is_given_up_in_time(
     assert server.exchanges == []
 
 
-def test_a_mapping_comes_through_a_pipe(environment: dict[str, str]) -> None:
+def test_a_mapping_is_read_from_a_pipe(environment: dict[str, str]) -> None:
     script = "strongroom run --from <(echo HELLO=GREETING) -- printenv HELLO"
     done = subprocess.run(
         ["bash", "-c", script], env=environment, capture_output=True, timeout=60, check=True
@@ -86,13 +86,13 @@ def test_a_mapping_without_an_end_is_refused(run: Run, server: ProtocolServer) -
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 4096])
-def test_a_file_up_to_the_limit_is_read_whole_at_once(tmp_path: Path, size: int) -> None:
+def test_a_file_up_to_the_limit_is_read(tmp_path: Path, size: int) -> None:
     file = tmp_path / "file"
     file.write_text("x" * size)
     assert read_text(file, 4096, 0) == "x" * size
 
 
-def test_a_file_over_the_limit_is_none(tmp_path: Path) -> None:
+def test_a_file_over_the_limit_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("x" * 4097)
     with pytest.raises(ValueError, match="too large"):

@@ -27,7 +27,7 @@ def test_the_command_has_the_secrets_byte_for_byte(server: ProtocolServer, redee
     assert found["HELLO"] == SECRETS["GREETING"]
 
 
-def test_values_stay_utf8_whatever_the_locale(
+def test_values_are_utf8_in_any_locale(
     server: ProtocolServer, environment: dict[str, str], image: Path
 ) -> None:
     environment |= {"LC_ALL": "POSIX", "STRONGROOM_INJECTION_TOKEN": server.issue(NAMES)}
@@ -58,7 +58,7 @@ def test_the_exit_code_is_the_commands(server: ProtocolServer, redeem: Redeem) -
     assert redeem("--", "sh", "-c", "exit 42", token=server.issue(NAMES)).returncode == 42
 
 
-def test_a_signal_that_ends_the_command_is_seen_from_outside(
+def test_a_signal_that_ends_the_command_ends_the_process(
     server: ProtocolServer, redeem: Redeem
 ) -> None:
     result = redeem("--", "sh", "-c", "kill -USR1 $$", token=server.issue(NAMES))
@@ -71,7 +71,7 @@ def test_a_closed_pipe_ends_the_command_as_usual(server: ProtocolServer, redeem:
     assert result.stderr == f"{128 + signal.SIGPIPE}\n"
 
 
-def test_a_lost_answer_is_asked_for_again_with_the_same_nonce(
+def test_a_lost_response_is_retried_with_the_same_nonce(
     server: ProtocolServer, redeem: Redeem
 ) -> None:
     server.troubles.append(cut_off_after)
@@ -89,14 +89,14 @@ def test_every_redemption_has_its_own_nonce(server: ProtocolServer, redeem: Rede
     assert len({exchange.body["redeem_nonce"] for exchange in server.exchanges}) == 2
 
 
-def test_a_server_that_is_busy_is_asked_again(server: ProtocolServer, redeem: Redeem) -> None:
+def test_a_busy_server_is_retried(server: ProtocolServer, redeem: Redeem) -> None:
     busy = refusal(503, "key_unavailable", "The key provider is down.", Retry_After="1")
     server.troubles.append(lambda _, __: busy)
     assert redeem("--", "true", token=server.issue(NAMES)).returncode == 0
     assert len(server.exchanges) == 2
 
 
-def test_a_refusal_is_final_and_told(server: ProtocolServer, redeem: Redeem) -> None:
+def test_a_refusal_is_reported_and_not_retried(server: ProtocolServer, redeem: Redeem) -> None:
     token = server.issue(NAMES)
     assert redeem("--", "true", token=token).returncode == 0
     second = redeem("--", "touch", "started", token=token)
@@ -105,7 +105,7 @@ def test_a_refusal_is_final_and_told(server: ProtocolServer, redeem: Redeem) -> 
     assert len(server.exchanges) == 2
 
 
-def test_a_server_that_says_no_retry_gets_none(server: ProtocolServer, redeem: Redeem) -> None:
+def test_x_should_retry_false_prevents_a_retry(server: ProtocolServer, redeem: Redeem) -> None:
     lost = refusal(500, "value_unreadable", "A value cannot be read.", x_should_retry="false")
     server.troubles.append(lambda _, __: lost)
     assert redeem("--", "true", token=server.issue(NAMES)).returncode == 123
@@ -119,7 +119,9 @@ def test_a_redirect_is_not_followed(server: ProtocolServer, redeem: Redeem) -> N
     assert len(server.exchanges) == 1
 
 
-def test_a_server_that_is_down_is_another_exit_code(server: ProtocolServer, redeem: Redeem) -> None:
+def test_a_server_that_is_down_has_an_exit_code_of_its_own(
+    server: ProtocolServer, redeem: Redeem
+) -> None:
     token = server.issue(NAMES)
     nobody = "http://127.0.0.1:1"
     result = redeem("--timeout", "1", "--", "true", token=token, RUNLOOP_BASE_URL=nobody)
@@ -132,7 +134,7 @@ def test_a_server_that_is_down_is_another_exit_code(server: ProtocolServer, rede
     [{"environment": ["x"]}, {"environment": {"A": 1}}, {"environment": {"A": "x\0y"}}],
     ids=["a list", "a number", "a NUL"],
 )
-def test_an_answer_that_is_no_environment_starts_nothing(
+def test_a_response_without_an_environment_starts_nothing(
     server: ProtocolServer, redeem: Redeem, document: dict[str, object]
 ) -> None:
     server.troubles.append(lambda _, __: (200, document, {}))
@@ -170,7 +172,7 @@ def test_a_token_file_that_others_can_read_is_refused(
     assert redeem("--token-file", str(file), "--", "true").returncode == 125
 
 
-def test_a_mounted_token_is_read_and_left(
+def test_a_mounted_token_is_read_and_not_removed(
     server: ProtocolServer, redeem: Redeem, tmp_path: Path
 ) -> None:
     """Kubernetes and systemd mount secrets read-only, Kubernetes behind a link."""
@@ -222,14 +224,14 @@ def test_a_base_url_that_names_no_server_is_refused_at_once(redeem: Redeem, url:
     assert (result.returncode, "RUNLOOP_BASE_URL must be" in result.stderr) == (125, True)
 
 
-def test_an_answer_nested_without_end_is_no_answer(server: ProtocolServer, redeem: Redeem) -> None:
+def test_an_endlessly_nested_response_is_retried(server: ProtocolServer, redeem: Redeem) -> None:
     nested = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
     server.troubles.append(lambda _, __: (200, nested, {}))
     result = redeem("--timeout", "0", "--", "true", token=server.issue(NAMES))
     assert (result.returncode, "Traceback" in result.stderr) == (124, False)
 
 
-def test_what_nobody_expected_is_told_by_its_kind_alone(
+def test_an_unexpected_error_is_reported_by_its_class_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail() -> None:
@@ -251,13 +253,11 @@ def test_a_command_that_cannot_be_started_leaves_the_token_unused(
 
 
 @pytest.mark.parametrize("arguments", [[], ["--format", "json"], ["--frob"], ["true"]])
-def test_a_wrong_command_line_is_refused_with_our_code(
-    redeem: Redeem, arguments: list[str]
-) -> None:
+def test_a_wrong_command_line_ends_with_125(redeem: Redeem, arguments: list[str]) -> None:
     assert redeem(*arguments).returncode == 125
 
 
-def test_a_variable_that_is_set_is_only_replaced_when_asked(
+def test_a_variable_that_is_set_is_replaced_only_with_override(
     server: ProtocolServer, redeem: Redeem
 ) -> None:
     show = ("--", "sh", "-c", "echo $HELLO")
@@ -298,7 +298,7 @@ def test_an_environment_over_the_kernels_limit_is_refused(
     assert (refused.returncode, "all variables" in refused.stderr) == (125, True)
 
 
-def test_the_file_is_one_for_python_3_9_with_nothing_but_its_library() -> None:
+def test_the_file_runs_on_python_3_9_without_dependencies() -> None:
     source = Path(app.client.redeem.__file__).read_text()
     tree = ast.parse(source, feature_version=(3, 9))
     imported = {

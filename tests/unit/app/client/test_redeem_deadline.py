@@ -49,7 +49,7 @@ def dripper(request: pytest.FixtureRequest) -> Iterator[Dripper]:
         thread.join()
 
 
-def test_an_answer_that_comes_too_slowly_is_given_up_at_the_deadline(dripper: Dripper) -> None:
+def test_a_slow_response_is_abandoned_at_the_deadline(dripper: Dripper) -> None:
     began = time.monotonic()
     with pytest.raises(Refused) as refused:
         redeem(Client(dripper.url, "injt_x", timeout=0.5))
@@ -57,7 +57,7 @@ def test_an_answer_that_comes_too_slowly_is_given_up_at_the_deadline(dripper: Dr
     assert time.monotonic() - began < 3
 
 
-def test_finding_the_address_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_deadline_includes_the_dns_lookup(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
 
     def hang(*_: object, **__: object) -> list[object]:

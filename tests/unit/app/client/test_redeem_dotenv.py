@@ -58,7 +58,7 @@ def test_sh_and_python_read_every_value_back(
     assert read_by_sh(output, [*READ_ALIKE]) == READ_ALIKE
 
 
-def test_what_readers_disagree_on_is_named_and_nothing_is_written(
+def test_values_that_dotenv_readers_disagree_on_are_named_and_not_written(
     server: ProtocolServer, redeem: Redeem, output: Path
 ) -> None:
     server.secrets.update({**READ_ALIKE, **READ_DIFFERENTLY})

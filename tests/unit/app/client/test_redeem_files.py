@@ -56,7 +56,7 @@ def test_only_the_shell_format_exports(redeem: Redeem, token: str, output: Path)
     assert b"PLAIN=canary-plain\n" in result.stdout
 
 
-def test_json_reads_back(redeem: Redeem, token: str, output: Path) -> None:
+def test_json_output_reads_back(redeem: Redeem, token: str, output: Path) -> None:
     redeem("--format", "json", "--output", str(output), token=token)
     assert json.loads(output.read_text()) == VALUES
 
@@ -91,7 +91,7 @@ def test_the_working_directory_is_a_directory_like_any_other(
 @pytest.mark.parametrize(
     ("form", "place"), [("json", "."), ("json", ".."), ("systemd-credentials", "..")]
 )
-def test_a_directory_that_cannot_become_the_output_is_refused_and_the_token_not_used(
+def test_an_unusable_output_directory_leaves_the_token_unused(
     server: ProtocolServer, redeem: Redeem, token: str, form: str, place: str
 ) -> None:
     refused = redeem("--format", form, "--output", place, "--allow-disk", token=token)
@@ -117,7 +117,7 @@ def test_an_output_on_a_disk_is_refused_unless_allowed(
 
 
 @pytest.mark.parametrize("form", ["shell", "dotenv", "json", "systemd-credentials"])
-def test_only_the_owner_can_read_what_was_written(
+def test_only_the_owner_can_read_the_output(
     server: ProtocolServer, image: Path, environment: dict[str, str], output: Path, form: str
 ) -> None:
     environment["STRONGROOM_INJECTION_TOKEN"] = server.issue({"HELLO": "GREETING"})
@@ -128,7 +128,7 @@ def test_only_the_owner_can_read_what_was_written(
 
 
 @pytest.mark.parametrize("form", ["shell", "systemd-credentials"])
-def test_nothing_else_is_left_beside_the_output(
+def test_no_draft_remains_beside_the_output(
     redeem: Redeem, token: str, memory: Path, form: str
 ) -> None:
     redeem("--format", form, "--output", str(memory / "output"), token=token)
@@ -155,7 +155,7 @@ def test_a_link_is_not_followed_and_the_token_not_used(
     assert server.exchanges == []
 
 
-def test_a_directory_that_holds_something_is_refused(
+def test_an_output_directory_with_files_is_refused(
     server: ProtocolServer, redeem: Redeem, token: str, output: Path
 ) -> None:
     output.mkdir()
@@ -185,7 +185,7 @@ def test_powerful_names_are_refused_in_files_too(
 
 
 @pytest.mark.parametrize(("sticky", "removable"), [(True, False), (False, True)])
-def test_a_file_of_somebody_else_in_a_sticky_directory_is_known_to_stay(
+def test_a_file_of_another_user_in_a_sticky_directory_is_not_removable(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, sticky: bool, removable: bool
 ) -> None:
     file = tmp_path / "theirs"

@@ -17,7 +17,7 @@ from tests.unit.app.client.protocol_server import Answer, ProtocolServer, refusa
 NAMES = {"HELLO": "GREETING"}
 
 
-def test_no_message_holds_a_value_or_the_token(server: ProtocolServer, redeem: Redeem) -> None:
+def test_no_message_contains_a_value_or_the_token(server: ProtocolServer, redeem: Redeem) -> None:
     server.secrets["LARGE"] = "canary-" + "x" * 131_072
     token = server.issue({"LD_PRELOAD": "GREETING", "BIG": "LARGE", "HOME": "GREETING"})
     echo = refusal(400, "bad", f"You sent {token}\x1b[2J")
@@ -54,7 +54,7 @@ MISPLACED = {
 
 
 @pytest.mark.parametrize("arguments", MISPLACED.values(), ids=MISPLACED)
-def test_a_token_where_none_belongs_is_not_repeated(redeem: Redeem, arguments: list[str]) -> None:
+def test_a_token_in_a_wrong_option_is_not_repeated(redeem: Redeem, arguments: list[str]) -> None:
     token = "injt_CanaryAccount_000000000000000000000_CanaryTokenSecret0123456789"
     refused = redeem(*(each.format(token) for each in arguments), token="injt_x")
     assert refused.returncode in {125, 127}
@@ -62,9 +62,7 @@ def test_a_token_where_none_belongs_is_not_repeated(redeem: Redeem, arguments: l
 
 
 @pytest.mark.parametrize("arguments", [["canary"], ["--canary=x"], ["--timeout=canary"]])
-def test_no_argument_that_is_not_understood_is_repeated(
-    redeem: Redeem, arguments: list[str]
-) -> None:
+def test_an_unknown_argument_is_not_repeated(redeem: Redeem, arguments: list[str]) -> None:
     assert "canary" not in redeem(*arguments, "--", "true", token="injt_x").stderr
 
 

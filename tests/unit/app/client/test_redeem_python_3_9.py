@@ -45,7 +45,7 @@ def redeem(
     return run
 
 
-def test_the_command_has_the_secret_also_after_a_lost_answer(
+def test_the_command_has_the_secret_after_a_lost_response(
     server: ProtocolServer, redeem: RedeemBy39
 ) -> None:
     server.troubles.append(cut_off_after)

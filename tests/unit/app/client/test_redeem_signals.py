@@ -95,9 +95,7 @@ def test_a_signal_takes_effect_when_all_is_written(
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["there", "absent"])
-def test_killed_at_any_step_a_file_is_whole_or_not_there_and_nothing_is_beside_it(
-    tmp_path: Path, *, there: bool
-) -> None:
+def test_a_kill_at_any_step_leaves_a_whole_file_or_none(tmp_path: Path, *, there: bool) -> None:
     def check(output: Path) -> None:
         assert names(output.parent) in (["output"], [])
         assert not output.exists() or output.read_text() in {"old", WHOLE_JSON}
@@ -105,7 +103,7 @@ def test_killed_at_any_step_a_file_is_whole_or_not_there_and_nothing_is_beside_i
     at_every_step(tmp_path, "json", signal.SIGKILL, check, there=there)
 
 
-def test_killed_at_any_step_the_files_of_a_directory_that_is_there_are_whole(
+def test_a_kill_at_any_step_leaves_whole_files_in_an_existing_directory(
     tmp_path: Path,
 ) -> None:
     def check(output: Path) -> None:
@@ -132,7 +130,7 @@ def test_the_draft_of_a_killed_start_is_removed_by_the_next(
 
 
 @pytest.mark.parametrize("without", [[], ["O_TMPFILE"]], ids=["nameless", "with drafts"])
-def test_what_is_named_like_a_draft_and_is_none_stays(tmp_path: Path, without: list[str]) -> None:
+def test_a_file_named_like_a_draft_is_not_removed(tmp_path: Path, without: list[str]) -> None:
     for name in (".strongroom-draft", ".strongroom-backup", ".strongroom"):
         (tmp_path / name).mkdir()
     (tmp_path / ".strongroom-draft-file").touch()

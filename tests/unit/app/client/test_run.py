@@ -33,12 +33,12 @@ def shown(result: object) -> list[str]:
     return str(getattr(result, "stdout", "")).split()
 
 
-def test_a_secret_goes_into_the_variable_that_was_asked_for(run: Run) -> None:
+def test_a_secret_is_in_the_chosen_variable(run: Run) -> None:
     result = run("--secret", "DB_PASS=DATABASE_PASSWORD", "--", "sh", "-c", "echo $DB_PASS")
     assert result.stdout == "canary-password\n"
 
 
-def test_a_secret_alone_goes_into_the_variable_of_its_name(run: Run) -> None:
+def test_a_name_alone_is_also_the_variable(run: Run) -> None:
     result = run("--secret", "GREETING", "--", "sh", "-c", "echo $GREETING")
     assert result.stdout == "canary-hello\n"
 
@@ -63,14 +63,14 @@ def test_a_chosen_variable_wins_over_all(run: Run) -> None:
     assert "GREETING=canary-password" in shown(result)
 
 
-def test_a_mapping_file_holds_names_and_comments(run: Run, tmp_path: Path) -> None:
+def test_a_mapping_file_has_names_and_comments(run: Run, tmp_path: Path) -> None:
     mapping = tmp_path / "secrets.map"
     mapping.write_text("# what the service needs\n\nDB_PASS = DATABASE_PASSWORD\nGREETING\n")
     result = run("--from", str(mapping), *SHOW)
     assert {"DB_PASS=canary-password", "GREETING=canary-hello"} <= set(shown(result))
 
 
-def test_a_mapping_file_that_holds_a_value_is_refused_without_showing_it(
+def test_a_mapping_file_with_a_value_is_refused_without_showing_it(
     run: Run, tmp_path: Path
 ) -> None:
     mapping = tmp_path / "secrets.map"
@@ -101,7 +101,7 @@ def test_the_exit_code_is_the_commands(run: Run, mask: tuple[str, ...], code: in
 
 @EITHER_WAY
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGABRT])
-def test_a_signal_that_ends_the_command_is_seen_from_outside(
+def test_a_signal_that_ends_the_command_ends_the_process(
     run: Run, mask: tuple[str, ...], number: int
 ) -> None:
     result = run(*mask, "--secret", "GREETING", "--", "sh", "-c", f"kill -{int(number)} $$")
@@ -116,7 +116,7 @@ def test_arguments_after_the_dashes_are_the_commands(run: Run, mask: tuple[str, 
 
 
 @EITHER_WAY
-def test_input_comes_from_where_ours_comes_from(run: Run, mask: tuple[str, ...]) -> None:
+def test_the_command_reads_our_standard_input(run: Run, mask: tuple[str, ...]) -> None:
     assert run(*mask, "--secret", "GREETING", "--", "cat", given="typed").stdout == "typed"
 
 
@@ -144,7 +144,7 @@ def test_names_that_all_brings_are_checked_too(run: Run, server: ProtocolServer)
     assert {exchange.path for exchange in server.exchanges} == {"/v1/secrets"}
 
 
-def test_more_secrets_than_an_injection_holds_are_refused_here(
+def test_more_secrets_than_an_injection_may_have_are_refused_by_the_client(
     run: Run, server: ProtocolServer
 ) -> None:
     server.secrets = {f"S{i}": "x" for i in range(257)}
@@ -152,7 +152,7 @@ def test_more_secrets_than_an_injection_holds_are_refused_here(
     assert (result.returncode, "256" in result.stderr) == (125, True)
 
 
-def test_a_list_that_never_ends_is_refused_when_it_is_longer_than_an_injection(
+def test_an_endless_list_is_refused_once_it_exceeds_an_injection(
     run: Run, server: ProtocolServer
 ) -> None:
     def endless(exchange: Exchange, _: object) -> Answer:
@@ -165,7 +165,7 @@ def test_a_list_that_never_ends_is_refused_when_it_is_longer_than_an_injection(
     assert len(server.exchanges) == 257
 
 
-def test_a_list_that_goes_in_circles_is_no_answer(run: Run, server: ProtocolServer) -> None:
+def test_a_list_that_repeats_a_page_is_refused(run: Run, server: ProtocolServer) -> None:
     page = {"secrets": [{"id": "sec_1", "name": "GREETING"}], "has_more": True}
     server.troubles += [lambda _, __: (200, page, {})] * 400
     assert run("--all", "--", "true").returncode == 124
@@ -180,7 +180,7 @@ def test_a_wrong_command_line_has_our_exit_code(run: Run, arguments: list[str]) 
     assert run(*arguments).returncode == 125
 
 
-def test_what_nobody_expected_has_our_exit_code_and_is_told_by_its_kind(
+def test_an_unexpected_error_ends_with_125_and_is_reported_by_its_class(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail() -> None:
@@ -209,12 +209,12 @@ def test_an_api_key_that_no_header_can_hold_is_refused_before_the_server_is_aske
     assert server.exchanges == []
 
 
-def test_a_missing_secret_is_told_by_the_server(run: Run) -> None:
+def test_a_missing_secret_is_named(run: Run) -> None:
     result = run("--secret", "X=NO_SUCH_SECRET", "--", "true")
     assert (result.returncode, "NO_SUCH_SECRET" in result.stderr) == (123, True)
 
 
-def test_a_wrong_api_key_is_told(run: Run) -> None:
+def test_a_wrong_api_key_is_reported(run: Run) -> None:
     result = run("--secret", "GREETING", "--", "true", RUNLOOP_API_KEY="ak_wrong")
     assert (result.returncode, "API key" in result.stderr) == (123, True)
 
@@ -224,7 +224,7 @@ def test_a_server_that_is_down_has_its_own_exit_code(run: Run) -> None:
     assert run("--timeout", "0", "--secret", "GREETING", "--", "true", **nobody).returncode == 124
 
 
-def test_lost_answers_are_asked_for_again_with_the_same_request_id(
+def test_lost_responses_are_retried_with_the_same_request_id(
     run: Run, server: ProtocolServer
 ) -> None:
     busy = refusal(503, "key_unavailable", "Down.", Retry_After="1")
@@ -241,7 +241,7 @@ def test_other_variables_than_asked_for_start_nothing(run: Run, server: Protocol
 
 
 @EITHER_WAY
-def test_a_command_that_the_kernel_cannot_execute_is_told(
+def test_a_command_that_the_kernel_cannot_execute_is_reported(
     run: Run, tmp_path: Path, mask: tuple[str, ...]
 ) -> None:
     garbage = tmp_path / "garbage"
@@ -258,7 +258,7 @@ _become_command(Start(["true"], {}, (999, 999, 999), None, False), os.getppid())
 """
 
 
-def test_a_command_that_cannot_be_given_its_streams_is_told() -> None:
+def test_a_command_whose_streams_cannot_be_made_is_reported() -> None:
     done = subprocess.run(
         [sys.executable, "-c", BECOME_WITHOUT_STREAMS], capture_output=True, check=False
     )
@@ -272,7 +272,7 @@ def test_unmasked_the_command_takes_over_the_process(run: Run) -> None:
     assert int(result.stdout) == os.getpid()
 
 
-def test_no_message_holds_a_value_or_a_credential(run: Run, server: ProtocolServer) -> None:
+def test_no_message_contains_a_value_or_a_credential(run: Run, server: ProtocolServer) -> None:
     server.secrets["LARGE"] = "canary-" + "x" * 131_072
     result = run("--secret", "BIG=LARGE", "--", "true")
     assert (result.returncode, "BIG" in result.stderr) == (125, True)
@@ -282,7 +282,7 @@ def test_no_message_holds_a_value_or_a_credential(run: Run, server: ProtocolServ
 @pytest.mark.parametrize(
     "page", [{"items": []}, {"secrets": [], "has_more": True}, {"secrets": ["x"], "has_more": 1}]
 )
-def test_an_answer_that_is_no_list_starts_nothing(
+def test_a_response_without_a_list_starts_nothing(
     run: Run, server: ProtocolServer, page: dict[str, object]
 ) -> None:
     server.troubles.append(lambda _, __: (200, page, {}))

@@ -40,7 +40,7 @@ def test_only_the_command_has_the_value_in_proc(
         assert ours.wait() == 0
 
 
-def test_a_crash_of_ours_beside_a_masked_command_leaves_no_core_file(
+def test_a_crash_of_strongroom_beside_a_masked_command_leaves_no_core_file(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     require_core_files(tmp_path)

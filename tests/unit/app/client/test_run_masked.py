@@ -42,7 +42,7 @@ def test_most_of_a_value_at_the_end_is_masked(run: Run) -> None:
     assert result.stdout == "say [masked]"
 
 
-def test_large_output_arrives_whole(environment: dict[str, str]) -> None:
+def test_large_output_arrives_complete(environment: dict[str, str]) -> None:
     """Megabytes, through a pipe that is full most of the time."""
     program = "import sys; sys.stdout.buffer.write(bytes(range(256)) * 20_000)"
     command = ["strongroom", "run", *MASKED, sys.executable, "-c", program]
@@ -50,7 +50,7 @@ def test_large_output_arrives_whole(environment: dict[str, str]) -> None:
     assert output == bytes(range(256)) * 20_000
 
 
-def test_a_value_too_short_to_mask_is_told(run: Run, server: ProtocolServer) -> None:
+def test_a_value_too_short_to_mask_is_named(run: Run, server: ProtocolServer) -> None:
     server.secrets["PIN"] = "123"
     result = run("--mask", "--secret", "PIN", "--", "sh", "-c", "echo $PIN")
     assert result.stdout == "123\n"
@@ -58,9 +58,7 @@ def test_a_value_too_short_to_mask_is_told(run: Run, server: ProtocolServer) -> 
     assert "123" not in result.stderr
 
 
-def test_a_reader_that_goes_away_ends_the_command(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_closed_reader_ends_the_command(environment: dict[str, str], tmp_path: Path) -> None:
     script = "strongroom run --mask --secret GREETING -- yes | head -n 1"
     shell = subprocess.run(
         ["sh", "-c", script], env=environment, capture_output=True, timeout=60, check=True
@@ -68,7 +66,7 @@ def test_a_reader_that_goes_away_ends_the_command(
     assert shell.stdout == b"y\n"
 
 
-def test_a_process_left_behind_does_not_keep_us(run: Run, tmp_path: Path) -> None:
+def test_a_silent_background_process_does_not_delay_the_end(run: Run, tmp_path: Path) -> None:
     result = run(*MASKED, "sh", "-c", "sleep 1000 & echo $! > id; echo done")
     os.kill(int((tmp_path / "id").read_text()), signal.SIGKILL)
     assert result.stdout == "done\n"
@@ -89,7 +87,7 @@ def test_killing_us_ends_the_command(environment: dict[str, str], tmp_path: Path
     wait_until(lambda: not is_running(int(identity.read_text())))
 
 
-def test_the_monitor_keeps_nothing_open_but_its_channel(run: Run) -> None:
+def test_the_monitor_has_no_open_descriptor_but_its_channel(run: Run) -> None:
     result = run(*MASKED, "sh", "-c", "ls /proc/$PPID/fd | wc -l")
     assert result.stdout.split() == ["1"]
 
@@ -120,7 +118,7 @@ def test_processes_that_lost_their_parent_are_reaped(
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"])
-def test_standard_streams_that_are_closed_are_empty_ones(
+def test_closed_standard_streams_become_dev_null(
     environment: dict[str, str], tmp_path: Path, closed: str
 ) -> None:
     command = "sh -c 'echo out; cat; echo err >&2; exit 3'"
@@ -180,7 +178,7 @@ def terminal(environment: dict[str, str], tmp_path: Path) -> Terminal:
     return Terminal([*command, "--", "sh", "-i"], environment, tmp_path)
 
 
-def test_on_a_terminal_values_are_masked_as_it_prints_them(
+def test_values_are_masked_with_the_line_ends_of_a_terminal(
     terminal: Terminal, server: ProtocolServer
 ) -> None:
     server.secrets["KEY"] = "canary first line\ncanary second line\n"

@@ -27,7 +27,7 @@ RUN_MASKED = f"{RUN} --mask --"
 PIPE_BYTES = 65536  # pipe(7)
 
 
-def test_what_keeps_coming_does_not_keep_us() -> None:
+def test_drain_returns_while_output_continues() -> None:
     source, sink = os.open("/dev/zero", os.O_RDONLY), os.open(os.devnull, os.O_WRONLY)
     output = OutputStream(source, sink, Masker(ValueSearch(["canary-hello"])))
     output.drain()
@@ -59,9 +59,7 @@ def reading(pipe: int) -> Iterator[None]:
         reader.wait()
 
 
-def test_a_process_left_behind_that_keeps_printing_does_not_keep_us(
-    shell: Terminal, errors: int
-) -> None:
+def test_a_printing_background_process_does_not_delay_the_end(shell: Terminal, errors: int) -> None:
     enter(shell, f"{RUN_MASKED} sh -c 'yes >&2 & read x; exit 3' 2> errors")
     wait_until(lambda: is_full(errors))
     shell.type("\n")
@@ -70,7 +68,7 @@ def test_a_process_left_behind_that_keeps_printing_does_not_keep_us(
         assert shell.is_usual
 
 
-def test_a_process_that_keeps_printing_does_not_keep_ctrl_z(shell: Terminal, errors: int) -> None:
+def test_ctrl_z_works_while_output_continues(shell: Terminal, errors: int) -> None:
     """It has a session of its own, so that it does not stop with the command."""
     enter(shell, f"{RUN_MASKED} sh -c 'setsid yes >&2 & exec cat' 2> errors")
     wait_until(lambda: is_full(errors))
@@ -81,7 +79,7 @@ def test_a_process_that_keeps_printing_does_not_keep_ctrl_z(shell: Terminal, err
         assert shell.is_usual
 
 
-def test_the_terminal_is_usual_after_the_monitor_was_killed(
+def test_the_terminal_is_restored_after_the_monitor_was_killed(
     shell: Terminal, tmp_path: Path
 ) -> None:
     enter(shell, f"{RUN_MASKED} sh -c 'echo $PPID > monitor; echo begun; exec sleep 1000'")
@@ -91,7 +89,7 @@ def test_the_terminal_is_usual_after_the_monitor_was_killed(
     assert shell.is_usual
 
 
-def test_the_terminal_is_usual_after_the_monitor_of_a_stopped_job_was_killed(
+def test_the_terminal_is_restored_after_the_monitor_of_a_stopped_job_was_killed(
     shell: Terminal, tmp_path: Path
 ) -> None:
     enter(shell, f"{RUN_MASKED} sh -c 'echo $PPID > monitor; echo begun; exec sleep 1000'")
@@ -120,7 +118,7 @@ sys.exit(run_masked(["sh", "-c", "{command}"], dict(os.environb), ["canary-hello
     enter(shell, f"PYTHONPATH={root} {python} changed.py")
 
 
-def test_the_terminal_is_usual_after_a_fault_of_ours(shell: Terminal, tmp_path: Path) -> None:
+def test_the_terminal_is_restored_after_an_internal_error(shell: Terminal, tmp_path: Path) -> None:
     change = "relay.OutputStream.pump = lambda _: 1 / 0"
     run_changed(shell, tmp_path, change, "echo begun; exec sleep 1000")
     shell.expect("ZeroDivisionError")

@@ -177,7 +177,7 @@ def test_a_pager_at_the_end_of_a_pipeline_gets_the_keys(shell: Terminal, mask: s
     assert shell.is_usual
 
 
-def test_before_a_pager_the_command_leaves_the_keys_to_it(shell: Terminal, mask: str) -> None:
+def test_a_pager_gets_the_keys_and_the_command_does_not(shell: Terminal, mask: str) -> None:
     require("less")
     enter(shell, f"{RUN}{mask} -- seq 1000 | less")
     shell.expect("\n23\r\n")

@@ -79,7 +79,7 @@ def test_a_key_with_the_least_privilege_passes(listing: Listing, kms: Kms) -> No
         "asymmetric": "the KMS key must be a symmetric key for encryption and decryption.",
     }.items(),
 )
-def test_a_key_that_cannot_serve(listing: Listing, kms: Kms, which: str, words: str) -> None:
+def test_an_unusable_key_is_refused(listing: Listing, kms: Kms, which: str, words: str) -> None:
     uri = f"aws-kms:{kms.arns[which]}"
     assert listing.first(uri) == [FIRST + words]
     assert listing.escrow(uri) == [ESCROW + words]
@@ -158,6 +158,6 @@ def test_an_endpoint_elsewhere_in_clear(
     assert listing.first(f"aws-kms:{kms.arns['good']}") == [FIRST + words]
 
 
-def test_what_is_no_arn(listing: Listing) -> None:
+def test_a_malformed_arn_is_refused(listing: Listing) -> None:
     (told,) = listing.first("aws-kms:alias/strongroom")
     assert told.startswith(f"{FIRST}must be the ARN of a KMS key or alias")

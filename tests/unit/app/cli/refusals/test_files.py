@@ -13,7 +13,7 @@ KEPT = ["missing", "unreadable", "a directory", "readable by others"]
 
 
 @pytest.mark.parametrize("how", KEPT)
-def test_a_key_file_that_is_badly_kept(listing: Listing, tmp_path: Path, how: str) -> None:
+def test_an_unsafe_key_file_is_refused(listing: Listing, tmp_path: Path, how: str) -> None:
     path, words = badly_kept(tmp_path, Fernet.generate_key().decode())[how]
     uri = f"local-fernet:{path}"
     assert listing.first(uri) == [FIRST + words]
@@ -25,7 +25,7 @@ def test_a_key_file_that_is_badly_kept(listing: Listing, tmp_path: Path, how: st
     ["", GARBAGE, f"{Fernet.generate_key().decode()}\n{GARBAGE}\n"],
     ids=["nothing", "no key", "a key and no key"],
 )
-def test_a_key_file_that_holds_something_else(listing: Listing, tmp_path: Path, text: str) -> None:
+def test_a_malformed_key_file_is_refused(listing: Listing, tmp_path: Path, text: str) -> None:
     uri = f"local-fernet:{write(tmp_path / 'keys', text)}"
     assert listing.first(uri) == [FIRST + "the key file must hold one Fernet key a line."]
 
@@ -38,7 +38,7 @@ def test_a_key_that_never_wrapped_anything_here(listing: Listing, tmp_path: Path
 
 
 @pytest.mark.parametrize("how", ["missing", "unreadable", "a directory"])
-def test_a_recovery_key_that_is_badly_kept(listing: Listing, tmp_path: Path, how: str) -> None:
+def test_an_unsafe_recovery_key_is_refused(listing: Listing, tmp_path: Path, how: str) -> None:
     path, words = badly_kept(tmp_path, GARBAGE)[how]
     assert listing.escrow(f"recovery:{path}") == [ESCROW + words]
 
@@ -76,7 +76,7 @@ def test_a_file_of_a_setting_that_others_may_write(listing: Listing, tmp_path: P
     assert told.startswith("STRONGROOM_KEYS_FILE: the file must not be writable by its group")
 
 
-def test_a_recovery_key_that_is_none(listing: Listing, tmp_path: Path) -> None:
+def test_a_malformed_recovery_key_is_refused(listing: Listing, tmp_path: Path) -> None:
     uri = f"recovery:{write(tmp_path / 'public', GARBAGE)}"
     assert listing.escrow(uri) == [ESCROW + "the file must hold a recovery public key."]
 

@@ -50,7 +50,7 @@ def wrong(listing: Listing, openbao: OpenBao, tmp_path: Path) -> Wrong:
     return Wrong(settings, token)
 
 
-def test_every_entry_that_is_wrong_is_told_at_once(listing: Listing, wrong: Wrong) -> None:
+def test_every_wrong_entry_is_reported_at_once(listing: Listing, wrong: Wrong) -> None:
     assert faults(listing.terminal, **wrong.settings) == TOLD
 
 
@@ -65,5 +65,5 @@ def test_the_command_that_starts_a_server_ends_with_all_faults_and_no_value(
     assert wrong.token not in refused.stdout + refused.stderr
 
 
-def test_what_follows_from_a_fault_is_not_told_as_another(listing: Listing, tmp_path: Path) -> None:
+def test_a_consequence_of_a_fault_is_no_second_fault(listing: Listing, tmp_path: Path) -> None:
     assert listing.alone(f"local-fernet:{tmp_path / 'none'}") == [TOLD[0]]

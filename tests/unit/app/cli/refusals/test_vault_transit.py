@@ -94,7 +94,7 @@ def test_an_escrow_token_that_lacks_one_permission(
 
 
 @pytest.mark.parametrize("how", ["missing", "unreadable", "a directory", "readable by others"])
-def test_a_token_file_that_is_badly_kept(
+def test_an_unsafe_token_file_is_refused(
     listing: Listing, vault: Vault, tmp_path: Path, how: str
 ) -> None:
     path, words = badly_kept(tmp_path, vault.token)[how]
@@ -102,12 +102,12 @@ def test_a_token_file_that_is_badly_kept(
 
 
 @pytest.mark.parametrize("text", ["\n", "two words"])
-def test_a_token_file_that_holds_no_token(listing: Listing, vault: Vault, text: str) -> None:
+def test_a_malformed_token_file_is_refused(listing: Listing, vault: Vault, text: str) -> None:
     words = "token_file: the file must hold one credential."
     assert listing.first(vault.uri(token=text)) == [FIRST + words]
 
 
-def test_a_token_that_vault_does_not_know(listing: Listing, vault: Vault) -> None:
+def test_an_unknown_token_is_refused(listing: Listing, vault: Vault) -> None:
     (told,) = listing.first(vault.uri(token="s.unknown"))
     assert told.startswith(FIRST + LOGIN_REFUSED)
 
@@ -134,9 +134,7 @@ def test_a_certificate_of_another_authority(
     assert told[0].startswith(f"{FIRST}Vault could not be asked. The TLS connection failed")
 
 
-def test_a_file_of_authorities_that_is_none(
-    listing: Listing, secured: OpenBao, tmp_path: Path
-) -> None:
+def test_a_malformed_ca_file_is_refused(listing: Listing, secured: OpenBao, tmp_path: Path) -> None:
     uri = Vault(secured, tmp_path).uri(options=f"&ca_file={tmp_path / 'none'}")
     words = "ca_file must name a readable file of PEM certificates."
     assert listing.first(uri) == [FIRST + words]

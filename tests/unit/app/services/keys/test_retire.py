@@ -168,7 +168,7 @@ def test_undoing_a_retirement_lets_the_key_wrap_again(moved: Move) -> None:
     assert moved.refs()[-1] == {"a"}
 
 
-def test_undoing_what_was_not_retired_is_refused(moved: Move) -> None:
+def test_undoing_without_a_retirement_is_refused(moved: Move) -> None:
     with pytest.raises(NotFenced):
         moved.process(moved.b, moved.a).retire.undo(key_ref(moved.a))
 
