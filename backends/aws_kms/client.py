@@ -161,7 +161,5 @@ def in_our_words(call: Callable[[], T], setting: str) -> T | KeyProviderError:
 
 def _translate(failure: Exception, setting: str) -> KeyProviderError:
     if isinstance(failure, aws.ClientError):
-        code = str(failure.response.get("Error", {}).get("Code"))
-        status = failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return problem_of(code, status)(setting)
+        return problem_of(failure.response)(setting)
     return next(meaning for kind, meaning in _FAILURES if isinstance(failure, kind))(setting)

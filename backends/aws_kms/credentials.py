@@ -124,9 +124,7 @@ def _seconds_left(ends_within: Callable[[float], bool] | None) -> float | None:
 
 def _translate(failure: Exception) -> Problem:
     if isinstance(failure, aws.ClientError):
-        code = str(failure.response.get("Error", {}).get("Code"))
-        status = failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return credentials_problem_of(code, status)
+        return credentials_problem_of(failure.response)
     if isinstance(failure, aws.CredentialRetrievalError | aws.MetadataRetrievalError):
         is_process = getattr(failure, "kwargs", {}).get("provider") == _PROCESS
         return PROCESS_FAILED if is_process else NO_CONTAINER_CREDENTIALS

@@ -5,6 +5,7 @@ common errors and the errors of each operation; those of STS come up on the way 
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from backends.errors import (
     CredentialsMissing,
@@ -167,14 +168,16 @@ _UNUSABLE_STATES: Mapping[str, str] = {
 }
 
 
-def problem_of(code: str, status: int) -> Problem:
-    """What an error answer means, by its code or else by its HTTP status."""
+def problem_of(response: Mapping[str, Any]) -> Problem:
+    """The problem that an error response means, by its code or else by its HTTP status."""
+    code, status = _code_and_status(response)
     unknown = _FAILING if status >= 500 else _UNHEARD_OF  # noqa: PLR2004  # HTTP's server errors
     return _CODES.get(code) or _STATUSES.get(status) or unknown
 
 
-def credentials_problem_of(code: str, status: int) -> Problem:
-    """What an error answer means that came on the way to credentials, from STS or SSO."""
+def credentials_problem_of(response: Mapping[str, Any]) -> Problem:
+    """The same for an error response of STS or SSO, on the way to credentials."""
+    code, status = _code_and_status(response)
     known = _CODES.get(code)
     if known is _EXPIRED or known is _BAD_CREDENTIALS:
         return known
@@ -184,7 +187,12 @@ def credentials_problem_of(code: str, status: int) -> Problem:
 
 
 def why_unusable(state: str) -> str:
-    """What is wrong with a key in this state; empty for one that wraps and unwraps."""
+    """The fault of a key in this state; empty for one that wraps and unwraps."""
     if state in ("Enabled", "Updating"):
         return ""
     return _UNUSABLE_STATES.get(state, "the KMS key is in a state in which it cannot be used.")
+
+
+def _code_and_status(response: Mapping[str, Any]) -> tuple[str, int]:
+    code = str(response.get("Error", {}).get("Code"))
+    return code, response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

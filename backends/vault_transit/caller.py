@@ -6,9 +6,9 @@ from typing import Any
 
 from backends.calls.bounded_http import Answer, BoundedHttp
 from backends.calls.deadline import Deadline
-from backends.vault_transit.login import Lease
 from backends.vault_transit.responses import is_transient
 from backends.vault_transit.settings import VaultSettings
+from backends.vault_transit.token_keeper import Lease
 
 _RETRY_PAUSES = (0.1, 0.2)  # seconds
 

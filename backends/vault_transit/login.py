@@ -1,218 +1,88 @@
-"""Keeps one Vault token usable: renews it before it expires, logs in again when that fails.
+"""Logs in to a Vault, in each way that the options of a URI can say."""
 
-A thread in the background renews, so that no call waits for it and a process that is idle for
-longer than a token lives keeps a token that only renewal keeps alive. Where the token is found
-expired or refused, a thread logs in at once for all. A call waits for that no longer than it may;
-the login goes on, for it may take longer, as where Vault asks Kubernetes about a pod.
-"""
+import re
+from collections.abc import Mapping
+from typing import Any
 
-import random
-from abc import ABC, abstractmethod
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
-from copy import copy
-from dataclasses import dataclass, field
-from threading import Event, Lock, Thread
-from time import monotonic
+from hvac.api.auth_methods import AppRole as AppRoleApi
+from hvac.api.auth_methods import Kubernetes as KubernetesApi
+from hvac.api.auth_methods import Token as TokenApi
 
-from backends.calls.daemon_thread import in_daemon_thread
+from backends.calls.bounded_http import Answer, BoundedHttp
 from backends.calls.deadline import Deadline
-from backends.errors import KeyProviderError, KeyUnavailable
+from backends.errors import KeyAccessDenied, KeyUnavailable
 from backends.lifetime import age_seconds
+from backends.vault_transit.caller import VaultCaller
+from backends.vault_transit.responses import error_of, part_of, unintelligible
+from backends.vault_transit.settings import AppRole, TokenFile, VaultSettings
+from backends.vault_transit.token_keeper import Lease, TokenSource
 
-_LOGIN_SECONDS = 6.0  # for one login, retries included
-_RENEWAL_SECONDS = 3.0  # for one renewal in the background, retries included
-_RENEW_AT = 2 / 3  # of a token's life, as Vault's own agent does
-_JITTER = 0.1  # of that moment, earlier: a fleet that started together must not renew together
-_SHORTEST_PAUSE = 0.5  # seconds between two renewals
-_LONGEST_RETRY = 30.0  # seconds until a failed renewal is tried again
-_USELESS_LOGIN_PAUSE = 5.0  # seconds
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Lease:
-    """A token for some time.
-
-    Attributes:
-        token: What requests carry; never shown.
-        seconds: How long it lives; 0 for ever.
-        renewable: Vault says that its life can be prolonged.
-        since: When it was asked for, by ``age_seconds``.
-    """
-
-    token: str = field(repr=False)
-    seconds: float
-    renewable: bool
-    since: float
-
-    @property
-    def has_expired(self) -> bool:
-        """Whether its life is over, by our clock."""
-        return 0 < self.seconds <= age_seconds() - self.since
+_LONGEST_LIFE_SECONDS = 2**63 // 10**9  # Go's time.Duration, in which Vault counts, holds no more
+_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
 
 
-class TokenSource(ABC):
-    """Where tokens come from."""
+class Logins(TokenSource):
+    """The ways to a token. The files that hold credentials are read at every login."""
 
-    @abstractmethod
+    def __init__(self, settings: VaultSettings, http: BoundedHttp) -> None:
+        self._settings = settings
+        self._http = http
+
     def log_in(self, deadline: Deadline) -> Lease:
-        """A new lease.
+        """Log in as the options say."""
+        login, since = self._settings.login, age_seconds()
+        if isinstance(login, TokenFile):
+            found = Lease(login.token.read(), seconds=0, renewable=False, since=since)
+            return self._look_up(found, deadline)
+        caller = VaultCaller(self._settings, self._http, deadline)
+        if isinstance(login, AppRole):
+            answer = AppRoleApi(caller).login(
+                login.role_id.read(),
+                login.secret_id.read() if login.secret_id else None,
+                use_token=False,
+                mount_point=login.mount,
+            )
+        else:
+            answer = KubernetesApi(caller).login(
+                login.role, login.jwt.read(), use_token=False, mount_point=login.mount
+            )
+        auth = self._accepted(answer, "auth")
+        return Lease(_token(auth), _seconds(auth, "lease_duration"), _is_renewable(auth), since)
 
-        Raises:
-            KeyProviderError: There is none.
-        """
-
-    @abstractmethod
     def renew(self, lease: Lease, deadline: Deadline) -> Lease:
-        """The same token with a longer life.
+        """Prolong it by ``renew-self``."""
+        since = age_seconds()
+        caller = VaultCaller(self._settings, self._http, deadline, lease)
+        auth = self._accepted(TokenApi(caller).renew_self(), "auth")
+        return Lease(lease.token, _seconds(auth, "lease_duration"), _is_renewable(auth), since)
 
-        Raises:
-            KeyUnavailable: Vault cannot tell now.
-            KeyProviderError: It cannot be renewed.
-        """
+    def _look_up(self, lease: Lease, deadline: Deadline) -> Lease:
+        caller = VaultCaller(self._settings, self._http, deadline, lease)
+        data = self._accepted(TokenApi(caller).lookup_self(), "data")
+        return Lease(lease.token, _seconds(data, "ttl"), _is_renewable(data), lease.since)
+
+    def _accepted(self, answer: Answer, part: str) -> Mapping[str, Any]:
+        error = error_of(answer)
+        if error is not None and not isinstance(error, KeyUnavailable):
+            looked_at = self._settings.login.looked_at
+            raise KeyAccessDenied(
+                f"{self._settings.setting}: Vault refuses the login. Look at {looked_at}."
+            )
+        return part_of(answer, part)
 
 
-class TokenKeeper:
-    """One token for all threads of one process."""
+def _token(auth: Mapping[str, Any]) -> str:
+    if not isinstance(auth.get("client_token"), str) or not _TOKEN.fullmatch(auth["client_token"]):
+        raise unintelligible()
+    return str(auth["client_token"])
 
-    def __init__(self, source: TokenSource) -> None:
-        self._source = source
-        self._lock = Lock()  # held while a lease is replaced, never while it is used
-        self._lease: Lease | None = None
-        self._whole_life = 0.0
-        self._renew_at: float | None = None
-        self._no_login_before = 0.0
-        self._changed = Event()
-        self._closed = False
-        self._thread: Thread | None = None
-        self._login: Future[Lease] | None = None
-        self._login_lock = Lock()
-        self._too_slow: KeyProviderError | None = None
-        self._no_slow_login_before = 0.0
 
-    def prepare(self, deadline: Deadline) -> bool:
-        """Log in where there is no lease. Returns whether there is one by the deadline."""
-        try:
-            self.lease(deadline)
-        except KeyProviderError:
-            return False
-        return True
+def _seconds(fields: Mapping[str, Any], name: str) -> int:
+    seconds = fields.get(name)
+    if not isinstance(seconds, int) or not 0 <= seconds <= _LONGEST_LIFE_SECONDS:
+        raise unintelligible()
+    return seconds
 
-    def lease(self, deadline: Deadline) -> Lease:
-        """The lease in use; logs in when there is none.
 
-        Raises:
-            KeyProviderError: Logging in failed, or did not end before the deadline.
-        """
-        lease = self._lease
-        if lease is None or lease.has_expired:
-            return self._log_in_instead_of(lease, deadline)
-        return lease
-
-    def replace(self, refused: Lease, deadline: Deadline) -> Lease:
-        """Another lease than the one that Vault just refused; the same one if that is no use.
-
-        Raises:
-            KeyProviderError: Logging in failed, or did not end before the deadline.
-        """
-        if self._lease is refused and monotonic() < self._no_login_before:
-            return refused
-        return self._log_in_instead_of(refused, deadline)
-
-    def replacing_did_not_help(self) -> None:
-        """Vault refuses new tokens as well: logging in for every call would only be a burden."""
-        self._no_login_before = monotonic() + _USELESS_LOGIN_PAUSE
-
-    def close(self) -> None:
-        """End the thread; a renewal under way is not waited for."""
-        self._closed = True
-        self._changed.set()
-
-    def _log_in_instead_of(self, known: Lease | None, deadline: Deadline) -> Lease:
-        with self._login_lock:
-            lease = self._lease
-            if lease is not None and lease is not known:
-                return lease
-            self._require_new_login_may_help()
-            if self._login is None or self._login.done():
-                self._login = in_daemon_thread(lambda: self._log_in_once(known), "vault-login")
-            login = self._login
-        try:
-            return login.result(deadline.remaining())
-        except FutureTimeout:
-            raise KeyUnavailable(
-                "Vault could not be asked. It took too long. Logging in goes on in the background."
-            ) from None
-
-    def _log_in_once(self, known: Lease | None) -> Lease:
-        with self._lock:
-            lease = self._lease
-            if lease is not None and lease is not known:
-                return lease  # the thread that renews was here before
-            deadline = Deadline(_LOGIN_SECONDS)
-            try:
-                return self._log_in(deadline)
-            except KeyUnavailable as error:
-                if not deadline.remaining():
-                    self._too_slow = copy(error)
-                    self._no_slow_login_before = monotonic() + _USELESS_LOGIN_PAUSE
-                raise
-
-    def _require_new_login_may_help(self) -> None:
-        """Refuse at once where the last login used up its time, and that was a moment ago."""
-        if self._too_slow is not None and monotonic() < self._no_slow_login_before:
-            raise copy(self._too_slow)
-
-    def _log_in(self, deadline: Deadline) -> Lease:
-        lease = self._source.log_in(deadline)
-        self._whole_life = lease.seconds
-        self._adopt(lease)
-        if self._thread is None and lease.seconds:
-            self._thread = Thread(target=self._keep_fresh, name="vault-token", daemon=True)
-            self._thread.start()
-        return lease
-
-    def _adopt(self, lease: Lease) -> None:
-        self._lease = lease
-        self._renew_at = None
-        if lease.seconds:
-            share = _RENEW_AT * random.uniform(1 - _JITTER, 1)  # noqa: S311 # spreads load only
-            self._renew_at = lease.since + max(lease.seconds * share, _SHORTEST_PAUSE)
-        self._changed.set()
-
-    def _keep_fresh(self) -> None:
-        while not self._closed:
-            renew_at = self._renew_at
-            if renew_at is None:
-                self._changed.wait()
-            elif not self._changed.wait(max(0.0, renew_at - age_seconds())):
-                self._refresh()
-            self._changed.clear()
-
-    def _refresh(self) -> None:
-        with self._lock:
-            lease = self._lease
-            if self._renew_at is None or age_seconds() < self._renew_at:
-                return  # another lease has come meanwhile
-            self._renew_at = None
-            if lease is None or lease.has_expired:
-                return  # whoever needs a token next logs in
-            retry = min(max(lease.seconds / 20, _SHORTEST_PAUSE), _LONGEST_RETRY)
-            try:
-                self._prolong(lease, Deadline(_RENEWAL_SECONDS))
-            except KeyProviderError:
-                self._renew_at = age_seconds() + retry
-
-    def _prolong(self, lease: Lease, deadline: Deadline) -> None:
-        if lease.renewable:
-            try:
-                renewed = self._source.renew(lease, deadline)
-            except KeyUnavailable:
-                raise
-            except KeyProviderError:
-                pass
-            else:
-                self._adopt(renewed)
-                if renewed.seconds >= self._whole_life / 2:
-                    return  # otherwise it nears the age beyond which no renewal helps
-        self._log_in(deadline)
+def _is_renewable(fields: Mapping[str, Any]) -> bool:
+    return fields.get("renewable") is True

@@ -15,7 +15,7 @@ from backends.errors import (
     KeyUnavailable,
 )
 from backends.vault_transit import caller as vault_caller
-from backends.vault_transit import provider as vault_transit
+from backends.vault_transit import connection
 from tests.faults.fault import (
     DOES_NOT_OPEN,
     NOT_PROVED,
@@ -159,7 +159,7 @@ class VaultTransitBackend(Backend):
     @contextmanager
     def hanging(self) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch, self.proxy.failing(faulty_proxy.hang):
-            patch.setattr(vault_transit, "CALL_SECONDS", CALL_SECONDS)
+            patch.setattr(connection, "CALL_SECONDS", CALL_SECONDS)
             yield
 
     @contextmanager

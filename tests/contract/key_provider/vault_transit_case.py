@@ -9,7 +9,7 @@ import pytest
 
 from backends.errors import KeyAccessDenied, KeyDisabled, KeyProviderError, KeyUnavailable
 from backends.provider_uri import ProviderSpec, parse_spec
-from backends.vault_transit import provider as vault_transit
+from backends.vault_transit import connection
 from config.files import Files
 from tests.contract.key_provider.case import ProviderCase
 from tests.support.faulty_proxy import Fault, FaultyProxy, answer, drip, hang, reset, truncate
@@ -151,7 +151,7 @@ class VaultTransitCase(ProviderCase):
     def _slow(self, fault: Fault) -> Iterator[None]:
         """Slow for longer than a call may take, which is less here than in a server."""
         with pytest.MonkeyPatch.context() as patch, self._proxy.failing(fault):
-            patch.setattr(vault_transit, "CALL_SECONDS", 0.3)
+            patch.setattr(connection, "CALL_SECONDS", 0.3)
             yield
 
     @contextmanager

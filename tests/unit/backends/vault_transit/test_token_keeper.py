@@ -10,7 +10,7 @@ import pytest
 from backends.calls.deadline import Deadline
 from backends.errors import KeyAccessDenied, KeyUnavailable
 from backends.lifetime import age_seconds
-from backends.vault_transit.login import Lease, TokenKeeper, TokenSource
+from backends.vault_transit.token_keeper import Lease, TokenKeeper, TokenSource
 
 DEADLINE = 10.0
 
@@ -47,7 +47,7 @@ class Source(TokenSource):
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tokens here live for a second."""
-    monkeypatch.setattr("backends.vault_transit.login._SHORTEST_PAUSE", 0.02)
+    monkeypatch.setattr("backends.vault_transit.token_keeper._SHORTEST_PAUSE", 0.02)
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ def test_a_lease_does_not_show_its_token() -> None:
 def test_a_login_that_used_up_its_time_is_not_begun_again_at_once(
     keep: Keep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backends.vault_transit.login._LOGIN_SECONDS", 0.02)
+    monkeypatch.setattr("backends.vault_transit.token_keeper._LOGIN_SECONDS", 0.02)
     keeper = keep(source := Source(60))
     source.may_log_in.clear()
     for _ in range(3):
@@ -249,5 +249,5 @@ def test_a_login_goes_on_after_the_call_that_wanted_it(keep: Keep) -> None:
 def test_a_lease_is_over_after_the_sleep_of_its_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """The monotonic clock stood still meanwhile."""
     lease = Lease("a token", 60, renewable=True, since=1000.0)
-    monkeypatch.setattr("backends.vault_transit.login.age_seconds", lambda: 1060.0)
+    monkeypatch.setattr("backends.vault_transit.token_keeper.age_seconds", lambda: 1060.0)
     assert lease.has_expired
