@@ -1,4 +1,4 @@
-"""What all tests share: the servers, and the switch for the long proofs."""
+"""Fixtures of all tests: the servers, and the switch for the long proofs."""
 
 import signal
 import threading
@@ -43,7 +43,7 @@ def no_task_is_left() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def proving(request: pytest.FixtureRequest) -> bool:
-    """Whether proofs run at full length."""
+    """True if proofs run at full length."""
     return bool(request.config.getoption("--prove"))
 
 

@@ -85,7 +85,7 @@ def _creating(server: Strongroom, directory: Path) -> Callable[[], Load]:
 
 
 def _committing(path: Path) -> Callable[[], Load]:
-    """How fast this disk takes commits: one process, nothing but an insert and the fsync."""
+    """The rate at which this disk takes commits: one process, an insert and the fsync."""
 
     def commit() -> Load:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:

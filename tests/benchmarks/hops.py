@@ -1,4 +1,4 @@
-"""How many files of ours an operation goes through, and how often it goes from one to another.
+"""Counts the files of ours that an operation enters, and its changes from file to file.
 
 Counted are the frames of our own functions, in every thread that the operation starts, by
 ``sys.setprofile``: the files that are entered, and the calls that enter another file than the call
@@ -31,7 +31,7 @@ _OURS = tuple(str(_ROOT / name) for name in ("app/", "backends/", "config/"))
 
 @dataclass
 class Hops:
-    """What one operation went through.
+    """The path of one operation.
 
     Attributes:
         files: Those that were entered.

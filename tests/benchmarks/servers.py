@@ -1,4 +1,4 @@
-"""What is measured, as real processes on loopback: bare Flask, Strongroom as shipped, OpenBao."""
+"""The measured servers, as processes on loopback: bare Flask, Strongroom as shipped, OpenBao."""
 
 import os
 import subprocess

@@ -26,7 +26,7 @@ class LoadFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one run measured.
+    """The figures of one run.
 
     Attributes:
         rate: Requests a second.

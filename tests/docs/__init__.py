@@ -1,1 +1,1 @@
-"""What the documentation says is so, and its commands work."""
+"""The documentation is true, and its commands work."""

@@ -81,7 +81,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strongroom]:
 
 @pytest.fixture
 def environment(server: Strongroom, tmp_path: Path) -> dict[str, str]:
-    """What whoever follows the page has in the environment."""
+    """The environment of a reader who follows the page."""
     return {
         "PATH": f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}",  # noqa: TID251
         "HOME": str(tmp_path),
@@ -92,7 +92,7 @@ def environment(server: Strongroom, tmp_path: Path) -> dict[str, str]:
 
 
 def run(script: str, environment: dict[str, str]) -> str:
-    """What a recipe prints, typed in an empty directory."""
+    """The output of a recipe, typed in an empty directory."""
     require("curl")
     done = subprocess.run(
         ["sh", "-euc", "\n".join([*_PAGE[""]["sh"], script])],
@@ -141,7 +141,7 @@ def test_a_container_starts_with_the_value(environment: dict[str, str], tmp_path
 
 @pytest.fixture
 def runtime() -> Iterator[Path]:
-    """What systemd has at %t: a directory in memory."""
+    """The directory in memory that systemd has at %t."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as place:
         yield Path(place)
 

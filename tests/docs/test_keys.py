@@ -13,7 +13,7 @@ _PAGE = (_ROOT / "docs" / "keys" / "README.md").read_text()
 
 @pytest.fixture(scope="module")
 def drill(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What the drill prints when it is typed in an empty directory."""
+    """The output of the drill, typed in an empty directory."""
     script = "".join(re.findall(r"```sh\n(.*?)```", _PAGE, re.DOTALL))
     directory = tmp_path_factory.mktemp("drill")
     done = subprocess.run(

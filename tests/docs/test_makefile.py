@@ -21,7 +21,7 @@ if [ "$1 $2" = "-m venv" ]; then mkdir -p "$3/bin" && cp "$0" "$3/bin/python"; f
 
 @pytest.fixture(params=["strongroom", "a checkout"])
 def checkout(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """What ``make`` needs of one, before anything was installed."""
+    """A checkout with the files that ``make`` needs, before anything is installed."""
     place = tmp_path / str(request.param)
     shutil.copytree(_ROOT / "requirements", place / "requirements")
     for name in ("Makefile", "pyproject.toml"):
@@ -71,6 +71,6 @@ def test_installing_reports_its_progress(checkout: Path) -> None:
 
 
 def test_installing_prints_nothing_on_standard_output(checkout: Path) -> None:
-    """Which is for what was asked for, as the ``export`` lines of ``make run``."""
+    """Standard output is for results, such as the ``export`` lines of ``make run``."""
     done = make(checkout, ".venv/.runtime", subprocess.PIPE)
     assert (done.stdout, _CALL in done.stderr) == ("", True)

@@ -1,4 +1,4 @@
-"""What nginx refuses is documented, by the codes that the shipped configuration has."""
+"""Every refusal of nginx is documented, by the codes of the shipped configuration."""
 
 import json
 import re

@@ -65,7 +65,7 @@ class NewUser:
             process.wait(_STOP_SECONDS)
 
     def type(self, commands: str) -> str:
-        """What a block of commands prints."""
+        """Run a block of commands, and return its output."""
         typed = subprocess.run(
             ["sh", "-e", "-c", commands],
             cwd=self.checkout,
@@ -102,7 +102,7 @@ def user(tmp_path_factory: pytest.TempPathFactory, proving: bool) -> NewUser:
 
 @dataclass(frozen=True, slots=True)
 class FirstRun:
-    """What a new user has seen when the server is stopped again."""
+    """The output that a new user has seen when the server is stopped again."""
 
     printed: str
     tour: str
@@ -156,7 +156,7 @@ def _picture() -> list[Typed]:
 
 @pytest.fixture
 def printed(tmp_path: Path) -> list[str]:
-    """What the commands of the picture print, one after the other, on a new deployment."""
+    """The output of the picture's commands, one after the other, on a new deployment."""
     programs = f"{Path(sys.executable).parent}:/usr/bin:/bin"
     with running(tmp_path) as server:
         (tmp_path / "var").symlink_to(server.home)

@@ -22,7 +22,7 @@ def page() -> str:
 
 @pytest.fixture(scope="module")
 def drill(page: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What the drill prints when it is typed as it stands, but for the port."""
+    """The output of the drill, typed as it is but for the port."""
     blocks = (text for _, text in _BLOCK.findall(page.partition("## A drill on a laptop")[2]))
     script = "\n".join(blocks).replace("127.0.0.1:8200", f"127.0.0.1:{free_port()}")
     directory = tmp_path_factory.mktemp("drill")

@@ -71,7 +71,7 @@ class Account:
         return [secret["name"] for secret in listed["secrets"]]
 
     def values(self, *names: str) -> dict[str, str]:
-        """What a process would get that starts with these secrets."""
+        """Return the values that a process with these secrets would get."""
         made = self.call("POST", "/v1/injections", {"secrets": {name: name for name in names}})
         token = made.json()["token"]
         redeemed = requests.post(

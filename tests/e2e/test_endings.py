@@ -58,7 +58,7 @@ def files(server: Strongroom) -> set[str]:
 
 
 def secrets_in_a_copy(server: Strongroom, directory: Path) -> int:
-    """How many secrets the database file alone holds."""
+    """The number of secrets in the database file alone."""
     copy = Path(shutil.copy(server.home / "strongroom.db", directory / "copy.db"))
     with closing(sqlite3.connect(copy)) as connection:
         ((number,),) = connection.execute("SELECT count(*) FROM secrets")

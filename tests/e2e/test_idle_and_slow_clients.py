@@ -88,7 +88,7 @@ def assert_serves(server: Strongroom) -> None:
 
 
 def ends(opened: socket.socket, take: Callable[[], object]) -> bool:
-    """Whether the server ends the connection while the client takes a little now and then."""
+    """Return True if the server ends the connection while the client reads slowly."""
     ended = select.poll()
     ended.register(opened, select.POLLRDHUP)
     for _ in range(int(PATIENCE / SLOWLY)):
@@ -121,7 +121,7 @@ class Http2:
         return stream
 
     def events(self) -> list[h2.events.Event]:
-        """What comes next; nothing if the server has ended the connection."""
+        """The next event; None if the server has ended the connection."""
         try:
             received = self.socket.recv(65536)
         except ConnectionError:

@@ -26,7 +26,7 @@ def account(server: Strongroom, operator: Services) -> Iterator[Account]:
 
 @pytest.fixture(scope="module")
 def answers(account: Account, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What ``secrets.mjs`` was answered."""
+    """The responses that ``secrets.mjs`` got."""
     node, npm = require("node"), require("npm")
     directory = tmp_path_factory.mktemp("javascript")
     for name in ("package.json", "package-lock.json", "secrets.mjs"):

@@ -83,7 +83,7 @@ def test_busy_connections_leave_threads_to_other_requests(small_server: Strongro
 
 
 def connections_of(process: int, server: Strongroom) -> int:
-    """How many connections of the server a process of it holds."""
+    """The number of the server's connections that one of its processes has."""
     port = f":{int(server.environment['PORT']):04X} "
     rows = Path(f"/proc/{process}/net/tcp").read_text().splitlines()
     established = {row.split()[9] for row in rows if port in row[:20] and row.split()[3] == "01"}
@@ -101,7 +101,7 @@ def stopped(process: int) -> Iterator[None]:
 
 
 def spread(server: Strongroom) -> list[int]:
-    """How connections that come at once are spread over the workers."""
+    """The spread of simultaneous connections over the workers."""
     with ExitStack() as stack:
         connections = [stack.enter_context(connected(server)) for _ in range(TOGETHER)]
         for connection in connections:

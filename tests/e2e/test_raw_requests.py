@@ -1,4 +1,4 @@
-"""What only a socket can send: requests that are no HTTP, or as little of it as possible."""
+"""Requests that only a socket can send: malformed HTTP, or as little of it as possible."""
 
 import json
 import socket

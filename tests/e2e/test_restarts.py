@@ -50,7 +50,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 def events(server: Strongroom, beginning: str) -> int:
-    """How many lines of the log tell an event that begins so."""
+    """The number of log lines with an event of this prefix."""
     lines = map(json.loads, server.log.read_text().splitlines())
     return sum(line["event"].startswith(beginning) for line in lines)
 

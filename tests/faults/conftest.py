@@ -41,7 +41,7 @@ def scene_of(
 
 @pytest.fixture(scope="module")
 def outcomes() -> dict[Cell, Outcome]:
-    """What came of the trials so far."""
+    """The outcomes of the trials so far."""
     return {}
 
 
@@ -52,7 +52,7 @@ def outcome(
     outcomes: dict[Cell, Outcome],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Outcome:
-    """What came of the cell's trial, in which nobody waits for a provider that throttles."""
+    """The outcome of the cell's trial, in which nobody waits for a throttling provider."""
     monkeypatch.setattr(bounded_provider, "THROTTLED_PAUSES", ())
     if cell not in outcomes:
         outcomes[cell] = outcome_of(cell, scene_of(cell.scheme, cell.role))

@@ -1,4 +1,4 @@
-"""What a provider's table of faults is made of."""
+"""The parts of a provider's table of faults."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -26,12 +26,12 @@ KINDS = (
     "wrong-length",
     "others-key",
 )
-"""What every table answers for: by a fault, or by the reason why there is none."""
+"""The kinds of faults that every table lists: a fault each, or the reason for its absence."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What becomes of a fault.
+    """The expected effect of a fault.
 
     Attributes:
         error: What the product makes of it.
@@ -70,7 +70,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Never:
-    """Why there is no such fault."""
+    """The reason for the absence of such a fault."""
 
     reason: str
 
@@ -102,4 +102,4 @@ class Backend(ABC):
 
     @abstractmethod
     def secrets(self) -> Mapping[str, str | bytes]:
-        """What may be seen nowhere: credentials, and what the vendor says in its faults."""
+        """Texts that may appear nowhere: credentials, and the vendor's own messages."""

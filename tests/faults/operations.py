@@ -1,4 +1,4 @@
-"""What the product is asked for while a provider fails, and how its answers read."""
+"""The operations that run while a provider fails, and the parsing of their results."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ NEW = canary(1)
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of an attempt.
+    """The outcome of an attempt.
 
     Attributes:
         verdict: The answer in a few words.
@@ -180,4 +180,4 @@ BESIDE: Mapping[str, Operation] = {
     **{name: OPERATIONS[name] for name in ("create-first", "redeem", "rewrap-under-way")},
     "create-aged": aged(OPERATIONS["create"]),
 }
-"""What a provider is asked for that has no wrappings yet and is not the only one."""
+"""Operations of a provider that has no wrappings yet and is not the only one."""

@@ -8,7 +8,7 @@ _OTHERS = b"the-data-key-of-somebody"
 _numbers = count(10_000_000)
 
 PLANTED: Mapping[str, str | bytes] = {"a short key": _SHORT, "somebody's key": _OTHERS}
-"""What is recognised of each."""
+"""The text by which each is recognised."""
 
 
 def short_key() -> bytes:

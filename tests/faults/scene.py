@@ -26,7 +26,7 @@ KEPT = canary(0)
 CONCURRENCY = 8
 
 SYSTEM_TEXTS = ("Connection refused", "Connection reset", "Name or service not known", "timed out")
-"""What sockets and the resolver say, in errors that may name hosts and addresses."""
+"""Messages of sockets and the resolver, which may name hosts and addresses."""
 
 
 ALONE = "alone"

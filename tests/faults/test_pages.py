@@ -1,4 +1,4 @@
-"""What an operator is told of a fault, the provider's page explains."""
+"""The provider's page explains every message about a fault."""
 
 import re
 from pathlib import Path

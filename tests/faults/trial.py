@@ -41,7 +41,7 @@ class Cell:
 
     @property
     def failure(self) -> Failure:
-        """What must come of it."""
+        """The expected outcome."""
         needs = {"making": self.fault.making, "starting": self.fault.starting}
         return needs.get(self.operation.needs) or self.fault.opening
 

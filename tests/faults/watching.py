@@ -1,4 +1,4 @@
-"""What a trial leaves behind where somebody could read it: log records and errors."""
+"""The traces of a trial that somebody could read: log records and errors."""
 
 import logging
 from collections.abc import Callable, Iterator

@@ -58,7 +58,7 @@ class FaultyProxy:
 
     @property
     def host(self) -> str:
-        """Where clients connect."""
+        """The address for clients."""
         return f"{self._address[0]}:{self._address[1]}"
 
     @contextmanager

@@ -19,7 +19,7 @@ _START_SECONDS = 60.0
 
 
 def environment_for(host: str) -> dict[str, str]:
-    """What a process needs to ask KMS at this host."""
+    """The environment that a process needs to call KMS at this host."""
     return {
         "AWS_ENDPOINT_URL_KMS": f"http://{host}",
         "AWS_ACCESS_KEY_ID": "any",

@@ -36,7 +36,7 @@ class Nginx:
 
     @property
     def url(self) -> str:
-        """Where it serves, without a path."""
+        """Its base URL, without a path."""
         return f"https://127.0.0.1:{self.port}"
 
 

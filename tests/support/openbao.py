@@ -121,7 +121,7 @@ class OpenBao:
 
 
 def least_privilege(mount: str, key: str) -> dict[str, str]:
-    """What a server of ours needs of a transit key: the policy of ``docs/keys``."""
+    """The policy of ``docs/keys`` for a transit key."""
     return {
         f"{mount}/datakey/plaintext/{key}": "update",
         f"{mount}/encrypt/{key}": "update",

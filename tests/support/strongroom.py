@@ -40,12 +40,12 @@ class Strongroom:
 
     @property
     def url(self) -> str:
-        """Where it serves, without a path."""
+        """Its base URL, without a path."""
         return f"http://127.0.0.1:{self.environment['PORT']}"
 
     @property
     def client_environment(self) -> dict[str, str]:
-        """What ``client.env`` holds: RUNLOOP_BASE_URL and RUNLOOP_API_KEY."""
+        """The variables of ``client.env``: RUNLOOP_BASE_URL and RUNLOOP_API_KEY."""
         lines = (self.home / "client.env").read_text().splitlines()
         return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 

@@ -1,1 +1,1 @@
-"""What every key provider promises, whatever its vendor."""
+"""The contract of every key provider, whatever its vendor."""

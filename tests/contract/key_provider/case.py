@@ -1,4 +1,4 @@
-"""What the suite needs to know of a scheme: how to build it, open it, rotate it and break it."""
+"""The case of a scheme, for the suite: builds it, opens it, rotates it and breaks it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
@@ -45,7 +45,7 @@ class WrapperCase(ABC):
 
     @abstractmethod
     def opener(self) -> Opener:
-        """What opens the wrappings of ``spec``, built anew."""
+        """A new instance of the provider that opens the wrappings of ``spec``."""
 
     def misconfigured(self, name: str) -> ProviderSpec:
         """A keyring entry that must be refused at start."""

@@ -1,4 +1,4 @@
-"""Whether an error gives a data key or its vendor away."""
+"""Checks that an error reveals neither a data key nor its vendor."""
 
 import base64
 import traceback

@@ -1,4 +1,4 @@
-"""What was changed, moved or made elsewhere does not open, and says nothing about why."""
+"""A wrapping that was changed, moved or made elsewhere does not open, and no reason is revealed."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +18,7 @@ ONE_TEXT = str(DecryptionError())
 
 
 def refused(opener: Opener, wrapped: WrappedKey, context: KeyContext) -> bool:
-    """Whether it is refused as tampering is, in the one text."""
+    """Return True if it is refused like tampering, in the one text."""
     try:
         opener(wrapped, context)
     except DecryptionError as error:

@@ -1,4 +1,4 @@
-"""What is wrapped opens again, and what is stored of it gives nothing away."""
+"""A wrapped key opens again, and its stored form reveals nothing."""
 
 import copy
 import pickle

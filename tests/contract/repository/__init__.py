@@ -1,1 +1,1 @@
-"""What every database promises, whatever it is."""
+"""The contract of every database."""

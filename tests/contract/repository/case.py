@@ -1,4 +1,4 @@
-"""What the suite needs to know of a kind of database: where one is, and how to damage it."""
+"""The case of a kind of database, for the suite: opens one, and damages it."""
 
 from abc import ABC, abstractmethod
 

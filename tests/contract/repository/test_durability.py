@@ -1,4 +1,4 @@
-"""What was acknowledged survives the death of the process that wrote it."""
+"""Acknowledged writes survive the death of the process that made them."""
 
 import random
 import subprocess

@@ -1,4 +1,4 @@
-"""What goes through the database stays out of errors and logs."""
+"""Values that go through the database stay out of errors and logs."""
 
 import logging
 import traceback

@@ -18,7 +18,7 @@ Race = Callable[[UnitOfWork, int], None]
 
 
 def race(databases: list[Database], run: Race) -> list[int]:
-    """Who of many that start at once did not get a conflict."""
+    """The ones of many simultaneous attempts that did not get a conflict."""
     start = threading.Barrier(RACERS)
 
     def one(number: int) -> bool:
@@ -178,5 +178,5 @@ def test_of_two_retirements_each_counts_what_the_other_left(
 
 
 def is_waiting(future: Future[Any]) -> bool:
-    """Whether it is not done in a moment."""
+    """Return True if it is not done in a moment."""
     return not wait([future], timeout=MOMENT).done

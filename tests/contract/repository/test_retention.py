@@ -1,4 +1,4 @@
-"""What has ended is deleted in bounded batches, and what an account holds is counted in parts."""
+"""Ended rows are deleted in bounded batches, and an account's usage is counted in parts."""
 
 import pytest
 

@@ -39,7 +39,7 @@ kill $server; wait $server; echo $? >"$OUT/server.code"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it.
+    """The outcome.
 
     Attributes:
         check: What ``check --json`` answered.

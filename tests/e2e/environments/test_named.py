@@ -1,4 +1,4 @@
-"""Where the server could not serve, or not for long, and ``check`` names what is missing."""
+"""Places where the server could not serve, or not for long: ``check`` names the fault."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Where the server serves: containers, services, locked-down machines."""
+"""Places where the server serves: containers, services, locked-down machines."""
 
 import pytest
 

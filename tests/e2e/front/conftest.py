@@ -18,7 +18,7 @@ THREADS = 4
 
 @pytest.fixture(scope="package")
 def socket_path() -> Iterator[Path]:
-    """Where the server listens for nginx; short, as the path of a socket must be."""
+    """The socket on which the server listens for nginx, with a short path as sockets need."""
     with TemporaryDirectory(prefix="strongroom-") as directory:
         yield Path(directory) / "server.sock"
 
@@ -56,7 +56,7 @@ def front(
 
 @pytest.fixture
 def trust(certificate: Certificate) -> ssl.SSLContext:
-    """What a client trusts; clients set in it which protocol they speak."""
+    """A client's TLS context; clients set their protocol in it."""
     return ssl.create_default_context(cafile=str(certificate.ca_file))
 
 

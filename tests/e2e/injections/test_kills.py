@@ -24,7 +24,7 @@ _FIRST_DELAY_SECONDS = 0.01  # about what a redemption takes
 
 
 class Outcome(StrEnum):
-    """How far a redemption had come when the server was killed."""
+    """The state of a redemption when the server was killed."""
 
     UNUSED = auto()
     USED_AND_RECOVERED = auto()

@@ -21,7 +21,7 @@ from tests.support.faulty_proxy import answer
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """What was sent, and everything that was answered but the values.
+    """The requests, and everything in the responses but the values.
 
     Attributes:
         hidden: What must be nowhere: the secret parts of tokens, and nonces.

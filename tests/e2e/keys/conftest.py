@@ -44,7 +44,7 @@ def kms_proxy(kms: KmsServer) -> Iterator[FaultyProxy]:
 
 @pytest.fixture
 def aws(kms_proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """What a process needs to ask KMS; this process has it too."""
+    """The environment that a process needs to call KMS; this process has it too."""
     environment = environment_for(kms_proxy.host)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -61,7 +61,7 @@ def terminal(tmp_path: Path) -> Terminal:
 
 @pytest.fixture
 def until() -> Iterator[ExitStack]:
-    """What is undone when the test ends."""
+    """A stack of changes that are undone when the test ends."""
     with ExitStack() as stack:
         yield stack
 

@@ -23,7 +23,7 @@ class Root(ABC):
 
     @abstractmethod
     def destroy(self) -> None:
-        """What an operator does with a root key that nothing depends on."""
+        """Destroy a root key that nothing depends on, as an operator does."""
 
 
 class LocalRoot(Root):
@@ -72,7 +72,7 @@ class TransitRoot(Root):
 
 
 def settings(directory: Path) -> dict[str, str]:
-    """What a process needs so that ``list_keys`` decides on its keyring."""
+    """The environment of a process whose keyring ``list_keys`` sets."""
     return {
         "STRONGROOM_KEYS_FILE": str(directory / "keyring"),
         "STRONGROOM_ESCROW_KEYS_FILE": str(directory / "escrow"),

@@ -44,7 +44,7 @@ def seed_in_bulk(environ: Mapping[str, str], accounts: int, secrets_each: int) -
 def read_in_bulk(
     environ: Mapping[str, str], tenants: Sequence[Tenant]
 ) -> dict[str, dict[str, str]]:
-    """What all their secrets hold, by account, opened by a process of the deployment.
+    """All their values, by account, opened by a process of the deployment.
 
     It does not wait for the disk either: what a value is redeemed by is written.
     """
@@ -82,7 +82,7 @@ def _tenant(services: Services, secrets_each: int) -> Tenant:
 
 
 def opened_values(services: Services, tenants: Sequence[Tenant]) -> dict[str, dict[str, str]]:
-    """What all their secrets hold, opened by this process, by account."""
+    """All their values, by account, opened by this process."""
     return {tenant.account_id: _opened(services, tenant) for tenant in tenants}
 
 

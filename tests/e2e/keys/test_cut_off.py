@@ -37,7 +37,7 @@ class Served:
         return self.account.call("POST", "/v1/injections", body).status_code == 200
 
     def updates(self) -> bool:
-        """Whether its data key can be used."""
+        """Return True if its data key can be used."""
         return self.account.call("POST", "/v1/secrets/KEPT", {"value": "a value"}).ok
 
 

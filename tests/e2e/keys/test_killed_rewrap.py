@@ -111,12 +111,12 @@ def restore(terminal: Terminal, before: Path) -> None:
 
 
 def wrappings(status: dict[str, Any]) -> list[int]:
-    """How many each key_ref has."""
+    """The number of wrappings of each key_ref."""
     return [each["wrappings"] for each in status["key_refs"]]
 
 
 def how_far(status: dict[str, Any], whole: dict[str, Any]) -> str:
-    """How much of the sweep was done."""
+    """The part of the sweep that was done."""
     if len(wrappings(status)) == 1:
         return "not begun"
     return "done" if wrappings(status) == wrappings(whole) else "half done"

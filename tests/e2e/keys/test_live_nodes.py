@@ -16,7 +16,7 @@ from tests.support.strongroom import Strongroom, running
 
 
 def listed(server: Strongroom) -> list[str]:
-    """What all live workers say that they list, one after the other, once any did."""
+    """The lists of all live workers, one after the other, once there is one."""
     found: list[str] = []
 
     def has_told() -> bool:
@@ -29,13 +29,13 @@ def listed(server: Strongroom) -> list[str]:
 
 
 def retire(server: Strongroom, key_ref: str, **chosen: str) -> str:
-    """What the command says; empty when it is done."""
+    """The command's message; empty on success."""
     done = server.command("keyring", "retire", key_ref, check=False, **chosen)
     return "" if done.returncode == 0 else done.stderr
 
 
 def writes(server: Strongroom) -> bool:
-    """Whether a newcomer, who needs a new data key, can write."""
+    """Return True if a new account, which needs a new data key, can write."""
     with (
         closing(build(load(server.environment))) as operator,
         Account.new(server.url, operator) as account,

@@ -63,12 +63,12 @@ def test_a_deployment_moves_from_provider_to_provider_while_it_serves(
 
 
 def have_called(writers: Sequence[Writer], count: int) -> bool:
-    """Whether each has called so often, or failed, which its end tells."""
+    """Return True if each has called so often, or failed; its end reports the failure."""
     return all(writer.calls >= count or writer.failure is not None for writer in writers)
 
 
 def move(server: Strongroom, terminal: Terminal, old: Root, new: Root) -> None:
-    """What the documentation tells an operator to do; then the old root key is destroyed.
+    """Follow the operator's documentation, and destroy the old root key.
 
     The processes that serve afterwards have never seen it.
     """

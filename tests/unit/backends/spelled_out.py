@@ -54,7 +54,7 @@ def gf_power(x: int, exponent: int) -> int:
 
 
 def gf_inverse(x: int) -> int:
-    """What gives 1 when it is multiplied by ``x``, which is not 0."""
+    """The inverse of ``x``, which is not 0."""
     return gf_power(x, 2**128 - 2)
 
 
@@ -75,7 +75,7 @@ def counter_block(key: bytes, nonce: bytes, counter: int) -> bytes:
 
 
 def ghash_blocks(aad: bytes, ciphertext: bytes) -> list[int]:
-    """What GHASH runs over, as numbers."""
+    """The blocks of GHASH, as numbers."""
     lengths = (len(aad) * 8).to_bytes(8) + (len(ciphertext) * 8).to_bytes(8)
     text = _filled(aad) + _filled(ciphertext) + lengths
     return [int.from_bytes(text[i : i + BLOCK]) for i in range(0, len(text), BLOCK)]

@@ -24,7 +24,7 @@ def key() -> DataKey:
 
 
 def shows(text: str) -> bool:
-    """Whether ``text`` shows the key in a form that Python gives bytes."""
+    """Return True if ``text`` shows the key in one of Python's forms of bytes."""
     return repr(RAW)[2:-1] in text or RAW.hex() in text or str(list(RAW))[1:-1] in text
 
 

@@ -1,4 +1,4 @@
-"""What the machine lets a process have."""
+"""The limits of the machine."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where the server listens: what ``STRONGROOM_BIND`` may list."""
+"""Addresses that ``STRONGROOM_BIND`` may list."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Who gets in, and in which order the refusals come."""
+"""Admission, and the order of its refusals."""
 
 import time
 

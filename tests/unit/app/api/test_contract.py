@@ -127,7 +127,7 @@ def _keyed(key: str, value: Any) -> Any:
 
 
 def _missing(wanted: Any, found: Any, at: str = "") -> Iterator[str]:
-    """Where ``found`` lacks, or says otherwise, what ``wanted`` says."""
+    """Yield the places at which ``found`` differs from ``wanted``."""
     if isinstance(wanted, dict) and isinstance(found, dict):
         for key, value in wanted.items():
             if key in found:

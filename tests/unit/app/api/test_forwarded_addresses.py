@@ -1,4 +1,4 @@
-"""Where a redemption came from: what a proxy says counts only where the operator says so."""
+"""The address of a redemption: a proxy's header counts only where the operator set it."""
 
 from contextlib import closing
 from dataclasses import replace
@@ -17,7 +17,7 @@ def redeemed_from(
     peer: str = "127.0.0.1",
     bind: str = "127.0.0.1:8080",
 ) -> str | None:
-    """What is stored of a redemption that came through proxies."""
+    """The stored address of a redemption through proxies."""
     settings = account.deployment.settings
     chosen = replace(settings, trusted_proxies=proxies, bind=parse_endpoints(bind))
     with closing(create_app(chosen)) as app:

@@ -68,7 +68,7 @@ HEADERS = [
 
 @pytest.fixture
 def seen(account: Account, caplog: pytest.LogCaptureFixture) -> Callable[..., list[bytes]]:
-    """Which forms of the canary are in the answer to a request, or in the log of it."""
+    """The forms of the canary in the response to a request, or in its log."""
     client = account.client()
     client.create("A")
     caplog.set_level(logging.DEBUG)

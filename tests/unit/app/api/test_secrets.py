@@ -1,4 +1,4 @@
-"""What clients do with secrets."""
+"""The operations of clients on secrets."""
 
 import pytest
 

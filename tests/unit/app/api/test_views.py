@@ -1,4 +1,4 @@
-"""What is answered is exactly what the schemas say, although no schema makes the answers."""
+"""Responses are exactly what the schemas say, although no schema makes them."""
 
 import pytest
 from marshmallow import Schema

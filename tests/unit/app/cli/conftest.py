@@ -21,7 +21,7 @@ class Terminal:
         return CliRunner().invoke(strongroom, arguments, obj=self.environ | environ)
 
     def answer(self, *arguments: str) -> str:
-        """What a command that must succeed prints."""
+        """Run a command that must succeed, and return its output."""
         result = self.run(*arguments)
         assert result.exit_code == 0, result.stderr
         return result.stdout
@@ -31,7 +31,7 @@ class Terminal:
 
 
 def faults(terminal: Terminal, **environ: str) -> list[str]:
-    """What is wrong, as a person and as a script are told."""
+    """The faults, as shown to a person and to a script."""
     result = terminal.run("check", "--json", **environ)
     assert result.exit_code == 1
     answer = json.loads(result.stdout)

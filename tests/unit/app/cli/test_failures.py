@@ -1,4 +1,4 @@
-"""How the command fails: one clear line, an exit code, no traceback and no value."""
+"""Failures of the command: one clear line, an exit code, no traceback and no value."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How the command shows the progress of a sweep."""
+"""The command's display of a sweep's progress."""
 
 import os
 import pty

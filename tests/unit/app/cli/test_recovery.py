@@ -22,7 +22,7 @@ from tests.unit.app.services.leaks import shown_of
 
 @pytest.fixture
 def offline(tmp_path: Path) -> Path:
-    """Where the private half is kept."""
+    """The file of the private half."""
     return tmp_path / "private.json"
 
 

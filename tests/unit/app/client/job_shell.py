@@ -1,4 +1,4 @@
-"""What a user types into an interactive shell that controls jobs, and waits for."""
+"""A user at an interactive shell with job control."""
 
 import re
 

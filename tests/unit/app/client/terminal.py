@@ -82,7 +82,7 @@ class Terminal:
 
     @property
     def is_usual(self) -> bool:
-        """Whether it is as a shell leaves it: by lines, with echo and signals."""
+        """Return True if it is as a shell leaves it: by lines, with echo and signals."""
         flags: int = termios.tcgetattr(self._screen)[3]
         usual = termios.ECHO | termios.ICANON | termios.ISIG
         return flags & usual == usual
@@ -104,7 +104,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def is_running(process: int) -> bool:
-    """Whether it exists and is no zombie."""
+    """Return True if it exists and is no zombie."""
     try:
         return _state(process) not in "ZX"
     except FileNotFoundError:
@@ -112,7 +112,7 @@ def is_running(process: int) -> bool:
 
 
 def is_stopped(process: int) -> bool:
-    """Whether it waits to be continued."""
+    """Return True if it waits to be continued."""
     return _state(process) == "T"
 
 
@@ -121,11 +121,11 @@ def _state(process: int) -> str:
 
 
 def unread_bytes(source: int) -> int:
-    """How much there is in a pipe."""
+    """The number of bytes in a pipe."""
     return int.from_bytes(fcntl.ioctl(source, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def is_waiting(process: int) -> bool:
-    """Whether it sleeps in a system call, and used no processor meanwhile."""
+    """Return True if it sleeps in a system call, and used no processor meanwhile."""
     first, second = (Path(f"/proc/{process}/stat").read_text().split() for _ in range(2))
     return first[2] == second[2] == "S" and first[13:15] == second[13:15]

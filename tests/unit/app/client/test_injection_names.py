@@ -1,4 +1,4 @@
-"""Which names a secret may be given to without further ado."""
+"""The names of variables that need no permission."""
 
 import re
 

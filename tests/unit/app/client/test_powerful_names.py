@@ -92,7 +92,7 @@ def skip_without(command: str) -> None:
 
 
 def obeys(case: Obedient, place: Path) -> bool:
-    """Whether the program did what the variable said."""
+    """Return True if the program obeyed the variable."""
     for name, text in case.files.items():
         write(place / name, (text or "#!/bin/sh\ntouch marker\n").replace("{}", str(place)))
     environment = {"PATH": _PATH, "HOME": str(place), "TERM": "dumb", "LC_ALL": "C.UTF-8"}

@@ -16,7 +16,7 @@ NAMES = {"DB_PASS": "DATABASE_PASSWORD", "HELLO": "GREETING"}
 
 
 def variables(output: str) -> dict[str, str]:
-    """What ``env -0`` printed."""
+    """Parse the output of ``env -0``."""
     return dict(line.split("=", 1) for line in output.split("\0") if line)
 
 

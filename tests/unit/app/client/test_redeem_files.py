@@ -38,7 +38,7 @@ def output(memory: Path) -> Path:
 
 
 def read_by_sh(file: Path) -> dict[str, str]:
-    """What a real shell has in its variables after reading the file."""
+    """The variables of a real shell after reading the file."""
     show = "".join(f"printf '%s\\0' \"${name}\"; " for name in VALUES)
     result = subprocess.run(["sh", "-c", f". {file}; {show}"], capture_output=True, check=True)
     return dict(zip(VALUES, result.stdout.decode().split("\0"), strict=False))

@@ -43,7 +43,7 @@ WHOLE_JSON = '{"NAME": "canary", "OTHER": "canary"}'
 def interrupted(
     form: str, output: Path, number: int, step: int, *without: str
 ) -> "subprocess.CompletedProcess[bytes]":
-    """What happens when the signal comes before this step of writing."""
+    """The outcome when the signal comes before this step of writing."""
     module = app.client.redeem.__file__
     given = [module, form, str(output), str(number), str(step), *without]
     command = [sys.executable, "-I", "-c", INTERRUPTED, *given]

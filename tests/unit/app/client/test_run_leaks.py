@@ -82,7 +82,7 @@ def files(place: Path) -> set[Path]:
 
 
 def holders(file: str, text: str) -> set[str]:
-    """Which processes, but this one, have it in their ``cmdline`` or ``environ``."""
+    """The other processes that have it in their ``cmdline`` or ``environ``."""
     found = set()
     for path in Path("/proc").glob(f"[0-9]*/{file}"):
         try:

@@ -332,7 +332,7 @@ def test_many_threads_on_a_small_cache_always_get_the_right_key(cache: DataKeyCa
 
 
 def in_child(check: Callable[[], bool]) -> bool:
-    """Whether ``check`` holds in a forked child, within the deadline."""
+    """Return True if ``check`` holds in a forked child, within the deadline."""
     child = os.fork()
     if child == 0:
         signal.alarm(DEADLINE)

@@ -34,7 +34,7 @@ def refused(
     context: bytes = CONTEXT,
     known: RecordKeys = KNOWN,
 ) -> bool:
-    """Whether it is refused with and without known record keys, in the one class and text."""
+    """Return True if it is refused, with and without cached record keys, in the one text."""
     return all(refused_with(keys, key, envelope, context) for keys in (None, known))
 
 

@@ -49,7 +49,7 @@ def record_keys_of(opened: OpenedKey) -> RecordKeys:
 
 
 def kept(keys: RecordKeys, count: int) -> int:
-    """How many of ``count`` ciphers of other origins are kept."""
+    """The number of ``count`` ciphers of other origins that are cached."""
     origins = [b"origin %d" % number for number in range(count)]
     for origin in origins:
         keys.add(origin, CIPHER)

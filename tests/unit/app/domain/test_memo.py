@@ -1,4 +1,4 @@
-"""What is remembered is bounded in bytes, whatever the size of an entry."""
+"""A memo is bounded in bytes, whatever the size of an entry."""
 
 import pytest
 

@@ -32,7 +32,7 @@ class Pipe:
     flush = fileno
 
     def whole_lines(self) -> list[str]:
-        """What can be read now, up to the end of a line."""
+        """The output that can be read now, up to the end of a line."""
         read = b""
         while not read.endswith(b"\n"):
             assert select.select([self.reader], [], [], 10)[0]

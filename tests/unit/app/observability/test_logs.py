@@ -16,7 +16,7 @@ VENDORS = ("boto3", "botocore.parsers", "urllib3.connectionpool", "hvac", "sqlal
 
 
 class Log:
-    """What ``configure`` writes, in place of standard error."""
+    """The output of ``configure``, in place of standard error."""
 
     def __init__(self, stream: io.StringIO) -> None:
         self._stream = stream

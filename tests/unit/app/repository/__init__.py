@@ -1,1 +1,1 @@
-"""What only one kind of database does."""
+"""Behaviour of one kind of database."""

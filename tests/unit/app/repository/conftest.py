@@ -11,7 +11,7 @@ from tests.contract.repository import rows
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the database is; the directory does not exist yet."""
+    """The database's path; the directory does not exist yet."""
     return tmp_path / "home" / "strongroom.db"
 
 

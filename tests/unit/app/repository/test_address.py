@@ -1,4 +1,4 @@
-"""Which addresses name a database."""
+"""Addresses that name a database, and those that do not."""
 
 from pathlib import Path
 

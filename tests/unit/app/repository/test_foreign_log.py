@@ -17,7 +17,7 @@ from tests.contract.repository import rows
 
 @pytest.fixture
 def crashed(tmp_path: Path) -> Path:
-    """Where a database will be as a crash leaves it."""
+    """The path of a database as a crash leaves it."""
     home = tmp_path / "crashed"
     home.mkdir(mode=0o700)
     return home / "strongroom.db"
@@ -59,7 +59,7 @@ def as_a_backup(path: Path) -> None:
 
 
 def is_refused(path: Path) -> bool:
-    """Whether every way to open it refuses, and changes nothing."""
+    """Return True if every way to open it refuses, and changes nothing."""
     before = [path.with_name(name).read_bytes() for name in (path.name, f"{path.name}-wal")]
     with closing(SqliteDatabase(path)) as database:
         (fault,) = database.check().faults

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[4]
 
 
 def fork(path: Path, busy: str) -> int:
-    """What became of the child."""
+    """The child's end."""
     command = [sys.executable, "-m", "tests.unit.app.repository.forking", str(path), busy]
     return subprocess.run(command, cwd=ROOT, check=False, timeout=60).returncode
 

@@ -35,7 +35,7 @@ class Queue:
             return [self._add(block, place) for place, block in enumerate(blocks, start=1)]
 
     def run(self, *blocks: Block) -> list[type[BaseException] | None]:
-        """What each of them raised."""
+        """The errors that they raised."""
         return [raised_by(future) for future in self.start(*blocks)]
 
     def _add(self, block: Block, place: int) -> Future[None]:

@@ -72,7 +72,7 @@ class Rows:
         return [dict(row) for row in self._run(f"SELECT * FROM {table}", where)]
 
     def rowids(self, table: str) -> list[int]:
-        """Where ``all`` has its rows."""
+        """The path of the database with the rows of ``all``."""
         return [row["place"] for row in self._run(f"SELECT rowid AS place FROM {table}", {})]
 
     def one(self, table: str, **where: object) -> Row:
@@ -143,7 +143,7 @@ class Tenant:
         return {variable: value.reveal() for variable, value in environment.items()}
 
     def values(self, *names: str) -> dict[str, str]:
-        """What the secrets hold; of all secrets if none is named."""
+        """The values of the secrets; of all secrets if none is named."""
         wanted = names or self.names()
         return self.redeem(self.inject(*wanted).token) if wanted else {}
 
@@ -166,7 +166,7 @@ class Deployment:
 
     @cached_property
     def database(self) -> Database:
-        """What all processes share, as it holds nothing but connections."""
+        """A container that all processes share, since it has nothing but connections."""
         return connect(self.settings().database_url)
 
     def settings(self, **chosen: str) -> Settings:

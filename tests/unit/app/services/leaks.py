@@ -27,7 +27,7 @@ class Watch:
         self._names |= {each: f"{name} as {form}" for form, each in found.items()}
 
     def found_in(self, data: bytes | str) -> list[str]:
-        """Which secrets ``data`` shows, and in which form."""
+        """The secrets that ``data`` shows, and their form."""
         seen = data.encode(errors="surrogatepass") if isinstance(data, str) else data
         return [name for form, name in self._names.items() if form in seen]
 

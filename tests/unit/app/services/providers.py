@@ -32,7 +32,7 @@ class Scripted(LocalFernet):
 
     @property
     def key_ref(self) -> str:
-        """What its new wrappings get."""
+        """The key_ref of its new wrappings."""
         return self._current
 
     def wrap(self, key: DataKey, context: KeyContext) -> WrappedKey:

@@ -61,7 +61,7 @@ class Steps:
 
     @property
     def is_writing(self) -> bool:
-        """Whether this thread is inside a unit of work."""
+        """Return True if this thread is inside a unit of work."""
         return threading.get_ident() in self._writers
 
 

@@ -24,7 +24,7 @@ def flipped(stored: bytes) -> bytes:
 
 
 def kinds_of(column: Column[Any]) -> Iterator[str]:
-    """How a column can be damaged."""
+    """The damages of a column."""
     if column.nullable:
         yield "missing"
     if isinstance(column.type, Text):

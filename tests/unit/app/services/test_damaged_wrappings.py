@@ -23,14 +23,14 @@ def damages(blob: bytes) -> list[bytes]:
 
 @pytest.fixture
 def wrapping(tenant: Tenant, rows: Rows) -> dict[str, object]:
-    """Where the one wrapping of the tenant's data key is."""
+    """The row of the one wrapping of the tenant's data key."""
     tenant.create("A", "the value")
     return {"account_id": tenant.caller.account_id}
 
 
 @pytest.fixture
 def one_text(rows: Rows, wrapping: dict[str, object]) -> str:
-    """What every damage of it is told by: where it is, and nothing of what was changed."""
+    """The report of every damage of it: its place, and nothing of the change."""
     row = rows.one("wrappings", **wrapping)
     return str(TamperedRow("wrappings", row["account_id"], row["data_key_id"]))
 

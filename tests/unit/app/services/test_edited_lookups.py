@@ -36,7 +36,7 @@ NEVER_STORED: dict[type, list[object]] = {
     type(None): [0, "nonsense", bytes(32)],
 }
 UNIQUE = {int: -77, str: "moving", bytes: b"m" * 33, type(None): None}
-"""What one row holds while it exchanges a value with another."""
+"""A placeholder in one row while it exchanges a value with another."""
 
 
 @dataclass
@@ -83,7 +83,7 @@ class Use:
             assert self.tenant.redeem(token)["VAR"] in self.right[name]
 
     def require_own(self) -> None:
-        """What authenticates and what is shown is the account's own."""
+        """The account authenticates and sees rows of its own only."""
         with suppress(*REFUSED):
             assert self.tenant.authenticate() == self.tenant.caller
         with suppress(*REFUSED):

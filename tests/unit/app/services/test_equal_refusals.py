@@ -20,7 +20,7 @@ Calls = Counter[str]
 
 
 def calls_of(refuse: Callable[[], object], error: type[Exception]) -> Calls:
-    """Which functions a refusal calls, and how often, once everything is warm."""
+    """The functions that a refusal calls, and how often, with full caches."""
     for _ in range(2):
         with pytest.raises(error):
             refuse()
@@ -62,7 +62,7 @@ def refusal_of_key(tenant: Tenant) -> Callable[[Token], Calls]:
 
 @pytest.fixture
 def unknown_key(tenant: Tenant, refusal_of_key: Callable[[Token], Calls]) -> Calls:
-    """What refusing the id of no key takes."""
+    """The calls that refusing an unknown id takes."""
     account = tenant.caller.account_id
     token = readdressed(tenant.key.token, account_id=account, row_id=new_id(API_KEY))
     return refusal_of_key(token)

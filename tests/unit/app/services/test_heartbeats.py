@@ -34,13 +34,13 @@ def second(deployment: Deployment) -> Remote:
 
 
 def beat(services: Services) -> None:
-    """What a worker does every 2 seconds."""
+    """Run the task of every 2 seconds."""
     (task,) = [each for each in services.tasks._tasks if each._name == "heartbeat"]
     task._run()
 
 
 def look_after_keys(services: Services) -> None:
-    """What a worker does every 5 seconds."""
+    """Run the task of every 5 seconds."""
     (task,) = [each for each in services.tasks._tasks if each._name == "root_key_proof"]
     task._run()
 

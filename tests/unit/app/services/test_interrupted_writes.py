@@ -95,7 +95,7 @@ class Run:
         self.stepped = tenant.at(services)
 
     def attempt(self, operation: Operation) -> bool:
-        """Whether the operation ended well."""
+        """Return True if the operation succeeded."""
         try:
             operation(self.stepped)
         except (Killed, StorageUnavailable, KeyUnavailable):
@@ -103,7 +103,7 @@ class Run:
         return True
 
     def end(self) -> tuple[dict[str, int], dict[str, str]]:
-        """How many rows there are, and all values."""
+        """The number of rows, and all values."""
         counts = {table: len(found) for table, found in self.rows().items()}
         return counts, self.restarted.values()
 

@@ -1,4 +1,4 @@
-"""What was read for one redemption serves the next, as long as it stands as it was read."""
+"""Rows that were read for one redemption serve the next, as long as they are unchanged."""
 
 from collections.abc import Callable
 from dataclasses import replace

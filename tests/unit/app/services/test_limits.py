@@ -51,7 +51,7 @@ def bounded(deployment: Deployment) -> Tenant:
 
 
 def adds(tenant: Tenant, what: str) -> int:
-    """How many could be added."""
+    """The number of rows that could be added."""
     for number in range(10):
         try:
             ADDING[what](tenant)
@@ -170,7 +170,7 @@ def test_no_write_counts_rows(deployment: Deployment) -> None:
 
 
 class Counts:
-    """What was filed of one account, as the limits read it."""
+    """The stored usage of one account, as the limits read it."""
 
     def __init__(self) -> None:
         self.usage = self

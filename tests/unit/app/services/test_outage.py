@@ -1,4 +1,4 @@
-"""What an outage of key providers costs, and that it ends by itself."""
+"""An outage of key providers: its effects, and that it ends by itself."""
 
 from collections.abc import Callable
 

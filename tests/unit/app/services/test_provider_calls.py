@@ -1,4 +1,4 @@
-"""What an operation costs in provider calls: each is a round trip that somebody pays for."""
+"""The cost of an operation in provider calls: each is a round trip that somebody pays for."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

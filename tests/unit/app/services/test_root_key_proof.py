@@ -72,7 +72,7 @@ def tenant(deployment: Deployment, provider: Remote, life: Clock) -> Tenant:
 
 
 def look_after(services: Services) -> None:
-    """What the process does every few seconds while it serves."""
+    """Run the tasks of every few seconds."""
     for task in services.tasks._tasks:
         if task._name in {"root_key_proof", "data_key_cache"}:
             task._run()

@@ -1,4 +1,4 @@
-"""What is wrong before a start is told by the name of the setting, and never by its value."""
+"""A fault before a start is reported by the name of the setting, never by its value."""
 
 import pytest
 

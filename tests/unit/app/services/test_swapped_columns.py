@@ -1,4 +1,4 @@
-"""What belongs to one row opens in no other: whatever columns two rows exchange, nothing is served.
+"""Columns of one row open in no other: whatever two rows exchange, nothing is served.
 
 Every proper subset of the columns in which two rows differ is exchanged in the database, and then
 the values that either row stands for are asked for.

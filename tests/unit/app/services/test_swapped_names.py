@@ -54,7 +54,7 @@ def exchanged(exchange: Exchange) -> Iterator[None]:
 
 
 def redeemed(tenant: Tenant, token: Token) -> dict[str, str]:
-    """What is handed over, which may be nothing."""
+    """The values that are handed over, if any."""
     try:
         return tenant.redeem(token)
     except (DomainError, KeyProviderError):

@@ -19,7 +19,7 @@ def fingerprint_of(services: Services) -> str:
 
 @pytest.fixture
 def fingerprint(deployment: Deployment) -> str:
-    """What an operator has noted."""
+    """The fingerprint that an operator has noted."""
     return fingerprint_of(deployment.process())
 
 

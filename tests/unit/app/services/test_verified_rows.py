@@ -1,4 +1,4 @@
-"""What is remembered of a verified row spares work, and believes no other row."""
+"""The memo of a verified row saves work, and accepts no other row."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,1 +1,1 @@
-"""What only ``aws-kms`` does."""
+"""Behaviour of ``aws-kms`` alone."""

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 Behaviour = Callable[[socket.socket, Event], None]
-"""What happens to one connection, until the event."""
+"""The handling of one connection, until the event."""
 
 
 @contextmanager

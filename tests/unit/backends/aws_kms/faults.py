@@ -1,4 +1,4 @@
-"""How KMS fails: each way by name, what then goes over the wire, and the error of ours."""
+"""The faults of KMS: each by name, with its bytes on the wire and our error."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -70,4 +70,4 @@ FAULTS: Mapping[str, tuple[type[KeyProviderError], Fault]] = {
     "unknown client": (KeyAccessDenied, _refused_as("UnrecognizedClientException")),
     "bad signature": (KeyAccessDenied, _refused_as("InvalidSignatureException")),
 }
-"""What every call runs into, whatever its operation."""
+"""Faults of every call, whatever its operation."""

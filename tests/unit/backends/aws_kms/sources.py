@@ -1,4 +1,4 @@
-"""Where AWS credentials come from, on loopback: metadata services, STS, SSO, and a command."""
+"""Sources of AWS credentials, on loopback: metadata services, STS, SSO, and a command."""
 
 import hashlib
 import json

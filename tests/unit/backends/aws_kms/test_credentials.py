@@ -39,7 +39,7 @@ def write_credentials(kms: Kms, tmp_path: Path) -> Iterator[Write]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is wrong may be looked into again at once."""
+    """Let a faulty source be read again at once."""
     monkeypatch.setattr(client_keeper, "_PAUSE", 0.0)
 
 

@@ -1,4 +1,4 @@
-"""Which ARNs are taken, and which wrappings a key owns."""
+"""ARNs that are accepted, and the wrappings that a key owns."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What KMS is asked: always for one key, always with the context, and no more often than needed."""
+"""Requests to KMS: always for one key, always with the context, and no more than needed."""
 
 import pytest
 

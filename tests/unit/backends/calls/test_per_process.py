@@ -1,4 +1,4 @@
-"""What belongs to one process is built once in it, and not taken along by a fork."""
+"""An object of one process is built once in it, and not inherited by a fork."""
 
 import subprocess
 import sys
@@ -13,11 +13,11 @@ from backends.calls.per_process import PerProcess
 
 
 class NotYetError(Exception):
-    """What is needed to build is not there yet."""
+    """The build fails, as its input is not there yet."""
 
 
 def run(script: str) -> str:
-    """What a process of its own prints: forking this one, which has threads, is not safe."""
+    """The output of another process: forking this one, which has threads, is not safe."""
     command = [sys.executable, "-W", "error", "-c", dedent(script)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 

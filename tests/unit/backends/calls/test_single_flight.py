@@ -61,7 +61,7 @@ def flights(room: Room) -> SingleFlight[str, str]:
 
 
 def all_at_once(flights: SingleFlight[str, str], room: Room, work: Work) -> list[Future[str]]:
-    """What became of a leader and its waiters."""
+    """The results of a leader and its waiters."""
     with ThreadPoolExecutor(1 + FOLLOWERS) as pool:
         shared = [pool.submit(flights.share, "name", work) for _ in range(1 + FOLLOWERS)]
         for _ in range(FOLLOWERS):

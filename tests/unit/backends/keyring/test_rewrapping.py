@@ -187,7 +187,7 @@ def test_a_key_that_its_own_provider_cannot_rewrap_is_opened_and_wrapped_anew(
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long was waited, which takes no time."""
+    """The seconds waited, by a clock that takes no time."""
     slept: list[float] = []
     monkeypatch.setattr(bounded_provider, "sleep", slept.append)
     return slept

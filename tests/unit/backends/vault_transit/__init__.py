@@ -1,1 +1,1 @@
-"""What only ``vault-transit`` does; what every key provider does is in ``tests/contract``."""
+"""Behaviour of ``vault-transit`` alone; ``tests/contract`` has that of every key provider."""

@@ -1,4 +1,4 @@
-"""What Vault answers is understood, however it says it, and never believed blindly."""
+"""Responses of Vault are understood in every form, and never trusted blindly."""
 
 import base64
 from dataclasses import replace

@@ -86,7 +86,7 @@ def errors_of_every_call(provider: VaultTransit, wrapped: WrappedKey) -> list[Ke
 
 
 def told_by(error: BaseException | None) -> str:
-    """What a traceback with locals shows of an error and of all that hangs on it."""
+    """The traceback of an error and its causes, with local variables."""
     text = ""
     while error is not None:
         shown = traceback.TracebackException.from_exception(error, capture_locals=True)
@@ -96,7 +96,7 @@ def told_by(error: BaseException | None) -> str:
 
 
 def forms(secret: bytes) -> set[str]:
-    """How a secret may look in a text."""
+    """The forms of a secret in a text."""
     encoded = base64.b64encode(secret).decode()
     return {secret.decode("latin-1"), repr(secret)[2:-1], secret.hex(), encoded, quote(encoded, "")}
 

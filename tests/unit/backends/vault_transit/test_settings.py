@@ -1,4 +1,4 @@
-"""What a URI may say, and how wrappings name the key that it leads to."""
+"""Options of a URI, and the name of its key in wrappings."""
 
 from pathlib import Path
 

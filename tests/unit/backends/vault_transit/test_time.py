@@ -19,7 +19,7 @@ SLOW = {
 
 
 def seconds_of(provider: VaultTransit) -> float:
-    """How long a call takes that must fail."""
+    """The seconds that a call takes to fail."""
     start = monotonic()
     with pytest.raises(KeyUnavailable):
         provider.generate(CONTEXT)

@@ -33,7 +33,7 @@ def wait_until(is_so: Callable[[], bool], seconds: float = 20.0) -> None:
 
 
 def failures_under_load(provider: VaultTransit, seconds: float) -> list[BaseException | None]:
-    """What went wrong while two threads made and opened data keys."""
+    """The errors of two threads that made and opened data keys."""
     deadline = monotonic() + seconds
     pause = threading.Event()
 

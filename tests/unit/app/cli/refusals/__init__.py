@@ -1,1 +1,1 @@
-"""What ``strongroom check`` refuses, asked of each provider over the network."""
+"""Refusals by ``strongroom check``, of each provider over the network."""

@@ -20,23 +20,23 @@ class Listing:
         self.key_file = f"local-fernet:{terminal.home / 'keys'}"
 
     def first(self, uri: str) -> list[str]:
-        """What is wrong when ``uri`` is listed before the key file."""
+        """The faults when ``uri`` is listed before the key file."""
         return faults(self.terminal, STRONGROOM_KEYS=f"{uri} {self.key_file}")
 
     def second(self, uri: str) -> list[str]:
-        """What is wrong when ``uri`` is listed after the key file, and has wrapped nothing yet."""
+        """The faults when ``uri`` is listed after the key file, and has wrapped nothing yet."""
         return faults(self.terminal, STRONGROOM_KEYS=f"{self.key_file} {uri}")
 
     def escrow(self, uri: str) -> list[str]:
-        """What is wrong when ``uri`` is listed as escrow."""
+        """The faults when ``uri`` is listed as escrow."""
         return faults(self.terminal, STRONGROOM_ESCROW_KEYS=uri)
 
     def alone(self, uri: str) -> list[str]:
-        """What is wrong when nothing else is listed."""
+        """The faults when nothing else is listed."""
         return faults(self.terminal, STRONGROOM_KEYS=uri)
 
     def passes(self, **environ: str) -> bool:
-        """Whether nothing is wrong."""
+        """Return True if there is no fault."""
         return self.terminal.run("check", **environ).exit_code == 0
 
 
@@ -56,7 +56,7 @@ def write(path: Path, text: str, *, mode: int = 0o600) -> Path:
 
 
 def badly_kept(directory: Path, text: str) -> Mapping[str, tuple[Path, str]]:
-    """Where a file with this text is not kept as it should be, and how that is told."""
+    """Unsafe places for a file with this text, each with its message."""
     loop = directory / "loop"
     loop.symlink_to(loop.name)
     return {

@@ -9,7 +9,7 @@ from tests.unit.app.services.keys.moving import Move, ignore
 
 @dataclass(frozen=True)
 class Loss:
-    """What is left, and the new key file that the operator made.
+    """The remains of a deployment, and the operator's new key file.
 
     Attributes:
         private: What the offline file holds.

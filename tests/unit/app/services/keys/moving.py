@@ -41,11 +41,11 @@ class Move:
 
 
 def ignore(_: Progress) -> None:
-    """What a test that does not look at progress is told it by."""
+    """A report that ignores progress."""
 
 
 def key_ref(uri: str) -> str:
-    """What the first key of a file gives its wrappings."""
+    """The key_ref of wrappings by the first key of a file."""
     return Scripted(uri).key_ref
 
 

@@ -43,7 +43,7 @@ def reencrypt_all(services: Services, _: Move) -> object:
 
 
 def points(names: list[str]) -> list[int]:
-    """Where to kill a sweep that takes these steps, by number."""
+    """The numbers of the steps before which to kill a sweep."""
     first = [at for at, name in enumerate(names) if name not in names[:at]]
     commits = [at for at, name in enumerate(names) if name == "committed"]
     assert commits

@@ -121,7 +121,7 @@ def test_nothing_is_lost_to_what_happens_during_a_sweep(
 def losses(
     move: Move, tenant: Tenant, number: int, sweep: Sweep, other: Other
 ) -> list[tuple[int, str]]:
-    """What is not as it should be after the other operation was done before this step."""
+    """The faults after the other operation ran before this step."""
     seen, changes = (tenant, VALUES), list[Change]()
     services, steps = counting(move)
     steps.at(number, lambda: changes.append(other(move, tenant)))
@@ -220,7 +220,7 @@ def ends_well(sweep: Callable[[], object]) -> bool:
 
 
 def holds(services: Services, expected: list[Change]) -> bool:
-    """Whether a new process gives all values as they are expected."""
+    """Return True if a new process returns all values as expected."""
     try:
         return all(tenant.at(services).values() == values for tenant, values in expected)
     except (KeyProviderError, DomainError):

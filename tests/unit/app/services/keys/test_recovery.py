@@ -212,7 +212,7 @@ def test_the_recovery_key_of_another_deployment_is_refused(
 
 
 def is_refused(loss: Loss, private: PrivateKeyFile) -> bool:
-    """Whether it is, and nothing was written."""
+    """Return True if it is refused, and nothing was written."""
     before = loss.move.deployment.snapshot()
     with pytest.raises(RecoveryRefused):
         loss.process().recovery.run(private, ignore)

@@ -55,7 +55,7 @@ def refs(move: Move) -> set[str]:
 
 
 def current_ref(services: Services) -> str:
-    """What new wrappings get."""
+    """The key_ref of new wrappings."""
     ref = services.keyring_status.report().providers[0].status.key_ref
     assert ref is not None
     return ref
