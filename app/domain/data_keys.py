@@ -1,11 +1,11 @@
 """Data keys as rows: what is known of a key without opening it, and its wrappings."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
-from app.domain.guarded import Guarded, GuardedField, MacLayouts
+from app.domain.columns import StoredRow
+from app.domain.guarded import Guarded
 
 
 class DataKeyState(StrEnum):
@@ -15,8 +15,8 @@ class DataKeyState(StrEnum):
     DECRYPT_ONLY = "decrypt_only"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataKeyRow:
+@dataclass(frozen=True, slots=True)
+class DataKeyRow(StoredRow):
     """One data key of an account.
 
     Attributes:
@@ -25,7 +25,6 @@ class DataKeyRow:
     """
 
     table: ClassVar[str] = "data_keys"
-    mac_layouts: ClassVar[MacLayouts] = MacLayouts()
 
     account_id: str
     id: str
@@ -33,19 +32,9 @@ class DataKeyRow:
     check: bytes
     created_at_ms: int
 
-    def columns(self) -> Mapping[str, GuardedField]:
-        """Every column."""
-        return {
-            "account_id": self.account_id,
-            "id": self.id,
-            "state": self.state.value,
-            "check": self.check,
-            "created_at_ms": self.created_at_ms,
-        }
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wrapping:
+@dataclass(frozen=True, slots=True)
+class Wrapping(StoredRow):
     """One data key wrapped by one provider.
 
     Attributes:
@@ -54,7 +43,6 @@ class Wrapping:
     """
 
     table: ClassVar[str] = "wrappings"
-    mac_layouts: ClassVar[MacLayouts] = MacLayouts()
 
     account_id: str
     data_key_id: str
@@ -62,16 +50,6 @@ class Wrapping:
     key_ref: str
     blob: bytes = field(repr=False)
     root: str | None = field(default=None, compare=False)
-
-    def columns(self) -> Mapping[str, GuardedField]:
-        """Every column."""
-        return {
-            "account_id": self.account_id,
-            "data_key_id": self.data_key_id,
-            "scheme": self.scheme,
-            "key_ref": self.key_ref,
-            "blob": self.blob,
-        }
 
 
 @dataclass(frozen=True, slots=True)

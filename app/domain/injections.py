@@ -3,14 +3,14 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, NamedTuple
 
 from app.domain.access.api_keys import Token, TokenFormat
+from app.domain.columns import COLUMN, StoredRow
 from app.domain.damage import DamagedRow
 from app.domain.errors import InvalidRequest
-from app.domain.guarded import GuardedField, MacLayouts
 from app.domain.ids import INJECTION, SECRET, is_id
 from app.domain.life import is_within
 from app.domain.memo import Memo
@@ -83,8 +83,8 @@ def _bound(text: str) -> tuple[BoundSecret, ...]:
 _KNOWN = Memo[str, tuple[BoundSecret, ...]](4 * 1024 * 1024, lambda text, _: 9 * len(text))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Injection:
+@dataclass(frozen=True, slots=True)
+class Injection(StoredRow):
     """One injection of an account; times are Unix milliseconds.
 
     Attributes:
@@ -96,12 +96,11 @@ class Injection:
     """
 
     table: ClassVar[str] = "injections"
-    mac_layouts: ClassVar[MacLayouts] = MacLayouts()
 
     account_id: str
     id: str
     api_key_id: str
-    bound: str
+    bound: str = field(metadata={COLUMN: "secrets"})
     token_digest: bytes
     state: InjectionState
     created_at_ms: int
@@ -109,22 +108,6 @@ class Injection:
     redeemed_at_ms: int | None = None
     redeemed_from: str | None = None
     nonce_digest: bytes | None = None
-
-    def columns(self) -> Mapping[str, GuardedField]:
-        """Every column."""
-        return {
-            "account_id": self.account_id,
-            "id": self.id,
-            "api_key_id": self.api_key_id,
-            "secrets": self.bound,
-            "token_digest": self.token_digest,
-            "state": self.state.value,
-            "created_at_ms": self.created_at_ms,
-            "expires_at_ms": self.expires_at_ms,
-            "redeemed_at_ms": self.redeemed_at_ms,
-            "redeemed_from": self.redeemed_from,
-            "nonce_digest": self.nonce_digest,
-        }
 
     @property
     def secrets(self) -> tuple[BoundSecret, ...]:

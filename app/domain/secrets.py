@@ -1,13 +1,12 @@
 """Secrets: what one is to its owner, how it is stored, and the rules for names and values."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, NamedTuple
 
+from app.domain.columns import StoredRow
 from app.domain.errors import InvalidRequest
-from app.domain.guarded import GuardedField, MacLayouts
 from app.domain.ids import is_any_id
 from app.domain.redaction import Redacted
 
@@ -28,7 +27,7 @@ class Secret(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class SecretIdentity:
+class SecretIdentity(StoredRow):
     """The columns of a secret that never change. A MAC covers them, and no other column.
 
     They decide for whom a new value is sealed, so they are verified before that. A row whose value
@@ -36,15 +35,10 @@ class SecretIdentity:
     """
 
     table: ClassVar[str] = "secrets"
-    mac_layouts: ClassVar[MacLayouts] = MacLayouts()
 
     account_id: str
     id: str
     name: str
-
-    def columns(self) -> Mapping[str, GuardedField]:
-        """Every column that the MAC covers."""
-        return {"account_id": self.account_id, "id": self.id, "name": self.name}
 
 
 class StoredSecret(NamedTuple):

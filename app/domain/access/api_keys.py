@@ -3,14 +3,13 @@
 import re
 import secrets
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from app.domain.access.name_limits import NameLimit
 from app.domain.access.scopes import Scope
+from app.domain.columns import StoredRow
 from app.domain.errors import ScopeMissing
-from app.domain.guarded import GuardedField, MacLayouts
 from app.domain.ids import ACCOUNT, API_KEY, ID_DIGITS, base62
 from app.domain.life import is_within
 from app.domain.redaction import Redacted
@@ -85,8 +84,8 @@ MAX_OVERLAP_MS = 60 * 60 * 1000
 """How long the token before a rotation may stay good."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiKey:
+@dataclass(frozen=True, slots=True)
+class ApiKey(StoredRow):
     """One API key of an account; times are Unix milliseconds, ``None`` when they never come.
 
     Attributes:
@@ -100,7 +99,6 @@ class ApiKey:
     """
 
     table: ClassVar[str] = "api_keys"
-    mac_layouts: ClassVar[MacLayouts] = MacLayouts()
 
     account_id: str
     id: str
@@ -116,25 +114,6 @@ class ApiKey:
     rotated_at_ms: int | None = None
     previous_digest: bytes | None = None
     previous_until_ms: int | None = None
-
-    def columns(self) -> Mapping[str, GuardedField]:
-        """Every column."""
-        return {
-            "account_id": self.account_id,
-            "id": self.id,
-            "name": self.name,
-            "restricted": int(self.restricted),
-            "scopes": " ".join(sorted(self.scopes)),
-            "token_digest": self.token_digest,
-            "created_at_ms": self.created_at_ms,
-            "expires_at_ms": self.expires_at_ms,
-            "revoked_at_ms": self.revoked_at_ms,
-            "issuers": " ".join(self.issuers),
-            "names": None if self.names is None else self.names.to_text(),
-            "rotated_at_ms": self.rotated_at_ms,
-            "previous_digest": self.previous_digest,
-            "previous_until_ms": self.previous_until_ms,
-        }
 
     def had_ended(self, at_ms: int) -> bool:
         """Whether it was revoked or expired at ``at_ms``."""

@@ -6,19 +6,19 @@ from sqlalchemy import and_, bindparam, delete, select, update
 
 from app.domain.access.accounts import Account
 from app.domain.access.api_keys import ApiKey
-from app.domain.access.name_limits import NameLimit
-from app.domain.access.scopes import Scope
+from app.domain.columns import GuardedColumns
 from app.domain.guarded import Guarded
 from app.repository.collections.access import ApiKeyRepository
 from app.repository.collections.batches import Batch, Position
-from app.repository.sql.accounts import NO_ACCOUNT, parse_account
+from app.repository.sql.accounts import ACCOUNTS
 from app.repository.sql.driver import fields
 from app.repository.sql.driver.dialect import as_list, is_in
-from app.repository.sql.driver.fields import Row
-from app.repository.sql.driver.prepared import InsertUnlessThere, Parameters
+from app.repository.sql.driver.prepared import InsertUnlessThere
 from app.repository.sql.driver.statements import Statements
 from app.repository.sql.sweeps import sweep_parameters, sweeps
 from app.repository.sql.tables import accounts, api_keys, injections
+
+API_KEYS = GuardedColumns(ApiKey)
 
 _COLUMNS = tuple(api_keys.c)
 _THIS = and_(api_keys.c.account_id == bindparam("of_account"), api_keys.c.id == bindparam("of_id"))
@@ -52,12 +52,8 @@ _DELETE_UNUSED = delete(api_keys).where(
 _ADD = InsertUnlessThere(api_keys)
 _REPLACE = update(api_keys).where(_THIS)
 
-# Parsed where there is no such row, so that the time it takes does not tell: a key of the operator.
-NO_API_KEY: Row = (
-    *("", "", "", 0, " ".join(Scope), b"", 0, None, None),
-    *("", None, None, None, None, "", b""),
-)
-_NEITHER = NO_API_KEY + NO_ACCOUNT
+# Parsed where there is no such row, so that the time it takes does not tell.
+_NEITHER = API_KEYS.example + ACCOUNTS.example
 
 
 class SqlApiKeys(ApiKeyRepository):
@@ -70,7 +66,7 @@ class SqlApiKeys(ApiKeyRepository):
         """The API key, or ``None``."""
         statement = self._statements.lockable(_GET)
         row = self._statements.first(statement, {"of_account": account_id, "of_id": key_id})
-        return None if row is None else parse_api_key(row)
+        return None if row is None else API_KEYS.parse(row)
 
     def get_with_account(
         self, account_id: str, key_id: str
@@ -80,13 +76,13 @@ class SqlApiKeys(ApiKeyRepository):
             _GET_WITH_ACCOUNT, {"of_account": account_id, "of_id": key_id}
         )
         row = _NEITHER if found is None else found
-        pair = parse_api_key(row[: len(_COLUMNS)]), parse_account(row[len(_COLUMNS) :])
+        pair = API_KEYS.parse(row[: API_KEYS.count]), ACCOUNTS.parse(row[API_KEYS.count :])
         return None if found is None else pair
 
     def find(self, account_id: str, key_ids: Sequence[str]) -> list[Guarded[ApiKey]]:
         """Those of these API keys that exist."""
         parameters = {"of_account": account_id, "ids": as_list(key_ids)}
-        return [parse_api_key(row) for row in self._statements.all(_FIND, parameters)]
+        return [API_KEYS.parse(row) for row in self._statements.all(_FIND, parameters)]
 
     def page(self, account_id: str, after: Position | None, limit: int) -> Batch[ApiKey]:
         """At most ``limit`` API keys of the account, oldest first."""
@@ -94,13 +90,13 @@ class SqlApiKeys(ApiKeyRepository):
         (after_id,) = after or (None,)
         parameters = {"of_account": account_id, "most": limit + 1, "after_id": after_id}
         rows = self._statements.all(statement, parameters)
-        return fields.batch(parse_api_key, rows, limit, (1,))
+        return fields.batch(API_KEYS.parse, rows, limit, (1,))
 
     def sweep(self, after: Position | None, limit: int) -> Batch[ApiKey]:
         """At most ``limit`` API keys of all accounts."""
         statement = _SWEEP if after is None else _SWEEP_ON
         rows = self._statements.all(statement, sweep_parameters(after, limit))
-        return fields.batch(parse_api_key, rows, limit, (0, 1))
+        return fields.batch(API_KEYS.parse, rows, limit, (0, 1))
 
     def delete_unused(self, account_id: str, key_ids: Sequence[str]) -> int:
         """Delete those of these API keys that made no injection which is still there."""
@@ -109,38 +105,9 @@ class SqlApiKeys(ApiKeyRepository):
 
     def add(self, key: Guarded[ApiKey]) -> None:
         """Add a new API key."""
-        self._statements.insert(_ADD, _values(key))
+        self._statements.insert(_ADD, API_KEYS.dump(key))
 
     def replace(self, key: Guarded[ApiKey]) -> None:
         """Write all columns of an API key that exists."""
         this = {"of_account": key.unverified.account_id, "of_id": key.unverified.id}
-        self._statements.write(_REPLACE, {**this, **_values(key)})
-
-
-@fields.parses(ApiKey.table, (0, 1))
-def parse_api_key(row: Row) -> Guarded[ApiKey]:
-    """The API key in a row whose columns are those of the table, in order."""
-    account_id, key_id, name, restricted, scopes, digest, created, expires, revoked, *rest = row
-    issuers, names, rotated, previous_digest, previous_until, *mac = rest
-    key = ApiKey(
-        account_id=fields.text(account_id),
-        id=fields.text(key_id),
-        name=fields.text(name),
-        restricted=fields.flag(restricted),
-        scopes=frozenset(map(Scope, fields.text(scopes).split())),
-        token_digest=fields.blob(digest),
-        created_at_ms=fields.number(created),
-        expires_at_ms=fields.number_or_none(expires),
-        revoked_at_ms=fields.number_or_none(revoked),
-        issuers=tuple(fields.text(issuers).split()),
-        names=None if names is None else NameLimit.from_text(fields.text(names)),
-        rotated_at_ms=fields.number_or_none(rotated),
-        previous_digest=fields.blob_or_none(previous_digest),
-        previous_until_ms=fields.number_or_none(previous_until),
-    )
-    return Guarded(key, fields.mac(*mac))
-
-
-def _values(guarded: Guarded[ApiKey]) -> Parameters:
-    mac = {"mac_key_id": guarded.mac.key_id, "mac": guarded.mac.tag}
-    return {**guarded.unverified.columns(), **mac}
+        self._statements.write(_REPLACE, {**this, **API_KEYS.dump(key)})

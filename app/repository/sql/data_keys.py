@@ -15,23 +15,23 @@ from sqlalchemy import (
     update,
 )
 
-from app.domain.data_keys import DataKeyRow, DataKeyState, StoredDataKey, Wrapping
+from app.domain.columns import GuardedColumns, Row
+from app.domain.data_keys import DataKeyRow, StoredDataKey, Wrapping
 from app.domain.errors import TamperedRow
 from app.domain.guarded import Guarded
 from app.repository.collections.keys import DataKeyRepository
 from app.repository.sql.driver import fields
 from app.repository.sql.driver.dialect import as_list, is_in
-from app.repository.sql.driver.fields import Row
-from app.repository.sql.driver.prepared import InsertUnlessThere, Parameters
+from app.repository.sql.driver.prepared import InsertUnlessThere
 from app.repository.sql.driver.statements import Statements
 from app.repository.sql.tables import data_keys, secrets, wrappings
-from app.repository.sql.wrappings import SqlWrappings, parse_wrapping
+from app.repository.sql.wrappings import WRAPPINGS, SqlWrappings
 
-_KEY_COLUMNS = tuple(data_keys.c)
+_DATA_KEYS = GuardedColumns(DataKeyRow)
 _THIS = and_(
     data_keys.c.account_id == bindparam("of_account"), data_keys.c.id == bindparam("of_id")
 )
-DATA_KEY_COLUMNS = (*_KEY_COLUMNS, *wrappings.c)
+DATA_KEY_COLUMNS = (*data_keys.c, *wrappings.c)
 _ID = DATA_KEY_COLUMNS.index(data_keys.c.id)
 ITS_WRAPPINGS = and_(
     wrappings.c.account_id == data_keys.c.account_id, wrappings.c.data_key_id == data_keys.c.id
@@ -117,7 +117,7 @@ class SqlDataKeys(DataKeyRepository):
 
     def add(self, record: Guarded[DataKeyRow], wrappings: Sequence[Guarded[Wrapping]]) -> None:
         """Add a data key and its wrappings."""
-        self._statements.insert(_ADD, _record_values(record))
+        self._statements.insert(_ADD, _DATA_KEYS.dump(record))
         its_wrappings = SqlWrappings(self._statements)
         for wrapping in wrappings:
             its_wrappings.add(wrapping)
@@ -125,7 +125,7 @@ class SqlDataKeys(DataKeyRepository):
     def replace(self, record: Guarded[DataKeyRow]) -> None:
         """Write all columns of a data key that exists; its wrappings stay."""
         this = {"of_account": record.unverified.account_id, "of_id": record.unverified.id}
-        self._statements.write(_REPLACE, {**this, **_record_values(record)})
+        self._statements.write(_REPLACE, {**this, **_DATA_KEYS.dump(record)})
 
     def delete_unused(self, account_id: str, data_key_id: str) -> bool:
         """Delete a decrypt-only data key that no secret names. Returns whether it was deleted."""
@@ -147,7 +147,7 @@ class SqlDataKeys(DataKeyRepository):
             account_id, data_key_id = after
             parameters = {"most": limit, "after_account": account_id, "after_id": data_key_id}
             rows = self._statements.all(_SWEEP_ON, parameters)
-        return [_parse_ids(row) for row in rows]
+        return [fields.of_types(DataKeyRow.table, row, (str, str)) for row in rows]
 
     def count_secrets(self, until_ms: int) -> int:
         """How many secrets are sealed under data keys made at ``until_ms`` or before."""
@@ -172,44 +172,10 @@ def parse_data_key(rows: Sequence[Row]) -> StoredDataKey:
     Raises:
         TamperedRow: There are several, or a column is damaged.
     """
-    keys = {row[: len(_KEY_COLUMNS)] for row in rows}
-    if len(keys) != 1:
+    if len({row[: _DATA_KEYS.count] for row in rows}) != 1:
         raise TamperedRow(DataKeyRow.table, *rows[0][:2])
-    wrapped = [row[len(_KEY_COLUMNS) :] for row in rows]
-    without_any = all(value is None for value in wrapped[0])
-    return StoredDataKey(
-        _parse_record(keys.pop()),
-        () if without_any else tuple(map(parse_wrapping, wrapped)),
-    )
-
-
-@fields.parses(DataKeyRow.table, (0, 1))
-def _parse_record(row: Row) -> Guarded[DataKeyRow]:
-    account_id, data_key_id, state, check, created_at_ms, *mac = row
-    record = DataKeyRow(
-        account_id=fields.text(account_id),
-        id=fields.text(data_key_id),
-        state=DataKeyState(fields.text(state)),
-        check=fields.blob(check),
-        created_at_ms=fields.number(created_at_ms),
-    )
-    return Guarded(record, fields.mac(*mac))
-
-
-@fields.parses(DataKeyRow.table, (0, 1))
-def _parse_ids(row: Row) -> tuple[str, str]:
-    account_id, data_key_id = row
-    return fields.text(account_id), fields.text(data_key_id)
-
-
-def _record_values(guarded: Guarded[DataKeyRow]) -> Parameters:
-    record = guarded.unverified
-    return {
-        "account_id": record.account_id,
-        "id": record.id,
-        "state": record.state.value,
-        "check": record.check,
-        "created_at_ms": record.created_at_ms,
-        "mac_key_id": guarded.mac.key_id,
-        "mac": guarded.mac.tag,
-    }
+    record = _DATA_KEYS.parse(rows[0][: _DATA_KEYS.count])
+    wrapped = [row[_DATA_KEYS.count :] for row in rows]
+    if set(wrapped[0]) == {None}:
+        return StoredDataKey(record, ())
+    return StoredDataKey(record, tuple(map(WRAPPINGS.parse, wrapped)))

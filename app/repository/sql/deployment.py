@@ -2,11 +2,10 @@
 
 from sqlalchemy import bindparam, select, update
 
-from app.domain.guarded import Guarded
+from app.domain.guarded import Guarded, Mac
 from app.domain.operations.reencryption import Reencryption
 from app.repository.collections.operations import DeploymentRepository
 from app.repository.sql.driver import fields
-from app.repository.sql.driver.fields import Row
 from app.repository.sql.driver.prepared import InsertUnlessThere
 from app.repository.sql.driver.statements import Statements
 from app.repository.sql.tables import deployment
@@ -34,7 +33,7 @@ class SqlDeployment(DeploymentRepository):
     def get_id(self) -> str | None:
         """The deployment id, or ``None``."""
         row = self._statements.first(_GET, {})
-        return None if row is None else _parse_id(row)
+        return None if row is None else fields.of_types("deployment", row, (str,))[0]
 
     def add(self, deployment_id: str) -> None:
         """File the deployment id."""
@@ -43,12 +42,15 @@ class SqlDeployment(DeploymentRepository):
     def fence_generation(self) -> int:
         """How often fences changed; in a unit of work, they do not change before it ends."""
         row = self._statements.first(self._statements.lockable(_FENCE_GENERATION), {})
-        return 0 if row is None else _parse_generation(row)
+        return 0 if row is None else fields.of_types("deployment", row, (int,))[0]
 
     def get_reencryption(self) -> Guarded[Reencryption] | None:
         """The re-encryption that has not ended yet, or ``None``."""
         row = self._statements.first(_GET_REENCRYPTION, {})
-        return None if row is None or row[0] is None else _parse_reencryption(row)
+        if row is None or row[0] is None:
+            return None
+        started_ms, *mac = fields.of_types(Reencryption.table, row, (int, str, bytes))
+        return Guarded(Reencryption(started_ms), Mac(*mac))
 
     def start_reencryption(self, job: Guarded[Reencryption]) -> None:
         """File a re-encryption in place of any other."""
@@ -61,19 +63,3 @@ class SqlDeployment(DeploymentRepository):
     def _set_reencryption(self, *values: int | str | bytes | None) -> None:
         names = [f"new_{column.name}" for column in _REENCRYPTION]
         self._statements.write(_SET_REENCRYPTION, dict(zip(names, values, strict=True)))
-
-
-@fields.parses("deployment")
-def _parse_id(row: Row) -> str:
-    return fields.text(row[0])
-
-
-@fields.parses("deployment")
-def _parse_generation(row: Row) -> int:
-    return fields.number(row[0])
-
-
-@fields.parses(Reencryption.table)
-def _parse_reencryption(row: Row) -> Guarded[Reencryption]:
-    started_ms, *mac = row
-    return Guarded(Reencryption(fields.number(started_ms)), fields.mac(*mac))

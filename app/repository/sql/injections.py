@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, and_, bindparam, delete, func, literal_column, select, update
 
 from app.domain.access.api_keys import MAX_ISSUERS
+from app.domain.columns import GuardedColumns
 from app.domain.guarded import Guarded
 from app.domain.injections import Injection, InjectionState
 from app.domain.secrets import SealedValue
 from app.repository.collections.batches import Batch, Position
 from app.repository.collections.injections import InjectionGrant, InjectionRepository
-from app.repository.sql.accounts import NO_ACCOUNT, parse_account
-from app.repository.sql.api_keys import NO_API_KEY, parse_api_key
+from app.repository.sql.accounts import ACCOUNTS
+from app.repository.sql.api_keys import API_KEYS
 from app.repository.sql.driver import fields
 from app.repository.sql.driver.dialect import as_list, is_in
-from app.repository.sql.driver.fields import Row
 from app.repository.sql.driver.prepared import InsertUnlessThere, Parameters
 from app.repository.sql.driver.statements import Statements
 from app.repository.sql.sealed_secrets import AS_READ, as_read
@@ -109,26 +109,11 @@ _IF_GRANTED_BY = tuple(
     for length in range(MAX_ISSUERS + 1)
 )
 
-_KEY_FROM = len(injections.c)
-_ACCOUNT_FROM = _KEY_FROM + len(api_keys.c)
-
+_INJECTIONS = GuardedColumns(Injection)
+_KEY_FROM = _INJECTIONS.count
+_ACCOUNT_FROM = _KEY_FROM + API_KEYS.count
 # Parsed where there is no such row, so that the time it takes does not tell.
-_NO_INJECTION: Row = (
-    "",
-    "",
-    "",
-    "",
-    b"",
-    InjectionState.PENDING.value,
-    0,
-    0,
-    None,
-    None,
-    None,
-    "",
-    b"",
-)
-_NO_GRANT = _NO_INJECTION + NO_API_KEY + NO_ACCOUNT
+_NO_GRANT = _INJECTIONS.example + API_KEYS.example + ACCOUNTS.example
 
 
 class SqlInjections(InjectionRepository):
@@ -141,16 +126,16 @@ class SqlInjections(InjectionRepository):
         """The injection, or ``None``."""
         statement = self._statements.lockable(_GET)
         row = self._statements.first(statement, _this(account_id, injection_id))
-        return None if row is None else _parse(row)
+        return None if row is None else _INJECTIONS.parse(row)
 
     def get_grant(self, account_id: str, injection_id: str) -> InjectionGrant | None:
         """The injection, the key that made it and its account, or ``None``."""
         found = self._statements.first(_GET_GRANT, _this(account_id, injection_id))
         row = _NO_GRANT if found is None else found
         grant = InjectionGrant(
-            _parse(row[:_KEY_FROM]),
-            parse_api_key(row[_KEY_FROM:_ACCOUNT_FROM]),
-            parse_account(row[_ACCOUNT_FROM:]),
+            _INJECTIONS.parse(row[:_KEY_FROM]),
+            API_KEYS.parse(row[_KEY_FROM:_ACCOUNT_FROM]),
+            ACCOUNTS.parse(row[_ACCOUNT_FROM:]),
         )
         return None if found is None else grant
 
@@ -174,13 +159,15 @@ class SqlInjections(InjectionRepository):
             "most": limit + 1,
             "after_id": after_id,
         }
-        return fields.batch(_parse, self._statements.all(statement, parameters), limit, (1,))
+        return fields.batch(
+            _INJECTIONS.parse, self._statements.all(statement, parameters), limit, (1,)
+        )
 
     def sweep(self, after: Position | None, limit: int) -> Batch[Injection]:
         """At most ``limit`` injections of all accounts."""
         statement = _SWEEP if after is None else _SWEEP_ON
         rows = self._statements.all(statement, sweep_parameters(after, limit))
-        return fields.batch(_parse, rows, limit, (0, 1))
+        return fields.batch(_INJECTIONS.parse, rows, limit, (0, 1))
 
     def has_ended(self, account_id: str, until_ms: int) -> bool:
         """Whether the life of an injection of the account was over at ``until_ms``."""
@@ -199,7 +186,7 @@ class SqlInjections(InjectionRepository):
 
     def add(self, injection: Guarded[Injection]) -> None:
         """Add a new injection."""
-        self._statements.insert(_ADD, _values(injection))
+        self._statements.insert(_ADD, _INJECTIONS.dump(injection))
 
     def replace(self, injection: Guarded[Injection]) -> None:
         """Write what became of an injection that exists, and its MAC."""
@@ -230,45 +217,6 @@ def _this(account_id: str, injection_id: str) -> dict[str, object]:
     return {"of_account": account_id, "of_id": injection_id}
 
 
-@fields.parses(Injection.table, (0, 1))
-def _parse(row: Row) -> Guarded[Injection]:
-    account_id, injection_id, api_key_id, secrets, token_digest, state, *rest = row
-    created, expires, redeemed, redeemed_from, nonce_digest, *mac = rest
-    injection = Injection(
-        account_id=fields.text(account_id),
-        id=fields.text(injection_id),
-        api_key_id=fields.text(api_key_id),
-        bound=fields.text(secrets),
-        token_digest=fields.blob(token_digest),
-        state=InjectionState(fields.text(state)),
-        created_at_ms=fields.number(created),
-        expires_at_ms=fields.number(expires),
-        redeemed_at_ms=fields.number_or_none(redeemed),
-        redeemed_from=fields.text_or_none(redeemed_from),
-        nonce_digest=fields.blob_or_none(nonce_digest),
-    )
-    return Guarded(injection, fields.mac(*mac))
-
-
 def _changes(guarded: Guarded[Injection]) -> Parameters:
-    values = _values(guarded)
+    values = _INJECTIONS.dump(guarded)
     return {f"new_{name}": values[name] for name in _REPLACED}
-
-
-def _values(guarded: Guarded[Injection]) -> Parameters:
-    injection = guarded.unverified
-    return {
-        "account_id": injection.account_id,
-        "id": injection.id,
-        "api_key_id": injection.api_key_id,
-        "secrets": injection.bound,
-        "token_digest": injection.token_digest,
-        "state": injection.state.value,
-        "created_at_ms": injection.created_at_ms,
-        "expires_at_ms": injection.expires_at_ms,
-        "redeemed_at_ms": injection.redeemed_at_ms,
-        "redeemed_from": injection.redeemed_from,
-        "nonce_digest": injection.nonce_digest,
-        "mac_key_id": guarded.mac.key_id,
-        "mac": guarded.mac.tag,
-    }

@@ -20,12 +20,12 @@ from sqlalchemy import (
     union_all,
 )
 
+from app.domain.columns import Row
+from app.domain.errors import TamperedRow
 from app.domain.secrets import SealedValue
 from app.repository.collections.secrets import SealedSecrets
 from app.repository.sql.data_keys import DATA_KEY_COLUMNS, ITS_WRAPPINGS, parse_data_keys
-from app.repository.sql.driver import fields
 from app.repository.sql.driver.dialect import as_bytes, as_list, as_text, is_in, text_of, values_in
-from app.repository.sql.driver.fields import Row
 from app.repository.sql.driver.prepared import Parameters
 from app.repository.sql.tables import data_keys, secrets, wrappings
 
@@ -80,17 +80,18 @@ AS_READ = _as_read()
 
 def as_read(read: Sequence[SealedValue]) -> Parameters:
     """The parameters of ``AS_READ``, but for the account."""
-    ordered = sorted(read)
-    ids = [secret.id for secret in ordered]
+    columns = zip(*sorted(read), strict=True) if read else ((),) * len(SealedValue._fields)
+    ids, names, data_key_ids, envelopes, versions = columns
+    lengths = [*map(len, envelopes)]
     return {
         "ids": as_list(ids),
-        "read_longest": max([len(secret.envelope) for secret in ordered], default=0),
+        "read_longest": max(lengths, default=0),
         "read_ids": text_of(ids),
-        "read_names": text_of([secret.name for secret in ordered]),
-        "read_data_key_ids": text_of([secret.data_key_id for secret in ordered]),
-        "read_versions": text_of([str(secret.version) for secret in ordered]),
-        "read_lengths": text_of([str(len(secret.envelope)) for secret in ordered]),
-        "read_envelopes": b"".join([secret.envelope for secret in ordered]),
+        "read_names": text_of(names),
+        "read_data_key_ids": text_of(data_key_ids),
+        "read_versions": text_of(map(str, versions)),
+        "read_lengths": text_of(map(str, lengths)),
+        "read_envelopes": b"".join(envelopes),
     }
 
 
@@ -100,18 +101,18 @@ def parse_sealed(rows: Sequence[Row], most_bytes: int) -> SealedSecrets | None:
     if size > most_bytes:
         return None
     keys = parse_data_keys([row[_KEY_FROM:] for row in rows if row[0] is None])
-    return SealedSecrets(_parse_values(in_one), keys)
+    try:
+        return SealedSecrets(_parse_values(in_one), keys)
+    except ValueError:
+        pass
+    # Outside the handler, because the error of a value would stay as its context.
+    raise TamperedRow(secrets.name)
 
 
-@fields.parses("secrets")
 def _parse_values(in_one: Sequence[Any]) -> tuple[SealedValue, ...]:
     *texts, envelopes = in_one
     ids, names, data_key_ids, versions, lengths = map(values_in, texts)
     ends = list(accumulate(map(int, lengths)))
-    starts = [0, *ends][:-1]
-    return tuple(
-        SealedValue(secret_id, name, data_key_id, envelopes[start:end], int(version))
-        for secret_id, name, data_key_id, version, start, end in zip(
-            ids, names, data_key_ids, versions, starts, ends, strict=True
-        )
-    )
+    values = [envelopes[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    columns = zip(ids, names, data_key_ids, values, map(int, versions), strict=True)
+    return tuple(map(SealedValue._make, columns))

@@ -6,7 +6,7 @@ whatever its columns can be read as, so that it can always be found, replaced an
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, get_type_hints
 
 from sqlalchemy import (
     BigInteger,
@@ -23,19 +23,17 @@ from sqlalchemy import (
     update,
 )
 
+from app.domain.columns import GuardedColumns
 from app.domain.errors import StorageUnavailable
-from app.domain.guarded import Guarded
 from app.domain.secrets import Secret, SecretFilter, SecretIdentity, StoredSecret
 from app.repository.collections.secrets import LockedSecret, SealedSecrets, SecretRepository
 from app.repository.sql.driver import fields
 from app.repository.sql.driver.dialect import as_list, is_in
-from app.repository.sql.driver.fields import Row
 from app.repository.sql.driver.prepared import InsertUnlessThere, Query
 from app.repository.sql.driver.statements import Statements
 from app.repository.sql.sealed_secrets import SEALED, parse_sealed
 from app.repository.sql.tables import secrets
 
-_TABLE = "secrets"
 _ESCAPE = "\\"
 _LARGEST_VERSION = 2**63 - 2
 
@@ -61,7 +59,8 @@ _VIEW = select(
 _VIEW_BY_NAME = _VIEW.where(_OWN, _NAMED)
 _VIEW_BY_ID = _VIEW.where(_THIS)
 _STORED_COLUMNS = tuple(secrets.c[name] for name in StoredSecret._fields)
-_STORED_TYPES = (str, str, str, int, str, bytes, int, int, str, bytes)
+_STORED_TYPES = tuple(get_type_hints(StoredSecret).values())
+_IDENTITIES = GuardedColumns(SecretIdentity)
 _ADD = InsertUnlessThere(secrets)
 _LOCK = (
     select(
@@ -187,9 +186,9 @@ class SqlSecrets(SecretRepository):
         row = self._statements.first(_LOCK, _this(account_id, secret_id))
         if row is None:
             raise StorageUnavailable("The row is gone.")
-        version, *identity = row
+        version, identity = row[0], row[1:]
         is_whole = type(version) is int and 0 < version <= _LARGEST_VERSION
-        return LockedSecret(version if is_whole else 0, _parse_identity(tuple(identity)))
+        return LockedSecret(version if is_whole else 0, _IDENTITIES.parse(identity))
 
     def size(self, account_id: str, secret_id: str) -> int:
         """The size of the secret's envelope in bytes; 0 if there is no such secret."""
@@ -220,7 +219,8 @@ class SqlSecrets(SecretRepository):
             "most": limit,
             "after_id": after_id,
         }
-        return _parse(self._statements.all(statement, parameters))
+        rows = self._statements.all(statement, parameters)
+        return [StoredSecret._make(fields.of_types("secrets", row, _STORED_TYPES)) for row in rows]
 
     def reseal(self, secret: StoredSecret, *, sealed_under: str) -> bool:
         """Write data key and envelope if version and data key are as before."""
@@ -254,15 +254,3 @@ def _containing(part: str) -> str:
     for special in (_ESCAPE, "%", "_"):
         part = part.replace(special, _ESCAPE + special)
     return f"%{part}%"
-
-
-@fields.parses(_TABLE)
-def _parse_identity(row: Row) -> Guarded[SecretIdentity]:
-    account_id, secret_id, name, *mac = row
-    identity = SecretIdentity(fields.text(account_id), fields.text(secret_id), fields.text(name))
-    return Guarded(identity, fields.mac(*mac))
-
-
-@fields.parses(_TABLE)
-def _parse(rows: Sequence[Row]) -> list[StoredSecret]:
-    return [StoredSecret._make(fields.of_types(row, _STORED_TYPES)) for row in rows]

@@ -1,16 +1,18 @@
 """Stored responses in SQL."""
 
-from dataclasses import asdict
+from typing import get_type_hints
 
 from sqlalchemy import and_, bindparam, delete, literal_column, select, tuple_, update
 
+from app.domain.columns import columns_of
 from app.domain.idempotency import StoredResponse
 from app.repository.collections.stored_responses import StoredResponseRepository
 from app.repository.sql.driver import fields
-from app.repository.sql.driver.fields import Row
 from app.repository.sql.driver.prepared import InsertUnlessThere
 from app.repository.sql.driver.statements import Statements
 from app.repository.sql.tables import stored_responses
+
+_TYPES = tuple(get_type_hints(StoredResponse).values())
 
 _OWN = stored_responses.c.account_id == bindparam("of_account")
 _THIS = and_(
@@ -60,13 +62,15 @@ class SqlStoredResponses(StoredResponseRepository):
     def get(self, account_id: str, api_key_id: str, request_id: str) -> StoredResponse | None:
         """The stored response, or ``None``; it may have expired."""
         row = self._statements.first(_GET, _this(account_id, api_key_id, request_id))
-        return None if row is None else _parse(row)
+        if row is None:
+            return None
+        return StoredResponse(*fields.of_types("stored_responses", row, _TYPES))
 
     def claim(self, response: StoredResponse, now_ms: int) -> bool:
         """Insert the row unless there is one that has not expired."""
         this = _this(response.account_id, response.api_key_id, response.request_id)
         self._statements.erase(_DELETE_THIS_IF_EXPIRED, {**this, "now_ms": now_ms})
-        return self._statements.write(_INSERT, asdict(response)) > 0
+        return self._statements.write(_INSERT, columns_of(StoredResponse).dump(response)) > 0
 
     def finish(self, response: StoredResponse) -> None:
         """Write the response of a row that this unit of work claimed."""
@@ -96,17 +100,3 @@ class SqlStoredResponses(StoredResponseRepository):
 
 def _this(account_id: str, api_key_id: str, request_id: str) -> dict[str, object]:
     return {"of_account": account_id, "of_key": api_key_id, "of_request": request_id}
-
-
-@fields.parses("stored_responses")
-def _parse(row: Row) -> StoredResponse:
-    account_id, api_key_id, request_id, digest, data_key_id, response, expires_at_ms = row
-    return StoredResponse(
-        account_id=fields.text(account_id),
-        api_key_id=fields.text(api_key_id),
-        request_id=fields.text(request_id),
-        digest=fields.blob(digest),
-        data_key_id=fields.text(data_key_id),
-        response=fields.blob(response),
-        expires_at_ms=fields.number(expires_at_ms),
-    )

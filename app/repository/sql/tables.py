@@ -5,6 +5,7 @@ writes in shape; they defend nothing against a writer of the database, which is 
 envelopes are for. The migrations make exactly these tables (a test holds them to each other).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -23,6 +24,13 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.types import TypeEngine
+
+from app.domain.access.accounts import Account
+from app.domain.access.api_keys import ApiKey
+from app.domain.columns import columns_of
+from app.domain.data_keys import DataKeyRow, Wrapping
+from app.domain.idempotency import StoredResponse
+from app.domain.injections import Injection
 
 metadata = MetaData(
     naming_convention={
@@ -43,8 +51,23 @@ String = Text().with_variant(Text(collation="C"), "postgresql")
 Number = BigInteger().with_variant(Integer(), "sqlite")
 
 
+_TYPES: Mapping[type, TypeEngine[Any]] = {
+    str: String,
+    int: Number,
+    bytes: Bytes,
+    bool: Integer(),
+}
+
+
 def _column(name: str, kind: TypeEngine[Any], *, nullable: bool = False) -> Column[Any]:
     return Column(name, kind, nullable=nullable)
+
+
+def _columns(row_type: type) -> list[Column[Any]]:
+    return [
+        _column(each.name, _TYPES[each.codec.kind], nullable=each.is_nullable)
+        for each in columns_of(row_type).all
+    ]
 
 
 def _mac() -> tuple[Column[Any], Column[Any]]:
@@ -86,10 +109,7 @@ deployment = Table(
 accounts = Table(
     "accounts",
     metadata,
-    _column("id", String),
-    _column("name", String),
-    _column("devbox", Integer()),
-    _column("created_at_ms", Number),
+    *_columns(Account),
     *_mac(),
     PrimaryKeyConstraint("id"),
     _at_most("id", 64),
@@ -101,20 +121,7 @@ accounts = Table(
 api_keys = Table(
     "api_keys",
     metadata,
-    _column("account_id", String),
-    _column("id", String),
-    _column("name", String),
-    _column("restricted", Integer()),
-    _column("scopes", String),
-    _column("token_digest", Bytes),
-    _column("created_at_ms", Number),
-    _column("expires_at_ms", Number, nullable=True),
-    _column("revoked_at_ms", Number, nullable=True),
-    _column("issuers", String),
-    _column("names", String, nullable=True),
-    _column("rotated_at_ms", Number, nullable=True),
-    _column("previous_digest", Bytes, nullable=True),
-    _column("previous_until_ms", Number, nullable=True),
+    *_columns(ApiKey),
     *_mac(),
     PrimaryKeyConstraint("account_id", "id"),
     ForeignKeyConstraint(["account_id"], ["accounts.id"]),
@@ -130,11 +137,7 @@ api_keys = Table(
 data_keys = Table(
     "data_keys",
     metadata,
-    _column("account_id", String),
-    _column("id", String),
-    _column("state", String),
-    _column("check", Bytes),
-    _column("created_at_ms", Number),
+    *_columns(DataKeyRow),
     *_mac(),
     PrimaryKeyConstraint("account_id", "id"),
     _at_most("account_id", 64),
@@ -155,11 +158,7 @@ data_keys = Table(
 wrappings = Table(
     "wrappings",
     metadata,
-    _column("account_id", String),
-    _column("data_key_id", String),
-    _column("scheme", String),
-    _column("key_ref", String),
-    _column("blob", Bytes),
+    *_columns(Wrapping),
     *_mac(),
     PrimaryKeyConstraint("account_id", "data_key_id", "key_ref"),
     ForeignKeyConstraint(["account_id", "data_key_id"], ["data_keys.account_id", "data_keys.id"]),
@@ -221,13 +220,7 @@ secrets = Table(
 stored_responses = Table(
     "stored_responses",
     metadata,
-    _column("account_id", String),
-    _column("api_key_id", String),
-    _column("request_id", String),
-    _column("digest", Bytes),
-    _column("data_key_id", String),
-    _column("response", Bytes),
-    _column("expires_at_ms", Number),
+    *_columns(StoredResponse),
     PrimaryKeyConstraint("account_id", "api_key_id", "request_id"),
     Index("ix_stored_responses_expires_at_ms", "account_id", "expires_at_ms"),
     _at_most("request_id", 255),
@@ -238,17 +231,7 @@ stored_responses = Table(
 injections = Table(
     "injections",
     metadata,
-    _column("account_id", String),
-    _column("id", String),
-    _column("api_key_id", String),
-    _column("secrets", String),
-    _column("token_digest", Bytes),
-    _column("state", String),
-    _column("created_at_ms", Number),
-    _column("expires_at_ms", Number),
-    _column("redeemed_at_ms", Number, nullable=True),
-    _column("redeemed_from", String, nullable=True),
-    _column("nonce_digest", Bytes, nullable=True),
+    *_columns(Injection),
     *_mac(),
     PrimaryKeyConstraint("account_id", "id"),
     ForeignKeyConstraint(["account_id", "api_key_id"], ["api_keys.account_id", "api_keys.id"]),

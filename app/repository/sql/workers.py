@@ -4,12 +4,10 @@ import json
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
-from app.domain.errors import TamperedRow
+from app.domain.columns import Row
 from app.domain.operations.workers import SeenWorker, Worker
 from app.repository.collections.operations import WorkerRepository
-from app.repository.sql.driver import fields
 from app.repository.sql.driver.dialect import now_ms
-from app.repository.sql.driver.fields import Row
 from app.repository.sql.driver.prepared import Parameters
 from app.repository.sql.driver.statements import Statements
 from app.repository.sql.tables import workers
@@ -36,6 +34,7 @@ _ALL = select(
     *(workers.c[name] for name in _TOLD),
     now_ms() - workers.c.seen_at_ms,
 ).order_by(workers.c.node, workers.c.id)
+_TYPES = (str, str, str, str, int, int)
 
 
 class SqlWorkers(WorkerRepository):
@@ -60,7 +59,7 @@ class SqlWorkers(WorkerRepository):
 
     def all(self) -> list[SeenWorker]:
         """Every row, by node. One that no worker can have written is passed over."""
-        found = map(_parse_or_none, self._statements.all(_ALL, {}))
+        found = map(_parse, self._statements.all(_ALL, {}))
         return [worker for worker in found if worker is not None]
 
 
@@ -74,30 +73,24 @@ def _values(worker: Worker) -> Parameters:
     }
 
 
-def _parse_or_none(row: Row) -> SeenWorker | None:
-    try:
-        return _parse(row)
-    except TamperedRow:
+def _parse(row: Row) -> SeenWorker | None:
+    if tuple(map(type, row)) != _TYPES:
         return None
-
-
-@fields.parses("workers")
-def _parse(row: Row) -> SeenWorker:
     worker_id, node, key_refs, opened_by, generation, age_ms = row
     worker = Worker(
-        id=fields.text(worker_id),
-        node=fields.text(node),
+        id=worker_id,
+        node=node,
         key_refs=_refs(key_refs),
         opened_by=_refs(opened_by),
-        fence_generation=fields.number(generation),
+        fence_generation=generation,
     )
-    return SeenWorker(worker, fields.number(age_ms) / 1000)
+    return SeenWorker(worker, age_ms / 1000)
 
 
-def _refs(value: object) -> tuple[str, ...]:
+def _refs(text: str) -> tuple[str, ...]:
     """A list of key_refs; none for what is no such list, so that nothing is believed of it."""
     try:
-        found = json.loads(fields.text(value))
+        found = json.loads(text)
     except (ValueError, RecursionError):
         return ()
     if not isinstance(found, list):

@@ -4,16 +4,18 @@ from collections.abc import Sequence
 
 from sqlalchemy import and_, bindparam, delete, exists, func, not_, or_, select, tuple_, update
 
+from app.domain.columns import GuardedColumns
 from app.domain.data_keys import Wrapping
 from app.domain.guarded import Guarded
 from app.repository.base import Fenced
 from app.repository.collections.keys import WrappingRepository
 from app.repository.sql.driver import fields
 from app.repository.sql.driver.dialect import as_list, is_in
-from app.repository.sql.driver.fields import Row
-from app.repository.sql.driver.prepared import InsertUnlessThere, Parameters
+from app.repository.sql.driver.prepared import InsertUnlessThere
 from app.repository.sql.driver.statements import Statements
 from app.repository.sql.tables import deployment, fences, wrappings
+
+WRAPPINGS = GuardedColumns(Wrapping)
 
 _ADD = InsertUnlessThere(wrappings)
 _REMOVE = delete(wrappings).where(
@@ -61,7 +63,7 @@ class SqlWrappings(WrappingRepository):
         names = {"of_key_ref": new.key_ref, "of_root": new.root or new.key_ref}
         if self._statements.first(_GET_FENCE, names) is not None:
             raise Fenced
-        self._statements.insert(_ADD, _values(wrapping))
+        self._statements.insert(_ADD, WRAPPINGS.dump(wrapping))
 
     def remove(self, wrapping: Wrapping) -> bool:
         """Delete the wrapping if it still holds these bytes; whether it did."""
@@ -75,7 +77,10 @@ class SqlWrappings(WrappingRepository):
 
     def counts(self) -> dict[str, int]:
         """How many wrappings each key_ref has."""
-        return dict(map(_parse_count, self._statements.all(_COUNTS, {})))
+        return dict(
+            fields.of_types(Wrapping.table, row, (str, int))
+            for row in self._statements.all(_COUNTS, {})
+        )
 
     def count_stranded(self, key_ref: str, others: Sequence[str]) -> int:
         """How many data keys with a wrapping by ``key_ref`` have none by any of ``others``."""
@@ -103,36 +108,3 @@ class SqlWrappings(WrappingRepository):
     def fences(self) -> list[str]:
         """Every fenced key_ref and root key."""
         return [row[0] for row in self._statements.all(_FENCES, {})]
-
-
-@fields.parses(Wrapping.table)
-def _parse_count(row: Row) -> tuple[str, int]:
-    key_ref, count = row
-    return fields.text(key_ref), fields.number(count)
-
-
-@fields.parses(Wrapping.table, (0, 1))
-def parse_wrapping(row: Row) -> Guarded[Wrapping]:
-    """The wrapping in a row whose columns are those of the table, in order."""
-    account_id, data_key_id, scheme, key_ref, blob, *mac = row
-    wrapping = Wrapping(
-        account_id=fields.text(account_id),
-        data_key_id=fields.text(data_key_id),
-        scheme=fields.text(scheme),
-        key_ref=fields.text(key_ref),
-        blob=fields.blob(blob),
-    )
-    return Guarded(wrapping, fields.mac(*mac))
-
-
-def _values(guarded: Guarded[Wrapping]) -> Parameters:
-    wrapping = guarded.unverified
-    return {
-        "account_id": wrapping.account_id,
-        "data_key_id": wrapping.data_key_id,
-        "scheme": wrapping.scheme,
-        "key_ref": wrapping.key_ref,
-        "blob": wrapping.blob,
-        "mac_key_id": guarded.mac.key_id,
-        "mac": guarded.mac.tag,
-    }

@@ -5,7 +5,7 @@ as long to bind (50 values). The driver lets go of the interpreter at every row,
 thread then has: of many small rows, that takes longer than all that is read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -45,9 +45,8 @@ def values_in(text: str) -> list[str]:
     return text.split(_BETWEEN) if text else []
 
 
-def text_of(values: Sequence[str]) -> str:
-    """The text that ``as_text`` gives of them."""
-    return _BETWEEN.join(values)
+text_of: Callable[[Iterable[str]], str] = _BETWEEN.join
+"""The inverse: the text of values."""
 
 
 def _literal(text: str) -> ColumnElement[str]:

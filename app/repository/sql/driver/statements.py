@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement
 
+from app.domain.columns import Row
 from app.domain.errors import StorageUnavailable
 from app.repository.base import Conflict
-from app.repository.sql.driver.fields import Row
 from app.repository.sql.driver.prepared import (
     InsertUnlessThere,
     Parameters,
