@@ -1,4 +1,4 @@
-"""What gunicorn imports in each worker; the server reads its environment here."""
+"""The application that gunicorn imports in each worker. It reads the environment here."""
 
 import os
 

@@ -48,18 +48,18 @@ from backends.lifetime import AgeClock, Seconds, boot_seconds
 from config.settings import Examined, Settings
 
 CLOCK_SECONDS = 60.0
-"""How often a worker looks if its wall clock was set, in seconds."""
+"""The interval at which a worker checks if its wall clock was set."""
 
 CREDENTIALS_SECONDS = 20.0
-"""How often a worker looks if the credentials for its key providers end soon, in seconds."""
+"""The interval at which a worker checks if credentials for its key providers end soon."""
 
 SWEEP_AFTER_SECONDS = 5.0
 """From a worker's start to its first sweep."""
 
 TASK_SECONDS = 5.0
-"""How long closing waits for periodic tasks under way, in seconds."""
+"""The seconds for which closing waits for periodic tasks under way."""
 LOOK_AFTER_KEYS_S = 5.0
-"""How often a process that serves looks after its keys, if their life is not short."""
+"""The interval at which a worker maintains its keys, unless their lifetime is short."""
 
 
 def build(
@@ -178,7 +178,7 @@ def _limits(settings: Settings) -> Usage:
 
 
 def database_exists(settings: Settings) -> bool:
-    """Whether there is a database already, whatever its state.
+    """Return True if there is a database, in whatever state.
 
     Raises:
         DatabaseMisconfigured: Its address cannot be used; names the setting.

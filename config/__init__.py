@@ -1,4 +1,4 @@
-"""What the operator chose, read from a mapping such as the environment; imports none of ours."""
+"""The operator's settings, read from a mapping such as the environment."""
 
 from config.in_force import in_force
 from config.settings import Examined, Settings, SettingsError, examine, load

@@ -41,7 +41,7 @@ def _make(path: Path, mode: int) -> None:
 
 
 def other_cause(directory: Path, found: os.stat_result) -> str:
-    """Why a mode may not be what was set, and what to do; empty where nothing is known.
+    """Explain why a mode may differ from what was set, and what helps. Empty if nothing is known.
 
     Args:
         directory: It, or where it is.

@@ -14,7 +14,7 @@ from typing import Self
 from config.file_system import IN_MEMORY, file_system_of
 
 CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
-"""What systemd sets for ``LoadCredential=``: https://systemd.io/CREDENTIALS/."""
+"""The variable that systemd sets for ``LoadCredential=``: https://systemd.io/CREDENTIALS/."""
 
 _RUN_SECRETS = Path("/run/secrets")
 _LARGEST_FILE = 64 * 1024
@@ -27,7 +27,7 @@ _DOCKERS = 0o444
 
 
 class UnsafeFile(ValueError):
-    """What is wrong with a file, to be said after "the file"; it does not hold the path."""
+    """A fault of a file, as the predicate to "the file". It does not contain the path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class Files:
         )
 
     def _is_a_credential(self, file: _Opened) -> bool:
-        """Whether systemd keeps it: its directory is this service's alone, by mode or by ACL."""
+        """Return True if systemd keeps it, in a directory of this service alone."""
         if self.credentials_directory is None or file.mode & _OTHERS_MAY_WRITE:
             return False
         return file.path.is_relative_to(os.path.realpath(self.credentials_directory))
@@ -166,7 +166,7 @@ def _fault(file: _Opened, judge: _Judge, largest: int) -> str | None:
 
 
 def _directory_fault(directory: Path) -> str | None:
-    """Who can write there can put another file, or a link to one, in its place.
+    """Return a fault if another user could replace a file in the directory.
 
     In a sticky directory nobody can replace what belongs to another user. The group of root is
     accepted because OpenShift gives it what its users of no name may write.
@@ -182,7 +182,7 @@ def _directory_fault(directory: Path) -> str | None:
 
 
 def _platforms_way(path: Path) -> str:
-    """What to set where a platform chooses the mode."""
+    """Name the setting of the platform that chooses the mode."""
     if any(part.startswith("..") for part in path.parts):  # Kubernetes: ..data and its like
         return " (in Kubernetes: defaultMode: 0440 of the volume, and fsGroup of the pod)"
     if path.is_relative_to(os.path.realpath(_RUN_SECRETS)):

@@ -1,4 +1,4 @@
-"""What the server takes of the machine it runs on, and what the machine lets it have."""
+"""The server's needs, and the machine's limits."""
 
 import os
 import resource
@@ -11,7 +11,7 @@ from config.settings import Settings
 
 # Measured: a master 16 MiB, an idle worker 55 MiB, a busy one of 32 threads 70 MiB.
 _MASTER_BYTES = 20 << 20
-_LEAST_WORKER_BYTES = 56 << 20
+_IDLE_WORKER_BYTES = 56 << 20
 _WORKER_BYTES = 80 << 20
 _THREAD_BYTES = 1 << 20
 
@@ -23,47 +23,47 @@ _FILES_OF_A_THREAD = 3  # its client, the database and the log
 _OTHER_THREADS = 12  # tasks of a worker that serve no request
 
 CONNECTIONS_OF_A_WORKER = 512
-"""How many clients one worker holds at once, idle ones included."""
+"""The number of connections that one worker keeps open, idle ones included."""
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN_CGROUPS = Path("/proc/self/cgroup")
 
 
-def least_files(settings: Settings) -> int:
-    """How many open files one worker needs when all of its threads work."""
+def needed_files(settings: Settings) -> int:
+    """Return the number of open files that one worker needs with all threads at work."""
     return _FILES_OF_A_WORKER + _FILES_OF_A_THREAD * settings.threads + _calls(settings)
 
 
 def wanted_files(settings: Settings) -> int:
     """The same, with as many idle connections as a worker keeps."""
-    return least_files(settings) + CONNECTIONS_OF_A_WORKER
+    return needed_files(settings) + CONNECTIONS_OF_A_WORKER
 
 
 def needed_tasks(settings: Settings) -> int:
-    """How many processes and threads there are when all threads work."""
+    """Return the number of processes and threads with all threads at work."""
     return 1 + settings.workers * (settings.threads + _calls(settings) + _OTHER_THREADS)
 
 
-def least_memory(settings: Settings) -> int:
-    """In how many bytes the server can start."""
-    return _MASTER_BYTES + settings.workers * _LEAST_WORKER_BYTES
+def needed_memory(settings: Settings) -> int:
+    """Return the bytes of memory in which the server can start."""
+    return _MASTER_BYTES + settings.workers * _IDLE_WORKER_BYTES
 
 
 def wanted_memory(settings: Settings) -> int:
-    """How many bytes it takes with all threads at work."""
+    """Return the bytes of memory that the server takes with all threads at work."""
     worker = _WORKER_BYTES + settings.threads * _THREAD_BYTES
     return _MASTER_BYTES + settings.workers * worker
 
 
-def least_address_space(settings: Settings) -> int:
-    """How many bytes of addresses a worker needs for the stacks of all threads."""
+def needed_address_space(settings: Settings) -> int:
+    """Return the bytes of address space that a worker needs for the stacks of all threads."""
     stack, _ = resource.getrlimit(resource.RLIMIT_STACK)
     a_stack = _DEFAULT_STACK_BYTES if stack == resource.RLIM_INFINITY else stack
     return _WORKER_ADDRESSES + (settings.threads + _calls(settings) + _OTHER_THREADS) * a_stack
 
 
 def _calls(settings: Settings) -> int:
-    """How many calls to key providers one worker makes at once, each in a thread of its own."""
+    """Return the number of provider calls that one worker makes at once, each in its own thread."""
     providers = len(settings.keys) + len(settings.escrow_keys)
     return providers * settings.provider_concurrency
 
@@ -71,13 +71,13 @@ def _calls(settings: Settings) -> int:
 def raise_limits() -> None:
     """Take as many open files and tasks as this process may have, as servers do."""
     for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC):
-        _, most = resource.getrlimit(kind)
+        _, hard = resource.getrlimit(kind)
         with suppress(OSError, ValueError):  # macOS takes no unlimited number of files
-            resource.setrlimit(kind, (most, most))
+            resource.setrlimit(kind, (hard, hard))
 
 
 def directory_of_workers(home: Path) -> str | None:
-    """Where gunicorn's master and workers can share a file of no size.
+    """Return a directory in which gunicorn's master and workers can share an empty file.
 
     In memory if possible, since a slow disk would make workers look dead. ``None`` if there is no
     such place.
@@ -89,7 +89,7 @@ def directory_of_workers(home: Path) -> str | None:
 
 
 def tempfile_directory() -> str | None:
-    """Where temporary files go, if there is such a place."""
+    """Return the directory for temporary files, if there is one."""
     try:
         return tempfile.gettempdir()
     except OSError:
@@ -102,7 +102,7 @@ def task_limit() -> int | None:
 
 
 def memory_limit() -> int:
-    """How many bytes of memory there are: the cgroup's bound, or all that the machine has."""
+    """Return the bytes of memory: the cgroup's limit, or all that the machine has."""
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     bound = _cgroup_limit("memory", "memory.max", "memory.limit_in_bytes")
     return machine if bound is None else min(bound, machine)

@@ -1,4 +1,4 @@
-"""Where the server listens: Unix sockets and TCP addresses, as ``STRONGROOM_BIND`` lists them."""
+"""The addresses of ``STRONGROOM_BIND``: Unix sockets and TCP addresses."""
 
 import ipaddress
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 
 _ADDRESS = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([0-9.]{7,15})):([0-9]{1,5})")
 _LAST_PORT = 65535
-_MOST = 16
+_MAX_ADDRESSES = 16
 _LONGEST_PATH = 100  # in bytes; sockaddr_un holds 108 on Linux and 104 on macOS
 
 
@@ -45,12 +45,12 @@ class TcpAddress:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine reaches it."""
+        """True if only this machine reaches it."""
         return ipaddress.ip_address(self.host).is_loopback
 
     @property
     def url(self) -> str:
-        """Where a client of this machine finds it."""
+        """The URL for clients on this machine."""
         host = ipaddress.ip_address(self.host)
         if host.is_unspecified:
             host = ipaddress.ip_address("127.0.0.1" if host.version == 4 else "::1")  # noqa: PLR2004
@@ -67,8 +67,8 @@ def parse_endpoints(text: str) -> tuple[Endpoint, ...]:
         AddressFault: The list is empty or too long, or an entry is malformed or there twice.
     """
     parsed = tuple(_parse(each) for each in text.split())
-    if not 1 <= len(parsed) <= _MOST:
-        raise AddressFault(f"must list 1 to {_MOST} addresses.")
+    if not 1 <= len(parsed) <= _MAX_ADDRESSES:
+        raise AddressFault(f"must list 1 to {_MAX_ADDRESSES} addresses.")
     if len(set(parsed)) != len(parsed):
         raise AddressFault("must not list an address twice.")
     return parsed

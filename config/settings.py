@@ -15,7 +15,7 @@ from config.listening import AddressFault, Endpoint, TcpAddress, parse_endpoints
 from config.sources import Fault, read
 
 PREFIX = "STRONGROOM_"
-_MOST = 10**15 - 1
+_MAX = 10**15 - 1
 
 _HOME = "STRONGROOM_HOME"
 _AT_HOME = ("STRONGROOM_DATABASE_URL", "STRONGROOM_KEYS")
@@ -35,7 +35,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What one process runs with.
+    """The settings of one process.
 
     Attributes:
         files: Reads the files that settings name.
@@ -89,7 +89,7 @@ class Settings:
 
     @property
     def provider_concurrency(self) -> int:
-        """How many threads may wait on one provider at once: a quarter, so that others go on."""
+        """The number of threads that may wait on one provider at once: a quarter of all."""
         return max(1, self.threads // 4)
 
 
@@ -153,7 +153,7 @@ def load(environ: Mapping[str, str]) -> Settings:
 
 
 def _load(given: Mapping[str, str]) -> tuple[dict[str, Any], list[Fault]]:
-    """What can be used of ``given``, and what is wrong with the rest.
+    """Load the valid part of ``given``. Returns it with the faults of the rest.
 
     A setting that is refused may make another one wrong, by leaving it to its default.
     """
@@ -169,7 +169,7 @@ def _load(given: Mapping[str, str]) -> tuple[dict[str, Any], list[Fault]]:
 
 
 def _wrong(refused: set[str], given: Mapping[str, str]) -> frozenset[str]:
-    """What is refused, and what would have its default in a home that is refused."""
+    """Return the settings that are refused, and those whose default is in a refused home."""
     if _HOME not in refused:
         return frozenset(refused)
     return frozenset(refused | {name for name in _AT_HOME if name not in given})
@@ -191,24 +191,24 @@ def _text(value: object) -> str:
 
 
 def _summary(value: object) -> str:
-    """What may be said of a text that can hold a password."""
+    """Summarise a text that may contain a password."""
     return f"{len(value)} listed" if isinstance(value, tuple) else "not shown"
 
 
-def _whole_number(least: int, most: int) -> Callable[[str], int]:
+def _whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
     """Reads ASCII digits only: ``int`` takes signs, spaces, underscores and other scripts too."""
 
     def deserialise(text: str) -> int:
-        if not re.fullmatch("[0-9]{1,15}", text) or not least <= int(text) <= most:
-            raise ValidationError(f"must be a whole number from {least} to {most}.")
+        if not re.fullmatch("[0-9]{1,15}", text) or not minimum <= int(text) <= maximum:
+            raise ValidationError(f"must be a whole number from {minimum} to {maximum}.")
         return int(text)
 
     return deserialise
 
 
-def _number(name: str, default: int, least: int, most: int) -> fields.Field[int]:
+def _number(name: str, default: int, minimum: int, maximum: int) -> fields.Field[int]:
     return fields.Function(
-        deserialize=_whole_number(least, most), data_key=name, load_default=default
+        deserialize=_whole_number(minimum, maximum), data_key=name, load_default=default
     )
 
 
@@ -271,10 +271,10 @@ class _SettingsSchema(Schema):
     data_key_cache_seconds = _number("STRONGROOM_DATA_KEY_CACHE_SECONDS", 300, 1, 3600)
     data_key_cache_size = _number("STRONGROOM_DATA_KEY_CACHE_SIZE", 1000, 1, 100_000)
     retention_days = _number("STRONGROOM_RETENTION_DAYS", 30, 1, 3650)
-    max_secrets = _number("STRONGROOM_MAX_SECRETS", 2_000_000, 1, _MOST)
-    max_injections = _number("STRONGROOM_MAX_INJECTIONS", 1_000_000, 1, _MOST)
-    max_api_keys = _number("STRONGROOM_MAX_API_KEYS", 100_000, 1, _MOST)
-    max_bytes = _number("STRONGROOM_MAX_BYTES", 10 * 1024**3, 1, _MOST)
+    max_secrets = _number("STRONGROOM_MAX_SECRETS", 2_000_000, 1, _MAX)
+    max_injections = _number("STRONGROOM_MAX_INJECTIONS", 1_000_000, 1, _MAX)
+    max_api_keys = _number("STRONGROOM_MAX_API_KEYS", 100_000, 1, _MAX)
+    max_bytes = _number("STRONGROOM_MAX_BYTES", 10 * 1024**3, 1, _MAX)
     log_level = _choice("STRONGROOM_LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", default="INFO")
     port = _number("PORT", 8080, 1, 65535)
     bind = fields.Function(deserialize=_endpoints, data_key="STRONGROOM_BIND")

@@ -1,4 +1,4 @@
-"""Where a setting's text comes from: ``NAME``, or the file that ``NAME_FILE`` names."""
+"""Reads the text of settings: from ``NAME``, or from the file that ``NAME_FILE`` names."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ Contents = Callable[[Path], bytes]
 
 
 class Fault(NamedTuple):
-    """What is wrong with one setting: its name, and a sentence that begins with it."""
+    """A fault of one setting: its name, and a sentence that begins with it."""
 
     name: str
     text: str
@@ -62,7 +62,7 @@ def _unknown(environ: Mapping[str, str], names: Sequence[str], prefix: str) -> l
 
 
 def _is_a_service_link(name: str, environ: Mapping[str, str]) -> bool:
-    """Whether a container platform set it, in every pod beside a service of our name.
+    """Return True if a container platform set it, as beside every service of our name.
 
     Kubernetes does so after the links of Docker:
     https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables

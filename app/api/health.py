@@ -37,7 +37,7 @@ def show_health() -> Response:
     )
 )
 def show_readiness() -> Response:
-    """Whether the server can serve."""
+    """True if the server can serve."""
     report = services().readiness.report()
     shown = {
         "status": "ok" if report.ready else "unavailable",

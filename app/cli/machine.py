@@ -119,7 +119,7 @@ def _path_fault(unix: UnixSocket) -> str | None:
 
 def _look_at_files(settings: Settings, findings: Findings) -> None:
     _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed, wanted = host.least_files(settings), host.wanted_files(settings)
+    needed, wanted = host.needed_files(settings), host.wanted_files(settings)
     if limit == resource.RLIM_INFINITY or limit >= wanted:
         findings.saw("open files", f"{wanted} wanted, {_shown(limit)} allowed")
     elif limit >= needed:
@@ -148,7 +148,7 @@ def _look_at_tasks(settings: Settings, findings: Findings) -> None:
 
 def _look_at_memory(settings: Settings, findings: Findings) -> None:
     limit = host.memory_limit()
-    needed, wanted = host.least_memory(settings), host.wanted_memory(settings)
+    needed, wanted = host.needed_memory(settings), host.wanted_memory(settings)
     if limit >= wanted:
         findings.saw("memory", f"{wanted // _MIB} MiB wanted, {limit // _MIB} MiB allowed")
         return
@@ -164,7 +164,7 @@ def _look_at_memory(settings: Settings, findings: Findings) -> None:
 
 def _look_at_addresses(settings: Settings, findings: Findings) -> None:
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    needed = host.least_address_space(settings)
+    needed = host.needed_address_space(settings)
     if limit != resource.RLIM_INFINITY and limit < needed:
         findings.refuse(
             f"address space: {limit // _MIB} MiB are allowed, and a worker needs {needed // _MIB}"

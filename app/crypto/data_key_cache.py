@@ -169,7 +169,7 @@ class DataKeyCache:
         return key
 
     def _end(self, flight: Future[None], context: KeyContext) -> bool:
-        """Whether the flight still counts: the key may have been dropped meanwhile."""
+        """End the flight. Returns False if the key was dropped meanwhile."""
         counts = self._flights.get(context) is flight
         if counts:
             del self._flights[context]

@@ -112,7 +112,7 @@ def _pad(plaintext: bytes) -> bytes:
 
 
 def _end(padded: bytearray) -> int:
-    """Where the plaintext ends that ``_pad`` filled up."""
+    """Return the end of the plaintext in the padded text."""
     (length,) = _LENGTH.unpack_from(padded)
     end, size = _LENGTH.size + length, len(padded)
     fits_best = size // 2 < end <= size or end <= size == _SMALLEST_PAD

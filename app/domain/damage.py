@@ -9,7 +9,7 @@ _SHOWABLE = re.compile("[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class DamagedRow:
-    """Where a damaged row stands.
+    """The table and ids of a damaged row.
 
     Attributes:
         account_id: ``None`` where the table has none, or what is stored is not shaped like an id.

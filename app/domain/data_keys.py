@@ -9,7 +9,7 @@ from app.domain.guarded import Guarded
 
 
 class DataKeyState(StrEnum):
-    """Whether new values are sealed under a key."""
+    """The state of a data key: an active one seals new values."""
 
     ACTIVE = "active"
     DECRYPT_ONLY = "decrypt_only"

@@ -1,4 +1,4 @@
-"""What the product refuses, in domain words. Messages repeat no input but validated names."""
+"""Refusals of the product. Messages repeat no input but validated names."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ class DomainError(Exception):
 
 
 class InvalidRequest(DomainError):
-    """What was asked for breaks a rule.
+    """The request breaks a rule.
 
     Args:
         message: One sentence for whoever asked.
@@ -180,7 +180,7 @@ class FileRefused(DomainError):
 
 
 class BackupDamaged(DomainError):
-    """What is in a backup is not what a server wrote; nothing was put in place."""
+    """The content of a backup is not what a server wrote. Nothing was restored."""
 
 
 class NotInitialised(DomainError):

@@ -40,10 +40,10 @@ def new_id(prefix: str) -> str:
 
 
 def is_id(text: str, prefix: str) -> bool:
-    """Whether ``text`` is shaped like an identifier of this kind."""
+    """Return True if ``text`` is shaped like an identifier of this kind."""
     return _ID_OF[prefix].fullmatch(text) is not None
 
 
 def is_any_id(text: str) -> bool:
-    """Whether ``text`` is shaped like an identifier of any kind of ours."""
+    """Return True if ``text`` is shaped like an identifier of any of our kinds."""
     return _ANY_ID.fullmatch(text) is not None

@@ -32,7 +32,7 @@ _NONCE = re.compile(f"[!-~]{{{NONCE_LENGTHS[0]},{NONCE_LENGTHS[1]}}}")
 
 
 class InjectionState(StrEnum):
-    """What was done with an injection; that it expired follows from the clock."""
+    """The stored state of an injection. Expiry is no state: it follows from the clock."""
 
     PENDING = "pending"
     REDEEMED = "redeemed"
@@ -40,7 +40,7 @@ class InjectionState(StrEnum):
 
 
 class InjectionStatus(StrEnum):
-    """What the API tells of an injection."""
+    """The status of an injection in the API."""
 
     PENDING = "pending"
     REDEEMED = "redeemed"
@@ -71,7 +71,7 @@ def bind(secrets: Iterable[BoundSecret]) -> str:
 
 
 def _bound(text: str) -> tuple[BoundSecret, ...]:
-    """What ``bind`` was given; an account's injections are often for the same secrets."""
+    """Parse the text of ``bind``. It is cached: many injections are for the same secrets."""
     known = _KNOWN.find(text)
     if known is None:
         known = tuple(map(BoundSecret._make, json.loads(text)))
@@ -115,18 +115,18 @@ class Injection(StoredRow):
         return _bound(self.bound)
 
     def is_pending(self, now_ms: int) -> bool:
-        """Whether its token is good at ``now_ms``."""
+        """Return True if its token is valid at ``now_ms``."""
         return self.state is InjectionState.PENDING and is_within(
             self.created_at_ms, self.expires_at_ms, now_ms
         )
 
     def is_repeatable(self, now_ms: int) -> bool:
-        """Whether it was redeemed so short a while ago that a lost answer may be had again."""
+        """Return True if it was redeemed so recently that its redemption may be retried."""
         redeemed = self.redeemed_at_ms
         return redeemed is not None and is_within(redeemed, redeemed + NONCE_WINDOW_MS, now_ms)
 
     def has_ended(self, now_ms: int) -> bool:
-        """Whether its token gives nothing any more, whatever becomes of its key and secrets."""
+        """Return True if its token can return no value any more."""
         if self.state is InjectionState.PENDING:
             return self.expires_at_ms <= now_ms
         if self.nonce_digest is None or self.redeemed_at_ms is None:
@@ -134,7 +134,7 @@ class Injection(StoredRow):
         return self.redeemed_at_ms + NONCE_WINDOW_MS <= now_ms
 
     def status(self, now_ms: int) -> InjectionStatus:
-        """What the API tells at ``now_ms``."""
+        """Return its status at ``now_ms``."""
         if self.state is InjectionState.PENDING and not self.is_pending(now_ms):
             return InjectionStatus.EXPIRED
         return InjectionStatus(self.state.value)
@@ -171,7 +171,7 @@ class IssuedInjection:
 
 
 class RedeemNonce(Redacted):
-    """What recognises the same redemption again, when its answer was lost."""
+    """A random text that identifies a redemption, so that it can be retried."""
 
     __slots__ = ()
 

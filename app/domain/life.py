@@ -9,10 +9,10 @@ CLOCK_TOLERANCE_MS = 60_000
 
 
 def has_begun(since_ms: int, now_ms: int) -> bool:
-    """Whether ``since_ms`` is no further ahead than another node's clock may be."""
+    """Return True if ``since_ms`` is no further ahead than another node's clock may be."""
     return since_ms - CLOCK_TOLERANCE_MS <= now_ms
 
 
 def is_within(since_ms: int, until_ms: int, now_ms: int) -> bool:
-    """Whether a life from ``since_ms`` to ``until_ms`` has begun and is not over."""
+    """Return True if a lifetime from ``since_ms`` to ``until_ms`` has begun and is not over."""
     return has_begun(since_ms, now_ms) and now_ms < until_ms

@@ -1,4 +1,4 @@
-"""What holds a secret cannot print, pickle or compare itself in a way that tells it."""
+"""Texts that cannot be printed, pickled or compared in a way that reveals them."""
 
 import hmac
 from typing import NoReturn, SupportsIndex

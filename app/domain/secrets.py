@@ -18,7 +18,7 @@ class SecretValue(Redacted):
 
 
 class Secret(NamedTuple):
-    """What the API tells of a secret. Times are Unix milliseconds."""
+    """A secret as the API shows it. Times are Unix milliseconds."""
 
     id: str
     name: str
@@ -61,16 +61,16 @@ class StoredSecret(NamedTuple):
     mac: bytes
 
     def view(self) -> Secret:
-        """What the API tells of it."""
+        """Return the secret as the API shows it."""
         return Secret(self.id, self.name, self.create_time_ms, self.update_time_ms)
 
     def sealed(self) -> "SealedValue":
-        """What opening its value takes."""
+        """Return the columns that are needed to open its value."""
         return SealedValue(self.id, self.name, self.data_key_id, self.envelope, self.version)
 
 
 class SealedValue(NamedTuple):
-    """What opening the value of a secret takes, besides its data key."""
+    """The columns that are needed to open the value of a secret, besides its data key."""
 
     id: str
     name: str
@@ -81,7 +81,7 @@ class SealedValue(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretFilter:
-    """Which secrets of an account a list holds.
+    """Selects the secrets in a list.
 
     Attributes:
         name: Only the secret of exactly this name.
@@ -106,7 +106,7 @@ class SecretPage:
 
 
 class NamePolicy(StrEnum):
-    """Which names a deployment admits."""
+    """The rule for names of secrets."""
 
     ENVIRONMENT = "environment"
     RUNLOOP = "runloop"
@@ -121,12 +121,12 @@ _ANY_NAME = re.compile(_NAME_PATTERNS[NamePolicy.RUNLOOP])
 
 
 def is_environment_name(text: str) -> bool:
-    """Whether ``text`` can be the name of an environment variable: ASCII, at most 255."""
+    """Return True if ``text`` can name an environment variable: ASCII, at most 255 characters."""
     return _ENVIRONMENT_NAME.fullmatch(text) is not None
 
 
 def could_be_name(text: str) -> bool:
-    """Whether a secret may have had this name under any policy, the present one or an earlier."""
+    """Return True if a secret may have this name under any policy, also an earlier one."""
     return _ANY_NAME.fullmatch(text) is not None
 
 
@@ -144,7 +144,7 @@ class SecretRules:
         self._name = re.compile(self.name_pattern)
 
     def is_name(self, text: str) -> bool:
-        """Whether a secret may have this name. Nothing shaped like one of our ids may."""
+        """Return True if a secret may have this name. A name must not be shaped like an id."""
         return self._name.fullmatch(text) is not None and not is_any_id(text)
 
     def check_name(self, text: str) -> None:

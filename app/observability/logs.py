@@ -119,7 +119,7 @@ class QueueHandler(logging.Handler):
 
 
 def frames_of(trace: TracebackType | None) -> list[str]:
-    """Where an exception came through, outermost first, without what it said."""
+    """Return the frames of a traceback, outermost first, without the exception's text."""
     return [f"{each.filename}:{each.lineno} {each.name}" for each in traceback.extract_tb(trace)]
 
 

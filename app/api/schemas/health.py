@@ -12,7 +12,7 @@ class HealthView(Closed):
 
 
 class ReadinessView(Closed):
-    """Whether the server can serve."""
+    """True if the server can serve."""
 
     status = word("Whether all of it answers.", STATUSES)
     database = truth("Whether the database answers, and took the last heartbeat.")

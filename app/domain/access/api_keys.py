@@ -32,7 +32,7 @@ class Token(Redacted):
 
 @dataclass(frozen=True, slots=True)
 class ParsedToken:
-    """Where a token's row is; the token itself stays to be compared with what the row holds."""
+    """A token and the ids of its row, whose digest is later compared with the token."""
 
     token: Token
     prefix: str
@@ -81,7 +81,7 @@ API_KEY_TOKENS = TokenFormat((FULL_PREFIX, RESTRICTED_PREFIX), API_KEY)
 
 MAX_ISSUERS = 3
 MAX_OVERLAP_MS = 60 * 60 * 1000
-"""How long the token before a rotation may stay good."""
+"""The longest time for which the token before a rotation stays valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +116,12 @@ class ApiKey(StoredRow):
     previous_until_ms: int | None = None
 
     def had_ended(self, at_ms: int) -> bool:
-        """Whether it was revoked or expired at ``at_ms``."""
+        """Return True if it was revoked or expired at ``at_ms``."""
         ends = (self.revoked_at_ms, self.expires_at_ms)
         return any(end is not None and end <= at_ms for end in ends)
 
     def is_live(self, now_ms: int) -> bool:
-        """Whether the key is neither revoked nor outside of its life at ``now_ms``.
+        """Return True if the key is neither revoked nor outside of its lifetime at ``now_ms``.
 
         Without an expiry there is no life that a clock could prolong: when it began is no matter.
         """
@@ -131,7 +131,7 @@ class ApiKey(StoredRow):
         return expiry is None or is_within(self.created_at_ms, expiry, now_ms)
 
     def takes_previous(self, now_ms: int) -> bool:
-        """Whether the token before the last rotation is still good at ``now_ms``."""
+        """Return True if the token before the last rotation is still valid at ``now_ms``."""
         since, until = self.rotated_at_ms, self.previous_until_ms
         if self.previous_digest is None or since is None or until is None:
             return False
@@ -171,7 +171,7 @@ class Revocation:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who a request comes from, after authentication."""
+    """The authenticated sender of a request."""
 
     account_id: str
     api_key_id: str

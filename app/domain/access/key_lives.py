@@ -7,7 +7,7 @@ from app.domain.access.api_keys import ApiKey
 
 
 class KeyState(StrEnum):
-    """Whether an API key is good."""
+    """The state of an API key; only a live one is accepted."""
 
     LIVE = "live"
     REVOKED = "revoked"
@@ -52,7 +52,7 @@ class KeyLives:
 
 
 class KeyEndings:
-    """Which keys of an account ended so long ago that their rows can go.
+    """Finds the keys of an account that ended so long ago that their rows can be deleted.
 
     A key that ended makes no other, so a key that no row names as an issuer stays so.
 

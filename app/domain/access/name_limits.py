@@ -1,4 +1,4 @@
-"""Which secrets an API key may hand over, where it is limited to names."""
+"""The names of secrets to which an API key is limited."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class NameLimit:
         return _BETWEEN.join(self.patterns)
 
     def permits(self, name: str) -> bool:
-        """Whether the secret of this name may be handed over."""
+        """Return True if the key may inject the secret of this name."""
         return any(
             name.startswith(pattern[:-1]) if pattern.endswith(_ANY_END) else name == pattern
             for pattern in self.patterns

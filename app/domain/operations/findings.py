@@ -1,4 +1,4 @@
-"""What a check of the deployment found: all of it at once, and no value in any of it."""
+"""The findings of a check of the deployment. None of them contains a value."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -28,7 +28,7 @@ class Findings:
 
     @property
     def ok(self) -> bool:
-        """Whether the server can serve."""
+        """True if the server can serve."""
         return not self.faults
 
     def saw(self, subject: str, facts: str) -> None:

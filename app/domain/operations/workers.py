@@ -39,5 +39,5 @@ class SeenWorker:
 
     @property
     def is_live(self) -> bool:
-        """Whether it counts."""
+        """True if its last heartbeat is recent."""
         return abs(self.age_s) <= LIVE_S

@@ -65,5 +65,5 @@ def test_without_cgroups_there_is_what_the_machine_has(cgroups: Path) -> None:
 def test_more_workers_and_threads_need_more_of_everything() -> None:
     few = load({"STRONGROOM_WORKERS": "1", "STRONGROOM_THREADS": "4"})
     many = load({"STRONGROOM_WORKERS": "4", "STRONGROOM_THREADS": "64"})
-    for needed in (host.least_files, host.needed_tasks, host.least_memory, host.wanted_memory):
+    for needed in (host.needed_files, host.needed_tasks, host.needed_memory, host.wanted_memory):
         assert needed(few) < needed(many)
