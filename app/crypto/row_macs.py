@@ -29,7 +29,17 @@ def row_bytes(row: Guardable, layout: int | None) -> bytes:
         columns = _without(columns, omitted)
     parts = [bytes((layout,)), _encode_name(row.table)]
     for name, value in columns.items():
-        parts += (_encode_name(name), _encode(value))
+        parts.append(_encode_name(name))
+        match value:
+            case str():
+                text = value.encode()
+                parts += (_LENGTH(b"S", len(text)), text)
+            case int():
+                parts.append(_NUMBER(b"I", value))
+            case bytes():
+                parts += (_LENGTH(b"B", len(value)), value)
+            case None:
+                parts.append(b"N")
     return b"".join(parts)
 
 
@@ -41,19 +51,7 @@ def _without(
     return {name: value for name, value in columns.items() if name not in omitted}
 
 
-def _encode(value: GuardedField) -> bytes:
-    match value:
-        case str():
-            text = value.encode()
-            return _LENGTH(b"S", len(text)) + text
-        case int():
-            return _NUMBER(b"I", value)
-        case bytes():
-            return _LENGTH(b"B", len(value)) + value
-        case None:
-            return b"N"
-
-
 @cache
 def _encode_name(name: str) -> bytes:
-    return _encode(name)
+    text = name.encode()
+    return _LENGTH(b"S", len(text)) + text

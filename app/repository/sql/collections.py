@@ -35,35 +35,29 @@ _COLLECTIONS: Mapping[str, Callable[[Statements], object]] = {
 
 
 class SqlRepository(Repository):
-    """All collections, on one connection."""
+    """All collections, on one connection.
+
+    Attributes:
+        statements: All that run on the connection; it knows if one failed.
+    """
 
     def __init__(
         self, connection: Connection, prepared: PreparedStatements, *, locks: bool = False
     ) -> None:
         self.connection = connection
-        self._statements = Statements(connection, prepared, locks=locks)
+        self.statements = Statements(connection, prepared, locks=locks)
 
     def __getattr__(self, name: str) -> object:
         """Make a collection when it is first used: a unit of work uses few of them."""
         if name not in _COLLECTIONS:
             raise AttributeError(name)
-        collection = _COLLECTIONS[name](self._statements)
+        collection = _COLLECTIONS[name](self.statements)
         setattr(self, name, collection)
         return collection
 
-    @property
-    def has_failed(self) -> bool:
-        """Whether the connection has failed, so that it should not be used again."""
-        return self._statements.has_failed
-
-    @property
-    def has_erased(self) -> bool:
-        """Whether ciphertext was deleted or replaced."""
-        return self._statements.has_erased
-
 
 class Ending(Protocol):
-    """How a unit of work ends, once."""
+    """The end of a unit of work: one of these, once."""
 
     def commit(self) -> None:
         """Make its changes durable."""
@@ -83,10 +77,10 @@ class SqlUnitOfWork(SqlRepository, UnitOfWork):
 
     def commit(self) -> None:
         """Make all changes durable."""
-        self._statements.end()
+        self.statements.end()
         self._ending.commit()
 
     def roll_back(self) -> None:
         """Undo all changes unless they were committed."""
-        self._statements.end()
+        self.statements.end()
         self._ending.roll_back()

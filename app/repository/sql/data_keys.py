@@ -174,8 +174,8 @@ def parse_data_key(rows: Sequence[Row]) -> StoredDataKey:
     """
     if len({row[: _DATA_KEYS.count] for row in rows}) != 1:
         raise TamperedRow(DataKeyRow.table, *rows[0][:2])
-    record = _DATA_KEYS.parse(rows[0][: _DATA_KEYS.count])
     wrapped = [row[_DATA_KEYS.count :] for row in rows]
     if set(wrapped[0]) == {None}:
-        return StoredDataKey(record, ())
+        wrapped = []
+    record = _DATA_KEYS.parse(rows[0][: _DATA_KEYS.count])
     return StoredDataKey(record, tuple(map(WRAPPINGS.parse, wrapped)))

@@ -12,6 +12,7 @@ from app.repository.sql.driver.prepared import InsertUnlessThere
 from app.repository.sql.driver.statements import Statements
 from app.repository.sql.tables import stored_responses
 
+_COLUMNS = columns_of(StoredResponse)
 _TYPES = tuple(get_type_hints(StoredResponse).values())
 
 _OWN = stored_responses.c.account_id == bindparam("of_account")
@@ -69,8 +70,9 @@ class SqlStoredResponses(StoredResponseRepository):
     def claim(self, response: StoredResponse, now_ms: int) -> bool:
         """Insert the row unless there is one that has not expired."""
         this = _this(response.account_id, response.api_key_id, response.request_id)
+        values = _COLUMNS.dump(response)
         self._statements.erase(_DELETE_THIS_IF_EXPIRED, {**this, "now_ms": now_ms})
-        return self._statements.write(_INSERT, columns_of(StoredResponse).dump(response)) > 0
+        return self._statements.write(_INSERT, values) > 0
 
     def finish(self, response: StoredResponse) -> None:
         """Write the response of a row that this unit of work claimed."""

@@ -84,7 +84,7 @@ class SqliteDatabase(Database):
                 try:
                     yield work
                 finally:
-                    if work.has_erased:
+                    if work.statements.has_erased:
                         self._eraser.schedule()
         finally:
             self._let_go_if_closed()

@@ -34,7 +34,7 @@ class Readers:
             yield repository
         finally:
             self._lent.discard(repository)
-            if repository.has_failed:
+            if repository.statements.has_failed:
                 repository.connection.close()
             else:
                 self._idle.append(repository)

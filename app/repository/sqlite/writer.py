@@ -50,7 +50,7 @@ class Writer:
         try:
             yield work
         finally:
-            group.has_failed |= work.has_failed
+            group.has_failed |= work.statements.has_failed
             work.roll_back()
 
     def close(self) -> bool:
