@@ -1,4 +1,4 @@
-"""What can go wrong with a key, in our own words, whatever vendor holds it.
+"""Errors of key providers, in our own words, whatever vendor holds the root key.
 
 A message names what failed, never a key, a token, a ciphertext or a vendor's text.
 Vendor exceptions are never chained to these (``raise … from None``): they may carry what was sent.
@@ -12,7 +12,7 @@ class KeyProviderError(Exception):
 class DecryptionError(KeyProviderError):
     """The bytes were tampered with, belong to another context, or were made under another key.
 
-    One class and one text for all three, so that an answer tells an attacker nothing.
+    One class and one text for all three, so that an attacker learns nothing from it.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""By what a deployment's system key is told from a planted one."""
+"""The fingerprint that distinguishes a deployment's system key from a planted one."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,7 +9,7 @@ from backends.data_key import DataKey, key_check
 
 @dataclass(frozen=True, slots=True)
 class SystemKeyFingerprint:
-    """What tells a system key from every other one, and nothing about it.
+    """Distinguishes a system key from every other one, and reveals nothing about it.
 
     Attributes:
         context: The system key's identity.

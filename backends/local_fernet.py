@@ -33,11 +33,11 @@ class KeyFile:
 
     Args:
         path: The file; a link to it will do.
-        setting: What lists the file, for messages.
+        setting: Names the entry that lists the file, for messages.
         contents: Reads the file, if other users can neither read nor write it.
 
     Attributes:
-        fault: Why the file could not be used the last time; empty if it could.
+        fault: The reason why the file could not be used the last time; empty if it could.
     """
 
     def __init__(self, path: Path, setting: str, contents: Callable[[Path], bytes]) -> None:
@@ -65,7 +65,7 @@ class KeyFile:
     def read_if_changed(self) -> list[bytes] | None:
         """The same, no key where the file cannot be used, or ``None`` if nothing has changed.
 
-        A file that cannot be used is read anew each time, since it may be replaced at this moment.
+        A file that cannot be used is read again each time, since it may be replaced at this moment.
         """
         if self._seen and self._seen == self._state():
             return None
@@ -91,7 +91,7 @@ class LocalFernet(KeyProvider):
 
     Args:
         master_keys: Fernet keys of 32 bytes, decoded; at least one.
-        file: Where they come from: those that leave it are dropped, and taken back if they return.
+        file: Their source. A key that leaves it is dropped, and taken back if it returns.
     """
 
     scheme = "local-fernet"
@@ -117,11 +117,11 @@ class LocalFernet(KeyProvider):
         return ProviderStatus(healthy=True, key_ref=self._current)
 
     def owns(self, key_ref: str) -> bool:
-        """Whether the file held the key with this fingerprint at the start."""
+        """Return whether the file held the key with this fingerprint at the start."""
         return key_ref in self._masters or key_ref in self._dropped
 
     def refresh(self) -> None:
-        """Drop the keys that left the file, and take back those that returned to it."""
+        """Drop the keys that the file holds no longer, and take back those that it holds again."""
         found = None if self._file is None else self._file.read_if_changed()
         if found is None:
             return
@@ -169,7 +169,7 @@ def from_spec(spec: ProviderSpec) -> LocalFernet:
 
 
 def new_key_file() -> bytes:
-    """What a key file with one new key holds."""
+    """The content of a key file with one new key."""
     return Fernet.generate_key() + b"\n"
 
 

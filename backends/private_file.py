@@ -1,4 +1,4 @@
-"""Files that hold keys or credentials, read by whoever knows the rules of this host."""
+"""Reads files that hold keys or credentials, by the rules of this host."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +29,7 @@ def read_file(read: Callable[[Path], bytes], path: Path, setting: str) -> bytes:
     Args:
         read: A method of a ``FileReader``.
         path: The file; a link to it will do.
-        setting: What names the file, for the message.
+        setting: Names the file, for the message.
 
     Raises:
         KeyProviderConfigError: It cannot be read, or others could have touched it. Names the

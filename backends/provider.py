@@ -1,4 +1,4 @@
-"""The port to whatever holds a root key.
+"""The port to key providers: everything that holds a root key.
 
 Implementations live in one module a scheme, which alone imports the vendor's SDK and translates
 the vendor's errors into those of ``backends.errors``, once. They may be called from many threads.
@@ -23,7 +23,7 @@ class WrappedKey:
 
     Attributes:
         scheme: The provider's scheme.
-        key_ref: The root key, with its version where the vendor tells one. At most 512 characters.
+        key_ref: The root key, with its version if it has several. At most 512 characters.
         blob: The wrapped key. Opens only through the provider, under its own context.
     """
 
@@ -34,12 +34,12 @@ class WrappedKey:
 
 @dataclass(frozen=True, slots=True)
 class ProviderStatus:
-    """What a provider says of itself now.
+    """The health of a provider, as it reports it now.
 
     Attributes:
         healthy: It answered, and would wrap.
-        key_ref: What new wrappings get; ``None`` when the provider cannot tell. A wrapping with
-            another ``key_ref`` is stale.
+        key_ref: Of new wrappings; ``None`` when the provider cannot say. A wrapping with another
+            ``key_ref`` is stale.
         detail: One sentence for the operator when it is not healthy. Holds no vendor text.
     """
 
@@ -51,7 +51,7 @@ class ProviderStatus:
 KeyItems = Sequence[tuple[DataKey, KeyContext]]
 """Data keys to wrap, each under its own context."""
 WrappedItems = Sequence[tuple[WrappedKey, KeyContext]]
-"""Wrappings to open or to renew, each under its own context."""
+"""Wrapped keys to unwrap or to rewrap, each under its own context."""
 
 
 class KeyWrapper(ABC):
@@ -59,7 +59,7 @@ class KeyWrapper(ABC):
 
     Attributes:
         scheme: The scheme of its URIs.
-        remote: Whether its calls wait for another machine.
+        remote: True if its calls wait for another machine.
     """
 
     scheme: str
@@ -74,7 +74,7 @@ class KeyWrapper(ABC):
         """
 
     def wrap_many(self, items: KeyItems) -> list[WrappedKey | KeyProviderError]:
-        """Wrap each item; answers in order, with an error where one failed."""
+        """Wrap each item. Returns wrapped keys in order, with an error where one failed."""
         return [or_error(partial(self.wrap, *item)) for item in items]
 
     def owns(self, key_ref: str) -> bool:  # noqa: ARG002 - it opens nothing
@@ -91,7 +91,7 @@ class KeyWrapper(ABC):
 
     @abstractmethod
     def status(self) -> ProviderStatus:
-        """Ask the provider how it is. Does not raise: an error is an unhealthy status."""
+        """Ask for its health. Does not raise: an error is an unhealthy status."""
 
     def refresh(self) -> None:
         """Drop keys that this provider's own files hold no longer; asks no network.
@@ -102,18 +102,18 @@ class KeyWrapper(ABC):
     def prepare(self, seconds: float) -> bool:  # noqa: ARG002 - there is nothing to wait for
         """Begin to fetch what calls need and what may take longer than a call: credentials.
 
-        Does not raise: where it failed, the next call says why. Calls go on meanwhile.
+        Does not raise: if it fails, the next call says why. Calls go on meanwhile.
 
         Args:
-            seconds: How long to wait for it, where calls cannot do without.
+            seconds: Limit of the wait for it, where calls cannot do without.
 
         Returns:
-            Whether calls have what they need.
+            True if calls have what they need.
         """
         return True
 
     def close(self) -> None:
-        """Let go of connections and threads; the provider is not used again."""
+        """Close connections and threads; the provider is not used again."""
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         raise TypeError("a key provider cannot be pickled or copied by protocol")
@@ -148,16 +148,16 @@ class KeyProvider(KeyWrapper):
             key.wipe()
 
     def rewrap_many(self, items: WrappedItems) -> list[WrappedKey | KeyProviderError]:
-        """Rewrap each item; answers in order, with an error where one failed."""
+        """Rewrap each item. Returns wrapped keys in order, with an error where one failed."""
         return [or_error(partial(self.rewrap, *item)) for item in items]
 
     def unwrap_many(self, items: WrappedItems) -> list[DataKey | KeyProviderError]:
-        """Unwrap each item; answers in order, with an error where one failed."""
+        """Unwrap each item. Returns data keys in order, with an error where one failed."""
         return [or_error(partial(self.unwrap, *item)) for item in items]
 
 
 def or_error(call: Callable[[], T]) -> T | KeyProviderError:
-    """The answer of one call of many, or the error that stands for it."""
+    """Return the result of one call of many, or the error that it raised."""
     try:
         return call()
     except KeyProviderError as error:

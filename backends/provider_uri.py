@@ -13,14 +13,14 @@ _SCHEME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 @dataclass(frozen=True, slots=True)
 class ProviderSpec:
-    """What a provider is built from.
+    """The parts of a URI, and what else a provider is built with.
 
     Attributes:
         setting: The setting and the entry's place in it, for messages.
-        scheme: Which provider.
+        scheme: Selects the provider.
         location: The URI after the scheme and before the options.
         options: The options, each at most once. Secrets come by file only, so none is secret.
-        concurrency: How many calls may run at once: the size of a connection pool.
+        concurrency: The limit of calls at once: the size of a connection pool.
         files: Reads the files that it names.
     """
 

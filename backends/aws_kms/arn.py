@@ -1,7 +1,7 @@
 """Names of AWS KMS keys: ARNs of keys and aliases, and the ``key_ref`` of a wrapping.
 
-A ``key_ref`` is the key's ARN, followed by ``#`` and the ``KeyMaterialId`` where KMS tells one. No
-ARN holds a ``#``, and the two together stay under 400 characters.
+A ``key_ref`` is the key's ARN, followed by ``#`` and the ``KeyMaterialId`` where KMS returns one.
+No ARN holds a ``#``, and the two together stay under 400 characters.
 """
 
 import re
@@ -35,22 +35,22 @@ class KmsArn:
 
     @property
     def is_alias(self) -> bool:
-        """Whether it names an alias, which may be moved from key to key."""
+        """True for an alias, which may be moved from key to key."""
         return self.resource.startswith("alias/")
 
     @property
     def is_multi_region(self) -> bool:
-        """Whether it names a key that has replicas in other Regions, or may have."""
+        """True for a key that has replicas in other Regions, or may have."""
         return self.resource.startswith("key/mrk-")
 
     def is_same_key(self, other: "KmsArn") -> bool:
-        """Whether both name one root key: multi-Region keys are the same in every Region."""
+        """Compare the root keys that both name. A multi-Region key is the same in every Region."""
         if self.is_multi_region:
             return replace(self, region=other.region) == other
         return self == other
 
     def could_name(self, key: "KmsArn") -> bool:
-        """Whether ``key`` lies where the target of this alias must lie."""
+        """Return whether ``key`` lies where the target of this alias must lie."""
         return replace(self, resource=key.resource) == key and not key.is_alias
 
     def __str__(self) -> str:
@@ -58,7 +58,7 @@ class KmsArn:
 
 
 def key_ref(key: KmsArn, material: str | None) -> str:
-    """What a wrapping under this key, and this material of it, calls its root key.
+    """The key_ref of a wrapping under this key and this material of it.
 
     Raises:
         ValueError: The material's name is not one.
@@ -82,7 +82,7 @@ def key_of(key_ref: str) -> KmsArn | None:
 def root_of(key_ref: str) -> str:
     """The key of a ``key_ref`` and a ``#``, without the material, and the Region of several.
 
-    No ``key_ref`` ends so: a key whose material KMS does not tell is the bare ARN.
+    No ``key_ref`` ends so: a key whose material KMS does not return is the bare ARN.
     """
     key = key_of(key_ref)
     if key is None:

@@ -1,4 +1,4 @@
-"""The client of AWS KMS: how it is built, how long it waits, and what its failures mean."""
+"""Builds the client of AWS KMS, bounds its waits, and translates its failures."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +36,7 @@ _ATTEMPTS = 2
 _NO_TLS = problem(
     KeyProviderConfigError, "AWS_ENDPOINT_URL_KMS must be https:, or http: to a loopback address."
 )
-# What boto3 raises where there was no answer to read a code from, the most specific first.
+# Raised by boto3 where there was no response to read a code from; the most specific first.
 _FAILURES: Sequence[tuple[type[Exception] | tuple[type[Exception], ...], Problem]] = (
     (aws.SSLError, outage("The TLS connection to KMS failed.")),
     (aws.ProxyConnectionError, outage("The proxy to KMS cannot be reached.")),
@@ -63,7 +63,7 @@ _FAILURES: Sequence[tuple[type[Exception] | tuple[type[Exception], ...], Problem
 
 
 class Kms(Protocol):
-    """What is called of boto3's client of KMS, and so what its policy must allow."""
+    """The calls that are made of boto3's client of KMS. The policy must allow them."""
 
     def generate_data_key(self, **request: object) -> Answer: ...  # noqa: D102
     def encrypt(self, **request: object) -> Answer: ...  # noqa: D102
@@ -74,7 +74,7 @@ class Kms(Protocol):
 
 
 def connect(name: KmsArn, connections: int, setting: str) -> Connected[Kms] | KeyProviderError:
-    """A client with credentials that are looked up anew, or why there is none."""
+    """Build a client with credentials that are looked up now. Returns it, or why there is none."""
     _silence_vendor_logs()
     found = find_credentials(name.region, setting)
     if isinstance(found, KeyProviderError):
@@ -144,13 +144,13 @@ def _is_loopback(host: str) -> bool:
 
 
 def _silence_vendor_logs() -> None:
-    """At DEBUG botocore logs whole answers, plaintext data keys among them."""
+    """Silence botocore: at DEBUG it logs whole responses, plaintext data keys among them."""
     for name in ("boto3", "botocore", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def in_our_words(call: Callable[[], T], setting: str) -> T | KeyProviderError:
-    """The answer of a call of boto3, or the error of ours that its failure amounts to."""
+    """Return the result of a call of boto3, or the error of ours that its failure amounts to."""
     try:
         return call()
     except KeyProviderError as error:

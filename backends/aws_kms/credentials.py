@@ -1,4 +1,4 @@
-"""Credentials for AWS KMS, from every source that boto3's chain knows, fetched anew each time.
+"""Fetches credentials for AWS KMS from any source that boto3's chain knows.
 
 Nothing here is done within a call of KMS: a command, an assumed role or a metadata service may take
 many seconds. ``backends.calls.client_keeper`` runs it ahead, in the background.
@@ -41,7 +41,7 @@ _PROCESS = "custom-process"  # botocore's name of credential_process
 # No setting and no argument that the chain passes on reaches this limit, but its own constant.
 ContainerMetadataFetcher.TIMEOUT_SECONDS = _CONTAINER_SECONDS
 
-# What boto3 raises on the way to credentials, the most specific first.
+# Raised by boto3 on the way to credentials; the most specific first.
 _FAILURES: Sequence[tuple[type[Exception] | tuple[type[Exception], ...], Problem]] = (
     (aws.NoCredentialsError, NO_CREDENTIALS),
     (aws.PartialCredentialsError, CREDENTIALS_IN_HALVES),
@@ -71,7 +71,7 @@ class Found:
     """Credentials, and the session that found them.
 
     Attributes:
-        seconds: How long they live; ``None`` where nothing says so.
+        seconds: Their life; ``None`` where it is unknown.
     """
 
     session: Any
@@ -80,11 +80,11 @@ class Found:
 
 
 def find_credentials(region: str, setting: str) -> Found | KeyProviderError:
-    """Look for credentials as a new process would; may take as long as their source takes.
+    """Look for credentials as a new process would. It may take as long as their source takes.
 
     Args:
         region: Where roles are assumed, unless the configuration names a Region.
-        setting: What lists the provider, for messages.
+        setting: Names the entry that lists the provider, for messages.
     """
     try:
         return _find(region)
@@ -109,7 +109,7 @@ def _find(region: str) -> Found:
 
 
 def _seconds_left(ends_within: Callable[[float], bool] | None) -> float | None:
-    """How long credentials live, by the question that botocore answers: do they end within this?"""
+    """The life of credentials, by the only question that botocore answers: do they end within x?"""
     if ends_within is None or not ends_within(_LONGEST_LIFE_SECONDS):
         return None
     lives, ends = 0.0, _LONGEST_LIFE_SECONDS

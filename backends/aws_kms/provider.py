@@ -6,7 +6,7 @@ key and carries the context as KMS's encryption context: KMS authenticates it, a
 CloudTrail. A blob is KMS's own; two of its bytes may be changed without KMS noticing, so equal keys
 may have different blobs.
 
-What suffices is in ``docs/keys/aws-kms.md``: ``kms:GenerateDataKey``, ``kms:Encrypt``,
+The rights that suffice are in ``docs/keys/aws-kms.md``: ``kms:GenerateDataKey``, ``kms:Encrypt``,
 ``kms:Decrypt``, ``kms:ReEncryptFrom``, ``kms:ReEncryptTo`` and ``kms:DescribeKey`` on the key.
 """
 
@@ -56,8 +56,8 @@ class AwsKms(KeyProvider):
     Args:
         name: The ARN of the key, or of an alias. An alias is resolved on first use, once: a process
             stays with the key that it found.
-        setting: What lists this provider, for messages.
-        connect: Builds a client of KMS, or tells why it cannot.
+        setting: Names the entry that lists this provider, for messages.
+        connect: Builds a client of KMS, or returns why it cannot.
         concurrency: How many calls may run at once.
     """
 
@@ -79,7 +79,7 @@ class AwsKms(KeyProvider):
     def wrap(self, key: DataKey, context: KeyContext) -> WrappedKey:
         """``Encrypt``, and ``Decrypt`` at once.
 
-        Only ``Decrypt`` tells the key material, and a wrapping that does not open is worth nothing.
+        Only ``Decrypt`` returns the key material, and a wrapping that does not open is worthless.
         """
         try:
             return self._ask(lambda kms: self._encrypt(kms, key, context))
@@ -106,9 +106,9 @@ class AwsKms(KeyProvider):
         self._clients.close()
 
     def owns(self, key_ref: str) -> bool:
-        """Whether it names this key, in any Region for a multi-Region key, of whatever material.
+        """Return whether it names this key, of any material, and in any Region if it has several.
 
-        Before an alias is resolved, every key that it could name counts: whoever unwraps finds out.
+        Before an alias is resolved, every key that it could name counts. Unwrapping finds out.
         """
         key = key_of(key_ref)
         if key is None:
@@ -172,7 +172,7 @@ class AwsKms(KeyProvider):
 
     def _metadata(self, kms: Kms, name: KmsArn) -> Answer:
         metadata: Answer = kms.describe_key(KeyId=str(name))["KeyMetadata"]
-        usage, spec = _KEY_TYPE  # where KMS tells neither: the API Reference requires neither
+        usage, spec = _KEY_TYPE  # where KMS returns neither: the API Reference requires neither
         if (metadata.get("KeyUsage", usage), metadata.get("KeySpec", spec)) != _KEY_TYPE:
             raise WRONG_KEY_TYPE(self._setting)
         return metadata
@@ -243,7 +243,7 @@ class AwsKms(KeyProvider):
         return self._wrapped(key, material, answer["CiphertextBlob"])
 
     def _data_key(self, answer: Answer) -> DataKey:
-        """KMS wraps keys of ours alone: another length is a fault of its, or on the way."""
+        """The data key in a response. Ours have 32 bytes: another length is a fault of KMS's."""
         if len(answer["Plaintext"]) != DATA_KEY_BYTES:
             raise GARBLED(self._setting)
         return DataKey(answer["Plaintext"])

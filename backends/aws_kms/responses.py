@@ -1,4 +1,4 @@
-"""What AWS KMS's answers mean, in our words: error codes, HTTP statuses and states of keys.
+"""Translates AWS KMS's error codes, HTTP statuses and states of keys into our errors.
 
 Names no SDK: a code is a string on the wire. The codes of KMS are those of its API Reference, the
 common errors and the errors of each operation; those of STS come up on the way to credentials.

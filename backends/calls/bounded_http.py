@@ -1,9 +1,9 @@
-"""JSON over HTTP whose every call ends in time, whatever the other side does.
+"""JSON over HTTP. Every call ends in time, whatever the other side does.
 
 ``requests`` counts its time-outs per read, so a server that drips bytes holds a call for as long as
-it likes; here all reads of an answer share one. Looking up a host name is the system's and bounded
+it likes; here all reads of a response share one. Looking up a host name is the system's and bounded
 by its resolver alone. No redirect is followed, nothing is taken from the environment (proxies,
-``.netrc``), no cookie is kept.
+``.netrc``), no cookie is stored.
 """
 
 import json
@@ -29,7 +29,7 @@ _SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 class Failure(Enum):
-    """Why there was no answer."""
+    """Reasons why there was no answer."""
 
     CONNECTION = "The connection failed."
     TLS = "The TLS connection failed, or its certificate is not signed by a trusted CA."
@@ -39,14 +39,14 @@ class Failure(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back; the body may hold keys and tokens.
+    """The response to a request; the body may hold keys and tokens.
 
     Attributes:
         status: The HTTP status; 0 when none came.
-        failure: Why there is no body.
+        failure: The reason why there is no body.
         body: The JSON object, empty when there was none. Neither it nor an object in it shows
             its content.
-        retry_after: Whole seconds from the header of that name, where it gives less than a billion.
+        retry_after: Whole seconds from the header of that name, where it is less than a billion.
     """
 
     status: int
@@ -59,7 +59,7 @@ class BoundedHttp:
     """A pool of connections to one server, for many threads of one process.
 
     Args:
-        pool_size: How many connections are kept.
+        pool_size: The number of connections that stay open.
         ca_file: PEM certificates that alone are trusted; ``None`` for the public ones.
     """
 

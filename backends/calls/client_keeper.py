@@ -26,20 +26,20 @@ from backends.errors import KeyProviderError, KeyUnavailable
 from backends.lifetime import age_seconds
 
 CALL_SECONDS = 2.8
-"""How long a call waits for its first client: less than the keyring's 3 s for all of the call."""
+"""Limit of a call's wait for its first client: less than the keyring's 3 s for the whole call."""
 
 BUILD_SECONDS = 30.0
-"""How long building a client may take, its credentials included; then another try may begin."""
+"""Limit of building a client, credentials included. After it, another try may begin."""
 
 _PAUSE = 5.0  # seconds between two tries
 _REFUSED_SECONDS = 1.0  # that a call waits for other credentials than those just refused
 _AHEAD = 1 / 3  # of their remaining life, credentials are replaced before it is over
 _LONGEST_AHEAD = 900.0  # seconds, as boto3 does
-_MOST_HANGING = 4  # builds that were given up and still run
+_HANGING_LIMIT = 4  # builds that were given up and still run
 
 
 class Closable(Protocol):
-    """What a client must be able to do."""
+    """A client that can be closed."""
 
     def close(self) -> None: ...  # noqa: D102
 
@@ -52,7 +52,7 @@ class Connected(Generic[Client]):
     """A client that was just built.
 
     Attributes:
-        seconds: How long its credentials live; ``None`` where nothing says so.
+        seconds: The life of its credentials; ``None`` where it is unknown.
     """
 
     client: Client
@@ -60,7 +60,7 @@ class Connected(Generic[Client]):
 
 
 Connect = Callable[[], Connected[Client] | KeyProviderError]
-"""Builds a client with credentials that it looks up anew, or tells why it cannot."""
+"""Builds a client with credentials that it looks up now, or returns why it cannot."""
 
 
 class ClientKeeper(Generic[Client]):
@@ -68,7 +68,7 @@ class ClientKeeper(Generic[Client]):
 
     Args:
         connect: Builds one; may be slow.
-        setting: What lists the provider, for messages.
+        setting: Names the entry that lists the provider, for messages.
     """
 
     def __init__(self, connect: Connect[Client], setting: str) -> None:
@@ -101,7 +101,7 @@ class ClientKeeper(Generic[Client]):
 
 
 class _State(Generic[Client]):
-    """What one process knows: the client in use, and the one that is being built."""
+    """The state of one process: the client in use, and the one that is being built."""
 
     def __init__(self, connect: Connect[Client], setting: str) -> None:
         self._connect = connect
@@ -115,7 +115,7 @@ class _State(Generic[Client]):
         self._not_before = 0.0
         self._build: Future[None] | None = None
         self._build_until = 0.0
-        self._places = BoundedSemaphore(1 + _MOST_HANGING)
+        self._places = BoundedSemaphore(1 + _HANGING_LIMIT)
         self._closed = False
 
     def client(self, seconds: float) -> Client:
@@ -178,7 +178,7 @@ class _State(Generic[Client]):
     def _run(self, build: Future[None]) -> None:
         try:
             built = self._connect()
-        except BaseException as error:  # noqa: BLE001 - it is told by its class alone
+        except BaseException as error:  # noqa: BLE001 - its class alone is shown
             built = KeyUnavailable(f"{self._setting}: {type(error).__name__} while connecting.")
         finally:
             self._places.release()

@@ -18,7 +18,7 @@ def in_daemon_thread(work: Callable[[], T], name: str) -> Future[T]:
     """Begin the work in a thread of its own.
 
     Raises:
-        KeyUnavailable: The machine gives no further thread.
+        KeyUnavailable: The machine has no further thread.
     """
     future: Future[T] = Future()
     try:
@@ -31,7 +31,7 @@ def in_daemon_thread(work: Callable[[], T], name: str) -> Future[T]:
 def _settle(future: Future[T], work: Callable[[], T]) -> None:
     try:
         result = work()
-    except BaseException as error:  # noqa: BLE001 - whoever asks for the result gets it
+    except BaseException as error:  # noqa: BLE001 - it is raised to the one who asks for the result
         future.set_exception(error)
     else:
         future.set_result(result)

@@ -10,5 +10,5 @@ class Deadline:
         self._moment = time.monotonic() + seconds
 
     def remaining(self) -> float:
-        """Seconds left; 0 when it has passed."""
+        """Remaining seconds; 0 when it has passed."""
         return max(0.0, self._moment - time.monotonic())

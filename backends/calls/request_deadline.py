@@ -19,7 +19,7 @@ def request_deadline(seconds: float) -> Iterator[None]:
 
 
 def is_in_request() -> bool:
-    """Whether a deadline holds; in commands and in the background there is none."""
+    """Return whether a deadline holds; in commands and in the background there is none."""
     return _moment.get() is not None
 
 

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[Name, T]):
-    """Shares what one thread does with those that ask for it meanwhile; nothing is kept.
+    """Shares the work of one thread with those that ask for it meanwhile. Nothing is cached.
 
     Args:
         waiters: Where these wait.
@@ -27,7 +27,7 @@ class SingleFlight(Generic[Name, T]):
         self._flights: dict[Name, Future[T]] = {}
 
     def share(self, name: Name, work: Callable[[], T]) -> T:
-        """The answer of ``work``, or of the thread that is at it.
+        """Return the result of ``work``, or of the thread that does it already.
 
         Raises:
             KeyUnavailable: Another thread takes too long, or too many wait for it.
@@ -58,7 +58,7 @@ class SingleFlight(Generic[Name, T]):
 
 
 def wait_for(flight: Future[T]) -> T:
-    """What another thread's call gives.
+    """Wait for the result of another thread's call.
 
     Raises:
         KeyUnavailable: It takes too long.

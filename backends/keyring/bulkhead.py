@@ -1,4 +1,12 @@
-"""How many threads wait for something slow at once."""
+"""Bounds the threads that wait for something slow at once.
+
+A slow provider must not take every thread of the server, or requests that need no provider starve.
+So a thread takes a slot before it waits, and there are few slots.
+
+A thread that finds every slot taken queues for a moment, which is right while waits are short: the
+next slot is soon free. Once one thread has waited long, queueing is of no use, and further threads
+are refused at once. They queue again after a wait that ended well.
+"""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,25 +17,22 @@ from backends.calls.request_deadline import seconds_left
 from backends.errors import KeyUnavailable
 
 LONGEST_WAIT_SECONDS = 10.0
-"""For another thread's answer, where no request's deadline comes first."""
+"""Limit of the wait for another thread's result, where no request's deadline comes first."""
 
 PATIENCE_SECONDS = 0.25
-"""How long threads queue for a place, from when whoever has waited longest came in."""
+"""Limit of queueing for a slot, counted from when the thread that waits longest took its own."""
 
 
 class Bulkhead:
-    """Holds a bounded number of waiting threads, so that what need not wait is never starved.
-
-    While waits are short, as with a healthy provider, a thread that finds every place taken queues
-    for one. Once somebody has waited long in vain, nobody queues until somebody was served.
+    """Slots for waiting threads.
 
     Args:
-        places: How many; ``None`` for no bound, where no wait is long.
+        slots: The limit of threads; ``None`` for no limit, where no wait is long.
         clock: Seconds that never go back.
     """
 
-    def __init__(self, places: int | None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._places = None if places is None else BoundedSemaphore(places)
+    def __init__(self, slots: int | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._slots = None if slots is None else BoundedSemaphore(slots)
         self._clock = clock
         self._lock = Lock()
         self._since: dict[object, float] = {}
@@ -35,24 +40,24 @@ class Bulkhead:
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """A place for the time of a ``with`` block.
+        """Take a slot for the time of a ``with`` block.
 
         Raises:
             KeyUnavailable: All are taken.
         """
-        if self._places is None:
+        if self._slots is None:
             yield
             return
-        if not self._places.acquire(timeout=seconds_left(self._patience())):
+        if not self._slots.acquire(timeout=seconds_left(self._patience())):
             raise KeyUnavailable("Too many requests wait for key providers.", retry_after=1)
         try:
             with self._visit():
                 yield
         finally:
-            self._places.release()
+            self._slots.release()
 
     def _patience(self) -> float:
-        """Seconds for which it is worth to queue now."""
+        """Seconds for which queueing is worthwhile now."""
         with self._lock:
             longest = self._clock() - min(self._since.values(), default=self._clock())
             return max(PATIENCE_SECONDS - longest, 0.0) if self._patient else 0.0
@@ -77,7 +82,7 @@ class Turn:
     """Lets one thread at a time ask providers for something, and a few others wait for it.
 
     Args:
-        waiters: Where these wait.
+        waiters: Bounds the others.
     """
 
     def __init__(self, waiters: Bulkhead) -> None:
@@ -89,7 +94,7 @@ class Turn:
         """Take the turn for the time of a ``with`` block, if no other thread has it.
 
         Raises:
-            KeyUnavailable: Another one does.
+            KeyUnavailable: Another thread has it.
         """
         if not self._lock.acquire(blocking=False):
             raise KeyUnavailable("Another thread is asking the key provider.")

@@ -1,4 +1,9 @@
-"""A circuit breaker: after a few failures in a row, calls fail at once until a trial succeeds."""
+"""A circuit breaker: after a few failures in a row, calls fail at once until a trial succeeds.
+
+It is closed at first, and every call goes through. Three failures in a row open it. Open, it
+refuses each call without asking the provider, but lets one trial through every 3 seconds. A trial
+that the provider answers closes it; one that fails starts the next pause.
+"""
 
 import threading
 from collections.abc import Callable
@@ -11,8 +16,8 @@ class CircuitBreaker:
 
     Args:
         clock: Seconds that never go back.
-        failures: After how many failures in a row it opens.
-        pause: For how many seconds it refuses before the next trial.
+        failures: The number of failures in a row after which it opens.
+        pause: Seconds for which it refuses before the next trial.
     """
 
     def __init__(
@@ -40,7 +45,7 @@ class CircuitBreaker:
             self._next_trial = now + self._pause
 
     def succeeded(self) -> None:
-        """Close: the provider answered, be it with a refusal."""
+        """Close: the provider answered, even if it refused."""
         with self._lock:
             self._failures = 0
 

@@ -51,15 +51,15 @@ class Keyring:
 
     Args:
         providers: At least one, in the order of the setting.
-        escrow: What also wraps every new data key.
-        concurrency: How many threads may wait for remote providers at once, and how many for a
-            thread that does; any further one is refused.
+        escrow: Providers that also wrap every new data key.
+        concurrency: The limit of threads that wait for remote providers at once, and of those that
+            wait for such a thread. Any further one is refused.
 
     Attributes:
         listed: Every provider, then every escrow key, in the order of the settings.
         remote: Whether some provider or escrow key is asked over a network.
         faults: Why some entries could not be built, one sentence each.
-        waiters: Where those wait who need what another thread is already asking a provider for.
+        waiters: Bounds the threads that wait for what another thread asks a provider for.
     """
 
     def __init__(

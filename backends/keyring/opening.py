@@ -98,7 +98,7 @@ def owners_of(
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """Whom to ask to open which wrapping."""
+    """A provider to ask, and the wrapping that it is to open."""
 
     provider: KeyProvider
     wrapped: WrappedKey
@@ -126,7 +126,7 @@ def _course(
 def _round(
     due: Mapping[int, _Attempt], keys: Sequence[ClosedKey], ask: Ask
 ) -> Iterator[tuple[int, Opened]]:
-    """What came of the attempts that are due, by the place of the data key."""
+    """Make the attempts that are due. Yields their results, by the place of the data key."""
     places: dict[KeyProvider, list[int]] = defaultdict(list)
     for place, attempt in due.items():
         places[attempt.provider].append(place)

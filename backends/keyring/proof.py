@@ -76,7 +76,7 @@ def prove_unwrapping(
 
 
 def _fault(opened: Opened, context: KeyContext, check: bytes) -> KeyProviderError | None:
-    """Why a wrapping did not open to the key of ``check``. Wipes what it opened to."""
+    """Return why a wrapping did not open to the key of ``check``. Wipes what was opened."""
     if isinstance(opened, KeyProviderError):
         return opened
     try:
@@ -137,7 +137,7 @@ def try_openings(
     *,
     until_one: bool,
 ) -> Openings:
-    """Have providers open the wrappings of a data key, each to the key that ``check`` tells.
+    """Have providers open the wrappings of a data key, each to the key of ``check``.
 
     Args:
         owners: Each wrapping with those that own it (``Keyring.owners``).

@@ -1,9 +1,10 @@
 """New wrappings of data keys that exist, each proved to open to its key before it is returned.
 
 A provider that wrapped a key before is asked to rewrap it: KMS and Vault then never show the key.
-Where it did not, or cannot, the key is opened by whoever can, and wrapped. That is not done where
-the provider is down, throttles or denies: it would be asked for three things instead of one, and no
-key is shown because the right to rewrap it is missing.
+Where it did not, or cannot, the key is opened by any provider that can, and wrapped.
+
+That is not done where the provider is down, throttles or denies. It would be asked for three things
+instead of one, and no key is to be shown because the right to rewrap it is missing.
 """
 
 from collections.abc import Sequence
@@ -57,7 +58,7 @@ def _rewrap_own(target: KeyWrapper, keys: Sequence[ClosedKey]) -> list[Wrapped]:
 
 
 def _may_be_wrapped(new: Wrapped) -> bool:
-    """Whether opening the key to wrap it may help where rewrapping did not."""
+    """Return whether opening and wrapping the key may help where rewrapping did not."""
     return not isinstance(new, WrappedKey | KeyUnavailable | KeyAccessDenied)
 
 

@@ -1,7 +1,7 @@
 """The text files that hold the halves of a recovery key pair: JSON, described in the docs.
 
 Both halves name their format, its version, the suite and the pair's ``key_ref``, so that no file
-is taken for another. What is wrong with a file is not told: it may be the private one.
+is taken for another. Errors do not say what is wrong with a file: it may be the private one.
 """
 
 import base64
@@ -33,7 +33,7 @@ class MalformedKeyFile(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PrivateKeyFile:
-    """What the file of the private half holds.
+    """The content of the private half's file.
 
     Attributes:
         key: The private half.
@@ -44,7 +44,7 @@ class PrivateKeyFile:
     system_key: SystemKeyFingerprint | None = None
 
     def to_text(self) -> str:
-        """The file's text: keep it offline, in a file of mode 0600."""
+        """The text of the file, to be stored offline with mode 0600."""
         filed = self.system_key
         return _to_text(
             _PRIVATE,

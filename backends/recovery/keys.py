@@ -72,7 +72,7 @@ class RecoveryPublicKey:
 
 
 class RecoveryPrivateKey:
-    """Opens what the public half wrapped. It is kept offline.
+    """Opens what the public half wrapped. It stays offline.
 
     Args:
         seeds: An ML-KEM-768 seed (64 bytes) and an X25519 private key (32 bytes).
@@ -99,7 +99,7 @@ class RecoveryPrivateKey:
         return cls(mlkem.private_bytes_raw() + x25519.private_bytes_raw())
 
     def seeds(self) -> bytes:
-        """What this key is built from, for the private key file and nothing else."""
+        """The seeds that this key is built from, for the private key file and nothing else."""
         return self._mlkem.private_bytes_raw() + self._x25519.private_bytes_raw()
 
     def unwrap(self, wrapped: WrappedKey, context: KeyContext) -> DataKey:

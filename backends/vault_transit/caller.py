@@ -14,9 +14,9 @@ _RETRY_PAUSES = (0.1, 0.2)  # seconds
 
 
 class VaultCaller:
-    """What hvac sends requests with: for one call of the port, and until its deadline.
+    """Sends hvac's requests, for one call of the port and until its deadline.
 
-    It answers and never raises, since hvac's frames hold what was sent.
+    It returns failures and never raises, since hvac's frames hold what was sent.
     """
 
     def __init__(

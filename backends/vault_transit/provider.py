@@ -94,7 +94,7 @@ class VaultTransit(KeyProvider):
         return ProviderStatus(healthy=True, key_ref=self._ref(version))
 
     def owns(self, key_ref: str) -> bool:
-        """Whether it names a version of this key in this Vault."""
+        """Return whether it names a version of this key in this Vault."""
         return bool(self._key_ref.fullmatch(key_ref))
 
     def root_of(self, key_ref: str) -> str:
@@ -142,7 +142,7 @@ class VaultTransit(KeyProvider):
             vault.close()
 
     def _detail(self, error: KeyProviderError) -> str:
-        """What went wrong, with the setting in front, for there may be several Vaults."""
+        """The text of an error, with the setting in front: there may be several Vaults."""
         setting = f"{self._settings.setting}: "
         return setting + str(error).removeprefix(setting)
 

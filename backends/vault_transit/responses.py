@@ -1,4 +1,4 @@
-"""What Vault's answers mean in our words.
+"""Translates Vault's responses into our results and errors.
 
 The status decides where it can, a part of Vault's text where it cannot: tampering, for one, is
 400 from OpenBao 2.7 and 500 from Vault 1.8. Nothing of Vault's text goes further than this module.
@@ -61,7 +61,7 @@ _TRANSIENT = {
 
 
 def error_of(answer: Answer) -> KeyProviderError | None:
-    """The error of ours that ``answer`` amounts to, if it is one."""
+    """Return the error of ours that ``answer`` amounts to, or ``None`` for a good one."""
     if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES and not answer.failure:
         return None
     by_text = _error_of_texts(_texts(answer))
@@ -75,7 +75,7 @@ def error_of(answer: Answer) -> KeyProviderError | None:
 
 
 def is_transient(answer: Answer) -> bool:
-    """Whether the same request may well succeed a moment later; tampering, for one, never."""
+    """Return whether the same request may succeed a moment later. Tampering never does."""
     if answer.status < HTTPStatus.MULTIPLE_CHOICES:
         return answer.failure in (Failure.CONNECTION, Failure.GARBLED)
     return answer.status in _TRANSIENT and isinstance(error_of(answer), KeyUnavailable)
@@ -97,7 +97,7 @@ def part_of(answer: Answer, name: str) -> Mapping[str, Any]:
 
 
 def batch_results(answer: Answer, count: int) -> list[Mapping[str, Any] | KeyProviderError]:
-    """What became of each item of a batch, in order.
+    """The result or error of each item of a batch, in order.
 
     Raises:
         KeyProviderError: The batch was refused as a whole.

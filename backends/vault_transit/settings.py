@@ -1,4 +1,4 @@
-"""What a ``vault-transit:`` URI says, checked without the network.
+"""Parses a ``vault-transit:`` URI, and checks it without the network.
 
 ``vault-transit:https://HOST:PORT/MOUNT/KEY?token_file=…``; ``docs/keys/vault-transit.md`` has every
 option.
@@ -41,7 +41,7 @@ _WAYS_TO_LOG_IN = (
 
 @dataclass(frozen=True, slots=True)
 class CredentialFile:
-    """A file that holds one credential; read anew at every login, so that it may be replaced.
+    """A file that holds one credential; read at every login, so that it may be replaced.
 
     Attributes:
         option: The setting and the option that names the file, for messages.
@@ -110,7 +110,7 @@ class VaultSettings:
         namespace: Empty for the root namespace.
         ca_file: The certificates to trust; ``None`` for the public ones.
         key_name: ``id/mount/key``, how wrappings name the key, without its version.
-        pool_size: How many connections are kept.
+        pool_size: The number of connections that stay open.
     """
 
     setting: str

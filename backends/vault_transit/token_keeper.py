@@ -35,7 +35,7 @@ class Lease:
 
     Attributes:
         token: What requests carry; never shown.
-        seconds: How long it lives; 0 for ever.
+        seconds: Its life; 0 for ever.
         renewable: Vault says that its life can be prolonged.
         since: When it was asked for, by ``age_seconds``.
     """
@@ -47,12 +47,12 @@ class Lease:
 
     @property
     def has_expired(self) -> bool:
-        """Whether its life is over, by our clock."""
+        """True once its life is over, by our clock."""
         return 0 < self.seconds <= age_seconds() - self.since
 
 
 class TokenSource(ABC):
-    """Where tokens come from."""
+    """A source of tokens."""
 
     @abstractmethod
     def log_in(self, deadline: Deadline) -> Lease:
@@ -67,7 +67,7 @@ class TokenSource(ABC):
         """The same token with a longer life.
 
         Raises:
-            KeyUnavailable: Vault cannot tell now.
+            KeyUnavailable: Vault does not answer now.
             KeyProviderError: It cannot be renewed.
         """
 
@@ -77,7 +77,7 @@ class TokenKeeper:
 
     def __init__(self, source: TokenSource) -> None:
         self._source = source
-        self._lock = Lock()  # held while a lease is replaced, never while it is used
+        self._lock = Lock()  # taken while a lease is replaced, never while it is used
         self._lease: Lease | None = None
         self._whole_life = 0.0
         self._renew_at: float | None = None
@@ -196,7 +196,7 @@ class TokenKeeper:
                 return  # another lease has come meanwhile
             self._renew_at = None
             if lease is None or lease.has_expired:
-                return  # whoever needs a token next logs in
+                return  # the next call that needs a token logs in
             retry = min(max(lease.seconds / 20, _SHORTEST_PAUSE), _LONGEST_RETRY)
             try:
                 self._prolong(lease, Deadline(_RENEWAL_SECONDS))
