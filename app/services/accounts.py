@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.accounts import Account
 from app.domain.access.labels import check_label
 from app.domain.damage import DamagedRow
@@ -11,7 +12,7 @@ from app.domain.guarded import Guarded, tampered
 from app.domain.ids import ACCOUNT, new_id
 from app.repository.base import Database
 from app.services.clock import Clock
-from app.services.keys.system_key import OpenedSystemKey, SystemKey
+from app.services.keys.system_key import SystemKey
 from app.services.rows.in_batches import in_batches
 
 _BATCH = 200

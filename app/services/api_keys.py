@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from app.crypto.system_key import OpenedSystemKey, Purpose
 from app.domain.access.api_keys import (
     API_KEY_TOKENS,
     FULL_PREFIX,
@@ -37,7 +38,7 @@ from app.repository.base import Database, Repository
 from app.services.clock import Clock
 from app.services.idempotency import Idempotency, ResponseFormat
 from app.services.issuers import live_issuers
-from app.services.keys.system_key import OpenedSystemKey, Purpose, SystemKey
+from app.services.keys.system_key import SystemKey
 from app.services.rows.in_batches import in_batches
 from app.services.rows.limits import Limits
 

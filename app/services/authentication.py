@@ -2,6 +2,7 @@
 
 from cryptography.hazmat.primitives.constant_time import bytes_eq
 
+from app.crypto.system_key import Purpose
 from app.domain.access.accounts import Account
 from app.domain.access.api_keys import (
     API_KEY_TOKENS,
@@ -16,7 +17,7 @@ from app.domain.redaction import Redacted
 from app.repository.base import Database
 from app.services.clock import Clock
 from app.services.issuers import live_issuers
-from app.services.keys.system_key import Purpose, SystemKey
+from app.services.keys.system_key import SystemKey
 from app.services.rows.damage_log import log_damage
 
 _Rows = tuple[Guarded[ApiKey], Guarded[Account]]

@@ -13,13 +13,14 @@ from typing import Generic, TypeVar
 
 from app.crypto.contexts import StoredResponseContext
 from app.crypto.envelope import open_envelope, seal
+from app.crypto.system_key import OpenedSystemKey, Purpose
 from app.domain.access.api_keys import Caller
 from app.domain.errors import RequestIdReused, RequestIdUnusable, TamperedRow
 from app.domain.idempotency import RetryKey, StoredResponse
 from app.domain.life import is_within
 from app.repository.base import Database, UnitOfWork
 from app.services.clock import Reading, SteadyClock
-from app.services.keys.system_key import OpenedSystemKey, Purpose, SystemKey
+from app.services.keys.system_key import SystemKey
 
 RESPONSE_TTL_MS = 60 * 60 * 1000
 """The life of a stored response. Where the clock was set, a retry is refused rather than done

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
+from app.crypto.system_key import OpenedSystemKey, Purpose
 from app.domain.access.api_keys import Caller, Token
 from app.domain.damage import DamagedRow
 from app.domain.errors import InjectionNotFound, SecretsMissing, TamperedRow
@@ -28,7 +29,7 @@ from app.repository.base import Database, Repository
 from app.repository.collections.batches import Batch, Position
 from app.services.clock import Clock
 from app.services.idempotency import Idempotency, ResponseFormat
-from app.services.keys.system_key import OpenedSystemKey, Purpose, SystemKey
+from app.services.keys.system_key import SystemKey
 from app.services.rows.limits import Limits
 from app.services.rows.pages import BoundedPage
 from app.services.upkeep.retention import Retention

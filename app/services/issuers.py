@@ -4,11 +4,11 @@ Revoking a key is one row. All below it are dead from the next request on, since
 at the rows of all issuers. A key that is minted too late for the revocation is born dead.
 """
 
+from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.api_keys import ApiKey
 from app.domain.errors import TamperedRow
 from app.domain.guarded import Guarded
 from app.repository.base import Repository
-from app.services.keys.system_key import OpenedSystemKey
 from app.services.rows.damage_log import log_damage
 
 

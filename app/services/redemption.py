@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from cryptography.hazmat.primitives import constant_time
 
+from app.crypto.system_key import OpenedSystemKey, Purpose
 from app.crypto.values import open_value
 from app.domain.access.accounts import Account
 from app.domain.access.api_keys import ApiKey, ParsedToken
@@ -36,7 +37,7 @@ from app.repository.collections.secrets import SealedSecrets
 from app.services.clock import Clock
 from app.services.issuers import live_issuers
 from app.services.keys.data_keys import DataKeys
-from app.services.keys.system_key import OpenedSystemKey, Purpose, SystemKey
+from app.services.keys.system_key import SystemKey
 from app.services.redemption_events import RedemptionEvent, redemption_event
 from app.services.rows.damage_log import log_damage
 from app.services.sealed_secret_cache import SealedSecretCache

@@ -7,6 +7,7 @@ deleted.
 import json
 from dataclasses import dataclass
 
+from app.crypto.system_key import OpenedSystemKey
 from app.crypto.values import seal_value
 from app.domain.access.api_keys import Caller
 from app.domain.errors import SecretNameExists, SecretNotFound
@@ -27,7 +28,6 @@ from app.repository.base import Conflict, Database, Repository
 from app.repository.collections.secrets import LockedSecret
 from app.services.idempotency import Idempotency, ResponseFormat
 from app.services.keys.data_keys import DataKeys
-from app.services.keys.system_key import OpenedSystemKey
 from app.services.rows.limits import Limits
 
 _RESPONSES: ResponseFormat[Secret] = ResponseFormat(

@@ -4,11 +4,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from app.crypto.system_key import OpenedSystemKey
 from app.domain.damage import DamagedRow
 from app.domain.data_keys import DataKeyRow, StoredDataKey
 from app.domain.errors import TamperedRow
 from app.repository.base import Database, Repository
-from app.services.keys.system_key import OpenedSystemKey, verify_data_key
+from app.services.keys.system_key import verify_data_key
 from app.services.keys.wrappings import to_wrapped_key
 from backends.context import KeyContext
 from backends.keyring.opening import ClosedKey

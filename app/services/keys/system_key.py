@@ -7,21 +7,13 @@ opens it.
 """
 
 from contextlib import suppress
-from enum import StrEnum
-from typing import TypeVar
 
-from cryptography.hazmat.primitives import constant_time
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.hmac import HMAC
-
-from app.crypto.row_macs import UnknownLayout, row_bytes
+from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
-from app.domain.damage import DamagedRow
 from app.domain.data_keys import DataKeyRow, DataKeyState, StoredDataKey, Wrapping
 from app.domain.errors import DomainError, NotInitialised, TamperedRow
-from app.domain.guarded import Guardable, Guarded, Mac, tampered
+from app.domain.guarded import tampered
 from app.domain.ids import DATA_KEY, DEPLOYMENT, new_id
-from app.domain.memo import Memo
 from app.repository.base import Conflict, Database
 from app.services.clock import Clock
 from app.services.errors import SystemKeyUnreadable
@@ -30,126 +22,21 @@ from app.services.keys.root_key_proof import RootKeyProof
 from app.services.keys.wrappings import new_wrapping, refusing_retired_keys, to_wrapped_key
 from backends.calls.request_deadline import request_deadline
 from backends.context import KeyContext
-from backends.data_key import DataKey, derive, key_check
+from backends.data_key import key_check
 from backends.errors import (
     DecryptionError,
     KeyProviderConfigError,
     KeyProviderError,
     KeyUnavailable,
 )
-from backends.fingerprint import SystemKeyFingerprint
 from backends.keyring.bulkhead import Turn
 from backends.keyring.keyring import Keyring
 from backends.keyring.proof import Openings, try_openings
 
-Row = TypeVar("Row", bound=Guardable)
-
-_REMEMBERED_BYTES = 8 * 1024 * 1024
-_OVERHEAD_BYTES = 1024  # of Python's objects, for each row
 _FINGERPRINT = "STRONGROOM_SYSTEM_KEY_FINGERPRINT"
 _PROOF_SECONDS = 8.0  # for all providers together, in the background
 _GOOD_S = 20.0
 _BAD_S = 3.0
-
-
-class Purpose(StrEnum):
-    """What a keyed hash is for; each purpose has a key of its own."""
-
-    ROW = "row"
-    API_KEY_TOKEN = "api-key-token"  # noqa: S105 - a purpose, not a password
-    REQUEST = "request"
-    INJECTION_TOKEN = "injection-token"  # noqa: S105 - a purpose, not a password
-    REDEEM_NONCE = "redeem-nonce"
-
-
-class OpenedSystemKey:
-    """The opened system data key, and what it is used for.
-
-    The key of every purpose is derived once.
-    """
-
-    def __init__(self, context: KeyContext, key: DataKey) -> None:
-        self.context = context
-        self.key = key
-        owner = context.to_bytes()
-        self._macs = {
-            purpose: HMAC(derive(key, f"strongroom/v1/mac/{purpose}|".encode(), owner), SHA256())
-            for purpose in Purpose
-        }
-        self._verified = Memo[Guarded[Guardable], Guardable](_REMEMBERED_BYTES, _size)
-
-    @property
-    def fingerprint(self) -> SystemKeyFingerprint:
-        """What tells this key from a planted one."""
-        return SystemKeyFingerprint.of(self.key, self.context)
-
-    def digest(self, purpose: Purpose, data: bytes) -> bytes:
-        """The 32-byte keyed hash of ``data`` (HMAC-SHA-256) for one purpose."""
-        hmac = self._macs[purpose].copy()
-        hmac.update(data)
-        return hmac.finalize()
-
-    def matches(self, purpose: Purpose, data: bytes, digest: bytes) -> bool:
-        """Whether ``digest`` is the keyed hash of ``data``, in constant time."""
-        return constant_time.bytes_eq(self.digest(purpose, data), digest)
-
-    def guard(self, row: Row) -> Guarded[Row]:
-        """Cover ``row`` with a MAC, in the layout that is written."""
-        layout = row.mac_layouts.written
-        digest = self.digest(Purpose.ROW, row_bytes(row, layout))
-        return Guarded(row, Mac(self.context.data_key_id, bytes((layout,)) + digest))
-
-    def verify(self, guarded: Guarded[Row]) -> Row:
-        """The row, now to be believed.
-
-        Raises:
-            TamperedRow: The row or its MAC is not what this server wrote.
-        """
-        row, mac = guarded.unverified, guarded.mac
-        if mac.key_id != self.context.data_key_id or not self._covers(mac, row):
-            raise tampered(row)
-        return row
-
-    def verify_stored(
-        self, stored: Guarded[Row] | DamagedRow, account_id: str | None = None
-    ) -> Row | DamagedRow:
-        """A row of a list: itself to be believed, or as damaged.
-
-        Args:
-            account_id: Whose list it is; ``None`` for an operator's of all accounts.
-        """
-        if isinstance(stored, DamagedRow):
-            return stored
-        try:
-            row = self.verify(stored)
-        except TamperedRow as error:
-            return error.row
-        is_listed = account_id is None or row.columns().get("account_id") == account_id
-        return row if is_listed else tampered(row).row
-
-    def verify_often(self, guarded: Guarded[Row]) -> Row:
-        """The same, for rows that many requests read: what was verified before is remembered.
-
-        A row that differs in anything, its MAC included, is another one.
-
-        Raises:
-            TamperedRow: The row or its MAC is not what this server wrote.
-        """
-        if self._verified.find(guarded) is None:
-            self._verified.keep(guarded, self.verify(guarded))
-        return guarded.unverified
-
-    def _covers(self, mac: Mac, row: Guardable) -> bool:
-        try:
-            covered = row_bytes(row, mac.layout)
-        except UnknownLayout:
-            return False
-        return self.matches(Purpose.ROW, covered, mac.tag[1:])
-
-
-def _size(_: Guarded[Guardable], row: Guardable) -> int:
-    values = row.columns().values()
-    return _OVERHEAD_BYTES + sum(len(value) for value in values if isinstance(value, str | bytes))
 
 
 class SystemKey:

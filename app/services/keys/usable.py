@@ -3,12 +3,13 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.damage import DamagedRow
 from app.domain.data_keys import StoredDataKey
 from app.domain.errors import NotInitialised, TamperedRow
 from app.repository.base import Database, Repository
-from app.services.keys.system_key import OpenedSystemKey, verify_data_key
+from app.services.keys.system_key import verify_data_key
 from app.services.keys.wrappings import to_wrapped_key
 from app.services.rotation.progress import NAMED_ROWS
 from backends.errors import KeyProviderError

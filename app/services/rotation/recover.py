@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
+from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.damage import DamagedRow
 from app.domain.errors import NotInitialised, RecoveryRefused
@@ -17,7 +18,7 @@ from app.repository.base import Database
 from app.services.clock import Clock
 from app.services.keys.failure_reasons import FailureReason
 from app.services.keys.sweep import batches
-from app.services.keys.system_key import OpenedSystemKey, SystemKey
+from app.services.keys.system_key import SystemKey
 from app.services.keys.wrappings import to_wrapped_key
 from app.services.rotation.progress import NAMED_ROWS, Progress, RateLimiter, Report
 from app.services.rotation.recovered_keys import Restoring, unwrap_recovered

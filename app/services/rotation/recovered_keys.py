@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.data_keys import DataKeyRow, DataKeyState
 from app.repository.base import Conflict, Database, UnitOfWork
 from app.services.keys.failure_reasons import FailureReason, failure_reason_of
 from app.services.keys.providers import wrapping_providers
 from app.services.keys.sweep import VerifiedDataKey
-from app.services.keys.system_key import OpenedSystemKey
 from app.services.keys.wrappings import new_wrapping, roots_of, superseded, to_wrapping
 from app.services.rotation.new_wrappings import NewWrapping, store_all
 from backends.data_key import DataKey, verify_key

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from itertools import chain
 
+from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.api_keys import ApiKey
 from app.domain.damage import DamagedRow
 from app.domain.guarded import Guardable
@@ -10,7 +11,6 @@ from app.domain.injections import Injection
 from app.repository.base import Database, Repository
 from app.repository.collections.batches import Batch, Position, Stored
 from app.services.keys.sweep import batches
-from app.services.keys.system_key import OpenedSystemKey
 from app.services.rows.in_batches import in_batches
 
 BATCH = 200

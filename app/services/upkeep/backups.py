@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.api_keys import ApiKey
 from app.domain.damage import DamagedRow
 from app.domain.errors import BackupDamaged
@@ -15,7 +16,7 @@ from app.domain.operations.backups import BackupContents, TakenOver
 from app.repository.base import Database, Replacement
 from app.services.clock import Clock
 from app.services.issuers import live_issuers
-from app.services.keys.system_key import OpenedSystemKey, SystemKey
+from app.services.keys.system_key import SystemKey
 from app.services.rows.damaged_rows import damaged_rows
 from app.services.rows.in_batches import in_batches
 from backends.errors import (

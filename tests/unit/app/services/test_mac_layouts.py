@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import pytest
 
+from app.crypto.system_key import OpenedSystemKey
 from app.domain.errors import TamperedRow
 from app.domain.guarded import Guarded, GuardedField, Mac, MacLayouts
-from app.services.keys.system_key import OpenedSystemKey
 from backends.context import KeyContext
 from backends.data_key import DataKey
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.accounts import Account
 from app.domain.errors import TamperedRow
 from app.domain.guarded import Guarded
-from app.services.keys.system_key import OpenedSystemKey
 from backends.context import KeyContext
 from backends.data_key import DataKey
 from tests.contract.repository import rows

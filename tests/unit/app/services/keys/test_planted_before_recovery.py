@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 import pytest
 
+from app.crypto.system_key import OpenedSystemKey
 from app.domain.data_keys import DataKeyRow, DataKeyState
 from app.domain.errors import RecoveryRefused
 from app.domain.guarded import Guardable, Guarded
 from app.domain.ids import DATA_KEY, new_id
 from app.repository.collections.batches import Stored
 from app.services.keys.failure_reasons import FailureReason
-from app.services.keys.system_key import OpenedSystemKey
 from app.services.keys.wrappings import to_wrapping
 from backends.context import KeyContext
 from backends.data_key import DataKey, key_check

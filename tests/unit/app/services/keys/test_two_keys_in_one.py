@@ -2,8 +2,8 @@
 
 import pytest
 
+from app.crypto.system_key import OpenedSystemKey
 from app.services.keys.failure_reasons import FailureReason
-from app.services.keys.system_key import OpenedSystemKey
 from app.services.keys.wrappings import to_wrapping
 from backends.context import KeyContext
 from backends.data_key import DataKey

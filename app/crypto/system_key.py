@@ -1,0 +1,127 @@
+"""The opened system data key, and what it keys: MACs of rows, and hashes of tokens.
+
+The key covers its own rows too. What it seals goes through ``app.crypto.envelope``, as under any
+data key. A row that many requests read is verified once: the result is remembered by the whole row
+and its MAC, so a row that differs in a single bit is another row.
+"""
+
+from enum import StrEnum
+from typing import TypeVar
+
+from cryptography.hazmat.primitives import constant_time
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
+
+from app.crypto.row_macs import UnknownLayout, row_bytes
+from app.domain.damage import DamagedRow
+from app.domain.errors import TamperedRow
+from app.domain.guarded import Guardable, Guarded, Mac, tampered
+from app.domain.memo import Memo
+from backends.context import KeyContext
+from backends.data_key import DataKey, derive
+from backends.fingerprint import SystemKeyFingerprint
+
+Row = TypeVar("Row", bound=Guardable)
+
+_REMEMBERED_BYTES = 8 * 1024 * 1024
+_OVERHEAD_BYTES = 1024  # of Python's objects, for each row
+
+
+class Purpose(StrEnum):
+    """What a keyed hash is for; each purpose has a key of its own."""
+
+    ROW = "row"
+    API_KEY_TOKEN = "api-key-token"  # noqa: S105 - a purpose, not a password
+    REQUEST = "request"
+    INJECTION_TOKEN = "injection-token"  # noqa: S105 - a purpose, not a password
+    REDEEM_NONCE = "redeem-nonce"
+
+
+class OpenedSystemKey:
+    """The opened system data key, and what it is used for.
+
+    The key of every purpose is derived once.
+    """
+
+    def __init__(self, context: KeyContext, key: DataKey) -> None:
+        self.context = context
+        self.key = key
+        owner = context.to_bytes()
+        self._macs = {
+            purpose: HMAC(derive(key, f"strongroom/v1/mac/{purpose}|".encode(), owner), SHA256())
+            for purpose in Purpose
+        }
+        self._verified = Memo[Guarded[Guardable], Guardable](_REMEMBERED_BYTES, _size)
+
+    @property
+    def fingerprint(self) -> SystemKeyFingerprint:
+        """What tells this key from a planted one."""
+        return SystemKeyFingerprint.of(self.key, self.context)
+
+    def digest(self, purpose: Purpose, data: bytes) -> bytes:
+        """The 32-byte keyed hash of ``data`` (HMAC-SHA-256) for one purpose."""
+        hmac = self._macs[purpose].copy()
+        hmac.update(data)
+        return hmac.finalize()
+
+    def matches(self, purpose: Purpose, data: bytes, digest: bytes) -> bool:
+        """Whether ``digest`` is the keyed hash of ``data``, in constant time."""
+        return constant_time.bytes_eq(self.digest(purpose, data), digest)
+
+    def guard(self, row: Row) -> Guarded[Row]:
+        """Cover ``row`` with a MAC, in the layout that is written."""
+        layout = row.mac_layouts.written
+        digest = self.digest(Purpose.ROW, row_bytes(row, layout))
+        return Guarded(row, Mac(self.context.data_key_id, bytes((layout,)) + digest))
+
+    def verify(self, guarded: Guarded[Row]) -> Row:
+        """The row, now to be believed.
+
+        Raises:
+            TamperedRow: The row or its MAC is not what this server wrote.
+        """
+        row, mac = guarded.unverified, guarded.mac
+        if mac.key_id != self.context.data_key_id or not self._covers(mac, row):
+            raise tampered(row)
+        return row
+
+    def verify_stored(
+        self, stored: Guarded[Row] | DamagedRow, account_id: str | None = None
+    ) -> Row | DamagedRow:
+        """A row of a list: itself to be believed, or as damaged.
+
+        Args:
+            account_id: Whose list it is; ``None`` for an operator's of all accounts.
+        """
+        if isinstance(stored, DamagedRow):
+            return stored
+        try:
+            row = self.verify(stored)
+        except TamperedRow as error:
+            return error.row
+        is_listed = account_id is None or row.columns().get("account_id") == account_id
+        return row if is_listed else tampered(row).row
+
+    def verify_often(self, guarded: Guarded[Row]) -> Row:
+        """The same, for rows that many requests read: what was verified before is remembered.
+
+        A row that differs in anything, its MAC included, is another one.
+
+        Raises:
+            TamperedRow: The row or its MAC is not what this server wrote.
+        """
+        if self._verified.find(guarded) is None:
+            self._verified.keep(guarded, self.verify(guarded))
+        return guarded.unverified
+
+    def _covers(self, mac: Mac, row: Guardable) -> bool:
+        try:
+            covered = row_bytes(row, mac.layout)
+        except UnknownLayout:
+            return False
+        return self.matches(Purpose.ROW, covered, mac.tag[1:])
+
+
+def _size(_: Guarded[Guardable], row: Guardable) -> int:
+    values = row.columns().values()
+    return _OVERHEAD_BYTES + sum(len(value) for value in values if isinstance(value, str | bytes))
