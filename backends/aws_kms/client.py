@@ -27,7 +27,7 @@ from backends.calls.client_keeper import Connected
 from backends.errors import KeyProviderConfigError, KeyProviderError
 
 T = TypeVar("T")
-Answer = Mapping[str, Any]
+Response = Mapping[str, Any]
 
 _CONNECT_SECONDS = 1
 _READ_SECONDS = 1
@@ -65,11 +65,11 @@ _FAILURES: Sequence[tuple[type[Exception] | tuple[type[Exception], ...], Problem
 class Kms(Protocol):
     """The calls that are made of boto3's client of KMS. The policy must allow them."""
 
-    def generate_data_key(self, **request: object) -> Answer: ...  # noqa: D102
-    def encrypt(self, **request: object) -> Answer: ...  # noqa: D102
-    def decrypt(self, **request: object) -> Answer: ...  # noqa: D102
-    def re_encrypt(self, **request: object) -> Answer: ...  # noqa: D102
-    def describe_key(self, **request: object) -> Answer: ...  # noqa: D102
+    def generate_data_key(self, **request: object) -> Response: ...  # noqa: D102
+    def encrypt(self, **request: object) -> Response: ...  # noqa: D102
+    def decrypt(self, **request: object) -> Response: ...  # noqa: D102
+    def re_encrypt(self, **request: object) -> Response: ...  # noqa: D102
+    def describe_key(self, **request: object) -> Response: ...  # noqa: D102
     def close(self) -> None: ...  # noqa: D102
 
 
@@ -131,7 +131,7 @@ def _partition_of(found: Found, region: str) -> str:
 
 
 def _bounded(pool: type[Any]) -> type[Any]:
-    """The pool of connections, with answers that end in time."""
+    """The pool of connections, with responses that end in time."""
     connection = type("Connection", (pool.ConnectionCls,), {"response_class": BoundedResponse})
     return type("Pool", (pool,), {"ConnectionCls": connection})
 
@@ -155,7 +155,7 @@ def in_our_words(call: Callable[[], T], setting: str) -> T | KeyProviderError:
         return call()
     except KeyProviderError as error:
         return error.with_traceback(None)
-    except Exception as failure:  # noqa: BLE001  # an answer may break any part of botocore
+    except Exception as failure:  # noqa: BLE001  # a response may break any part of botocore
         return _translate(failure, setting)
 
 

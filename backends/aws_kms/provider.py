@@ -15,7 +15,7 @@ from functools import partial
 from typing import TypeVar
 
 from backends.aws_kms.arn import KmsArn, key_of, key_ref, root_of
-from backends.aws_kms.client import Answer, Kms, connect, in_our_words
+from backends.aws_kms.client import Kms, Response, connect, in_our_words
 from backends.aws_kms.responses import (
     GARBLED,
     WRONG_KEY_TYPE,
@@ -149,12 +149,12 @@ class AwsKms(KeyProvider):
         It is raised by a frame that holds neither a key nor what the vendor raised.
         """
         client = self._clients.client()
-        answer = in_our_words(lambda: question(client), self._setting)
-        if isinstance(answer, KeyAccessDenied):
+        result = in_our_words(lambda: question(client), self._setting)
+        if isinstance(result, KeyAccessDenied):
             self._clients.refused(client)
-        if isinstance(answer, KeyProviderError):
-            raise answer
-        return answer
+        if isinstance(result, KeyProviderError):
+            raise result
+        return result
 
     def _require_ours(self, wrapped: WrappedKey) -> None:
         if not self.owns(wrapped.key_ref):
@@ -170,8 +170,8 @@ class AwsKms(KeyProvider):
             self._key = key
         return self._key
 
-    def _metadata(self, kms: Kms, name: KmsArn) -> Answer:
-        metadata: Answer = kms.describe_key(KeyId=str(name))["KeyMetadata"]
+    def _metadata(self, kms: Kms, name: KmsArn) -> Response:
+        metadata: Response = kms.describe_key(KeyId=str(name))["KeyMetadata"]
         usage, spec = _KEY_TYPE  # where KMS returns neither: the API Reference requires neither
         if (metadata.get("KeyUsage", usage), metadata.get("KeySpec", spec)) != _KEY_TYPE:
             raise WRONG_KEY_TYPE(self._setting)
@@ -180,7 +180,7 @@ class AwsKms(KeyProvider):
     def _describe(self, kms: Kms) -> ProviderStatus:
         key = self._resolve(kms)
         metadata = self._metadata(kms, key)
-        self._require_answer_of(key, metadata["Arn"])
+        self._require_response_of(key, metadata["Arn"])
         current = key_ref(key, metadata.get("CurrentKeyMaterialId"))
         fault = why_unusable(metadata["KeyState"])
         detail = f"{self._setting}: {fault}" if fault else ""
@@ -188,24 +188,24 @@ class AwsKms(KeyProvider):
 
     def _generate(self, kms: Kms, context: KeyContext) -> tuple[DataKey, WrappedKey]:
         key = self._resolve(kms)
-        answer = kms.generate_data_key(
+        response = kms.generate_data_key(
             KeyId=str(key),
             NumberOfBytes=DATA_KEY_BYTES,
             EncryptionContext=dict(context.to_mapping()),
         )
-        self._require_answer_of(key, answer["KeyId"])
-        wrapped = self._wrapped(key, answer.get("KeyMaterialId"), answer["CiphertextBlob"])
-        return self._data_key(answer), wrapped
+        self._require_response_of(key, response["KeyId"])
+        wrapped = self._wrapped(key, response.get("KeyMaterialId"), response["CiphertextBlob"])
+        return self._data_key(response), wrapped
 
     def _encrypt(self, kms: Kms, data_key: DataKey, context: KeyContext) -> WrappedKey:
         key = self._resolve(kms)
-        answer = kms.encrypt(
+        response = kms.encrypt(
             KeyId=str(key),
             Plaintext=bytes(data_key),
             EncryptionContext=dict(context.to_mapping()),
         )
-        self._require_answer_of(key, answer["KeyId"])
-        blob = answer["CiphertextBlob"]
+        self._require_response_of(key, response["KeyId"])
+        blob = response["CiphertextBlob"]
         opened, material = self._decrypt(kms, blob, context)
         try:
             verify_key(opened, context, key_check(data_key, context))
@@ -220,40 +220,40 @@ class AwsKms(KeyProvider):
 
     def _decrypt(self, kms: Kms, blob: bytes, context: KeyContext) -> tuple[DataKey, str | None]:
         key = self._resolve(kms)
-        answer = kms.decrypt(
+        response = kms.decrypt(
             KeyId=str(key), CiphertextBlob=blob, EncryptionContext=dict(context.to_mapping())
         )
-        self._require_answer_of(key, answer["KeyId"])
-        return self._data_key(answer), answer.get("KeyMaterialId")
+        self._require_response_of(key, response["KeyId"])
+        return self._data_key(response), response.get("KeyMaterialId")
 
     def _re_encrypt(self, kms: Kms, wrapped: WrappedKey, context: KeyContext) -> WrappedKey:
         key = self._resolve(kms)
         self._require_ours(wrapped)
         encryption_context = dict(context.to_mapping())
-        answer = kms.re_encrypt(
+        response = kms.re_encrypt(
             CiphertextBlob=wrapped.blob,
             SourceKeyId=str(key),
             SourceEncryptionContext=encryption_context,
             DestinationKeyId=str(key),
             DestinationEncryptionContext=encryption_context,
         )
-        self._require_answer_of(key, answer["SourceKeyId"])
-        self._require_answer_of(key, answer["KeyId"])
-        material = answer.get("DestinationKeyMaterialId")
-        return self._wrapped(key, material, answer["CiphertextBlob"])
+        self._require_response_of(key, response["SourceKeyId"])
+        self._require_response_of(key, response["KeyId"])
+        material = response.get("DestinationKeyMaterialId")
+        return self._wrapped(key, material, response["CiphertextBlob"])
 
-    def _data_key(self, answer: Answer) -> DataKey:
+    def _data_key(self, response: Response) -> DataKey:
         """The data key in a response. Ours have 32 bytes: another length is a fault of KMS's."""
-        if len(answer["Plaintext"]) != DATA_KEY_BYTES:
+        if len(response["Plaintext"]) != DATA_KEY_BYTES:
             raise GARBLED(self._setting)
-        return DataKey(answer["Plaintext"])
+        return DataKey(response["Plaintext"])
 
     def _wrapped(self, key: KmsArn, material: str | None, blob: bytes) -> WrappedKey:
         if not blob:
             raise GARBLED(self._setting)
         return WrappedKey(self.scheme, key_ref(key, material), blob)
 
-    def _require_answer_of(self, key: KmsArn, answered: str) -> None:
+    def _require_response_of(self, key: KmsArn, answered: str) -> None:
         if answered != str(key):
             raise outage("KMS answered for another key.")(self._setting)
 

@@ -1,6 +1,6 @@
 """Many items at once: in batches where a vendor takes them, in several calls where it does not.
 
-Every item has its own answer, in order: a result, or the error that stands for it.
+Every item has its own result, in order, or the error that stands for it.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,16 +30,16 @@ def in_batches(
         one: One call with one item, for a batch that was refused because an item of it does not
             open, as Vault 1.8 refuses it.
     """
-    answers: list[T | KeyProviderError] = []
+    results: list[T | KeyProviderError] = []
     for start in range(0, len(items), size):
         batch = items[start : start + size]
         try:
-            answers += ask(batch)
+            results += ask(batch)
         except DecryptionError:
-            answers += [or_error(partial(one, *item)) for item in batch]
+            results += [or_error(partial(one, *item)) for item in batch]
         except KeyProviderError as error:
-            return answers + [error] * (len(items) - start)
-    return answers
+            return results + [error] * (len(items) - start)
+    return results
 
 
 def side_by_side(
@@ -53,16 +53,16 @@ def side_by_side(
     """
     hopeless: list[KeyProviderError] = []
 
-    def answer(item: tuple[Subject, KeyContext]) -> T | KeyProviderError:
-        answer = hopeless[0] if hopeless else or_error(partial(call, *item))
-        if isinstance(answer, KeyUnavailable | KeyAccessDenied):
-            hopeless.append(answer)
-        return answer
+    def call_one(item: tuple[Subject, KeyContext]) -> T | KeyProviderError:
+        result = hopeless[0] if hopeless else or_error(partial(call, *item))
+        if isinstance(result, KeyUnavailable | KeyAccessDenied):
+            hopeless.append(result)
+        return result
 
-    def answer_all(share: Sequence[tuple[Subject, KeyContext]]) -> list[T | KeyProviderError]:
-        return [answer(item) for item in share]
+    def call_all(share: Sequence[tuple[Subject, KeyContext]]) -> list[T | KeyProviderError]:
+        return [call_one(item) for item in share]
 
-    shares = [partial(answer_all, items[start::concurrency]) for start in range(concurrency)]
+    shares = [partial(call_all, items[start::concurrency]) for start in range(concurrency)]
     threads = [in_daemon_thread(each, "side-by-side") for each in shares[: len(items)]]
-    answers = [each.result() for each in threads]
-    return [answers[place % concurrency][place // concurrency] for place in range(len(items))]
+    results = [each.result() for each in threads]
+    return [results[place % concurrency][place // concurrency] for place in range(len(items))]

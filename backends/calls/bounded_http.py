@@ -38,7 +38,7 @@ class Failure(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """The response to a request; the body may hold keys and tokens.
 
     Attributes:
@@ -83,11 +83,11 @@ class BoundedHttp:
         headers: Mapping[str, str],
         body: Mapping[str, Any] | None,
         deadline: Deadline,
-    ) -> Answer:
-        """Send one request and read its answer before ``deadline``; does not raise."""
+    ) -> Response:
+        """Send one request and read the response before ``deadline``; does not raise."""
         remaining = deadline.remaining()
         if not remaining:
-            return Answer(0, Failure.TIMEOUT)
+            return Response(0, Failure.TIMEOUT)
         timeout = Timeout(total=remaining, connect=min(CONNECT_SECONDS, remaining))
         try:
             response = self._session.request(
@@ -100,13 +100,13 @@ class BoundedHttp:
                 allow_redirects=False,
             )
         except requests.exceptions.SSLError:
-            return Answer(0, Failure.TLS)
+            return Response(0, Failure.TLS)
         except requests.exceptions.ReadTimeout:
-            return Answer(0, Failure.TIMEOUT)
+            return Response(0, Failure.TIMEOUT)
         except requests.exceptions.ChunkedEncodingError:
-            return Answer(0, Failure.GARBLED)
+            return Response(0, Failure.GARBLED)
         except (OSError, HTTPError):
-            return Answer(0, Failure.CONNECTION)
+            return Response(0, Failure.CONNECTION)
         return _parse(response)
 
     def close(self) -> None:
@@ -119,18 +119,18 @@ class _Unshown(dict[str, Any]):
         return "{<redacted>}"
 
 
-def _parse(response: requests.Response) -> Answer:
+def _parse(response: requests.Response) -> Response:
     seconds = response.headers.get("Retry-After", "")
     retry_after = int(seconds) if _SECONDS.fullmatch(seconds) else None
     if not response.content:
-        return Answer(response.status_code, retry_after=retry_after)
+        return Response(response.status_code, retry_after=retry_after)
     try:
         body = json.loads(response.content, object_hook=_Unshown)
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        return Answer(response.status_code, Failure.GARBLED, retry_after=retry_after)
-    return Answer(response.status_code, body=body, retry_after=retry_after)
+        return Response(response.status_code, Failure.GARBLED, retry_after=retry_after)
+    return Response(response.status_code, body=body, retry_after=retry_after)
 
 
 class _BoundedConnection(HTTPConnection):

@@ -1,4 +1,4 @@
-"""An HTTP answer that ends in time, whatever the other side does.
+"""An HTTP response that ends in time, whatever the other side does.
 
 Python counts a socket's time-out per read, and so do the libraries that vendors build on: a server
 that drips bytes would hold a call, its thread and its place for as long as it likes.
@@ -46,7 +46,7 @@ class _PatientReader(io.RawIOBase):
 
 
 class BoundedResponse(HTTPResponse):
-    """An answer all of whose reads share the time-out of its socket, and 4 MiB."""
+    """A response all of whose reads share the time-out of its socket, and 4 MiB."""
 
     def __init__(self, sock: socket.socket, debuglevel: int = 0, method: str | None = None) -> None:
         super().__init__(sock, debuglevel, method)

@@ -43,14 +43,14 @@ class SingleFlight(Generic[Name, T]):
 
     def _fly(self, name: Name, flight: Future[T], work: Callable[[], T]) -> T:
         try:
-            answer = work()
+            result = work()
         except BaseException as error:
             self._land(name)
             flight.set_exception(error)
             raise
         self._land(name)
-        flight.set_result(answer)
-        return answer
+        flight.set_result(result)
+        return result
 
     def _land(self, name: Name) -> None:
         with self._lock:

@@ -139,7 +139,7 @@ class BoundedWrapper(KeyWrapper):
             raise KeyUnavailable("No time is left to ask the key provider.")
         self._breaker.admit()
         try:
-            answer = self._in_thread(work, seconds, self._slots) if self.remote else work()
+            result = self._in_thread(work, seconds, self._slots) if self.remote else work()
         except KeyUnavailable:
             self._breaker.failed()
             raise
@@ -147,34 +147,34 @@ class BoundedWrapper(KeyWrapper):
             self._breaker.succeeded()
             raise
         self._breaker.succeeded()
-        return answer
+        return result
 
     def _call_many(
         self,
         ask: Callable[[Sequence[Item]], list[T | KeyProviderError]],
         items: Sequence[Item],
     ) -> list[T | KeyProviderError]:
-        """The answers of a batch; throttled items are asked for again, after growing pauses."""
-        answers = self._call_once(ask, items)
+        """The results of a batch; throttled items are asked for again, after growing pauses."""
+        results = self._call_once(ask, items)
         for pause in THROTTLED_PAUSES:
             throttled: dict[int, int] = {}
-            for place, answer in enumerate(answers):
-                if isinstance(answer, KeyUnavailable) and answer.throttled:
-                    throttled[place] = answer.retry_after
+            for place, result in enumerate(results):
+                if isinstance(result, KeyUnavailable) and result.throttled:
+                    throttled[place] = result.retry_after
             if not throttled:
                 break
             sleep(max(pause, *throttled.values()))
             again = self._call_once(ask, [items[place] for place in throttled])
-            for place, answer in zip(throttled, again, strict=True):
-                answers[place] = answer
-        return answers
+            for place, result in zip(throttled, again, strict=True):
+                results[place] = result
+        return results
 
     def _call_once(
         self,
         ask: Callable[[Sequence[Item]], list[T | KeyProviderError]],
         items: Sequence[Item],
     ) -> list[T | KeyProviderError]:
-        """The answers of a batch; where the whole call failed, its error for each item."""
+        """The results of a batch; where the whole call failed, its error for each item."""
         if not items:
             return []
         try:
@@ -218,7 +218,7 @@ class BoundedWrapper(KeyWrapper):
             try:
                 return work()
             finally:
-                slots.release()  # before the caller, who may call again, has the answer
+                slots.release()  # before the caller, who may call again, has the result
 
         try:
             context = contextvars.copy_context()

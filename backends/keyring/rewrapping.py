@@ -51,8 +51,8 @@ def _rewrap_own(target: KeyWrapper, keys: Sequence[ClosedKey]) -> list[Wrapped]:
         for wrapped in key.wrappings:
             if wrapped.key_ref in owned:
                 items.setdefault(place, (wrapped, key.context))
-    answers = target.rewrap_many([*items.values()])
-    for place, each in zip(items, answers, strict=True):
+    rewrapped = target.rewrap_many([*items.values()])
+    for place, each in zip(items, rewrapped, strict=True):
         new[place] = each
     return new
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from backends.calls.bounded_http import Answer, BoundedHttp
+from backends.calls.bounded_http import BoundedHttp, Response
 from backends.calls.deadline import Deadline
 from backends.vault_transit.responses import is_transient
 from backends.vault_transit.settings import VaultSettings
@@ -35,7 +35,7 @@ class VaultCaller:
         if lease is not None:
             self._headers["X-Vault-Token"] = lease.token
 
-    def get(self, url: str) -> Answer:
+    def get(self, url: str) -> Response:
         """Send a GET."""
         return self._request("GET", url, None)
 
@@ -44,19 +44,19 @@ class VaultCaller:
         url: str,
         json: Mapping[str, Any],
         wrap_ttl: None = None,  # noqa: ARG002 # hvac's
-    ) -> Answer:
+    ) -> Response:
         """Send a POST."""
         return self._request("POST", url, json)
 
-    def login(self, url: str, use_token: bool, json: Mapping[str, Any]) -> Answer:  # noqa: ARG002, FBT001
-        """Send a login; the token is in the answer only."""
+    def login(self, url: str, use_token: bool, json: Mapping[str, Any]) -> Response:  # noqa: ARG002, FBT001
+        """Send a login; the token is in the response only."""
         return self._request("POST", url, json)
 
-    def _request(self, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
+    def _request(self, method: str, path: str, body: Mapping[str, Any] | None) -> Response:
         url = self._address + path
         for pause in _RETRY_PAUSES:
-            answer = self._http.exchange(method, url, self._headers, body, self._deadline)
-            if not is_transient(answer) or self._deadline.remaining() <= pause:
-                return answer
+            response = self._http.exchange(method, url, self._headers, body, self._deadline)
+            if not is_transient(response) or self._deadline.remaining() <= pause:
+                return response
             time.sleep(pause)
         return self._http.exchange(method, url, self._headers, body, self._deadline)

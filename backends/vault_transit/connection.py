@@ -6,7 +6,7 @@ from typing import Any
 
 from hvac.api.secrets_engines import Transit
 
-from backends.calls.bounded_http import Answer, BoundedHttp
+from backends.calls.bounded_http import BoundedHttp, Response
 from backends.calls.deadline import Deadline
 from backends.calls.request_deadline import seconds_left
 from backends.errors import KeyAccessDenied, KeyDisabled, KeyProviderConfigError, KeyProviderError
@@ -27,7 +27,7 @@ CALL_SECONDS = 2.8  # less than the keyring's 3, so that what failed is said in 
 
 _KEY_CHECK_SECONDS = 60.0
 
-Request = Callable[[Transit, Mapping[str, str]], Answer]
+Request = Callable[[Transit, Mapping[str, str]], Response]
 """Makes one request of a transit key; the mapping names the key and its mount, as hvac does."""
 
 
@@ -47,7 +47,7 @@ class Vault:
         Raises:
             KeyProviderError: In our words, whatever Vault says.
         """
-        return part_of(self._checked_answer(request), "data")
+        return part_of(self._ask_checked(request), "data")
 
     def ask_many(self, request: Request, count: int) -> list[Mapping[str, Any] | KeyProviderError]:
         """Make one request with a batch of ``count`` items.
@@ -55,7 +55,7 @@ class Vault:
         Raises:
             KeyProviderError: The batch was refused as a whole.
         """
-        return batch_results(self._checked_answer(request), count)
+        return batch_results(self._ask_checked(request), count)
 
     def newest_version(self) -> str:
         """Read the key; its newest version.
@@ -74,21 +74,21 @@ class Vault:
         self._keeper.close()
         self._http.close()
 
-    def _checked_answer(self, request: Request) -> Answer:
+    def _ask_checked(self, request: Request) -> Response:
         deadline = Deadline(seconds_left(CALL_SECONDS))
         # Encrypting under a key that does not exist creates it, and one that is not derived
         # ignores the context: neither may happen to a key that was put in place of ours.
         if age_seconds() >= self._checked_until:
             self._read_key(deadline)
-        answer = self._answer(request, deadline)
-        if isinstance(error_of(answer), KeyAccessDenied):
+        response = self._ask_with_token(request, deadline)
+        if isinstance(error_of(response), KeyAccessDenied):
             self._read_key(deadline)  # it may be gone: encrypting then needs the right to create
-        return answer
+        return response
 
     def _read_key(self, deadline: Deadline) -> str:
         self._checked_until = 0.0
-        answer = self._answer(lambda transit, at: transit.read_key(**at), deadline)
-        key = part_of(answer, "data")
+        response = self._ask_with_token(lambda transit, at: transit.read_key(**at), deadline)
+        key = part_of(response, "data")
         if key.get("derived") is not True or key.get("supports_encryption") is not True:
             raise KeyProviderConfigError(
                 f"{self._settings.setting}: the transit key must be of a type that encrypts, and"
@@ -102,20 +102,20 @@ class Vault:
         self._checked_until = age_seconds() + _KEY_CHECK_SECONDS
         return version
 
-    def _answer(self, request: Request, deadline: Deadline) -> Answer:
+    def _ask_with_token(self, request: Request, deadline: Deadline) -> Response:
         """Ask with the token in use, and once more with a new one when it is refused."""
         lease = self._keeper.lease(deadline)
-        answer = self._answer_to(lease, request, deadline)
-        if not isinstance(error_of(answer), KeyAccessDenied):
-            return answer
+        response = self._ask_once(lease, request, deadline)
+        if not isinstance(error_of(response), KeyAccessDenied):
+            return response
         other = self._keeper.replace(lease, deadline)
         if other is lease:
-            return answer
-        answer = self._answer_to(other, request, deadline)
-        if isinstance(error_of(answer), KeyAccessDenied):
+            return response
+        response = self._ask_once(other, request, deadline)
+        if isinstance(error_of(response), KeyAccessDenied):
             self._keeper.replacing_did_not_help()
-        return answer
+        return response
 
-    def _answer_to(self, lease: Lease, request: Request, deadline: Deadline) -> Answer:
+    def _ask_once(self, lease: Lease, request: Request, deadline: Deadline) -> Response:
         caller = VaultCaller(self._settings, self._http, deadline, lease)
         return request(Transit(caller), self._at)

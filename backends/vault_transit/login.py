@@ -8,7 +8,7 @@ from hvac.api.auth_methods import AppRole as AppRoleApi
 from hvac.api.auth_methods import Kubernetes as KubernetesApi
 from hvac.api.auth_methods import Token as TokenApi
 
-from backends.calls.bounded_http import Answer, BoundedHttp
+from backends.calls.bounded_http import BoundedHttp, Response
 from backends.calls.deadline import Deadline
 from backends.errors import KeyAccessDenied, KeyUnavailable
 from backends.lifetime import age_seconds
@@ -36,17 +36,17 @@ class Logins(TokenSource):
             return self._look_up(found, deadline)
         caller = VaultCaller(self._settings, self._http, deadline)
         if isinstance(login, AppRole):
-            answer = AppRoleApi(caller).login(
+            response = AppRoleApi(caller).login(
                 login.role_id.read(),
                 login.secret_id.read() if login.secret_id else None,
                 use_token=False,
                 mount_point=login.mount,
             )
         else:
-            answer = KubernetesApi(caller).login(
+            response = KubernetesApi(caller).login(
                 login.role, login.jwt.read(), use_token=False, mount_point=login.mount
             )
-        auth = self._accepted(answer, "auth")
+        auth = self._accepted(response, "auth")
         return Lease(_token(auth), _seconds(auth, "lease_duration"), _is_renewable(auth), since)
 
     def renew(self, lease: Lease, deadline: Deadline) -> Lease:
@@ -61,14 +61,14 @@ class Logins(TokenSource):
         data = self._accepted(TokenApi(caller).lookup_self(), "data")
         return Lease(lease.token, _seconds(data, "ttl"), _is_renewable(data), lease.since)
 
-    def _accepted(self, answer: Answer, part: str) -> Mapping[str, Any]:
-        error = error_of(answer)
+    def _accepted(self, response: Response, part: str) -> Mapping[str, Any]:
+        error = error_of(response)
         if error is not None and not isinstance(error, KeyUnavailable):
             looked_at = self._settings.login.looked_at
             raise KeyAccessDenied(
                 f"{self._settings.setting}: Vault refuses the login. Look at {looked_at}."
             )
-        return part_of(answer, part)
+        return part_of(response, part)
 
 
 def _token(auth: Mapping[str, Any]) -> str:

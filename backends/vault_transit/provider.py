@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from hvac.api.secrets_engines import Transit
 
 from backends.calls.batches import in_batches
-from backends.calls.bounded_http import Answer
+from backends.calls.bounded_http import Response
 from backends.calls.per_process import PerProcess
 from backends.context import KeyContext
 from backends.data_key import DATA_KEY_BYTES, DataKey
@@ -44,7 +44,7 @@ from backends.vault_transit.settings import VaultSettings, parse_settings
 LARGEST_BATCH = 200  # OpenBao refuses JSON of 250 items with a context as too complex
 
 Inputs = list[dict[str, str]]
-BatchRequest = Callable[[Inputs, Transit, Mapping[str, str]], Answer]
+BatchRequest = Callable[[Inputs, Transit, Mapping[str, str]], Response]
 """Makes one request with a batch; the mapping names the key and its mount, as hvac does."""
 T = TypeVar("T")
 
@@ -77,13 +77,13 @@ class VaultTransit(KeyProvider):
 
     def generate(self, context: KeyContext) -> tuple[DataKey, WrappedKey]:
         """Make the key and its wrapping in one call, ``datakey/plaintext``."""
-        answer = self._vault.get().ask(
+        response = self._vault.get().ask(
             lambda transit, at: transit.generate_data_key(
                 key_type="plaintext", bits=DATA_KEY_BYTES * 8, context=_encoded(context), **at
             )
         )
-        wrapped = self._wrapped(answer)
-        return plaintext_of(answer), wrapped
+        wrapped = self._wrapped(response)
+        return plaintext_of(response), wrapped
 
     def status(self) -> ProviderStatus:
         """Read the key: one call."""
@@ -190,24 +190,24 @@ def from_spec(spec: ProviderSpec) -> VaultTransit:
     return VaultTransit(parse_settings(spec))
 
 
-def _encrypt_batch(items: KeyItems, transit: Transit, at: Mapping[str, str]) -> Answer:
+def _encrypt_batch(items: KeyItems, transit: Transit, at: Mapping[str, str]) -> Response:
     # The plaintexts are put together here, in a frame that no error leaves.
     inputs = [
         {"plaintext": base64.b64encode(key).decode(), "context": _encoded(context)}
         for key, context in items
     ]
-    answer: Answer = transit.encrypt_data(batch_input=inputs, **at)
-    return answer
+    response: Response = transit.encrypt_data(batch_input=inputs, **at)
+    return response
 
 
-def _rewrap_batch(inputs: Inputs, transit: Transit, at: Mapping[str, str]) -> Answer:
-    answer: Answer = transit.rewrap_data(ciphertext="", batch_input=inputs, **at)
-    return answer
+def _rewrap_batch(inputs: Inputs, transit: Transit, at: Mapping[str, str]) -> Response:
+    response: Response = transit.rewrap_data(ciphertext="", batch_input=inputs, **at)
+    return response
 
 
-def _decrypt_batch(inputs: Inputs, transit: Transit, at: Mapping[str, str]) -> Answer:
-    answer: Answer = transit.decrypt_data(batch_input=inputs, **at)
-    return answer
+def _decrypt_batch(inputs: Inputs, transit: Transit, at: Mapping[str, str]) -> Response:
+    response: Response = transit.decrypt_data(batch_input=inputs, **at)
+    return response
 
 
 def _read(

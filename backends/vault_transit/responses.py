@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from backends.calls.bounded_http import Answer, Failure
+from backends.calls.bounded_http import Failure, Response
 from backends.data_key import DataKey
 from backends.errors import (
     DecryptionError,
@@ -60,52 +60,52 @@ _TRANSIENT = {
 }
 
 
-def error_of(answer: Answer) -> KeyProviderError | None:
-    """Return the error of ours that ``answer`` amounts to, or ``None`` for a good one."""
-    if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES and not answer.failure:
+def error_of(response: Response) -> KeyProviderError | None:
+    """Return the error of ours that ``response`` amounts to, or ``None`` for a good one."""
+    if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES and not response.failure:
         return None
-    by_text = _error_of_texts(_texts(answer))
+    by_text = _error_of_texts(_texts(response))
     if by_text is not None:
         return by_text
-    if answer.status in _BY_STATUS:
-        return _BY_STATUS[answer.status]()
-    if answer.status // 100 == _CLIENT_ERRORS and answer.status not in _OUTAGES:
+    if response.status in _BY_STATUS:
+        return _BY_STATUS[response.status]()
+    if response.status // 100 == _CLIENT_ERRORS and response.status not in _OUTAGES:
         return KeyProviderError(_NOT_ACCEPTED)
-    return _outage(answer)
+    return _outage(response)
 
 
-def is_transient(answer: Answer) -> bool:
+def is_transient(response: Response) -> bool:
     """Return whether the same request may succeed a moment later. Tampering never does."""
-    if answer.status < HTTPStatus.MULTIPLE_CHOICES:
-        return answer.failure in (Failure.CONNECTION, Failure.GARBLED)
-    return answer.status in _TRANSIENT and isinstance(error_of(answer), KeyUnavailable)
+    if response.status < HTTPStatus.MULTIPLE_CHOICES:
+        return response.failure in (Failure.CONNECTION, Failure.GARBLED)
+    return response.status in _TRANSIENT and isinstance(error_of(response), KeyUnavailable)
 
 
-def part_of(answer: Answer, name: str) -> Mapping[str, Any]:
-    """The object called ``name`` in a good answer: ``data``, or ``auth`` after a login.
+def part_of(response: Response, name: str) -> Mapping[str, Any]:
+    """The object called ``name`` in a good response: ``data``, or ``auth`` after a login.
 
     Raises:
         KeyProviderError: It is not a good one.
     """
-    error = error_of(answer)
+    error = error_of(response)
     if error is not None:
         raise error
-    part = answer.body.get(name)
+    part = response.body.get(name)
     if not isinstance(part, dict):
         raise unintelligible()
     return part
 
 
-def batch_results(answer: Answer, count: int) -> list[Mapping[str, Any] | KeyProviderError]:
+def batch_results(response: Response, count: int) -> list[Mapping[str, Any] | KeyProviderError]:
     """The result or error of each item of a batch, in order.
 
     Raises:
         KeyProviderError: The batch was refused as a whole.
     """
-    data = answer.body.get("data")
+    data = response.body.get("data")
     results = data.get("batch_results") if isinstance(data, dict) else None
     if results is None:
-        part_of(answer, "data")
+        part_of(response, "data")
     if not isinstance(results, list) or len(results) != count:
         raise unintelligible()
     return [_batch_result(result) for result in results]
@@ -140,7 +140,7 @@ def ciphertext_version(blob: bytes) -> str | None:
 
 
 def plaintext_of(data: Mapping[str, Any]) -> DataKey:
-    """The data key in an answer.
+    """The data key in a response.
 
     Vault wraps keys of ours alone: another length is a fault of its, or of something on the way.
 
@@ -154,7 +154,7 @@ def plaintext_of(data: Mapping[str, Any]) -> DataKey:
 
 
 def unintelligible() -> KeyUnavailable:
-    """The error for a good answer that does not hold what it must."""
+    """The error for a good response that does not hold what it must."""
     return KeyUnavailable("Vault's answer is not of the known form.")
 
 
@@ -173,8 +173,8 @@ def _ciphertext_in(data: Mapping[str, Any]) -> tuple[str, bytes] | None:
     return (version, blob) if version else None
 
 
-def _texts(answer: Answer) -> list[str]:
-    errors = answer.body.get("errors")
+def _texts(response: Response) -> list[str]:
+    errors = response.body.get("errors")
     return [str(error) for error in errors] if isinstance(errors, list) else []
 
 
@@ -186,16 +186,16 @@ def _error_of_texts(texts: Iterable[str]) -> KeyProviderError | None:
     return None
 
 
-def _outage(answer: Answer) -> KeyUnavailable:
-    if answer.status in _OUTAGES:
-        message = _OUTAGES[answer.status]
-    elif answer.failure and answer.status < HTTPStatus.MULTIPLE_CHOICES:
-        message = f"Vault could not be asked. {answer.failure.value}"
-    elif answer.status < HTTPStatus.BAD_REQUEST:
+def _outage(response: Response) -> KeyUnavailable:
+    if response.status in _OUTAGES:
+        message = _OUTAGES[response.status]
+    elif response.failure and response.status < HTTPStatus.MULTIPLE_CHOICES:
+        message = f"Vault could not be asked. {response.failure.value}"
+    elif response.status < HTTPStatus.BAD_REQUEST:
         message = "Vault answers with a redirect; those are not followed."
     else:
         message = "Vault failed."
-    throttled = answer.status == HTTPStatus.TOO_MANY_REQUESTS
-    if answer.retry_after is None:
+    throttled = response.status == HTTPStatus.TOO_MANY_REQUESTS
+    if response.retry_after is None:
         return KeyUnavailable(message, throttled=throttled)
-    return KeyUnavailable(message, retry_after=answer.retry_after, throttled=throttled)
+    return KeyUnavailable(message, retry_after=response.retry_after, throttled=throttled)

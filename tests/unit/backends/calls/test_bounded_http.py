@@ -6,7 +6,7 @@ from time import monotonic
 
 import pytest
 
-from backends.calls.bounded_http import Answer, BoundedHttp, Failure
+from backends.calls.bounded_http import BoundedHttp, Failure, Response
 from backends.calls.deadline import Deadline
 from tests.support.faulty_proxy import Fault, FaultyProxy, Link, answer, hang, reset
 
@@ -46,7 +46,7 @@ def raw(content: bytes) -> Fault:
     return fault
 
 
-def get(http: BoundedHttp, url: str, seconds: float = 5.0) -> Answer:
+def get(http: BoundedHttp, url: str, seconds: float = 5.0) -> Response:
     return http.exchange("GET", url, {}, None, Deadline(seconds))
 
 
@@ -68,7 +68,7 @@ def test_an_answer_is_its_status_and_its_json(http: BoundedHttp) -> None:
 )
 def test_a_time_to_come_back_that_makes_no_sense_is_none(http: BoundedHttp, told: str) -> None:
     with server(answer(503, {}, **{"Retry-After": told})) as url:
-        assert get(http, url) == Answer(503)
+        assert get(http, url) == Response(503)
 
 
 def test_an_answer_does_not_show_its_body(http: BoundedHttp) -> None:
@@ -81,7 +81,7 @@ def test_an_answer_does_not_show_its_body(http: BoundedHttp) -> None:
 
 def test_an_answer_without_content_has_an_empty_body(http: BoundedHttp) -> None:
     with server(raw(b"HTTP/1.1 204 No Content\r\n\r\n")) as url:
-        assert get(http, url) == Answer(204)
+        assert get(http, url) == Response(204)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_an_answer_without_content_has_an_empty_body(http: BoundedHttp) -> None:
 )
 def test_what_is_not_a_json_object_is_garbled(http: BoundedHttp, content: bytes) -> None:
     with server(answer(200, content)) as url:
-        assert get(http, url) == Answer(200, Failure.GARBLED)
+        assert get(http, url) == Response(200, Failure.GARBLED)
 
 
 @pytest.mark.parametrize(
@@ -105,12 +105,12 @@ def test_what_is_not_a_json_object_is_garbled(http: BoundedHttp, content: bytes)
 )
 def test_a_broken_answer_is_a_failure(http: BoundedHttp, fault: Fault, failure: Failure) -> None:
     with server(fault) as url:
-        assert get(http, url) == Answer(0, failure)
+        assert get(http, url) == Response(0, failure)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/path", "http://nowhere.invalid/path"])
 def test_a_server_that_is_not_there_is_a_failure(http: BoundedHttp, url: str) -> None:
-    assert get(http, url) == Answer(0, Failure.CONNECTION)
+    assert get(http, url) == Response(0, Failure.CONNECTION)
 
 
 def slowly(content: bytes, seconds: float) -> Fault:
@@ -155,7 +155,7 @@ def test_a_late_word_gives_no_more_time(http: BoundedHttp) -> None:
 
 
 def test_past_the_deadline_nothing_is_asked(http: BoundedHttp) -> None:
-    assert get(http, "http://127.0.0.1:1/path", 0.0) == Answer(0, Failure.TIMEOUT)
+    assert get(http, "http://127.0.0.1:1/path", 0.0) == Response(0, Failure.TIMEOUT)
 
 
 def test_a_huge_answer_is_given_up_for_its_size(http: BoundedHttp) -> None:
@@ -165,7 +165,7 @@ def test_a_huge_answer_is_given_up_for_its_size(http: BoundedHttp) -> None:
 
 def test_a_redirect_is_not_followed(http: BoundedHttp) -> None:
     with server(answer(200, {})) as elsewhere, server(answer(307, {}, Location=elsewhere)) as url:
-        assert get(http, url) == Answer(307)
+        assert get(http, url) == Response(307)
 
 
 def test_no_proxy_of_the_environment_is_used(
@@ -174,7 +174,7 @@ def test_no_proxy_of_the_environment_is_used(
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://{NOWHERE}")
     with server(answer(200, {})) as url:
-        assert get(http, url) == Answer(200)
+        assert get(http, url) == Response(200)
 
 
 def test_no_cookie_is_kept(http: BoundedHttp) -> None:

@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import pytest
 
-from backends.calls.bounded_http import Answer, BoundedHttp
+from backends.calls.bounded_http import BoundedHttp, Response
 from backends.vault_transit.provider import VaultTransit
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.openbao import OpenBao
@@ -40,7 +40,7 @@ def asked() -> Iterator[list[str]]:
     requests: list[str] = []
     exchange = BoundedHttp.exchange
 
-    def spy(self: BoundedHttp, method: str, url: str, *rest: Any) -> Answer:
+    def spy(self: BoundedHttp, method: str, url: str, *rest: Any) -> Response:
         requests.append(f"{method} /{url.split('/', 3)[3]}")
         return exchange(self, method, url, *rest)
 

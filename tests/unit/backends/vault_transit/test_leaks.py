@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from backends.calls.bounded_http import Answer, BoundedHttp
+from backends.calls.bounded_http import BoundedHttp, Response
 from backends.data_key import DataKey
 from backends.errors import KeyProviderError
 from backends.provider import WrappedKey
@@ -59,7 +59,7 @@ def sent() -> Iterator[set[str]]:
 
     def spy(
         self: BoundedHttp, method: str, url: str, headers: dict[str, str], body: Any, *rest: Any
-    ) -> Answer:
+    ) -> Response:
         secrets.add(headers.get("X-Vault-Token", ""))
         if "/auth/" in url:
             secrets.update((body or {}).values())
