@@ -1,10 +1,12 @@
 """Group commit: several units of work, one after the other, made durable by one commit."""
 
+import sqlite3
 import threading
 import time
-from collections.abc import Callable
 
 from app.domain.errors import StorageUnavailable
+from app.repository.sql.driver.statements import cause_of
+from app.repository.sqlite.disk.numbering import Numbering
 
 LONGEST_S = 0.01
 """How long others on this host may wait for a group that goes on taking in more, in seconds."""
@@ -19,8 +21,7 @@ class CommitGroup:
     none returns before the commit, and all fail if that fails.
 
     Args:
-        run: Runs one statement; raises ``StorageUnavailable``.
-        renumber: Gives the transaction its number; raises ``StorageUnavailable``.
+        numbering: Begins the transaction on its connection.
 
     Attributes:
         has_failed: Whether the connection has failed, so that it should not be used again.
@@ -29,10 +30,9 @@ class CommitGroup:
         StorageUnavailable: No transaction could be begun.
     """
 
-    def __init__(self, run: Callable[[str], object], renumber: Callable[[], None]) -> None:
-        run("BEGIN IMMEDIATE")
-        renumber()
-        self._run = run
+    def __init__(self, numbering: Numbering) -> None:
+        numbering.begin()
+        self._numbering = numbering
         self._began = time.monotonic()
         self._units = 0
         self._has_changes = False
@@ -70,12 +70,15 @@ class CommitGroup:
 
     def end(self) -> None:
         """Make everything durable, and let go who waits for it."""
+        is_committed = self._has_changes and not self._is_lost
         try:
-            self._run("COMMIT" if self._has_changes and not self._is_lost else "ROLLBACK")
+            self._run("COMMIT" if is_committed else "ROLLBACK")
         except StorageUnavailable as error:
             self._lose(error)
         finally:
             self._is_over.set()
+        if is_committed and not self._is_lost:
+            self._numbering.end()
 
     def wait(self) -> None:
         """Wait until what the caller wrote, or may have read, is durable.
@@ -91,6 +94,15 @@ class CommitGroup:
     @property
     def _is_in_savepoint(self) -> bool:
         return self._units > 1
+
+    def _run(self, statement: str) -> None:
+        try:
+            self._numbering.connection.execute(statement)
+        except sqlite3.Error as error:
+            cause = cause_of(error)
+        else:
+            return
+        raise StorageUnavailable(cause)
 
     def _run_or_lose(self, statement: str) -> None:
         try:

@@ -20,7 +20,12 @@ from app.repository.sqlite.anchor import Anchor
 from app.repository.sqlite.connections import open_connection, reading_engine, writing_engine
 from app.repository.sqlite.disk import files
 from app.repository.sqlite.disk.backup import read_contents, write_backup
-from app.repository.sqlite.disk.log_number import ForeignLog, is_own_log
+from app.repository.sqlite.disk.log_number import (
+    ForeignLog,
+    commit_final_number,
+    is_own_log,
+    renumber,
+)
 from app.repository.sqlite.disk.new_file import name_beside
 from app.repository.sqlite.disk.place import look_at_place
 from app.repository.sqlite.disk.replacement import replacing
@@ -32,7 +37,7 @@ from app.repository.sqlite.settings import (
     make_durable,
     open_writer,
 )
-from app.repository.sqlite.writer import Writer, renumber_transaction
+from app.repository.sqlite.writer import Writer
 
 ERASE_AFTER_S = 20.0
 
@@ -162,9 +167,14 @@ class SqliteDatabase(Database):
             raise StorageUnavailable("The process forked while the database was in use.")
         self._anchor.open(has_place=has_place)
         # Who was killed may have left deleted ciphertext in the log.
+        if not self._is_closed and self._has_log():
+            self._eraser.schedule()
+
+    def _has_log(self) -> bool:
+        """Return whether there is anything in the log."""
         with suppress(OSError):
-            if not self._is_closed and files.log_of(self._path).stat().st_size:
-                self._eraser.schedule()
+            return files.log_of(self._path).stat().st_size > 0
+        return False
 
     def _let_go_if_closed(self) -> None:
         if self._is_closed:
@@ -182,6 +192,8 @@ class SqliteDatabase(Database):
     def _truncate_log(self) -> bool:
         try:
             with self._writer.place.hold(), closing(open_writer(self._path)) as connection:
+                if self._has_log():
+                    commit_final_number(connection.execute)
                 busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                 return bool(busy == 0)
         except (sqlite3.Error, SettingNotInForce, StorageUnavailable):
@@ -203,7 +215,7 @@ class SqliteDatabase(Database):
             connection.begin() as transaction,
         ):
             attempt(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-            renumber_transaction(connection)
+            attempt(lambda: renumber(connection.exec_driver_sql, final=True))
             attempt(lambda: schema.upgrade(connection))
             attempt(transaction.commit)
 
@@ -254,9 +266,10 @@ class SqliteDatabase(Database):
         return any(is_damage(line) for (line,) in found)
 
     def _prove_that_commits_last(self) -> None:
-        """Commit the number of a transaction: what is rolled back never reaches the disk."""
-        with self.writing() as work:
-            work.commit()
+        """Commit a number: what is rolled back never reaches the disk."""
+        engine = writing_engine(self._path)
+        with self._writer.place.hold(), closing(open_connection(engine)) as connection:
+            attempt(lambda: commit_final_number(connection.exec_driver_sql))
 
 
 def _say(fault: str) -> str:

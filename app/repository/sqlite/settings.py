@@ -40,6 +40,7 @@ SETTINGS = (
     Setting("foreign_keys", "ON", 1),
     Setting("trusted_schema", "OFF", 0),
     Setting("temp_store", "MEMORY", 2),
+    Setting("wal_autocheckpoint", 0, 0),  # the log moves when its numbers allow it
 )
 _READ_ONLY = Setting("query_only", "ON", 1)
 
@@ -65,7 +66,7 @@ def make_durable(path: Path, *, anew: bool = False) -> None:
         if anew or number == NO_NUMBER:
             # Into the file itself, with no log in between: no log ever continues the number 0.
             _put(connection, Setting("journal_mode", "DELETE", "delete"))
-            connection.execute(f"PRAGMA {NUMBER} = {new_number()}").close()
+            connection.execute(f"PRAGMA {NUMBER} = {new_number(final=True)}").close()
         _put(connection, Setting("journal_mode", "WAL", "wal"))
     finally:
         connection.close()

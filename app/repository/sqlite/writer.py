@@ -4,7 +4,6 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -12,11 +11,10 @@ from sqlalchemy import Connection
 from app.domain.errors import StorageUnavailable
 from app.repository.sql.collections import SqlUnitOfWork
 from app.repository.sql.driver.prepared import PreparedStatements
-from app.repository.sql.driver.statements import cause_of, run_bare
 from app.repository.sqlite import writer_place
 from app.repository.sqlite.commit_group import CommitGroup
 from app.repository.sqlite.connections import open_connection, writing_engine
-from app.repository.sqlite.disk.log_number import renumber
+from app.repository.sqlite.disk.numbering import Numbering, open_numbering
 from app.repository.sqlite.fair_lock import FairLock
 from app.repository.sqlite.writer_place import WriterPlace
 
@@ -30,10 +28,12 @@ class Writer:
     """
 
     def __init__(self, path: Path, before_open: Callable[[], None]) -> None:
+        self._path = path
         self._before_open = before_open
         self._engine = writing_engine(path)
         self._prepared = PreparedStatements(self._engine.dialect)
         self._connection: Connection | None = None
+        self._numbering: Numbering | None = None
         self._turns = FairLock()
         self._group: CommitGroup | None = None
         self.place = WriterPlace(path)
@@ -89,9 +89,7 @@ class Writer:
             raise
         try:
             connection = self._connected()
-            self._group = CommitGroup(
-                partial(run_bare, connection), partial(renumber_transaction, connection)
-            )
+            self._group = CommitGroup(self._numbered(connection))
         except BaseException:
             self._drop()
             self._give_up_place()
@@ -123,27 +121,20 @@ class Writer:
             self._connection = open_connection(self._engine)
         return self._connection
 
+    def _numbered(self, connection: Connection) -> Numbering:
+        if self._numbering is None:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - the engine's own
+            self._numbering = open_numbering(driver, self._path)
+        return self._numbering
+
     def _drop(self) -> None:
+        numbering, self._numbering = self._numbering, None
         connection, self._connection = self._connection, None
+        if numbering is not None:
+            numbering.close()
         if connection is not None:
             connection.close()
-
-
-def renumber_transaction(connection: Connection) -> None:
-    """Give the transaction in progress its number.
-
-    Raises:
-        StorageUnavailable: The database refused.
-    """
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - the engine's own
-    try:
-        renumber(driver)
-    except sqlite3.Error as error:
-        cause = cause_of(error)
-    else:
-        return
-    raise StorageUnavailable(cause)
 
 
 class _Unit:

@@ -47,21 +47,6 @@ def cause_of(error: BaseException | None) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def run_bare(connection: Connection, statement: str) -> None:
-    """Run a statement without parameters or rows: the words of a transaction.
-
-    Raises:
-        StorageUnavailable: The database refused.
-    """
-    try:
-        with closing(connection.connection.cursor()) as cursor:
-            cursor.execute(statement)
-            return
-    except connection.dialect.loaded_dbapi.Error as error:
-        cause = cause_of(error)
-    raise StorageUnavailable(cause)
-
-
 class Statements:
     """Runs statements on one connection and gives back plain rows.
 

@@ -4,8 +4,9 @@ SQLite applies any valid log that it finds beside a database. After a crash the 
 written last; if somebody then copies a backup over the database, the log of the old one undoes the
 backup or destroys it. So the log must be told from that of another database before SQLite opens it:
 
-- each transaction of ours writes a new random number, and the one before it, into the header of the
-  database (``application_id`` and ``user_version``, which nothing else here uses);
+- transactions of ours write a new random number, and the one before it, into the header of the
+  database (``application_id`` and ``user_version``, which nothing else here uses). Few need one:
+  ``numbering`` says which;
 - so the number in the database file itself is that of its newest transaction that the log need not
   repeat: it is among those in the log, or it is the one before the first of them;
 - a backup has the number 0, which no log continues. It gets one when it is opened without a log.
@@ -15,18 +16,22 @@ Both formats are described in https://www.sqlite.org/fileformat2.html.
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
+from typing import Any
 
 from app.repository.sqlite.disk.files import SETTING, UnsafeFiles, log_of
 
 NO_NUMBER = 0
 NUMBER, NUMBER_BEFORE = "application_id", "user_version"
 
-_LARGEST_NUMBER = 0x7FFFFFFF  # both are signed numbers of 32 bits
+Execute = Callable[[str], Iterable[Sequence[Any]]]
+"""Runs one statement on a connection that can write. Returns its rows."""
+
+_EVEN_NUMBERS = 0x3FFFFFFF  # above 0, in a signed number of 32 bits
 _LOG_HEADER = Struct(">8I")
 _MAGIC_NUMBERS = {0x377F0682, 0x377F0683}
 _FRAME_HEADER = Struct(">6I")
@@ -46,20 +51,28 @@ class ForeignLog(UnsafeFiles):
         )
 
 
-def new_number() -> int:
-    """A random number that a header can hold, not 0."""
-    return int.from_bytes(os.urandom(4)) % _LARGEST_NUMBER + 1
+def new_number(*, final: bool) -> int:
+    """Return a random number that a header can hold, not 0: odd if it is final, else even."""
+    return (int.from_bytes(os.urandom(4)) % _EVEN_NUMBERS + 1) * 2 - final
 
 
-def renumber(connection: sqlite3.Connection) -> None:
-    """Give the transaction in progress a number.
+def is_final(number: int) -> bool:
+    """Return whether only one state of the database has this number."""
+    return bool(number & 1)
 
-    Raises:
-        sqlite3.Error: The database refused.
-    """
-    ((before,),) = connection.execute(f"PRAGMA {NUMBER}")
-    connection.execute(f"PRAGMA {NUMBER_BEFORE} = {before}")
-    connection.execute(f"PRAGMA {NUMBER} = {new_number()}")
+
+def renumber(execute: Execute, *, final: bool) -> None:
+    """Give the transaction in progress a number."""
+    ((before,),) = execute(f"PRAGMA {NUMBER}")
+    execute(f"PRAGMA {NUMBER_BEFORE} = {before}")
+    execute(f"PRAGMA {NUMBER} = {new_number(final=final)}")
+
+
+def commit_final_number(execute: Execute) -> None:
+    """Commit a transaction that changes only the number, after which the log may be moved."""
+    execute("BEGIN IMMEDIATE")
+    renumber(execute, final=True)
+    execute("COMMIT")
 
 
 def number_of(path: Path) -> int:
@@ -110,33 +123,33 @@ class _Log:
 
 
 def _read(log: Path) -> _Log:
-    frames = list(_frames(log))
-    numbered = [numbers for numbers in frames if numbers is not None]
-    continues = {number for _, number in numbered} | {before for before, _ in numbered[:1]}
-    return _Log(bool(frames), frozenset(continues))
-
-
-def _frames(log: Path) -> Iterator[tuple[int, int] | None]:
-    """For each frame the number before and the number, or ``None`` if it is not of page 1."""
     try:
         file = log.open("rb", buffering=0)
     except FileNotFoundError:
-        return
+        return _Log(has_frames=False, continues=frozenset())
     with file:
-        header = file.read(_LOG_HEADER.size)
-        if len(header) < _LOG_HEADER.size:
+        found = list(frames(file.fileno()))
+    numbered = [numbers for numbers in found if numbers is not None]
+    continues = {number for _, number in numbered} | {before for before, _ in numbered[:1]}
+    return _Log(bool(found), frozenset(continues))
+
+
+def frames(log: int) -> Iterator[tuple[int, int] | None]:
+    """For each frame the number before and the number, or ``None`` if it is not of page 1."""
+    header = os.pread(log, _LOG_HEADER.size, 0)
+    if len(header) < _LOG_HEADER.size:
+        return
+    magic, _, page_bytes, _, *salts = _LOG_HEADER.unpack(header)[:6]
+    if magic not in _MAGIC_NUMBERS or page_bytes not in _PAGE_BYTES:
+        return
+    place, needed = _LOG_HEADER.size, _FRAME_HEADER.size + _PAGE_HEADER_BYTES
+    # Frames of a generation before the log was begun again have other salts.
+    while len(frame := os.pread(log, needed, place)) == needed:
+        page, _, *found = _FRAME_HEADER.unpack_from(frame)[:4]
+        if found != salts:
             return
-        magic, _, page_bytes, _, *salts = _LOG_HEADER.unpack(header)[:6]
-        if magic not in _MAGIC_NUMBERS or page_bytes not in _PAGE_BYTES:
-            return
-        place, needed = _LOG_HEADER.size, _FRAME_HEADER.size + _PAGE_HEADER_BYTES
-        # Frames of a generation before the log was begun again have other salts.
-        while len(frame := os.pread(file.fileno(), needed, place)) == needed:
-            page, _, *found = _FRAME_HEADER.unpack_from(frame)[:4]
-            if found != salts:
-                return
-            yield _numbers(frame[_FRAME_HEADER.size :]) if page == 1 else None
-            place += _FRAME_HEADER.size + page_bytes
+        yield _numbers(frame[_FRAME_HEADER.size :]) if page == 1 else None
+        place += _FRAME_HEADER.size + page_bytes
 
 
 def _numbers(page: bytes) -> tuple[int, int]:

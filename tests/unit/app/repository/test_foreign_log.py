@@ -12,7 +12,9 @@ from app.domain.errors import StorageUnavailable
 from app.domain.secrets import SecretFilter
 from app.repository.base import DatabaseMisconfigured
 from app.repository.sqlite.database import SqliteDatabase
+from app.repository.sqlite.disk.log_number import frames
 from tests.contract.repository import rows
+from tests.contract.repository.test_durability import write_until_killed
 
 
 @pytest.fixture
@@ -201,3 +203,123 @@ def test_a_crash_while_pages_moved_from_the_log_loses_nothing(
     with path.open("rb") as moved, crashed.open("r+b") as begun:
         begun.write(moved.read(4096))  # of a file that is longer now
     assert count(crashed) == 59
+
+
+def numbers_in_log(path: Path) -> list[int]:
+    """The number in each frame of page 1, in order."""
+    with path.with_name(f"{path.name}-wal").open("rb") as log:
+        return [found[1] for found in frames(log.fileno()) if found is not None]
+
+
+def test_only_where_a_log_begins_a_transaction_writes_a_number(
+    database: SqliteDatabase, path: Path
+) -> None:
+    write(database, *range(1, 60))
+    assert len(set(numbers_in_log(path))) <= 3
+
+
+@pytest.mark.parametrize("takes", [copy, shutil.copyfile], ids=["backup", "cp"])
+def test_no_copy_of_the_log_before_fits(
+    database: SqliteDatabase, path: Path, crashed: Path, tmp_path: Path, takes: Takes
+) -> None:
+    for number in range(8):
+        write(database, *range(20 * number + 1, 20 * number + 21), size=20_000)
+        takes(path, tmp_path / f"copy-{number}.db")
+    write_a_whole_log(database, 200)
+    crash(path, crashed)
+    for number in range(8):
+        shutil.copyfile(tmp_path / f"copy-{number}.db", crashed)
+        assert is_refused(crashed)
+
+
+def test_a_copy_of_before_a_stop_is_refused_beside_the_next_log(
+    database: SqliteDatabase, path: Path, crashed: Path, tmp_path: Path
+) -> None:
+    write(database, 1)
+    copy(path, tmp_path / "copy.db")
+    write(database, 2)
+    database.close()
+    with closing(SqliteDatabase(path)) as again:
+        write(again, 3)
+        crash(path, crashed)
+    shutil.copyfile(tmp_path / "copy.db", crashed)
+    assert is_refused(crashed)
+
+
+def test_a_crash_in_the_first_transactions_after_a_stop_loses_nothing(
+    database: SqliteDatabase, path: Path, crashed: Path
+) -> None:
+    database.close()
+    for number in range(1, 6):
+        with closing(SqliteDatabase(path)) as again:
+            write(again, number)
+            crash(path, crashed)
+        assert count(crashed) == number
+
+
+def test_writers_in_turn_lose_nothing_in_a_crash(
+    database: SqliteDatabase, path: Path, crashed: Path
+) -> None:
+    with closing(SqliteDatabase(path)) as other:
+        for number in range(1, 400, 20):
+            for each in range(number, number + 20, 2):
+                write(database, each, size=20_000)
+                write(other, each + 1, size=20_000)
+            crash(path, crashed)
+            assert count(crashed) == number + 19
+
+
+def test_a_copy_of_before_two_writers_began_the_log_again_is_refused(
+    database: SqliteDatabase, path: Path, crashed: Path, tmp_path: Path
+) -> None:
+    with closing(SqliteDatabase(path)) as other:
+        write(other, 1)
+        copy(path, tmp_path / "copy.db")
+        for number in range(2, 300, 2):
+            write(database, number, size=20_000)
+            write(other, number + 1, size=20_000)
+        crash(path, crashed)
+    shutil.copyfile(tmp_path / "copy.db", crashed)
+    assert is_refused(crashed)
+
+
+def move_log(path: Path) -> None:
+    """Move the log into the database file as another program may."""
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+def test_a_crash_after_another_program_moved_the_log_loses_nothing(
+    database: SqliteDatabase, path: Path, crashed: Path
+) -> None:
+    for number in range(1, 6):
+        move_log(path)
+        write(database, number)
+        crash(path, crashed)
+        assert count(crashed) == number
+
+
+def test_a_copy_of_before_another_program_moved_the_log_is_refused(
+    database: SqliteDatabase, path: Path, crashed: Path, tmp_path: Path
+) -> None:
+    write(database, 1)
+    copy(path, tmp_path / "copy.db")
+    write(database, 2)
+    move_log(path)
+    write(database, 3, 4)
+    crash(path, crashed)
+    shutil.copyfile(tmp_path / "copy.db", crashed)
+    assert is_refused(crashed)
+
+
+def test_a_killed_writer_leaves_a_log_that_is_applied(
+    database: SqliteDatabase, path: Path, crashed: Path
+) -> None:
+    """Each is killed near the moment at which the log is full and begun again."""
+    written = 0
+    for kill in range(3):
+        write(database, *range(written + 1, written + 161), size=20_000)
+        acknowledged = write_until_killed(f"sqlite:///{path}", 10_001 + kill * 10_000, 30)
+        written += 160
+        crash(path, crashed)
+        assert count(crashed) >= written + 2 * len(acknowledged)
