@@ -4,10 +4,10 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from app.api.http.context import caller, services
+from app.api.http.context import context
 from app.api.http.endpoint import Description, with_api_key
 from app.api.http.request_body import read_body
-from app.api.http.responses import answer
+from app.api.http.responses import json_response
 from app.api.schemas.api_keys import (
     ApiKeyCreatedView,
     ApiKeyCreateParameters,
@@ -25,8 +25,8 @@ _CREATE_RESTRICTED = RestrictedKeyCreateParameters()
 
 
 def _described(operation_id: str, summary: str) -> Description:
-    gives = {200: (ApiKeyCreatedView, "The new key, shown this once.")}
-    return Description(id=operation_id, tag="api keys", summary=summary, gives=gives)
+    responses = {200: (ApiKeyCreatedView, "The new key, shown this once.")}
+    return Description(id=operation_id, tag="api keys", summary=summary, responses=responses)
 
 
 @api_keys.post("/v1/apikeys")
@@ -52,16 +52,16 @@ def create_restricted_key() -> Response:
 
 
 def _mint(schema: Input[NewApiKey]) -> Response:
-    sent = read_body(schema)
-    wanted = sent.data
-    issued = services().api_keys.mint(
-        caller(),
+    body = read_body(schema)
+    wanted = body.data
+    issued = context.services.api_keys.mint(
+        context.caller,
         name=wanted.name,
         scopes=wanted.scopes,
         expires_at_ms=wanted.expires_at_ms,
-        retry=sent.retry,
+        retry=body.retry,
     )
-    return answer(api_key_created_view(issued))
+    return json_response(api_key_created_view(issued))
 
 
 def api_key_created_view(issued: IssuedApiKey) -> dict[str, Any]:

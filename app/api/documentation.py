@@ -12,7 +12,7 @@ import orjson
 from flask import Blueprint, Flask, Response, current_app, send_from_directory
 from werkzeug.exceptions import NotFound
 
-from app.api.http.endpoint import Operation, open_to_all
+from app.api.http.endpoint import Endpoint, open_to_all
 from app.api.openapi import openapi_document
 
 documentation = Blueprint("documentation", __name__)
@@ -34,9 +34,9 @@ _POLICY = (
 )
 
 
-def prepare(app: Flask, operations: Mapping[str, Operation]) -> None:
+def prepare(app: Flask, endpoints: Mapping[str, Endpoint]) -> None:
     """Make the document of all routes of ``app``, once."""
-    document = openapi_document(app.url_map.iter_rules(), operations)
+    document = openapi_document(app.url_map.iter_rules(), endpoints)
     app.extensions[_DOCUMENT] = orjson.dumps(document)
 
 

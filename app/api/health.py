@@ -2,9 +2,9 @@
 
 from flask import Blueprint, Response
 
-from app.api.http.context import services
+from app.api.http.context import context
 from app.api.http.endpoint import Description, open_to_all
-from app.api.http.responses import answer
+from app.api.http.responses import json_response
 from app.api.schemas.health import HealthView, ReadinessView
 
 health = Blueprint("health", __name__)
@@ -16,12 +16,12 @@ health = Blueprint("health", __name__)
         id="health",
         tag="health",
         summary="Whether the process answers.",
-        gives={200: (HealthView, "It does.")},
+        responses={200: (HealthView, "It does.")},
     )
 )
 def show_health() -> Response:
-    """Whether the process answers."""
-    return answer({"status": "ok"})
+    """Report that the process answers."""
+    return json_response({"status": "ok"})
 
 
 @health.get("/readyz")
@@ -30,18 +30,18 @@ def show_health() -> Response:
         id="readiness",
         tag="health",
         summary="Whether the server can serve.",
-        gives={
+        responses={
             200: (ReadinessView, "It can."),
             503: (ReadinessView, "The database takes no write, or no key provider opens the keys."),
         },
     )
 )
 def show_readiness() -> Response:
-    """True if the server can serve."""
-    report = services().readiness.report()
+    """Report the readiness of the server."""
+    report = context.services.readiness.report()
     shown = {
         "status": "ok" if report.ready else "unavailable",
         "database": report.database,
         "provider": report.provider,
     }
-    return answer(shown, 200 if report.ready else 503)
+    return json_response(shown, 200 if report.ready else 503)

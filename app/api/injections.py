@@ -1,15 +1,16 @@
-"""``/v1/injections``: prepare secrets for one process, watch and revoke, redeem once."""
+"""``/v1/injections``: prepare secrets for one process, list, revoke, and redeem once."""
 
 from typing import Any
 
 from flask import Blueprint, Response
+from marshmallow import Schema
 
-from app.api.http.authentication import injection_token
+from app.api.http.admission import bearer_token
 from app.api.http.client_address import client_address
-from app.api.http.context import caller, services
+from app.api.http.context import context
 from app.api.http.endpoint import Description, with_api_key, with_injection_token
 from app.api.http.request_body import read_body, read_query
-from app.api.http.responses import answer
+from app.api.http.responses import json_response
 from app.api.schemas.injections import (
     InjectionCreatedView,
     InjectionCreateParameters,
@@ -23,6 +24,7 @@ from app.api.schemas.secrets import EmptyRecord
 from app.domain import injections as domain
 from app.domain.access.scopes import Scope
 from app.domain.damage import DamagedRow
+from app.domain.errors import InjectionRefused
 
 injections = Blueprint("injections", __name__)
 
@@ -30,27 +32,34 @@ _CREATE = InjectionCreateParameters()
 _LIST = InjectionListQuery()
 _REDEEM = RedeemParameters()
 _NOTHING = EmptyRecord()
-_TAG = "injections"
 _REDEEM_BYTES = 4096  # parsed before the token is verified
+
+
+def _described(
+    operation_id: str, summary: str, response: type[Schema], returned: str
+) -> Description:
+    responses = {200: (response, returned)}
+    return Description(id=operation_id, tag="injections", summary=summary, responses=responses)
 
 
 @injections.post("/v1/injections")
 @with_api_key(
     Scope.SECRETS_INJECT,
-    Description(
-        id="createInjection",
-        tag=_TAG,
-        summary="Prepare secrets for one starting process.",
-        gives={200: (InjectionCreatedView, "The injection, and its token, shown this once.")},
+    _described(
+        "createInjection",
+        "Prepare secrets for one starting process.",
+        InjectionCreatedView,
+        "The injection, and its token, shown this once.",
     ),
     body=_CREATE,
 )
 def create_injection() -> Response:
     """Prepare secrets for one process."""
-    sent = read_body(_CREATE)
-    wanted = sent.data
-    issued = services().injections.create(caller(), wanted.secrets, wanted.ttl_seconds, sent.retry)
-    return answer(
+    body = read_body(_CREATE)
+    issued = context.services.injections.create(
+        context.caller, body.data.secrets, body.data.ttl_seconds, body.retry
+    )
+    return json_response(
         {
             "id": issued.id,
             "token": issued.token.reveal(),
@@ -61,38 +70,39 @@ def create_injection() -> Response:
 
 @injections.post("/v1/injections/redeem")
 @with_injection_token(
-    Description(
-        id="redeemInjection",
-        tag=_TAG,
-        summary="Redeem an injection, once, with its token.",
-        gives={200: (RedeemedView, "The current values.")},
+    _described(
+        "redeemInjection",
+        "Redeem an injection, once, with its token.",
+        RedeemedView,
+        "The current values.",
     ),
     body=_REDEEM,
 )
 def redeem_injection() -> Response:
-    """The values of an injection."""
-    credential = injection_token()
-    sent = read_body(_REDEEM, at_most=_REDEEM_BYTES)
-    redeemed = services().redemption.redeem(credential, sent.data, client_address())
-    return answer({"environment": {name: value.reveal() for name, value in redeemed.items()}})
+    """Redeem an injection for its values."""
+    token = bearer_token(InjectionRefused)
+    body = read_body(_REDEEM, limit=_REDEEM_BYTES)
+    redeemed = context.services.redemption.redeem(token, body.data, client_address())
+    environment = {variable: value.reveal() for variable, value in redeemed.items()}
+    return json_response({"environment": environment})
 
 
 @injections.get("/v1/injections")
 @with_api_key(
     Scope.SECRETS_INJECT,
-    Description(
-        id="listInjections",
-        tag=_TAG,
-        summary="List the account's injections, newest first.",
-        gives={200: (InjectionListView, "One page of injections.")},
+    _described(
+        "listInjections",
+        "List the account's injections, newest first.",
+        InjectionListView,
+        "One page of injections.",
     ),
     query=_LIST,
 )
 def list_injections() -> Response:
-    """One page of the account's injections."""
-    sent = read_query(_LIST)
-    page = services().injections.list(caller(), sent.limit, sent.starting_after)
-    return answer(
+    """List injections, newest first."""
+    query = read_query(_LIST)
+    page = context.services.injections.list(context.caller, query.limit, query.starting_after)
+    return json_response(
         {
             "injections": [injection_view(each) for each in page.injections],
             "has_more": page.has_more,
@@ -103,37 +113,39 @@ def list_injections() -> Response:
 @injections.get("/v1/injections/<injection_id>")
 @with_api_key(
     Scope.SECRETS_INJECT,
-    Description(
-        id="getInjection",
-        tag=_TAG,
-        summary="Get an injection.",
-        gives={200: (InjectionView, "The injection.")},
+    _described(
+        "getInjection",
+        "Get an injection.",
+        InjectionView,
+        "The injection.",
     ),
 )
 def get_injection(injection_id: str) -> Response:
-    """One injection."""
-    return answer(injection_view(services().injections.look_up(caller(), injection_id)))
+    """Get an injection."""
+    view = context.services.injections.look_up(context.caller, injection_id)
+    return json_response(injection_view(view))
 
 
 @injections.post("/v1/injections/<injection_id>/revoke")
 @with_api_key(
     Scope.SECRETS_INJECT,
-    Description(
-        id="revokeInjection",
-        tag=_TAG,
-        summary="Kill an injection's token.",
-        gives={200: (InjectionView, "What became of the injection.")},
+    _described(
+        "revokeInjection",
+        "Kill an injection's token.",
+        InjectionView,
+        "What became of the injection.",
     ),
     body=_NOTHING,
 )
 def revoke_injection(injection_id: str) -> Response:
-    """Kill an injection's token."""
-    sent = read_body(_NOTHING)
-    return answer(injection_view(services().injections.revoke(caller(), injection_id, sent.retry)))
+    """Revoke an injection."""
+    body = read_body(_NOTHING)
+    view = context.services.injections.revoke(context.caller, injection_id, body.retry)
+    return json_response(injection_view(view))
 
 
 def injection_view(view: domain.InjectionView | DamagedRow) -> dict[str, Any]:
-    """An injection as ``InjectionView`` has it; nothing that a damaged row says is repeated."""
+    """Make an ``InjectionView``; it repeats nothing of a damaged row but the id."""
     if isinstance(view, DamagedRow):
         return {
             "id": view.id,

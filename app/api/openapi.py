@@ -10,7 +10,7 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema, fields
 from werkzeug.routing import Rule
 
-from app.api.http.endpoint import Credential, Description, Operation
+from app.api.http.endpoint import Credential, Description, Endpoint
 from app.api.schemas.errors import ErrorView
 
 _ALLOW_EMPTY = "allowEmptyValue"
@@ -29,11 +29,11 @@ _WITH_CREDENTIAL = {
 }
 
 
-def openapi_document(rules: Iterable[Rule], operations: Mapping[str, Operation]) -> dict[str, Any]:
-    """The document of all routes whose views describe themselves.
+def openapi_document(rules: Iterable[Rule], endpoints: Mapping[str, Endpoint]) -> dict[str, Any]:
+    """Build the document of all routes whose views describe themselves.
 
     Args:
-        operations: The operation of every endpoint.
+        endpoints: Declarations by Flask's name of the endpoint.
     """
     spec = APISpec(
         title="Strongroom",
@@ -45,16 +45,16 @@ def openapi_document(rules: Iterable[Rule], operations: Mapping[str, Operation])
     )
     spec.components.security_scheme("bearerAuth", {"type": "http", "scheme": "bearer"})
     for rule in rules:
-        operation = operations[rule.endpoint]
-        if operation.description is not None:
-            _add(spec, rule, operation, operation.description)
+        endpoint = endpoints[rule.endpoint]
+        if endpoint.description is not None:
+            _add(spec, rule, endpoint, endpoint.description)
     document = spec.to_dict()
-    document["tags"] = [{"name": tag} for tag in _tags(operations.values())]
+    document["tags"] = [{"name": tag} for tag in _tags(endpoints.values())]
     return document
 
 
-def _tags(operations: Iterable[Operation]) -> list[str]:
-    described = (operation.description for operation in operations)
+def _tags(endpoints: Iterable[Endpoint]) -> list[str]:
+    described = (endpoint.description for endpoint in endpoints)
     return sorted({description.tag for description in described if description is not None})
 
 
@@ -74,20 +74,20 @@ class _Marshmallow(MarshmallowPlugin):
     Converter = _Converter
 
 
-def _add(spec: APISpec, rule: Rule, operation: Operation, description: Description) -> None:
+def _add(spec: APISpec, rule: Rule, endpoint: Endpoint, description: Description) -> None:
     names = _PARAMETER.findall(rule.rule)
     documented = {
         "operationId": description.id,
         "tags": [description.tag],
         "summary": description.summary,
-        "responses": _responses(operation, description, with_path=bool(names)),
+        "responses": _responses(endpoint, description, with_path=bool(names)),
     }
-    if operation.credential is Credential.NONE:
+    if endpoint.credential is Credential.NONE:
         documented["security"] = []
-    if operation.query is not None:
-        documented["parameters"] = [{"in": "query", "schema": operation.query}]
-    if operation.body is not None:
-        documented["requestBody"] = {"required": False, "content": _json(operation.body)}
+    if endpoint.query is not None:
+        documented["parameters"] = [{"in": "query", "schema": endpoint.query}]
+    if endpoint.body is not None:
+        documented["requestBody"] = {"required": False, "content": _json(endpoint.body)}
     methods = [method for method in _DOCUMENTED_METHODS if method in (rule.methods or ())]
     spec.path(
         path=_PARAMETER.sub(r"{\1}", rule.rule),
@@ -101,19 +101,18 @@ def _path_parameter(name: str) -> dict[str, Any]:
 
 
 def _responses(
-    operation: Operation, description: Description, *, with_path: bool
+    endpoint: Endpoint, description: Description, *, with_path: bool
 ) -> dict[int, dict[str, Any]]:
-    errors = dict(_WITH_CREDENTIAL) if operation.credential is not Credential.NONE else {}
+    errors = dict(_WITH_CREDENTIAL) if endpoint.credential is not Credential.NONE else {}
     if with_path:
         errors[404] = _NOT_FOUND
-    if operation.body is not None:
+    if endpoint.body is not None:
         errors[413] = _TOO_LARGE
-    answers = {status: (ErrorView, text) for status, text in errors.items()} | dict(
-        description.gives
-    )
+    responses = dict(description.responses)
+    responses |= {status: (ErrorView, text) for status, text in errors.items()}
     return {
         status: {"description": text, "content": _json(schema)}
-        for status, (schema, text) in sorted(answers.items())
+        for status, (schema, text) in sorted(responses.items())
     }
 
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from app.api.http.context import caller, services
+from app.api.http.context import context
 from app.api.http.endpoint import Description, with_api_key
 from app.api.http.request_body import read_body, read_query
-from app.api.http.responses import answer
+from app.api.http.responses import json_response
 from app.api.schemas.secrets import (
     EmptyRecord,
     SecretCreateParameters,
@@ -29,8 +29,8 @@ _NOTHING = EmptyRecord()
 
 
 def _described(operation_id: str, summary: str, done: str) -> Description:
-    gives = {200: (SecretView, done)}
-    return Description(id=operation_id, tag="secrets", summary=summary, gives=gives)
+    responses = {200: (SecretView, done)}
+    return Description(id=operation_id, tag="secrets", summary=summary, responses=responses)
 
 
 @secrets.post("/v1/secrets")
@@ -40,10 +40,12 @@ def _described(operation_id: str, summary: str, done: str) -> Description:
     body=_CREATE,
 )
 def create_secret() -> Response:
-    """Keep a new secret."""
-    sent = read_body(_CREATE)
-    made = services().secrets.create(caller(), sent.data.name, sent.data.value, sent.retry)
-    return answer(secret_view(made))
+    """Create a secret."""
+    body = read_body(_CREATE)
+    secret = context.services.secrets.create(
+        context.caller, body.data.name, body.data.value, body.retry
+    )
+    return json_response(secret_view(secret))
 
 
 @secrets.get("/v1/secrets")
@@ -53,21 +55,21 @@ def create_secret() -> Response:
         id="listSecrets",
         tag="secrets",
         summary="List the account's secrets, newest first.",
-        gives={200: (SecretListView, "One page of secrets.")},
+        responses={200: (SecretListView, "One page of secrets.")},
     ),
     query=_LIST,
 )
 def list_secrets() -> Response:
-    """One page of the account's secrets."""
-    sent = read_query(_LIST)
-    page = services().secrets.list(
-        caller(),
-        sent.wanted,
-        sent.limit,
-        sent.starting_after,
-        with_total=sent.include_total_count,
+    """List secrets, newest first."""
+    query = read_query(_LIST)
+    page = context.services.secrets.list(
+        context.caller,
+        query.wanted,
+        query.limit,
+        query.starting_after,
+        with_total=query.include_total_count,
     )
-    return answer(secret_list_view(page))
+    return json_response(secret_list_view(page))
 
 
 @secrets.get("/v1/secrets/<name>")
@@ -76,8 +78,8 @@ def list_secrets() -> Response:
     _described("getSecret", "Get a secret by its name.", "The secret."),
 )
 def get_secret(name: str) -> Response:
-    """A secret by its name."""
-    return answer(secret_view(services().secrets.get(caller(), SecretRef.by_name(name))))
+    """Get a secret by its name."""
+    return _get(SecretRef.by_name(name))
 
 
 @secrets.get("/v1/secrets/id/<secret_id>")
@@ -86,8 +88,8 @@ def get_secret(name: str) -> Response:
     _described("getSecretById", "Get a secret by its id.", "The secret."),
 )
 def get_secret_by_id(secret_id: str) -> Response:
-    """A secret by its id."""
-    return answer(secret_view(services().secrets.get(caller(), SecretRef.by_id(secret_id))))
+    """Get a secret by its id."""
+    return _get(SecretRef.by_id(secret_id))
 
 
 @secrets.post("/v1/secrets/<name>")
@@ -136,18 +138,24 @@ def delete_secret_by_id(secret_id: str) -> Response:
     return _delete(SecretRef.by_id(secret_id))
 
 
+def _get(ref: SecretRef) -> Response:
+    return json_response(secret_view(context.services.secrets.get(context.caller, ref)))
+
+
 def _update(ref: SecretRef) -> Response:
-    sent = read_body(_UPDATE)
-    return answer(secret_view(services().secrets.update(caller(), ref, sent.data, sent.retry)))
+    body = read_body(_UPDATE)
+    secret = context.services.secrets.update(context.caller, ref, body.data, body.retry)
+    return json_response(secret_view(secret))
 
 
 def _delete(ref: SecretRef) -> Response:
-    sent = read_body(_NOTHING)
-    return answer(secret_view(services().secrets.delete(caller(), ref, sent.retry)))
+    body = read_body(_NOTHING)
+    secret = context.services.secrets.delete(context.caller, ref, body.retry)
+    return json_response(secret_view(secret))
 
 
 def secret_view(secret: Secret) -> dict[str, Any]:
-    """A secret as ``SecretView`` has it."""
+    """Make a ``SecretView``."""
     secret_id, name, created, updated = secret
     return {
         "id": secret_id,
@@ -158,6 +166,6 @@ def secret_view(secret: Secret) -> dict[str, Any]:
 
 
 def secret_list_view(page: SecretPage) -> dict[str, Any]:
-    """A page as ``SecretListView`` has it."""
+    """Make a ``SecretListView``."""
     shown = {"secrets": [secret_view(each) for each in page.secrets], "has_more": page.has_more}
     return shown if page.total_count is None else {**shown, "total_count": page.total_count}

@@ -21,7 +21,8 @@ from types import CodeType, FrameType
 import click
 from cryptography.fernet import Fernet
 
-from app import bootstrap, factory
+from app import bootstrap
+from app.server.application import Application
 from app.services.container import Services
 from config import load
 
@@ -78,7 +79,7 @@ class _Client:
         account = services.accounts.create("hops")
         key = services.api_keys.issue(account.id, name="hops")
         self._key = key.token.reveal()
-        self._http = factory.serve(lambda: services).test_client()
+        self._http = Application(lambda: services).test_client()
         self._number = 0
 
     def create(self) -> str:

@@ -5,7 +5,8 @@ from pathlib import Path
 from flask import Flask
 
 from app.api.http.context import SERVICES
-from app.factory import create_app, serve
+from app.factory import create_app
+from app.server.application import Application
 from app.services.clock import now_ms
 from app.services.container import Services
 from backends.keyring.keyring import Keyring
@@ -67,7 +68,7 @@ class Scene:
             self._populate_beside(role)
         self._base = self.rows()
         self._served: Services | None = None
-        self._app = serve(self._current)
+        self._app = Application(self._current)
         self._started: list[Flask] = []
 
     def _populate(self) -> None:

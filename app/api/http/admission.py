@@ -1,7 +1,7 @@
-"""What every request passes before its view: size, then credential, then scope.
+"""The checks that every request passes before its view: size, credential, scope, query.
 
-It runs before a path or method that does not exist is refused, so that under ``/v1`` only who has a
-credential learns what there is.
+They run before a path or a method that does not exist is refused. So under ``/v1`` only a client
+with a credential learns which paths exist.
 """
 
 import time
@@ -10,50 +10,64 @@ from collections.abc import Mapping
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from app.api.http.authentication import bearer
-from app.api.http.context import Exchange, begin, services
-from app.api.http.endpoint import Credential, Operation
+from app.api.http.context import context
+from app.api.http.endpoint import Credential, Endpoint
 from app.api.http.request_body import MAX_BODY_BYTES
-from app.domain.errors import InvalidRequest
+from app.domain.errors import DomainError, InvalidRequest, Unauthenticated
 from app.domain.ids import new_id
+from app.domain.redaction import Redacted
 
 _REQUEST = "req"
-_NOTHING_THERE = Operation(credential=Credential.NONE)
-_NOTHING_THERE_UNDER_V1 = Operation(credential=Credential.API_KEY)
+_NOT_FOUND = Endpoint(credential=Credential.NONE)
+_NOT_FOUND_UNDER_V1 = Endpoint(credential=Credential.API_KEY)
 
 
 class Admission:
-    """Admits requests to the operations of one application.
+    """Admits requests to the endpoints of one application.
 
     Args:
-        operations: The operation of every endpoint.
+        endpoints: Declarations by Flask's name of the endpoint.
     """
 
-    def __init__(self, operations: Mapping[str, Operation]) -> None:
-        self._operations = operations
+    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+        self._endpoints = endpoints
 
     def __call__(self) -> None:
-        """Let the request at hand pass, or raise what it is refused for."""
-        exchange = Exchange(new_id(_REQUEST), time.perf_counter_ns())
-        begin(exchange)
+        """Begin the context of the current request, and check the request.
+
+        Raises:
+            RequestEntityTooLarge: The body is too large.
+            Unauthenticated: The API key is missing or not valid.
+            ScopeMissing: The API key lacks the scope of the endpoint.
+            InvalidRequest: The endpoint takes no query.
+        """
+        context.request_id = new_id(_REQUEST)
+        context.started_ns = time.perf_counter_ns()
         if (request.content_length or 0) > MAX_BODY_BYTES:
             raise RequestEntityTooLarge
-        operation = self._operation()
-        if operation.credential is Credential.API_KEY:
-            exchange.caller = services().authentication.authenticate(bearer())
-            if operation.scope is not None:
-                exchange.caller.require(operation.scope)
-        if operation.credential is not Credential.NONE:
-            _refuse_query(operation)
-
-    def _operation(self) -> Operation:
-        if request.endpoint is not None:
-            return self._operations[request.endpoint]
-        path = request.path
-        return _NOTHING_THERE_UNDER_V1 if f"{path}/".startswith("/v1/") else _NOTHING_THERE
+        name = request.endpoint
+        endpoint = _undeclared(request.path) if name is None else self._endpoints[name]
+        if endpoint.credential is Credential.API_KEY:
+            authentication = context.services.authentication
+            context.caller = authentication.authenticate(bearer_token(Unauthenticated))
+            if endpoint.scope is not None:
+                context.caller.require(endpoint.scope)
+        # Clients that do not encode names would otherwise get ``A`` when they mean ``A?b``.
+        if endpoint.refuses_query and request.query_string:
+            raise InvalidRequest("This operation takes no query parameters.")
 
 
-def _refuse_query(operation: Operation) -> None:
-    """Clients that do not encode names would otherwise ask for ``A`` when they mean ``A?b``."""
-    if operation.query is None and request.query_string and request.endpoint is not None:
-        raise InvalidRequest("This operation takes no query parameters.")
+def _undeclared(path: str) -> Endpoint:
+    return _NOT_FOUND_UNDER_V1 if f"{path}/".startswith("/v1/") else _NOT_FOUND
+
+
+def bearer_token(missing: type[DomainError]) -> Redacted:
+    """Return the bearer token of the ``Authorization`` header, which no check has passed yet.
+
+    Raises:
+        DomainError: There is none, or the scheme is another; the error is of type ``missing``.
+    """
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise missing
+    return Redacted(token)

@@ -1,15 +1,18 @@
-"""What belongs to the request at hand, and the services of this process."""
+"""The context of the current request: its id, its caller, and the services of this process."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import cast
 
 from flask import current_app, g
+from flask.ctx import _AppCtxGlobals
+from werkzeug.utils import cached_property  # that of functools locks out other threads
 
 from app.domain.access.api_keys import Caller
 from app.services.container import Services
 
+REQUEST_ID_HEADER = "x-request-id"
 SERVICES = "strongroom"
+"""The key of the services among the extensions of the Flask application."""
 
 
 class NotConnected(Exception):
@@ -19,46 +22,29 @@ class NotConnected(Exception):
         super().__init__("The server is not connected to what it depends on.")
 
 
-@dataclass(slots=True)
-class Exchange:
-    """One request and its answer, as the log tells of them.
+class Context(_AppCtxGlobals):
+    """Flask's ``g``, with types.
 
     Attributes:
-        request_id: Made by us, never taken from the client.
+        request_id: Made by this server, never taken from the client.
         started_ns: On the clock of ``time.perf_counter_ns``.
-        caller: ``None`` until authenticated.
-        error_code: ``None`` unless the answer is an error.
+        caller: Set once the API key is authenticated.
+        error_code: ``None`` unless the response is an error.
     """
 
     request_id: str
     started_ns: int
-    caller: Caller | None = None
+    caller: Caller
     error_code: str | None = None
 
+    @cached_property
+    def services(self) -> Services:
+        """The services of this process.
 
-def begin(exchange: Exchange) -> None:
-    """Make ``exchange`` the one at hand."""
-    g.exchange = exchange
-
-
-def exchange() -> Exchange:
-    """The exchange at hand."""
-    return cast("Exchange", g.exchange)
-
-
-def caller() -> Caller:
-    """Who the request comes from; only in operations that take an API key."""
-    authenticated = exchange().caller
-    if authenticated is None:
-        raise RuntimeError("This operation takes no API key.")
-    return authenticated
+        Raises:
+            NotConnected: They could not be connected yet.
+        """
+        return cast("Callable[[], Services]", current_app.extensions[SERVICES])()
 
 
-def services() -> Services:
-    """The services of this process.
-
-    Raises:
-        NotConnected: They could not be connected yet.
-    """
-    connected = cast("Callable[[], Services]", current_app.extensions[SERVICES])
-    return connected()
+context = cast("Context", g)

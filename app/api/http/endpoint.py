@@ -1,4 +1,4 @@
-"""What each view declares of itself: its credential, its scope, what it takes and gives."""
+"""Declarations of views: credential, scope, query, body and responses."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from app.domain.access.scopes import Scope
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-_ATTRIBUTE = "operation"
+_ATTRIBUTE = "endpoint"
 
 
 class Credential(Enum):
-    """What a request must carry as its bearer token."""
+    """The kind of bearer token that a request must carry."""
 
     NONE = auto()
     API_KEY = auto()
@@ -24,32 +24,34 @@ class Credential(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """What the OpenAPI document says of an operation.
+    """The description of an endpoint in the OpenAPI document.
 
     Attributes:
         id: The ``operationId``.
-        gives: For each status that is no error: the schema of the answer, and when it comes.
+        responses: The schema and the description of each response that is no error, by status.
     """
 
     id: str
     tag: str
     summary: str
-    gives: Mapping[int, tuple[type[Schema], str]]
+    responses: Mapping[int, tuple[type[Schema], str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One operation of the API, for admission and for the OpenAPI document.
+class Endpoint:
+    """The declaration of one view, for admission and for the OpenAPI document.
 
     Attributes:
-        scope: What the API key must be allowed; ``None`` where no API key is taken.
-        query: What the query may hold; ``None`` for nothing.
-        body: What the body may hold; ``None`` where none is read.
-        description: ``None`` keeps the operation out of the document.
+        scope: The scope that the API key needs; ``None`` for no particular one.
+        refuses_query: A request with a query is an error.
+        query: The schema of the query; ``None`` for no query.
+        body: The schema of the body; ``None`` if no body is read.
+        description: ``None`` keeps the endpoint out of the document.
     """
 
     credential: Credential
     scope: Scope | None = None
+    refuses_query: bool = False
     query: Schema | None = None
     body: Schema | None = None
     description: Description | None = None
@@ -64,9 +66,10 @@ def with_api_key(
 ) -> Callable[[View], View]:
     """Declare a view that needs an API key with ``scope``."""
     return _declare(
-        Operation(
+        Endpoint(
             credential=Credential.API_KEY,
             scope=scope,
+            refuses_query=query is None,
             query=query,
             body=body,
             description=description,
@@ -77,27 +80,32 @@ def with_api_key(
 def with_injection_token(description: Description, *, body: Schema) -> Callable[[View], View]:
     """Declare a view that needs the token of an injection."""
     return _declare(
-        Operation(credential=Credential.INJECTION_TOKEN, body=body, description=description)
+        Endpoint(
+            credential=Credential.INJECTION_TOKEN,
+            refuses_query=True,
+            body=body,
+            description=description,
+        )
     )
 
 
 def open_to_all(description: Description | None = None) -> Callable[[View], View]:
     """Declare a view that needs no credential; without a description it is not documented."""
-    return _declare(Operation(credential=Credential.NONE, description=description))
+    return _declare(Endpoint(credential=Credential.NONE, description=description))
 
 
-def _declare(operation: Operation) -> Callable[[View], View]:
+def _declare(endpoint: Endpoint) -> Callable[[View], View]:
     def declare(view: View) -> View:
-        vars(view)[_ATTRIBUTE] = operation
+        vars(view)[_ATTRIBUTE] = endpoint
         return view
 
     return declare
 
 
-def operations_of(views: Mapping[str, Callable[..., Any]]) -> dict[str, Operation]:
-    """The operation of every endpoint.
+def endpoints_of(views: Mapping[str, Callable[..., Any]]) -> dict[str, Endpoint]:
+    """Collect the declarations of all views, by Flask's names of the endpoints.
 
     Raises:
-        KeyError: A view does not declare what it needs.
+        KeyError: A view declares nothing.
     """
-    return {endpoint: cast("Operation", vars(view)[_ATTRIBUTE]) for endpoint, view in views.items()}
+    return {name: cast("Endpoint", vars(view)[_ATTRIBUTE]) for name, view in views.items()}

@@ -1,16 +1,18 @@
-"""What the request at hand carries, held against a schema; all faults in one message."""
+"""The body and the query of the current request, loaded by a schema; all faults in one message."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
+import orjson
 from flask import request
 from marshmallow import Schema, ValidationError, fields
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
 from app.api.http import strict_json
-from app.api.http.idempotency_key import retry_key
-from app.api.http.malformed import BodyMissing, WrongContentType
+from app.api.http.context import REQUEST_ID_HEADER
+from app.api.http.malformed import BodyMissing, InvalidRequestId, WrongContentType
 from app.api.schemas.base import UNKNOWN, Input
 from app.domain.errors import InvalidRequest
 from app.domain.idempotency import RetryKey
@@ -18,41 +20,55 @@ from app.domain.idempotency import RetryKey
 T = TypeVar("T")
 
 MAX_BODY_BYTES = 1024 * 1024
-# Werkzeug cuts a chunked body off at its limit without a word, so it is given one byte more.
+# Werkzeug silently truncates a chunked body at its limit, so its limit is one byte more.
 READ_LIMIT_BYTES = MAX_BODY_BYTES + 1
 
 _IT = "it"
+_REQUEST_ID = re.compile("[!-~]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
-class Received(Generic[T]):
-    """A body that was accepted, and by what a retry of it is recognised."""
+class RequestBody(Generic[T]):
+    """A body that was accepted.
+
+    Attributes:
+        retry: ``None`` when the client sent no request id.
+    """
 
     data: T
     retry: RetryKey | None
 
 
-def read_body(schema: Input[T], *, at_most: int = MAX_BODY_BYTES) -> Received[T]:
-    """The body of the request at hand.
+def read_body(schema: Input[T], *, limit: int = MAX_BODY_BYTES) -> RequestBody[T]:
+    """Read the body of the current request.
 
     Args:
-        schema: What it may hold.
-        at_most: The cap in bytes, where what may be sent is small.
+        limit: In bytes.
 
     Raises:
-        RequestRefused: It is not JSON, or missing where something is required.
-        InvalidRequest: It breaks the schema.
-        RequestEntityTooLarge: It is over the cap.
+        MalformedRequest: The body is not JSON, or a required one is missing; or the request id is
+            not valid.
+        InvalidRequest: The body breaks the schema.
+        RequestEntityTooLarge: The body is over the limit.
     """
-    sent = _object(schema, at_most)
-    return Received(_load(schema, sent, "body"), retry_key(sent))
+    body = _read_bytes()
+    if len(body) > limit:
+        raise RequestEntityTooLarge
+    if body:
+        _require_json()
+        parsed, canonical = strict_json.parse(body)
+    elif any(field.required for field in schema.fields.values()):
+        raise BodyMissing
+    else:
+        parsed, canonical = {}, b"{}"
+    return RequestBody(_load(schema, parsed, "body"), _retry_key(canonical))
 
 
 def read_query(schema: Input[T]) -> T:
-    """The query of the request at hand.
+    """Read the query of the current request.
 
     Raises:
-        InvalidRequest: It breaks the schema, or says something twice.
+        InvalidRequest: The query breaks the schema, or holds a name twice.
     """
     if not request.query_string:
         return schema.of_nothing
@@ -62,36 +78,40 @@ def read_query(schema: Input[T]) -> T:
     return _load(schema, sent, "query")
 
 
-def _object(schema: Schema, at_most: int) -> dict[str, Any]:
-    body = _bytes()
-    if len(body) > at_most:
-        raise RequestEntityTooLarge
-    if not body:
-        if any(field.required for field in schema.fields.values()):
-            raise BodyMissing
-        return {}
-    charset = request.mimetype_params.get("charset", "utf-8")
-    if request.mimetype != "application/json" or charset.lower() != "utf-8":
-        raise WrongContentType
-    return strict_json.parse(body)
-
-
-def _bytes() -> bytes:
+def _read_bytes() -> bytes:
     try:
         body = request.get_data(cache=False)
     except HTTPException:
         raise
-    except Exception:  # noqa: BLE001 - a server has its own errors for chunks that are none
+    except Exception:  # noqa: BLE001 - a server has its own errors for malformed chunks
         raise ClientDisconnected from None
     if request.content_length not in {None, len(body)}:
         raise ClientDisconnected
     return body
 
 
+def _require_json() -> None:
+    charset = request.mimetype_params.get("charset", "utf-8")
+    if request.mimetype != "application/json" or charset.lower() != "utf-8":
+        raise WrongContentType
+
+
+def _retry_key(canonical: bytes) -> RetryKey | None:
+    """Make the key that a retry shares: method, path, query and canonical body."""
+    request_id = request.headers.get(REQUEST_ID_HEADER)
+    if request_id is None:
+        return None
+    if not _REQUEST_ID.fullmatch(request_id):
+        raise InvalidRequestId
+    query = request.query_string.decode("latin-1")
+    body = orjson.Fragment(canonical)
+    return RetryKey(request_id, orjson.dumps([request.method, request.path, query, body]))
+
+
 def _load(schema: Input[T], sent: dict[str, Any], part: str) -> T:
     try:
-        return schema.loaded(sent)
-    except ValidationError as error:
+        return cast("T", schema.load(sent))
+    except ValidationError as error:  # not chained: it holds what was sent
         faults = dict(_faults(error.messages_dict, _names(schema)))
     raise InvalidRequest(f"The {part} is not valid.", faults)
 
@@ -99,7 +119,7 @@ def _load(schema: Input[T], sent: dict[str, Any], part: str) -> T:
 def _faults(
     messages: Mapping[Any, Any], names: frozenset[str], at: str = _IT
 ) -> Iterator[tuple[str, str]]:
-    """Where and what each fault is. Keys that the client chose are left out."""
+    """Yield the place and the text of each fault, without the keys that the client chose."""
     for key, found in messages.items():
         inside = _inside(key, names, at)
         if isinstance(found, Mapping):

@@ -1,7 +1,7 @@
-"""What is logged of requests: one line each, of fields that no client chooses.
+"""The request log: one line for each request, of fields that no client chooses.
 
-The line has the route's template, never the path, and a method only if HTTP defines it. Of an error
-that we did not foresee it has the class and the frames, since its text may repeat what was sent.
+A line holds the route's template, never the path, and a method only if HTTP defines it. An
+unforeseen error is logged by its class and frames, since its text may repeat what was sent.
 """
 
 import logging
@@ -9,7 +9,8 @@ import time
 
 from flask import Response, request
 
-from app.api.http.context import exchange
+from app.api.http.context import context
+from app.domain.access.api_keys import Caller
 from app.domain.errors import DomainError
 from app.observability.logs import frames_of
 
@@ -20,31 +21,30 @@ _METHODS = frozenset(
 
 
 def log_request(response: Response) -> Response:
-    """One line for the request at hand and its answer."""
-    done = exchange()
-    caller = done.caller
+    """Log the current request and its response."""
+    caller: Caller | None = context.get("caller")
     _logger.info(
         "request",
         extra={
             "route": None if request.url_rule is None else request.url_rule.rule,
             "method": request.method if request.method in _METHODS else None,
             "status": response.status_code,
-            "duration_ms": round((time.perf_counter_ns() - done.started_ns) / 1e6, 3),
-            "request_id": done.request_id,
+            "duration_ms": round((time.perf_counter_ns() - context.started_ns) / 1e6, 3),
+            "request_id": context.request_id,
             "account_id": None if caller is None else caller.account_id,
             "api_key_id": None if caller is None else caller.api_key_id,
-            "code": done.error_code,
+            "code": context.error_code,
         },
     )
     return response
 
 
 def log_failure(error: BaseException, request_id: str | None, *, foreseen: bool) -> None:
-    """A failure of ours.
+    """Log a failure of the server.
 
     Args:
-        foreseen: Whether the error is one of ours, whose text holds no input. Of any other, the
-            log has the class and where it was raised.
+        foreseen: The error is one of ours, and its text holds no input. Any other is logged by its
+            class and frames only.
     """
     if foreseen:
         known: dict[str, object] = {"detail": _detail(error)}

@@ -1,23 +1,22 @@
-"""Answers: prebuilt plain objects as JSON, and the headers that every answer carries."""
+"""JSON responses, and the headers of every response."""
 
 from typing import Any
 
 import orjson
 from flask import Response
 
-from app.api.http.context import exchange
-from app.api.http.idempotency_key import HEADER
+from app.api.http.context import REQUEST_ID_HEADER, context
 
 _ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
-def answer(shown: dict[str, Any], status: int = 200) -> Response:
-    """``shown`` as JSON."""
+def json_response(shown: dict[str, Any], status: int = 200) -> Response:
+    """Encode ``shown`` as the body of a response."""
     return Response(orjson.dumps(shown), status, content_type="application/json")
 
 
-def secure(response: Response) -> Response:
-    """Forbid storing and guessing, and name the request."""
+def add_headers(response: Response) -> Response:
+    """Forbid caching and content sniffing, and name the request."""
     response.headers.update(_ALWAYS)
-    response.headers[HEADER] = exchange().request_id
+    response.headers[REQUEST_ID_HEADER] = context.request_id
     return response

@@ -1,4 +1,4 @@
-"""Strict JSON: UTF-8, one object, no name twice, no NaN, shallow, only whole Unicode strings."""
+"""Strict JSON: UTF-8, one object, no name twice, no NaN, bounded depth, valid Unicode strings."""
 
 import json
 from collections.abc import Iterable
@@ -11,25 +11,22 @@ from app.api.http.malformed import InvalidJson
 MAX_DEPTH = 16
 
 
-def parse(body: bytes) -> dict[str, Any]:
-    """The object that ``body`` holds.
+def parse(body: bytes) -> tuple[dict[str, Any], bytes]:
+    """Parse one object.
+
+    Returns:
+        The object, and its canonical encoding, which ignores the order and layout of ``body``.
 
     Raises:
-        InvalidJson: It breaks a rule; nothing of the body is kept.
+        InvalidJson: ``body`` breaks a rule; the error holds nothing of it.
     """
     parsed = _parse(_decode(body))
     if not isinstance(parsed, dict):
         raise InvalidJson("must be one object")
     try:
-        canonical(parsed)
+        return parsed, orjson.dumps(parsed, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:
         raise InvalidJson("must hold no unpaired surrogate and no number beyond 64 bits") from None
-    return parsed
-
-
-def canonical(parsed: object) -> bytes:
-    """The one encoding of what was parsed, whatever the order and layout that it was sent in."""
-    return orjson.dumps(parsed, option=orjson.OPT_SORT_KEYS)
 
 
 def _decode(body: bytes) -> str:
@@ -63,7 +60,7 @@ def _refuse_constant(_constant: str) -> NoReturn:
 
 
 def _is_deep(text: str) -> bool:
-    """Whether brackets nest deeper than allowed; linear in time, and before anything recurses."""
+    """Report brackets that nest too deep, in linear time and before anything recurses."""
     if text.count("{") + text.count("[") <= MAX_DEPTH:
         return False
     depth = 0

@@ -24,20 +24,12 @@ class Closed(Schema):
 
 
 class Input(Closed, Generic[T]):
-    """What a client may send, and what becomes of it."""
-
-    def loaded(self, sent: dict[str, Any]) -> T:
-        """What ``sent`` stands for.
-
-        Raises:
-            ValidationError: Holds what was sent: translate it, and let it go.
-        """
-        return cast("T", self.load(sent))
+    """An object that a client sends, loaded as a ``T``."""
 
     @cached_property
     def of_nothing(self) -> T:
-        """What an empty object stands for, loaded once; only for what cannot be changed."""
-        return self.loaded({})
+        """The result of loading an empty object, loaded once; it must be immutable."""
+        return cast("T", self.load({}))
 
 
 def text(

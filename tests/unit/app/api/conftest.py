@@ -8,7 +8,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app import bootstrap
-from app.factory import serve
+from app.server.application import Application
 from config import load
 from tests.support.api_deployment import Account, Client, Deployment
 
@@ -21,7 +21,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     settings = load({"STRONGROOM_HOME": str(home)})
     services = bootstrap.build(settings)
     services.setup.initialise()
-    yield Deployment(settings, services, serve(lambda: services))
+    yield Deployment(settings, services, Application(lambda: services))
     services.close()
 
 

@@ -11,12 +11,12 @@ from flask import Response
 from werkzeug.exceptions import MethodNotAllowed
 from werkzeug.test import TestResponse
 
-from app.api.http import malformed as refusals
+from app.api.http import malformed
 from app.api.http.context import NotConnected
-from app.api.http.errors import ANSWERS
+from app.api.http.errors import RESPONSES
 from app.domain import errors as domain
 from app.domain.errors import DomainError
-from app.factory import serve
+from app.server.application import Application
 from app.services.container import Services
 from app.services.errors import SystemKeyUnreadable
 from backends import errors as backends
@@ -33,29 +33,29 @@ def _answer_to(error: Exception) -> TestResponse:
         raise error
 
     services: Callable[[], Services] = fail
-    return Client(serve(services), "a token").get("/v1/secrets")
+    return Client(Application(services), "a token").get("/v1/secrets")
 
 
 def test_every_code_is_documented_with_its_status() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", DOCUMENT.read_text(), re.MULTILINE)
-    coded = {(found.code, str(int(found.status))) for found in ANSWERS.values()}
+    coded = {(found.code, str(int(found.status))) for found in RESPONSES.values()}
     assert sorted(rows) == sorted(coded | {("internal_error", "500")})
 
 
 def test_no_client_would_sleep_for_longer_than_a_minute() -> None:
-    delays = [found.retry_after for found in ANSWERS.values() if found.retry_after is not None]
+    delays = [found.retry_after for found in RESPONSES.values() if found.retry_after is not None]
     assert delays
     assert all(1 <= delay <= 60 for delay in delays)
 
 
 def test_503_always_says_when_to_come_back() -> None:
     assert all(
-        (found.status == 503) == (found.retry_after is not None) for found in ANSWERS.values()
+        (found.status == 503) == (found.retry_after is not None) for found in RESPONSES.values()
     )
 
 
 def test_no_answer_is_a_conflict_that_clients_would_repeat() -> None:
-    assert not {409, 408, 429} & {int(found.status) for found in ANSWERS.values()}
+    assert not {409, 408, 429} & {int(found.status) for found in RESPONSES.values()}
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_no_answer_is_a_conflict_that_clients_would_repeat() -> None:
         (domain.RequestIdReused(), (400, "request_id_reused")),
         (domain.RequestIdUnusable(), (400, "request_id_unusable")),
         (domain.SecretNameExists("A"), (400, "secret_name_exists")),
-        (refusals.BodyMissing(), (400, "body_missing")),
+        (malformed.BodyMissing(), (400, "body_missing")),
         (domain.Unauthenticated(), (401, "unauthenticated")),
         (domain.ScopeMissing("a:b"), (403, "scope_missing")),
         (domain.SecretNotFound(), (404, "secret_not_found")),
@@ -145,7 +145,7 @@ def test_an_error_after_the_view_is_answered_and_logged_like_any_other(
             raise faults.pop()
         return response
 
-    app = serve(lambda: pytest.fail("not needed"))
+    app = Application(lambda: pytest.fail("not needed"))
     app.after_request(fail_once)
     with caplog.at_level(logging.DEBUG):
         answered = Client(app, None).get("/healthz")

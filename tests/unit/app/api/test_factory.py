@@ -15,9 +15,12 @@ import pytest
 from cryptography.fernet import Fernet
 from flask import Flask
 
-from app import bootstrap, factory
-from app.factory import Connection, create_app, serve
+from app import bootstrap
+from app.factory import create_app
 from app.repository.base import DatabaseMisconfigured
+from app.server import lazy_connection
+from app.server.application import Application
+from app.server.lazy_connection import LazyConnection
 from app.services.container import Services
 from app.services.upkeep.readiness import Readiness
 from backends.local_fernet import LocalFernet
@@ -94,7 +97,7 @@ def test_a_worker_opens_the_system_key_before_the_first_request(
     home: Path, started: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = threading.Event()
-    monkeypatch.setattr(factory, "WARM_UP_SECONDS", DEADLINE)
+    monkeypatch.setattr(lazy_connection, "WARM_UP_SECONDS", DEADLINE)
     before(monkeypatch, LocalFernet, "unwrap", asked.set)
     started(home)
     assert asked.wait(DEADLINE)  # perhaps by the background task, which no start waits for
@@ -104,7 +107,7 @@ def test_a_worker_boots_while_its_provider_hangs(
     home: Path, started: Started, monkeypatch: pytest.MonkeyPatch, token: str
 ) -> None:
     go_on = threading.Event()
-    monkeypatch.setattr(factory, "WARM_UP_SECONDS", 0.1)
+    monkeypatch.setattr(lazy_connection, "WARM_UP_SECONDS", 0.1)
     before(monkeypatch, LocalFernet, "unwrap", lambda: go_on.wait(DEADLINE))
     client = Client(started(home), token)
     assert client.get("/healthz").status_code == 200
@@ -122,7 +125,7 @@ def test_a_failure_at_the_start_of_a_worker_is_logged_without_what_it_says(
     def fail() -> NoReturn:
         raise RuntimeError(CANARY)
 
-    monkeypatch.setattr(factory, "WARM_UP_SECONDS", DEADLINE)
+    monkeypatch.setattr(lazy_connection, "WARM_UP_SECONDS", DEADLINE)
     before(monkeypatch, Readiness, "report", fail)
     client = Client(started(home), token)
     assert client.get("/v1/secrets").status_code == 200
@@ -153,7 +156,7 @@ def test_requests_do_not_queue_behind_one_that_connects() -> None:
         finish.wait(30)
         raise DatabaseMisconfigured("STRONGROOM_DATABASE_URL: cannot be used.")
 
-    app = serve(Connection(build))
+    app = Application(LazyConnection(build))
     with ThreadPoolExecutor(1) as threads:
         slow = threads.submit(Client(app, "a token").get, "/v1/secrets")
         assert started.wait(30)
@@ -185,6 +188,6 @@ def test_a_worker_that_ends_while_it_connects_leaves_nothing_open(home: Path) ->
 
         return replace(services, close=close)
 
-    connection = Connection(build)
+    connection = LazyConnection(build)
     connection()
     assert closed == [True]

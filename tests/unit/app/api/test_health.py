@@ -3,7 +3,7 @@
 import pytest
 
 from app import bootstrap
-from app.factory import serve
+from app.server.application import Application
 from app.services.container import Services
 from backends.errors import KeyUnavailable
 from backends.keyring.keyring import Keyring
@@ -40,6 +40,6 @@ def test_a_server_that_can_serve_is_ready(deployment: Deployment) -> None:
 
 
 def test_a_server_without_a_provider_is_not_ready(without_provider: Services) -> None:
-    answered = Client(serve(lambda: without_provider), None).get("/readyz")
+    answered = Client(Application(lambda: without_provider), None).get("/readyz")
     expected = {"status": "unavailable", "database": True, "provider": False}
     assert (answered.status_code, body_of(answered)) == (503, expected)

@@ -1,0 +1,95 @@
+"""The WSGI application: HTTP on top of the services."""
+
+import re
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from flask import Flask
+
+from app.api.api_keys import api_keys
+from app.api.documentation import documentation, prepare
+from app.api.health import health
+from app.api.http.admission import Admission
+from app.api.http.context import SERVICES, Context, context
+from app.api.http.endpoint import endpoints_of
+from app.api.http.errors import error_response
+from app.api.http.request_body import READ_LIMIT_BYTES
+from app.api.http.request_log import log_failure, log_request
+from app.api.http.responses import add_headers
+from app.api.injections import injections
+from app.api.secrets import secrets
+from app.services.container import Services
+from backends.calls.request_deadline import request_deadline
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+REQUEST_SECONDS = 8.0
+"""The time for all provider calls of one request; clients time out after 30 seconds."""
+
+_BLUEPRINTS = (secrets, api_keys, injections, health, documentation)
+_ENCODED_SLASH = re.compile("%2f", re.IGNORECASE)
+
+
+class Application(Flask):
+    """The Flask application of one process.
+
+    Args:
+        services: Returns the services, or raises ``NotConnected``.
+        close: Closes whatever the application uses, when its process ends.
+    """
+
+    app_ctx_globals_class = Context
+
+    def __init__(
+        self, services: Callable[[], Services], close: Callable[[], None] = lambda: None
+    ) -> None:
+        super().__init__("strongroom", static_folder=None)
+        self.close = close
+        self.config.update(
+            MAX_CONTENT_LENGTH=READ_LIMIT_BYTES,
+            PROVIDE_AUTOMATIC_OPTIONS=False,
+            PROPAGATE_EXCEPTIONS=False,
+        )
+        self.url_map.merge_slashes = False
+        self.extensions[SERVICES] = services
+        for blueprint in _BLUEPRINTS:
+            self.register_blueprint(blueprint)
+        endpoints = endpoints_of(self.view_functions)
+        self.before_request(Admission(endpoints))
+        self.register_error_handler(Exception, error_response)
+        self.after_request(log_request)
+        self.after_request(add_headers)
+        prepare(self, endpoints)
+
+    def wsgi_app(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Serve one request, with a deadline for its provider calls.
+
+        WSGI passes the path decoded. ``/v1/secrets/A%2Fdelete``, a name that no secret has, would
+        arrive as the deletion of ``A``. Such a path is taken from the request line instead, and
+        its ``%2F`` stays encoded.
+        """
+        target = environ.get("RAW_URI", "")
+        if _ENCODED_SLASH.search(target):
+            path = _ENCODED_SLASH.sub("%252F", _path(target))
+            environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1")
+        with request_deadline(REQUEST_SECONDS):
+            return super().wsgi_app(environ, start_response)
+
+    def log_exception(
+        self,
+        exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None],
+    ) -> None:
+        """Log class and frames only: Flask would log the text, which may repeat what was sent."""
+        if exc_info[1] is not None:
+            log_failure(exc_info[1], context.request_id, foreseen=False)
+
+
+def _path(target: str) -> str:
+    """Return the path of a request target, which is itself a path or an absolute URI."""
+    path = target if target.startswith("/") else urlsplit(target).path
+    return re.split("[?#]", path, maxsplit=1)[0]
