@@ -79,7 +79,8 @@ class SqliteDatabase(Database):
             with self._readers.lend() as repository:
                 yield repository
         finally:
-            self._let_go_if_closed()
+            if self._is_closed:
+                self._let_go()
 
     @contextmanager
     def writing(self) -> Iterator[UnitOfWork]:
@@ -92,7 +93,8 @@ class SqliteDatabase(Database):
                     if work.statements.has_erased:
                         self._eraser.schedule()
         finally:
-            self._let_go_if_closed()
+            if self._is_closed:
+                self._let_go()
 
     def ping(self) -> None:
         """Read the deployment's row."""
@@ -175,10 +177,6 @@ class SqliteDatabase(Database):
         with suppress(OSError):
             return files.log_of(self._path).stat().st_size > 0
         return False
-
-    def _let_go_if_closed(self) -> None:
-        if self._is_closed:
-            self._let_go()
 
     def _let_go(self) -> bool:
         """Close what no thread uses at this moment. Returns whether that was all."""

@@ -15,8 +15,7 @@ from app.repository.sqlite import writer_place
 from app.repository.sqlite.commit_group import CommitGroup
 from app.repository.sqlite.connections import open_connection, writing_engine
 from app.repository.sqlite.disk.numbering import Numbering, open_numbering
-from app.repository.sqlite.fair_lock import FairLock
-from app.repository.sqlite.writer_place import WriterPlace
+from app.repository.sqlite.writer_place import FairLock, WriterPlace
 
 
 class Writer:
@@ -46,12 +45,14 @@ class Writer:
             StorageUnavailable: There is no database, or another writer is busy for too long.
         """
         connection, group = self._join()
-        work = SqlUnitOfWork(connection, self._prepared, _Unit(group, self._leave))
+        unit = _Unit(group, self._leave)
+        work = SqlUnitOfWork(connection, self._prepared, unit)
         try:
             yield work
         finally:
             group.has_failed |= work.statements.has_failed
-            work.roll_back()
+            if not unit.has_ended:
+                work.roll_back()
 
     def close(self) -> bool:
         """Close the connection unless a thread uses it; whether none does."""
@@ -147,7 +148,7 @@ class _Unit:
     def __init__(self, group: CommitGroup, leave: Callable[[CommitGroup], None]) -> None:
         self._group = group
         self._leave = leave
-        self._has_ended = False
+        self.has_ended = False
 
     def commit(self) -> None:
         """Make its changes durable."""
@@ -155,11 +156,11 @@ class _Unit:
 
     def roll_back(self) -> None:
         """Undo its changes unless they were committed."""
-        if not self._has_ended:
+        if not self.has_ended:
             self._end(self._group.undo_unit)
 
     def _end(self, how: Callable[[], None]) -> None:
-        self._has_ended = True
+        self.has_ended = True
         try:
             how()
         finally:

@@ -12,7 +12,7 @@ from app.domain.errors import StorageUnavailable
 from app.repository.sqlite import writer_place
 from app.repository.sqlite.database import SqliteDatabase
 from app.repository.sqlite.disk.file_lock import FileLock
-from app.repository.sqlite.fair_lock import FairLock
+from app.repository.sqlite.writer_place import FairLock
 from tests.contract.repository import rows
 
 
