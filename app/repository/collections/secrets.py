@@ -65,12 +65,12 @@ class SecretRepository(ABC):
 
     @abstractmethod
     def sealed(
-        self, account_id: str, secret_ids: Sequence[str], most_bytes: int
+        self, account_id: str, secret_ids: Sequence[str], max_bytes: int
     ) -> SealedSecrets | None:
         """The secrets of these ids that exist, with their data keys, in one round trip.
 
         Returns:
-            ``None`` if their envelopes are over ``most_bytes`` in all; none of them is read then.
+            ``None`` if their envelopes are over ``max_bytes`` in all; none of them is read then.
         """
 
     @abstractmethod

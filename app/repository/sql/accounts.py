@@ -16,9 +16,9 @@ ACCOUNTS = GuardedColumns(Account)
 
 _COLUMNS = tuple(accounts.c)
 _GET = select(*_COLUMNS).where(accounts.c.id == bindparam("account_id"))
-_SWEEP = select(*_COLUMNS).order_by(accounts.c.id).limit(bindparam("most"))
+_SWEEP = select(*_COLUMNS).order_by(accounts.c.id).limit(bindparam("limit"))
 _SWEEP_ON = _SWEEP.where(accounts.c.id > bindparam("after_id"))
-_IDS = select(accounts.c.id).order_by(accounts.c.id).limit(bindparam("most"))
+_IDS = select(accounts.c.id).order_by(accounts.c.id).limit(bindparam("limit"))
 _IDS_ON = _IDS.where(accounts.c.id > bindparam("after_id"))
 _ADD = InsertUnlessThere(accounts)
 _REPLACE = update(accounts).where(accounts.c.id == bindparam("account_id"))
@@ -31,23 +31,19 @@ class SqlAccounts(AccountRepository):
         self._statements = statements
 
     def get(self, account_id: str) -> Guarded[Account] | None:
-        """The account, or ``None``."""
         row = self._statements.first(_GET, {"account_id": account_id})
         return None if row is None else ACCOUNTS.parse(row)
 
     def add(self, account: Guarded[Account]) -> None:
-        """Add a new account."""
         self._statements.insert(_ADD, ACCOUNTS.dump(account))
 
     def replace(self, account: Guarded[Account]) -> None:
-        """Write all columns of an account that exists."""
         self._statements.write(
             _REPLACE, {"account_id": account.unverified.id, **ACCOUNTS.dump(account)}
         )
 
     def sweep(self, after: Position | None, limit: int) -> Batch[Account]:
-        """At most ``limit`` accounts, oldest first."""
-        statement, parameters = _SWEEP, {"most": limit + 1}
+        statement, parameters = _SWEEP, {"limit": limit + 1}
         if after is not None:
             statement, (parameters["after_id"],) = _SWEEP_ON, after
         return fields.batch(
@@ -55,7 +51,6 @@ class SqlAccounts(AccountRepository):
         )
 
     def ids(self, after_id: str | None, limit: int) -> list[str]:
-        """The ids of at most ``limit`` accounts, as stored."""
         statement = _IDS if after_id is None else _IDS_ON
-        rows = self._statements.all(statement, {"most": limit, "after_id": after_id})
+        rows = self._statements.all(statement, {"limit": limit, "after_id": after_id})
         return [row[0] for row in rows]

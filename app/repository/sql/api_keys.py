@@ -32,7 +32,7 @@ _PAGE = (
     select(*_COLUMNS)
     .where(api_keys.c.account_id == bindparam("of_account"))
     .order_by(api_keys.c.id)
-    .limit(bindparam("most"))
+    .limit(bindparam("limit"))
 )
 _NEXT_PAGE = _PAGE.where(api_keys.c.id > bindparam("after_id"))
 _FIND = select(*_COLUMNS).where(
@@ -63,7 +63,6 @@ class SqlApiKeys(ApiKeyRepository):
         self._statements = statements
 
     def get(self, account_id: str, key_id: str) -> Guarded[ApiKey] | None:
-        """The API key, or ``None``."""
         statement = self._statements.lockable(_GET)
         row = self._statements.first(statement, {"of_account": account_id, "of_id": key_id})
         return None if row is None else API_KEYS.parse(row)
@@ -71,7 +70,6 @@ class SqlApiKeys(ApiKeyRepository):
     def get_with_account(
         self, account_id: str, key_id: str
     ) -> tuple[Guarded[ApiKey], Guarded[Account]] | None:
-        """The API key and the account that owns it, or ``None``."""
         found = self._statements.first(
             _GET_WITH_ACCOUNT, {"of_account": account_id, "of_id": key_id}
         )
@@ -80,34 +78,28 @@ class SqlApiKeys(ApiKeyRepository):
         return None if found is None else pair
 
     def find(self, account_id: str, key_ids: Sequence[str]) -> list[Guarded[ApiKey]]:
-        """Those of these API keys that exist."""
         parameters = {"of_account": account_id, "ids": as_list(key_ids)}
         return [API_KEYS.parse(row) for row in self._statements.all(_FIND, parameters)]
 
     def page(self, account_id: str, after: Position | None, limit: int) -> Batch[ApiKey]:
-        """At most ``limit`` API keys of the account, oldest first."""
         statement = _PAGE if after is None else _NEXT_PAGE
         (after_id,) = after or (None,)
-        parameters = {"of_account": account_id, "most": limit + 1, "after_id": after_id}
+        parameters = {"of_account": account_id, "limit": limit + 1, "after_id": after_id}
         rows = self._statements.all(statement, parameters)
         return fields.batch(API_KEYS.parse, rows, limit, (1,))
 
     def sweep(self, after: Position | None, limit: int) -> Batch[ApiKey]:
-        """At most ``limit`` API keys of all accounts."""
         statement = _SWEEP if after is None else _SWEEP_ON
         rows = self._statements.all(statement, sweep_parameters(after, limit))
         return fields.batch(API_KEYS.parse, rows, limit, (0, 1))
 
     def delete_unused(self, account_id: str, key_ids: Sequence[str]) -> int:
-        """Delete those of these API keys that made no injection which is still there."""
         parameters = {"of_account": account_id, "ids": as_list(key_ids)}
         return self._statements.write(_DELETE_UNUSED, parameters)
 
     def add(self, key: Guarded[ApiKey]) -> None:
-        """Add a new API key."""
         self._statements.insert(_ADD, API_KEYS.dump(key))
 
     def replace(self, key: Guarded[ApiKey]) -> None:
-        """Write all columns of an API key that exists."""
         this = {"of_account": key.unverified.account_id, "of_id": key.unverified.id}
         self._statements.write(_REPLACE, {**this, **API_KEYS.dump(key)})

@@ -76,7 +76,6 @@ class SqlUnitOfWork(SqlRepository, UnitOfWork):
         self._ending = ending
 
     def commit(self) -> None:
-        """Make all changes durable."""
         self.statements.end()
         self._ending.commit()
 

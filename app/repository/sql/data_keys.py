@@ -82,7 +82,7 @@ _COUNT_SECRETS = (
     .where(data_keys.c.created_at_ms <= bindparam("until_ms"))
 )
 _IN_ORDER = (data_keys.c.account_id, data_keys.c.id)
-_SWEEP = select(*_IN_ORDER).order_by(*_IN_ORDER).limit(bindparam("most"))
+_SWEEP = select(*_IN_ORDER).order_by(*_IN_ORDER).limit(bindparam("limit"))
 _SWEEP_ON = _SWEEP.where(
     tuple_(*_IN_ORDER) > tuple_(bindparam("after_account"), bindparam("after_id"))
 )
@@ -101,34 +101,28 @@ class SqlDataKeys(DataKeyRepository):
         self._statements = statements
 
     def get(self, account_id: str, data_key_id: str) -> StoredDataKey | None:
-        """The data key with all its wrappings, or ``None``."""
         rows = self._statements.all(_GET, {"of_account": account_id, "of_id": data_key_id})
         return parse_data_key(rows) if rows else None
 
     def find(self, account_id: str, data_key_ids: Sequence[str]) -> list[StoredDataKey]:
-        """Those of these data keys that exist, with all their wrappings."""
         parameters = {"of_account": account_id, "ids": as_list(data_key_ids)}
         return parse_data_keys(self._statements.all(_FIND, parameters))
 
     def get_active(self, account_id: str) -> StoredDataKey | None:
-        """The account's active data key with all its wrappings, or ``None``."""
         rows = self._statements.all(_GET_ACTIVE, {"of_account": account_id})
         return parse_data_key(rows) if rows else None
 
     def add(self, record: Guarded[DataKeyRow], wrappings: Sequence[Guarded[Wrapping]]) -> None:
-        """Add a data key and its wrappings."""
         self._statements.insert(_ADD, _DATA_KEYS.dump(record))
         its_wrappings = SqlWrappings(self._statements)
         for wrapping in wrappings:
             its_wrappings.add(wrapping)
 
     def replace(self, record: Guarded[DataKeyRow]) -> None:
-        """Write all columns of a data key that exists; its wrappings stay."""
         this = {"of_account": record.unverified.account_id, "of_id": record.unverified.id}
         self._statements.write(_REPLACE, {**this, **_DATA_KEYS.dump(record)})
 
     def delete_unused(self, account_id: str, data_key_id: str) -> bool:
-        """Delete a decrypt-only data key that no secret names. Returns whether it was deleted."""
         this = {"of_account": account_id, "of_id": data_key_id}
         if self._statements.first(_IS_USED_OR_ACTIVE, this) is not None:
             return False
@@ -136,25 +130,21 @@ class SqlDataKeys(DataKeyRepository):
         return self._statements.erase(_DELETE, this) > 0
 
     def count(self) -> int:
-        """How many data keys there are."""
         return self._statements.count(_COUNT, {})
 
     def sweep(self, after: tuple[str, str] | None, limit: int) -> list[tuple[str, str]]:
-        """At most ``limit`` data keys of all accounts, as account and id, in that order."""
         if after is None:
-            rows = self._statements.all(_SWEEP, {"most": limit})
+            rows = self._statements.all(_SWEEP, {"limit": limit})
         else:
             account_id, data_key_id = after
-            parameters = {"most": limit, "after_account": account_id, "after_id": data_key_id}
+            parameters = {"limit": limit, "after_account": account_id, "after_id": data_key_id}
             rows = self._statements.all(_SWEEP_ON, parameters)
         return [fields.of_types(DataKeyRow.table, row, (str, str)) for row in rows]
 
     def count_secrets(self, until_ms: int) -> int:
-        """How many secrets are sealed under data keys made at ``until_ms`` or before."""
         return self._statements.count(_COUNT_SECRETS, {"until_ms": until_ms})
 
     def count_without(self, key_refs: Sequence[str]) -> int:
-        """How many data keys have no wrapping with one of ``key_refs``."""
         return self._statements.count(_COUNT_WITHOUT, {"refs": as_list(key_refs)})
 
 

@@ -31,21 +31,17 @@ class SqlDeployment(DeploymentRepository):
         self._statements = statements
 
     def get_id(self) -> str | None:
-        """The deployment id, or ``None``."""
         row = self._statements.first(_GET, {})
         return None if row is None else fields.of_types("deployment", row, (str,))[0]
 
     def add(self, deployment_id: str) -> None:
-        """File the deployment id."""
         self._statements.insert(_ADD, {"id": deployment_id})
 
     def fence_generation(self) -> int:
-        """How often fences changed; in a unit of work, they do not change before it ends."""
         row = self._statements.first(self._statements.lockable(_FENCE_GENERATION), {})
         return 0 if row is None else fields.of_types("deployment", row, (int,))[0]
 
     def get_reencryption(self) -> Guarded[Reencryption] | None:
-        """The re-encryption that has not ended yet, or ``None``."""
         row = self._statements.first(_GET_REENCRYPTION, {})
         if row is None or row[0] is None:
             return None
@@ -53,11 +49,9 @@ class SqlDeployment(DeploymentRepository):
         return Guarded(Reencryption(started_ms), Mac(*mac))
 
     def start_reencryption(self, job: Guarded[Reencryption]) -> None:
-        """File a re-encryption in place of any other."""
         self._set_reencryption(job.unverified.started_ms, job.mac.key_id, job.mac.tag)
 
     def end_reencryption(self) -> None:
-        """File that there is none under way."""
         self._set_reencryption(None, None, None)
 
     def _set_reencryption(self, *values: int | str | bytes | None) -> None:

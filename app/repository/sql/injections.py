@@ -38,7 +38,7 @@ _GET_GRANT = (
     .where(_THIS)
 )
 _FIRST_PAGE = (
-    select(*injections.c).where(_OWN).order_by(injections.c.id.desc()).limit(bindparam("most"))
+    select(*injections.c).where(_OWN).order_by(injections.c.id.desc()).limit(bindparam("limit"))
 )
 _NEXT_PAGE = _FIRST_PAGE.where(injections.c.id < bindparam("after_id"))
 _BY_KEY = injections.c.api_key_id == bindparam("of_key")
@@ -61,7 +61,7 @@ _DELETE_ENDED = delete(injections).where(
     _OWN,
     injections.c.id.in_(
         _ENDED.order_by(injections.c.expires_at_ms)
-        .limit(bindparam("most"))
+        .limit(bindparam("limit"))
         .with_for_update(skip_locked=True)
     ),
 )
@@ -123,13 +123,11 @@ class SqlInjections(InjectionRepository):
         self._statements = statements
 
     def get(self, account_id: str, injection_id: str) -> Guarded[Injection] | None:
-        """The injection, or ``None``."""
         statement = self._statements.lockable(_GET)
         row = self._statements.first(statement, _this(account_id, injection_id))
         return None if row is None else _INJECTIONS.parse(row)
 
     def get_grant(self, account_id: str, injection_id: str) -> InjectionGrant | None:
-        """The injection, the key that made it and its account, or ``None``."""
         found = self._statements.first(_GET_GRANT, _this(account_id, injection_id))
         row = _NO_GRANT if found is None else found
         grant = InjectionGrant(
@@ -147,7 +145,6 @@ class SqlInjections(InjectionRepository):
         *,
         api_key_id: str | None = None,
     ) -> Batch[Injection]:
-        """At most ``limit`` injections of the account, newest first."""
         first, following = _FIRST_PAGE, _NEXT_PAGE
         if api_key_id is not None:
             first, following = _FIRST_PAGE_BY_KEY, _NEXT_PAGE_BY_KEY
@@ -156,7 +153,7 @@ class SqlInjections(InjectionRepository):
         parameters = {
             "of_account": account_id,
             "of_key": api_key_id,
-            "most": limit + 1,
+            "limit": limit + 1,
             "after_id": after_id,
         }
         return fields.batch(
@@ -164,39 +161,32 @@ class SqlInjections(InjectionRepository):
         )
 
     def sweep(self, after: Position | None, limit: int) -> Batch[Injection]:
-        """At most ``limit`` injections of all accounts."""
         statement = _SWEEP if after is None else _SWEEP_ON
         rows = self._statements.all(statement, sweep_parameters(after, limit))
         return fields.batch(_INJECTIONS.parse, rows, limit, (0, 1))
 
     def has_ended(self, account_id: str, until_ms: int) -> bool:
-        """Whether the life of an injection of the account was over at ``until_ms``."""
         parameters = {"of_account": account_id, "until_ms": until_ms}
         return self._statements.first(_HAS_ENDED, parameters) is not None
 
     def delete_ended(self, account_id: str, until_ms: int, limit: int) -> int:
-        """Delete at most ``limit`` injections whose life was over at ``until_ms``."""
-        parameters = {"of_account": account_id, "until_ms": until_ms, "most": limit}
+        parameters = {"of_account": account_id, "until_ms": until_ms, "limit": limit}
         return self._statements.write(_DELETE_ENDED, parameters)
 
     def count_pending(self, account_id: str, key_ids: Sequence[str], now_ms: int) -> int:
-        """How many that these keys made are pending and not expired, counted as they stand."""
         parameters = {"of_account": account_id, "keys": as_list(key_ids), "now_ms": now_ms}
         return self._statements.count(_COUNT_PENDING, parameters)
 
     def add(self, injection: Guarded[Injection]) -> None:
-        """Add a new injection."""
         self._statements.insert(_ADD, _INJECTIONS.dump(injection))
 
     def replace(self, injection: Guarded[Injection]) -> None:
-        """Write what became of an injection that exists, and its MAC."""
         row = injection.unverified
         self._statements.write(_REPLACE, {**_this(row.account_id, row.id), **_changes(injection)})
 
     def replace_if_granted(
         self, injection: Guarded[Injection], seen: InjectionGrant, used: Sequence[SealedValue]
     ) -> bool:
-        """Write what became of an injection if what was read still stands; whether it does."""
         row = injection.unverified
         parameters: dict[str, object] = {
             **_this(row.account_id, row.id),

@@ -55,7 +55,7 @@ def _columns(these: FromClause) -> dict[str, ColumnElement[Any]]:
 _IN_ONE = (_SIZE, *_columns(_THESE).values())
 _KEY_FROM = len(_IN_ONE)
 SEALED: CompoundSelect[Any] = union_all(
-    select(*_IN_ONE, *(null() for _ in DATA_KEY_COLUMNS)).where(bindparam("most_bytes") >= _SIZE),
+    select(*_IN_ONE, *(null() for _ in DATA_KEY_COLUMNS)).where(bindparam("max_bytes") >= _SIZE),
     select(*(null() for _ in _IN_ONE), *DATA_KEY_COLUMNS)
     .join_from(data_keys, wrappings, ITS_WRAPPINGS, isouter=True)
     .where(
@@ -95,10 +95,10 @@ def as_read(read: Sequence[SealedValue]) -> Parameters:
     }
 
 
-def parse_sealed(rows: Sequence[Row], most_bytes: int) -> SealedSecrets | None:
+def parse_sealed(rows: Sequence[Row], max_bytes: int) -> SealedSecrets | None:
     """The row of all secrets and those of their data keys; ``None`` if the secrets did not fit."""
     ((size, *in_one),) = (row[:_KEY_FROM] for row in rows if row[0] is not None)
-    if size > most_bytes:
+    if size > max_bytes:
         return None
     keys = parse_data_keys([row[_KEY_FROM:] for row in rows if row[0] is None])
     try:

@@ -85,7 +85,7 @@ _SEALED_UNDER = (
     select(*_STORED_COLUMNS)
     .where(_OWN, secrets.c.data_key_id == bindparam("of_data_key"))
     .order_by(secrets.c.id)
-    .limit(bindparam("most"))
+    .limit(bindparam("limit"))
 )
 _SEALED_UNDER_AFTER = _SEALED_UNDER.where(secrets.c.id > bindparam("after_id"))
 _RESEAL = (
@@ -118,7 +118,7 @@ _FIND = union_all(
 )
 
 
-_PAGE = _VIEW.order_by(secrets.c.id.desc()).limit(bindparam("most"))
+_PAGE = _VIEW.order_by(secrets.c.id.desc()).limit(bindparam("limit"))
 _COUNT = select(func.count()).select_from(secrets)
 
 
@@ -129,30 +129,26 @@ class SqlSecrets(SecretRepository):
         self._statements = statements
 
     def view(self, account_id: str, name: str) -> Secret | None:
-        """The metadata of the secret of this name, or ``None``."""
         row = self._statements.first(_VIEW_BY_NAME, {"of_account": account_id, "of_name": name})
         return None if row is None else Secret._make(row)
 
     def view_by_id(self, account_id: str, secret_id: str) -> Secret | None:
-        """The metadata of the secret of this id, or ``None``."""
         row = self._statements.first(_VIEW_BY_ID, _this(account_id, secret_id))
         return None if row is None else Secret._make(row)
 
     def page(
         self, account_id: str, wanted: SecretFilter, limit: int, after_id: str | None
     ) -> list[Secret]:
-        """At most ``limit`` secrets, newest first."""
         statement = _filtered(
             _PAGE,
             by_name=wanted.name is not None,
             by_search=wanted.search is not None,
             after=after_id is not None,
         )
-        parameters = {**_wanted(account_id, wanted), "most": limit, "after_id": after_id}
+        parameters = {**_wanted(account_id, wanted), "limit": limit, "after_id": after_id}
         return list(map(Secret._make, self._statements.all(statement, parameters)))
 
     def count(self, account_id: str, wanted: SecretFilter) -> int:
-        """How many secrets the filter holds."""
         statement = _filtered(
             _COUNT,
             by_name=wanted.name is not None,
@@ -162,27 +158,23 @@ class SqlSecrets(SecretRepository):
         return self._statements.count(statement, _wanted(account_id, wanted))
 
     def add(self, secret: StoredSecret) -> None:
-        """Add a new secret."""
         self._statements.insert(_ADD, secret._asdict())
 
     def find(self, account_id: str, refs: Sequence[str]) -> list[Secret]:
-        """The secrets whose name or id is among ``refs``."""
         parameters = {"of_account": account_id, "refs": as_list(refs)}
         return list(map(Secret._make, self._statements.all(_FIND, parameters)))
 
     def sealed(
-        self, account_id: str, secret_ids: Sequence[str], most_bytes: int
+        self, account_id: str, secret_ids: Sequence[str], max_bytes: int
     ) -> SealedSecrets | None:
-        """The secrets of these ids that exist, with their data keys; ``None`` if too large."""
         parameters = {
             "of_account": account_id,
             "ids": as_list(secret_ids),
-            "most_bytes": most_bytes,
+            "max_bytes": max_bytes,
         }
-        return parse_sealed(self._statements.all(SEALED, parameters), most_bytes)
+        return parse_sealed(self._statements.all(SEALED, parameters), max_bytes)
 
     def lock(self, account_id: str, secret_id: str) -> LockedSecret:
-        """A secret that exists; a damaged version is 0, so that it can be replaced."""
         row = self._statements.first(_LOCK, _this(account_id, secret_id))
         if row is None:
             raise StorageUnavailable("The row is gone.")
@@ -191,12 +183,10 @@ class SqlSecrets(SecretRepository):
         return LockedSecret(version if is_whole else 0, _IDENTITIES.parse(identity))
 
     def size(self, account_id: str, secret_id: str) -> int:
-        """The size of the secret's envelope in bytes; 0 if there is no such secret."""
         row = self._statements.first(_SIZE, _this(account_id, secret_id))
         return 0 if row is None else row[0]
 
     def replace_value(self, secret: StoredSecret) -> None:
-        """Write version, data key, envelope and update time of a secret that is locked."""
         self._statements.erase(
             _REPLACE_VALUE,
             {
@@ -211,19 +201,17 @@ class SqlSecrets(SecretRepository):
     def sealed_under(
         self, account_id: str, data_key_id: str, limit: int, after_id: str | None
     ) -> list[StoredSecret]:
-        """At most ``limit`` secrets sealed under this data key, by id."""
         statement = _SEALED_UNDER if after_id is None else _SEALED_UNDER_AFTER
         parameters = {
             "of_account": account_id,
             "of_data_key": data_key_id,
-            "most": limit,
+            "limit": limit,
             "after_id": after_id,
         }
         rows = self._statements.all(statement, parameters)
         return [StoredSecret._make(fields.of_types("secrets", row, _STORED_TYPES)) for row in rows]
 
     def reseal(self, secret: StoredSecret, *, sealed_under: str) -> bool:
-        """Write data key and envelope if version and data key are as before."""
         parameters = {
             **_this(secret.account_id, secret.id),
             "of_version": secret.version,
@@ -234,7 +222,6 @@ class SqlSecrets(SecretRepository):
         return self._statements.erase(_RESEAL, parameters) > 0
 
     def delete(self, account_id: str, secret_id: str) -> bool:
-        """Delete the secret; whether there was one."""
         return self._statements.erase(_DELETE, _this(account_id, secret_id)) > 0
 
 

@@ -32,7 +32,7 @@ _DELETE_EXPIRED = delete(stored_responses).where(
     _OWN,
     tuple_(stored_responses.c.api_key_id, stored_responses.c.request_id).in_(
         _OLDEST.order_by(stored_responses.c.expires_at_ms)
-        .limit(bindparam("most"))
+        .limit(bindparam("limit"))
         .with_for_update(skip_locked=True)
     ),
 )
@@ -46,7 +46,7 @@ _END_LATER = (
     .where(
         _OWN,
         tuple_(stored_responses.c.api_key_id, stored_responses.c.request_id).in_(
-            _SOME_LATER.limit(bindparam("most")).with_for_update(skip_locked=True)
+            _SOME_LATER.limit(bindparam("limit")).with_for_update(skip_locked=True)
         ),
     )
     .values(expires_at_ms=bindparam("until_ms"))
@@ -61,42 +61,35 @@ class SqlStoredResponses(StoredResponseRepository):
         self._statements = statements
 
     def get(self, account_id: str, api_key_id: str, request_id: str) -> StoredResponse | None:
-        """The stored response, or ``None``; it may have expired."""
         row = self._statements.first(_GET, _this(account_id, api_key_id, request_id))
         if row is None:
             return None
         return StoredResponse(*fields.of_types("stored_responses", row, _TYPES))
 
     def claim(self, response: StoredResponse, now_ms: int) -> bool:
-        """Insert the row unless there is one that has not expired."""
         this = _this(response.account_id, response.api_key_id, response.request_id)
         values = _COLUMNS.dump(response)
         self._statements.erase(_DELETE_THIS_IF_EXPIRED, {**this, "now_ms": now_ms})
         return self._statements.write(_INSERT, values) > 0
 
     def finish(self, response: StoredResponse) -> None:
-        """Write the response of a row that this unit of work claimed."""
         this = _this(response.account_id, response.api_key_id, response.request_id)
         self._statements.write(_FINISH, {**this, "response": response.response})
 
     def has_expired(self, account_id: str, now_ms: int) -> bool:
-        """Whether a response of the account has expired at ``now_ms``."""
         parameters = {"of_account": account_id, "now_ms": now_ms}
         return self._statements.first(_HAS_EXPIRED, parameters) is not None
 
     def has_later(self, account_id: str, later_ms: int) -> bool:
-        """Whether a response of the account expires after ``later_ms``."""
         parameters = {"of_account": account_id, "later_ms": later_ms}
         return self._statements.first(_HAS_LATER, parameters) is not None
 
     def end_later(self, account_id: str, later_ms: int, until_ms: int, limit: int) -> int:
-        """Have up to ``limit`` responses expire at ``until_ms`` instead of after ``later_ms``."""
         parameters = {"of_account": account_id, "later_ms": later_ms, "until_ms": until_ms}
-        return self._statements.write(_END_LATER, {**parameters, "most": limit})
+        return self._statements.write(_END_LATER, {**parameters, "limit": limit})
 
     def delete_expired(self, account_id: str, now_ms: int, limit: int) -> int:
-        """Delete at most ``limit`` responses of the account that have expired; how many it were."""
-        parameters = {"of_account": account_id, "now_ms": now_ms, "most": limit}
+        parameters = {"of_account": account_id, "now_ms": now_ms, "limit": limit}
         return self._statements.erase(_DELETE_EXPIRED, parameters)
 
 

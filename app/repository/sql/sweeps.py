@@ -11,7 +11,7 @@ from app.repository.sql.driver.prepared import Parameters, Query
 def sweeps(table: Table) -> tuple[Query, Query]:
     """The statements that read the first batch, and one after a position."""
     order = (table.c.account_id, table.c.id)
-    first: Query = select(*table.c).order_by(*order).limit(bindparam("most"))
+    first: Query = select(*table.c).order_by(*order).limit(bindparam("limit"))
     after: Any = tuple_(bindparam("after_account"), bindparam("after_id"))
     return first, first.where(tuple_(*order) > after)
 
@@ -19,4 +19,4 @@ def sweeps(table: Table) -> tuple[Query, Query]:
 def sweep_parameters(after: Position | None, limit: int) -> Parameters:
     """Their parameters: one row more than the limit, which tells whether any follow."""
     account_id, row_id = after or (None, None)
-    return {"most": limit + 1, "after_account": account_id, "after_id": row_id}
+    return {"limit": limit + 1, "after_account": account_id, "after_id": row_id}

@@ -33,7 +33,7 @@ def _tallies(
         select(*keys, size)
         .where(account == bindparam("of_account"))
         .order_by(*keys)
-        .limit(bindparam("most"))
+        .limit(bindparam("limit"))
     )
     places: list[Any] = [bindparam(f"after_{number}") for number in range(len(keys))]
     return first, first.where(tuple_(*keys) > tuple_(*places))
@@ -81,7 +81,6 @@ class SqlUsage(UsageRepository):
         self._statements = statements
 
     def get(self, account_id: str) -> CountedUsage | None:
-        """What the account held when it was counted last, or ``None``."""
         row = self._statements.first(_GET, {"of_account": account_id})
         if row is None or any(type(number) is not int for number in row):
             return None  # a damaged count stops nobody, and the next one replaces it
@@ -89,7 +88,6 @@ class SqlUsage(UsageRepository):
         return CountedUsage(Usage(*amounts), counted_at_ms)
 
     def put(self, account_id: str, counted: CountedUsage) -> None:
-        """File what an account holds, in place of the count before."""
         values = {**counted.usage._asdict(), "counted_at_ms": counted.counted_at_ms}
         new = {f"new_{name}": value for name, value in values.items()}
         parameters = {"of_account": account_id, **new}
@@ -99,9 +97,8 @@ class SqlUsage(UsageRepository):
     def tally(
         self, account_id: str, table: CountedTable, after: Position | None, limit: int
     ) -> Tally:
-        """Count at most ``limit`` rows of an account, from after a position."""
         first, on = _TALLIES[table]
-        parameters: dict[str, object] = {"of_account": account_id, "most": limit}
+        parameters: dict[str, object] = {"of_account": account_id, "limit": limit}
         parameters |= {f"after_{number}": key for number, key in enumerate(after or ())}
         rows = self._statements.all(first if after is None else on, parameters)
         size = sum(row[-1] for row in rows) + len(rows) * ROW_BYTES
@@ -115,12 +112,10 @@ class SqlLeases(LeaseRepository):
         self._statements = statements
 
     def take(self, name: str, holder: str, now_ms: int, until_ms: int) -> bool:
-        """Hold the lease until ``until_ms`` unless another holder's lasts; whether it is held."""
         parameters = {"of_name": name, "by": holder, "now_ms": now_ms, "until": until_ms}
         if self._statements.write(_TAKE, parameters):
             return True
         return self._statements.write(_TAKE_FIRST, parameters) > 0
 
     def give_up(self, name: str, holder: str) -> None:
-        """Let another holder take the lease, if it is this holder's."""
         self._statements.write(_GIVE_UP, {"of_name": name, "by": holder})

@@ -44,21 +44,17 @@ class SqlWorkers(WorkerRepository):
         self._statements = statements
 
     def beat(self, worker: Worker) -> None:
-        """File what a worker tells of itself, seen now."""
         told = _values(worker)
         if not self._statements.write(_BEAT, told):
             self._statements.write(_REGISTER, told)
 
     def remove(self, worker_id: str) -> None:
-        """Delete the row of a worker that ends."""
         self._statements.write(_REMOVE, {"of_id": worker_id})
 
     def remove_silent(self, longest_ms: int) -> None:
-        """Delete the rows of workers that were not heard from for longer than this."""
         self._statements.write(_REMOVE_SILENT, {"longest_ms": longest_ms})
 
     def all(self) -> list[SeenWorker]:
-        """Every row, by node. One that no worker can have written is passed over."""
         found = map(_parse, self._statements.all(_ALL, {}))
         return [worker for worker in found if worker is not None]
 

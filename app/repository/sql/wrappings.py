@@ -39,7 +39,7 @@ _ITS_KEY = (wrappings.c.account_id, wrappings.c.data_key_id)
 _REMOVE_ALL = delete(wrappings).where(
     and_(
         _OF_KEY_REF,
-        tuple_(*_ITS_KEY).in_(select(*_ITS_KEY).where(_OF_KEY_REF).limit(bindparam("most"))),
+        tuple_(*_ITS_KEY).in_(select(*_ITS_KEY).where(_OF_KEY_REF).limit(bindparam("limit"))),
     )
 )
 _FENCE = InsertUnlessThere(fences)
@@ -58,7 +58,6 @@ class SqlWrappings(WrappingRepository):
         self._statements = statements
 
     def add(self, wrapping: Guarded[Wrapping]) -> None:
-        """Add a wrapping unless its key_ref or root key is fenced."""
         new = wrapping.unverified
         names = {"of_key_ref": new.key_ref, "of_root": new.root or new.key_ref}
         if self._statements.first(_GET_FENCE, names) is not None:
@@ -66,7 +65,6 @@ class SqlWrappings(WrappingRepository):
         self._statements.insert(_ADD, WRAPPINGS.dump(wrapping))
 
     def remove(self, wrapping: Wrapping) -> bool:
-        """Delete the wrapping if it still holds these bytes; whether it did."""
         this = {
             "of_account": wrapping.account_id,
             "of_data_key": wrapping.data_key_id,
@@ -76,35 +74,29 @@ class SqlWrappings(WrappingRepository):
         return self._statements.erase(_REMOVE, this) > 0
 
     def counts(self) -> dict[str, int]:
-        """How many wrappings each key_ref has."""
         return dict(
             fields.of_types(Wrapping.table, row, (str, int))
             for row in self._statements.all(_COUNTS, {})
         )
 
     def count_stranded(self, key_ref: str, others: Sequence[str]) -> int:
-        """How many data keys with a wrapping by ``key_ref`` have none by any of ``others``."""
         parameters = {"of_key_ref": key_ref, "others": as_list(others)}
         return self._statements.count(_COUNT_STRANDED, parameters)
 
     def remove_all(self, key_ref: str, limit: int) -> int:
-        """Delete at most ``limit`` wrappings by ``key_ref``; how many it were."""
-        return self._statements.erase(_REMOVE_ALL, {"of_key_ref": key_ref, "most": limit})
+        return self._statements.erase(_REMOVE_ALL, {"of_key_ref": key_ref, "limit": limit})
 
     def fence(self, name: str) -> bool:
-        """Let no unit of work add a wrapping by this key_ref or root key; whether one could."""
         is_new = self._statements.write(_FENCE, {"key_ref": name}) > 0
         if is_new:
             self._statements.write(_CHANGED, {})
         return is_new
 
     def lift_fence(self, name: str) -> bool:
-        """Let such wrappings be added again; whether there was a fence of this name."""
         is_lifted = self._statements.erase(_LIFT_FENCE, {"of_key_ref": name}) > 0
         if is_lifted:
             self._statements.write(_CHANGED, {})
         return is_lifted
 
     def fences(self) -> list[str]:
-        """Every fenced key_ref and root key."""
         return [row[0] for row in self._statements.all(_FENCES, {})]

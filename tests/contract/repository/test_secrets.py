@@ -271,9 +271,9 @@ def test_envelopes_are_kept_byte_for_byte(database: Database, envelope: bytes) -
         assert all_sealed(repository, "sec_0001").secrets[0].envelope == envelope
 
 
-@pytest.mark.parametrize(("most_bytes", "fits"), [(18, True), (17, False)])
+@pytest.mark.parametrize(("max_bytes", "fits"), [(18, True), (17, False)])
 def test_secrets_are_read_only_if_they_are_not_too_large_together(
-    database: Database, most_bytes: int, *, fits: bool
+    database: Database, max_bytes: int, *, fits: bool
 ) -> None:
     with database.writing() as work:
         work.secrets.add(rows.secret(1, envelope=bytes(10)))
@@ -281,7 +281,7 @@ def test_secrets_are_read_only_if_they_are_not_too_large_together(
         work.secrets.add(rows.secret(3, envelope=bytes(100)))
         work.commit()
     with database.reading() as repository:
-        sealed = repository.secrets.sealed(rows.OURS, ["sec_0001", "sec_0002"], most_bytes)
+        sealed = repository.secrets.sealed(rows.OURS, ["sec_0001", "sec_0002"], max_bytes)
     assert (sealed is not None) is fits
 
 
