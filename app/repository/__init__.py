@@ -1,1 +1,1 @@
-"""Where rows are kept: the abstract repository and its SQL implementation. Only ciphertext."""
+"""The database: the port that services see, and its implementation in SQL."""

@@ -1,13 +1,14 @@
 """The port to the database: collections of rows behind a reader and a unit of work.
 
-Rows go in and come out as domain values. Every method takes the account first; the sweeps of an
-operator are the only ones that do not. What an implementation guarantees:
+Rows go in and come out as domain values. Every method takes the account first; only an operator's
+sweeps do not. An implementation guarantees:
 
-- a unit of work sees and leaves all of its changes or none, and is durable when ``commit`` returns;
-- a reader can change nothing, and each of its calls sees what was committed before the call;
-- constraints decide who wins a race, never a check before a write.
+- A unit of work sees and leaves all of its changes or none, and ``commit`` returns once they are
+  durable.
+- A reader can change nothing. Each of its calls sees what was committed before the call.
+- Constraints decide who wins a race, never a check before a write.
 
-Any method may raise ``StorageUnavailable``. No exception carries a row or a bound parameter.
+Any method may raise ``StorageUnavailable``. No exception carries a row or a parameter.
 """
 
 from abc import ABC, abstractmethod
@@ -30,15 +31,15 @@ from app.repository.collections.stored_responses import StoredResponseRepository
 
 
 class Conflict(Exception):
-    """A row with the same unique columns is there already."""
+    """A row with the same unique columns exists."""
 
 
 class DatabaseMisconfigured(Exception):
-    """The database is not one that we can use; the message names the setting."""
+    """The database cannot be used; the message names the setting."""
 
 
 class Fenced(Exception):
-    """The root key that made a wrapping was retired: the wrapping must not be stored."""
+    """The root key that made a wrapping is retired, so the wrapping must not be stored."""
 
 
 class Repository(ABC):
@@ -62,7 +63,7 @@ class UnitOfWork(Repository):
 
     @abstractmethod
     def commit(self) -> None:
-        """Make all changes durable; the unit of work cannot be used afterwards."""
+        """Make all changes durable. The unit of work cannot be used afterwards."""
 
 
 class Replacement(ABC):
@@ -76,7 +77,7 @@ class Replacement(ABC):
 
     @abstractmethod
     def contents(self) -> BackupContents:
-        """Count what is in the copy."""
+        """Count the rows of the copy."""
 
     @abstractmethod
     def drop_pending_injections(self) -> int:
@@ -84,7 +85,7 @@ class Replacement(ABC):
 
     @abstractmethod
     def put_in_place(self) -> Path | None:
-        """Set the former database aside, with its log, and put the copy in its place.
+        """Set the former database and its log aside, and put the copy in its place.
 
         Returns:
             The former database, ``None`` where there was none.
@@ -95,15 +96,15 @@ class Replacement(ABC):
 
 
 class Database(ABC):
-    """Where readers and units of work come from. Safe to use from many threads."""
+    """The source of readers and units of work. Safe to use from many threads."""
 
     @abstractmethod
     def reading(self) -> AbstractContextManager[Repository]:
-        """Collections that can only be read, outside a transaction."""
+        """Lend collections that can only be read, outside a transaction."""
 
     @abstractmethod
     def writing(self) -> AbstractContextManager[UnitOfWork]:
-        """A unit of work. It holds the writer's place from its start to its end."""
+        """Begin a unit of work, which has the writer's place until it ends."""
 
     @abstractmethod
     def ping(self) -> None:
@@ -111,11 +112,11 @@ class Database(ABC):
 
     @abstractmethod
     def exists(self) -> bool:
-        """Whether there is a database at all, be it empty, damaged or out of reach."""
+        """Return True if there is a database, even an empty, damaged or unreachable one."""
 
     @abstractmethod
     def check(self) -> Findings:
-        """Look at the database, in words for an operator."""
+        """Examine the database, and report in words for an operator."""
 
     @abstractmethod
     def upgrade(self) -> Path | None:
@@ -127,7 +128,8 @@ class Database(ABC):
             The backup that was made before a database with tables was migrated.
 
         Raises:
-            DatabaseMisconfigured: It cannot be made, others may see it, or it is newer than we.
+            DatabaseMisconfigured: It cannot be made, others may see it, or it is newer than this
+                version.
         """
 
     @abstractmethod
@@ -140,7 +142,7 @@ class Database(ABC):
 
     @abstractmethod
     def replacing(self, file: Path, *, replace: bool) -> AbstractContextManager[Replacement]:
-        """A verified copy of a backup. Leaving the block without putting it in place drops it.
+        """Make a verified copy of a backup; the end of the block drops it unless it is in place.
 
         Args:
             file: The backup.
@@ -154,4 +156,4 @@ class Database(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Finish what is due, and close all connections."""
+        """Finish pending erasures, and close all connections."""

@@ -1,1 +1,1 @@
-"""What each collection of rows can do: the abstract classes that services are typed by."""
+"""The abstract class of each collection of rows, which services are typed by."""

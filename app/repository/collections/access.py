@@ -14,7 +14,7 @@ class AccountRepository(ABC):
 
     @abstractmethod
     def get(self, account_id: str) -> Guarded[Account] | None:
-        """The account, or ``None``."""
+        """Return the account, or ``None``."""
 
     @abstractmethod
     def add(self, account: Guarded[Account]) -> None:
@@ -26,11 +26,11 @@ class AccountRepository(ABC):
 
     @abstractmethod
     def sweep(self, after: Position | None, limit: int) -> Batch[Account]:
-        """At most ``limit`` accounts, oldest first: an operator's sweep."""
+        """Read up to ``limit`` accounts, oldest first: an operator's sweep."""
 
     @abstractmethod
     def ids(self, after_id: str | None, limit: int) -> list[str]:
-        """The ids of at most ``limit`` accounts, as stored, from after ``after_id``."""
+        """Read up to ``limit`` ids of accounts above ``after_id``, as stored."""
 
 
 class ApiKeyRepository(ABC):
@@ -38,29 +38,29 @@ class ApiKeyRepository(ABC):
 
     @abstractmethod
     def get(self, account_id: str, key_id: str) -> Guarded[ApiKey] | None:
-        """The API key, or ``None``."""
+        """Return the API key, or ``None``; in a unit of work its row is locked."""
 
     @abstractmethod
     def get_with_account(
         self, account_id: str, key_id: str
     ) -> tuple[Guarded[ApiKey], Guarded[Account]] | None:
-        """The API key and the account that owns it, in one round trip, or ``None``."""
+        """Return the API key and the account that owns it, in one round trip, or ``None``."""
 
     @abstractmethod
     def find(self, account_id: str, key_ids: Sequence[str]) -> list[Guarded[ApiKey]]:
-        """Those of these API keys that exist, in one round trip."""
+        """Return those of these API keys that exist, in one round trip."""
 
     @abstractmethod
     def page(self, account_id: str, after: Position | None, limit: int) -> Batch[ApiKey]:
-        """At most ``limit`` API keys of the account, oldest first."""
+        """Read up to ``limit`` API keys of the account, oldest first."""
 
     @abstractmethod
     def sweep(self, after: Position | None, limit: int) -> Batch[ApiKey]:
-        """At most ``limit`` API keys of all accounts: an operator's sweep."""
+        """Read up to ``limit`` API keys of all accounts: an operator's sweep."""
 
     @abstractmethod
     def delete_unused(self, account_id: str, key_ids: Sequence[str]) -> int:
-        """Delete those of these API keys that made no injection which is still there; how many."""
+        """Delete those of these keys that no injection names. Returns the number deleted."""
 
     @abstractmethod
     def add(self, key: Guarded[ApiKey]) -> None:

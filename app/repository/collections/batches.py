@@ -10,10 +10,10 @@ from app.domain.guarded import Guardable, Guarded
 R = TypeVar("R", bound=Guardable, covariant=True)  # noqa: PLC0105 - as in app.domain.guarded
 
 Stored = Guarded[R] | DamagedRow
-"""A row of a list; one that cannot be read as a row of its table does not hide the others."""
+"""A row of a list. One that cannot be parsed does not hide the others."""
 
 Position = tuple[Any, ...]
-"""What rows are ordered by, as stored in the last row of a batch; never shown."""
+"""The stored columns by which rows are ordered, of the last row of a batch; never shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Batch(Generic[R]):
     """A part of a list.
 
     Attributes:
-        after: What the next batch begins after; ``None`` if no row follows.
+        after: The position before the next batch; ``None`` if no row follows.
     """
 
     rows: Sequence[Stored[R]]

@@ -17,7 +17,7 @@ class InjectionGrant:
     """All rows that one redemption is granted by.
 
     Attributes:
-        issuers: Those of all keys above the one that made the injection.
+        issuers: All keys above the one that made the injection.
     """
 
     injection: Guarded[Injection]
@@ -31,11 +31,11 @@ class InjectionRepository(ABC):
 
     @abstractmethod
     def get(self, account_id: str, injection_id: str) -> Guarded[Injection] | None:
-        """The injection, or ``None``; in a unit of work its row is locked."""
+        """Return the injection, or ``None``; in a unit of work its row is locked."""
 
     @abstractmethod
     def get_grant(self, account_id: str, injection_id: str) -> InjectionGrant | None:
-        """The injection, the key that made it and its account, in one round trip, or ``None``.
+        """Return the injection, its key and its account, in one round trip, or ``None``.
 
         The issuers of the key are not read.
         """
@@ -49,32 +49,32 @@ class InjectionRepository(ABC):
         *,
         api_key_id: str | None = None,
     ) -> Batch[Injection]:
-        """At most ``limit`` injections of the account, newest first.
+        """Read up to ``limit`` injections of the account, newest first.
 
         Args:
-            after: From below this position, which may be the id of any injection, there or not.
+            after: Only those below this position; no injection need stand there.
             limit: The size of the batch.
             api_key_id: Only those that this key made.
         """
 
     @abstractmethod
     def count_pending(self, account_id: str, key_ids: Sequence[str], now_ms: int) -> int:
-        """How many that these keys made are pending and not expired, counted as they stand."""
+        """Count the pending, unexpired injections of these keys, without verifying any."""
 
     @abstractmethod
     def sweep(self, after: Position | None, limit: int) -> Batch[Injection]:
-        """At most ``limit`` injections of all accounts: an operator's sweep."""
+        """Read up to ``limit`` injections of all accounts: an operator's sweep."""
 
     @abstractmethod
     def has_ended(self, account_id: str, until_ms: int) -> bool:
-        """Whether the life of an injection of the account was over at ``until_ms``."""
+        """Return True if an injection of the account had ended at ``until_ms``."""
 
     @abstractmethod
     def delete_ended(self, account_id: str, until_ms: int, limit: int) -> int:
-        """Delete at most ``limit`` injections whose life was over at ``until_ms``, of the account.
+        """Delete up to ``limit`` injections of the account that had ended at ``until_ms``.
 
         Returns:
-            How many it were. Those that another unit of work holds are left out.
+            The number deleted. Rows that another unit of work has locked are skipped.
         """
 
     @abstractmethod
@@ -83,18 +83,17 @@ class InjectionRepository(ABC):
 
     @abstractmethod
     def replace(self, injection: Guarded[Injection]) -> None:
-        """Write what became of an injection that exists, and its MAC."""
+        """Write state, redemption and MAC of an injection that exists."""
 
     @abstractmethod
     def replace_if_granted(
         self, injection: Guarded[Injection], seen: InjectionGrant, used: Sequence[SealedValue]
     ) -> bool:
-        """Write what became of an injection if what was read still stands; whether it does.
+        """Do the same if all rows that were read are unchanged. Returns whether they are.
 
         If so, nobody changes these rows before the unit of work ends.
 
         Args:
-            injection: What to write.
-            seen: What granted it when it was read; each of these rows must have the same MAC still.
-            used: Its secrets as they were read, however long ago; each must stand exactly so still.
+            seen: The rows that granted it; each must have the MAC that was read.
+            used: Its secrets as they were read, however long ago; each column must be the same.
         """

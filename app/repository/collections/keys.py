@@ -12,15 +12,15 @@ class DataKeyRepository(ABC):
 
     @abstractmethod
     def get(self, account_id: str, data_key_id: str) -> StoredDataKey | None:
-        """The data key with all its wrappings, in one round trip, or ``None``."""
+        """Return the data key with all its wrappings, in one round trip, or ``None``."""
 
     @abstractmethod
     def find(self, account_id: str, data_key_ids: Sequence[str]) -> list[StoredDataKey]:
-        """Those of these data keys that exist, with all their wrappings, in one round trip."""
+        """Return those of these data keys that exist, with their wrappings, in one round trip."""
 
     @abstractmethod
     def get_active(self, account_id: str) -> StoredDataKey | None:
-        """The account's active data key with all its wrappings, in one round trip, or ``None``."""
+        """Return the account's active data key with its wrappings, or ``None``: one round trip."""
 
     @abstractmethod
     def add(self, record: Guarded[DataKeyRow], wrappings: Sequence[Guarded[Wrapping]]) -> None:
@@ -41,11 +41,11 @@ class DataKeyRepository(ABC):
 
     @abstractmethod
     def count(self) -> int:
-        """How many data keys there are: an operator's sweep."""
+        """Count the data keys: an operator's sweep."""
 
     @abstractmethod
     def sweep(self, after: tuple[str, str] | None, limit: int) -> list[tuple[str, str]]:
-        """At most ``limit`` data keys of all accounts, as account and id, in that order.
+        """Read account and id of up to ``limit`` data keys of all accounts, in that order.
 
         Args:
             after: The last one before; ``None`` for the start.
@@ -54,23 +54,24 @@ class DataKeyRepository(ABC):
 
     @abstractmethod
     def count_secrets(self, until_ms: int) -> int:
-        """How many secrets are sealed under data keys made at ``until_ms`` or before.
+        """Count the secrets sealed under data keys that were made at ``until_ms`` or before.
 
-        An operator's sweep; rows are counted as they stand.
+        An operator's sweep; no row is verified.
         """
 
     @abstractmethod
     def count_without(self, key_refs: Sequence[str]) -> int:
-        """How many data keys have no wrapping with one of ``key_refs``: an operator's sweep."""
+        """Count the data keys without a wrapping by any of ``key_refs``: an operator's sweep."""
 
 
 class WrappingRepository(ABC):
     """The wrappings of data keys that exist, and the fences of retired root keys.
 
-    In a unit of work, what ``add``, ``fence``, ``count_stranded`` and ``remove_all`` find stays so
-    until it ends: another one that comes to one of them waits. So no wrapping is added past a fence
-    or past a count, and of two retirements neither relies on what the other deletes. A database
-    whose transactions run side by side locks what all four lock, before any of them reads.
+    Units of work that call ``add``, ``fence``, ``count_stranded`` or ``remove_all`` run one after
+    the other: the second waits at its first such call until the first has ended. So no wrapping is
+    added past a fence or past a count, and of two retirements neither relies on wrappings that the
+    other deletes. A database with parallel transactions takes one lock for all four methods, before
+    any of them reads.
     """
 
     @abstractmethod
@@ -84,28 +85,28 @@ class WrappingRepository(ABC):
 
     @abstractmethod
     def remove(self, wrapping: Wrapping) -> bool:
-        """Delete the wrapping if it still holds these bytes; whether it did."""
+        """Delete the wrapping if its blob is unchanged. Returns whether it was."""
 
     @abstractmethod
     def counts(self) -> dict[str, int]:
-        """How many wrappings each key_ref has: an operator's sweep."""
+        """Count the wrappings by each key_ref: an operator's sweep."""
 
     @abstractmethod
     def count_stranded(self, key_ref: str, others: Sequence[str]) -> int:
-        """How many data keys with a wrapping by ``key_ref`` have none by any of ``others``."""
+        """Count the data keys with a wrapping by ``key_ref`` and none by any of ``others``."""
 
     @abstractmethod
     def remove_all(self, key_ref: str, limit: int) -> int:
-        """Delete at most ``limit`` wrappings by ``key_ref``; how many it were."""
+        """Delete up to ``limit`` wrappings by ``key_ref``. Returns the number deleted."""
 
     @abstractmethod
     def fence(self, name: str) -> bool:
-        """Let no unit of work add a wrapping by this key_ref or root key; whether one could."""
+        """Refuse further wrappings by this key_ref or root key. Returns False if they were."""
 
     @abstractmethod
     def lift_fence(self, name: str) -> bool:
-        """Let such wrappings be added again; whether there was a fence of this name."""
+        """Accept such wrappings again. Returns whether there was a fence of this name."""
 
     @abstractmethod
     def fences(self) -> list[str]:
-        """Every fenced key_ref and root key."""
+        """Return every fenced key_ref and root key."""

@@ -15,11 +15,11 @@ class DeploymentRepository(ABC):
 
     @abstractmethod
     def get_id(self) -> str | None:
-        """The deployment id, or ``None`` before ``strongroom init``."""
+        """Return the deployment id, or ``None`` before ``strongroom init``."""
 
     @abstractmethod
     def add(self, deployment_id: str) -> None:
-        """File the deployment id.
+        """Store the deployment id.
 
         Raises:
             Conflict: There is one already.
@@ -27,32 +27,32 @@ class DeploymentRepository(ABC):
 
     @abstractmethod
     def fence_generation(self) -> int:
-        """How often fences were set or lifted; 0 before ``strongroom init``.
+        """Return how often fences were set or lifted; 0 before ``strongroom init``.
 
-        In a unit of work it stays so until that ends: none sets or lifts one meanwhile.
+        In a unit of work no other one sets or lifts a fence until it ends.
         """
 
     @abstractmethod
     def get_reencryption(self) -> Guarded[Reencryption] | None:
-        """The re-encryption that has not ended yet, or ``None``."""
+        """Return the re-encryption that has not ended yet, or ``None``."""
 
     @abstractmethod
     def start_reencryption(self, job: Guarded[Reencryption]) -> None:
-        """File a re-encryption in place of any other."""
+        """Store a re-encryption in place of any other."""
 
     @abstractmethod
     def end_reencryption(self) -> None:
-        """File that there is none under way."""
+        """Store that no re-encryption is under way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What a part of an account's rows of one table comes to.
+    """The sum over a part of an account's rows of one table.
 
     Attributes:
-        rows: How many.
+        rows: Their number.
         bytes: The size of their large columns.
-        after: What the next part begins after; ``None`` if no row follows.
+        after: The position before the next part; ``None`` if no row follows.
     """
 
     rows: int
@@ -61,21 +61,21 @@ class Tally:
 
 
 class UsageRepository(ABC):
-    """What accounts hold, as it was counted last."""
+    """The usage of accounts, as the sweep counted it last."""
 
     @abstractmethod
     def get(self, account_id: str) -> CountedUsage | None:
-        """What the account held when it was counted last, or ``None`` if it never was."""
+        """Return the last count of the account's rows, or ``None`` if there was none."""
 
     @abstractmethod
     def put(self, account_id: str, counted: CountedUsage) -> None:
-        """File what an account holds, in place of the count before."""
+        """Store a count of the account's rows, in place of the one before."""
 
     @abstractmethod
     def tally(
         self, account_id: str, table: CountedTable, after: Position | None, limit: int
     ) -> Tally:
-        """Count at most ``limit`` rows of an account, from after a position."""
+        """Sum up to ``limit`` rows of an account, those after a position."""
 
 
 class LeaseRepository(ABC):
@@ -83,22 +83,22 @@ class LeaseRepository(ABC):
 
     @abstractmethod
     def take(self, name: str, holder: str, now_ms: int, until_ms: int) -> bool:
-        """Hold the lease until ``until_ms`` unless another holder's lasts; whether it is held.
+        """Take the lease until ``until_ms`` unless another holder has it. Returns True if taken.
 
         No lease lasts longer than this one would, however a clock was set when it was taken.
         """
 
     @abstractmethod
     def give_up(self, name: str, holder: str) -> None:
-        """Let another holder take the lease, if it is this holder's."""
+        """End the lease if this holder has it."""
 
 
 class WorkerRepository(ABC):
-    """The processes that serve, as they tell of themselves; times are the database's own."""
+    """The heartbeats of the processes that serve; times are by the database's clock."""
 
     @abstractmethod
     def beat(self, worker: Worker) -> None:
-        """File what a worker tells of itself, seen now."""
+        """Store a worker's heartbeat, seen now."""
 
     @abstractmethod
     def remove(self, worker_id: str) -> None:
@@ -106,8 +106,8 @@ class WorkerRepository(ABC):
 
     @abstractmethod
     def remove_silent(self, longest_ms: int) -> None:
-        """Delete the rows of workers that were not heard from for longer than this."""
+        """Delete the rows of workers whose last heartbeat is older than this."""
 
     @abstractmethod
     def all(self) -> list[SeenWorker]:
-        """Every row, by node. One that no worker can have written is passed over."""
+        """Return every row, by node. One that cannot be parsed is skipped."""

@@ -23,7 +23,7 @@ class LockedSecret:
 
     Attributes:
         version: 0 where the stored one is damaged.
-        identity: For whom the value is sealed.
+        identity: The columns that a new value is bound to.
     """
 
     version: int
@@ -35,21 +35,21 @@ class SecretRepository(ABC):
 
     @abstractmethod
     def view(self, account_id: str, name: str) -> Secret | None:
-        """The metadata of the secret of this name, or ``None``; no envelope is read."""
+        """Return the metadata of the secret of this name, or ``None``; no envelope is read."""
 
     @abstractmethod
     def view_by_id(self, account_id: str, secret_id: str) -> Secret | None:
-        """The metadata of the secret of this id, or ``None``; no envelope is read."""
+        """Return the metadata of the secret of this id, or ``None``; no envelope is read."""
 
     @abstractmethod
     def page(
         self, account_id: str, wanted: SecretFilter, limit: int, after_id: str | None
     ) -> list[Secret]:
-        """At most ``limit`` secrets, newest first, those with an id below ``after_id`` if given."""
+        """Read up to ``limit`` secrets, newest first, with ids below ``after_id`` if given."""
 
     @abstractmethod
     def count(self, account_id: str, wanted: SecretFilter) -> int:
-        """How many secrets the filter holds."""
+        """Count the secrets that the filter matches."""
 
     @abstractmethod
     def add(self, secret: StoredSecret) -> None:
@@ -61,13 +61,13 @@ class SecretRepository(ABC):
 
     @abstractmethod
     def find(self, account_id: str, refs: Sequence[str]) -> list[Secret]:
-        """The secrets whose name or id is among ``refs``, in one round trip."""
+        """Return the secrets whose name or id is among ``refs``, in one round trip."""
 
     @abstractmethod
     def sealed(
         self, account_id: str, secret_ids: Sequence[str], max_bytes: int
     ) -> SealedSecrets | None:
-        """The secrets of these ids that exist, with their data keys, in one round trip.
+        """Read the secrets of these ids that exist, with their data keys, in one round trip.
 
         Returns:
             ``None`` if their envelopes are over ``max_bytes`` in all; none of them is read then.
@@ -75,11 +75,11 @@ class SecretRepository(ABC):
 
     @abstractmethod
     def lock(self, account_id: str, secret_id: str) -> LockedSecret:
-        """A secret that exists; no other unit of work writes it before this ends."""
+        """Lock a secret that exists: no other unit of work writes it before this one ends."""
 
     @abstractmethod
     def size(self, account_id: str, secret_id: str) -> int:
-        """The size of the secret's envelope in bytes; 0 if there is no such secret."""
+        """Return the size of the secret's envelope in bytes; 0 if there is no such secret."""
 
     @abstractmethod
     def replace_value(self, secret: StoredSecret) -> None:
@@ -89,12 +89,12 @@ class SecretRepository(ABC):
     def sealed_under(
         self, account_id: str, data_key_id: str, limit: int, after_id: str | None
     ) -> list[StoredSecret]:
-        """At most ``limit`` secrets sealed under this data key, by id, from after ``after_id``."""
+        """Read up to ``limit`` secrets sealed under this data key, by id, above ``after_id``."""
 
     @abstractmethod
     def reseal(self, secret: StoredSecret, *, sealed_under: str) -> bool:
-        """Write data key and envelope if version and data key are as before; whether they were."""
+        """Write data key and envelope if version and data key are unchanged. Returns if so."""
 
     @abstractmethod
     def delete(self, account_id: str, secret_id: str) -> bool:
-        """Delete the secret; whether there was one."""
+        """Delete the secret. Returns whether there was one."""

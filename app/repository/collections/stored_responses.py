@@ -10,42 +10,42 @@ class StoredResponseRepository(ABC):
 
     @abstractmethod
     def get(self, account_id: str, api_key_id: str, request_id: str) -> StoredResponse | None:
-        """The stored response, or ``None``; it may have expired."""
+        """Return the stored response, or ``None``; it may have expired."""
 
     @abstractmethod
     def claim(self, response: StoredResponse, now_ms: int) -> bool:
         """Insert the row unless there is one that has not expired at ``now_ms``.
 
-        A claim that meets another unit of work's open claim waits for its end.
+        If another unit of work has claimed the row, this waits for its end.
 
         Returns:
-            Whether the row was inserted. If not, ``get`` finds the other one.
+            True if the row was inserted. If not, ``get`` finds the other one.
         """
 
     @abstractmethod
     def finish(self, response: StoredResponse) -> None:
-        """Write the response of a row that this unit of work claimed."""
+        """Write the response into a row that this unit of work claimed."""
 
     @abstractmethod
     def has_expired(self, account_id: str, now_ms: int) -> bool:
-        """Whether a response of the account has expired at ``now_ms``."""
+        """Return True if a response of the account has expired at ``now_ms``."""
 
     @abstractmethod
     def has_later(self, account_id: str, later_ms: int) -> bool:
-        """Whether a response of the account expires after ``later_ms``."""
+        """Return True if a response of the account expires after ``later_ms``."""
 
     @abstractmethod
     def end_later(self, account_id: str, later_ms: int, until_ms: int, limit: int) -> int:
-        """Have at most ``limit`` responses that expire after ``later_ms`` expire at ``until_ms``.
+        """Let up to ``limit`` responses that expire after ``later_ms`` expire at ``until_ms``.
 
         Returns:
-            How many it were. Those that another unit of work holds are left out.
+            The number changed. Rows that another unit of work has locked are skipped.
         """
 
     @abstractmethod
     def delete_expired(self, account_id: str, now_ms: int, limit: int) -> int:
-        """Delete at most ``limit`` responses of the account that have expired at ``now_ms``.
+        """Delete up to ``limit`` responses of the account that have expired at ``now_ms``.
 
         Returns:
-            How many it were. Those that another unit of work holds are left out.
+            The number deleted. Rows that another unit of work has locked are skipped.
         """

@@ -91,7 +91,7 @@ _REPLACE_IF_GRANTED = _REPLACE.where(
 
 
 def _with_issuer(place: int) -> ColumnElement[bool]:
-    """Whether the issuer of this place in the line still has the MAC that was seen."""
+    """Require that the issuer at this place in the line has the MAC that was read."""
     return (
         select(api_keys.c.id)
         .where(

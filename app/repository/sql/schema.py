@@ -1,4 +1,4 @@
-"""Migrations: brought to the newest, and compared with it."""
+"""Runs the migrations, and compares a database with them."""
 
 from enum import Enum, auto
 
@@ -13,7 +13,7 @@ ABANDONED = frozenset({"0001", "0001_2"})
 
 
 class SchemaAge(Enum):
-    """How a database stands to the migrations of this version."""
+    """The age of a database, by the migrations of this version."""
 
     CURRENT = auto()
     OLDER = auto()
@@ -29,7 +29,7 @@ def upgrade(connection: Connection) -> None:
 
 
 def age(connection: Connection) -> SchemaAge:
-    """How old the database is; one without any table is older than all."""
+    """Compare the database with the migrations; one without any table is older than all."""
     scripts = ScriptDirectory.from_config(_config())
     applied = set(MigrationContext.configure(connection).get_current_heads())
     if applied == set(scripts.get_heads()):
@@ -41,7 +41,7 @@ def age(connection: Connection) -> SchemaAge:
 
 
 def is_empty(connection: Connection) -> bool:
-    """Whether no migration was ever applied."""
+    """Return True if no migration was ever applied."""
     return not MigrationContext.configure(connection).get_current_heads()
 
 

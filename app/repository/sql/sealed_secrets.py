@@ -1,7 +1,11 @@
-"""Many secrets with their sealed values and data keys, read at once, and found unchanged.
+"""Many secrets with their sealed values and data keys: read at once, and compared later.
 
-All secrets are in one row, a text a column, empty if they do not fit; then comes a row for each
-wrapping of their data keys, which beside every secret would be most of what is read.
+A redemption reads all its secrets with one statement. The first row has all of them, each column
+joined to one text, and is empty if their envelopes are too large. Then comes one row for each
+wrapping of their data keys, which would be repeated for every secret otherwise.
+
+Before it commits, the redemption compares the same texts with those that it read, inside its
+``UPDATE``, so any difference leaves the token unused.
 """
 
 from collections.abc import Sequence
@@ -41,7 +45,7 @@ _SIZE = select(
 
 
 def _columns(these: FromClause) -> dict[str, ColumnElement[Any]]:
-    """All that is read of secrets, by the parameter that it is compared with."""
+    """The columns that are read of secrets, by the parameter that each is compared with."""
     return {
         "read_ids": as_text(these.c.id),
         "read_names": as_text(these.c.name),
@@ -75,11 +79,11 @@ def _as_read() -> ColumnElement[bool]:
 
 
 AS_READ = _as_read()
-"""Whether secrets still stand exactly as they were read: of these parameters."""
+"""The condition that secrets are exactly as they were read; ``as_read`` has its parameters."""
 
 
 def as_read(read: Sequence[SealedValue]) -> Parameters:
-    """The parameters of ``AS_READ``, but for the account."""
+    """Return the parameters of ``AS_READ``, except for the account."""
     columns = zip(*sorted(read), strict=True) if read else ((),) * len(SealedValue._fields)
     ids, names, data_key_ids, envelopes, versions = columns
     lengths = [*map(len, envelopes)]
@@ -96,7 +100,7 @@ def as_read(read: Sequence[SealedValue]) -> Parameters:
 
 
 def parse_sealed(rows: Sequence[Row], max_bytes: int) -> SealedSecrets | None:
-    """The row of all secrets and those of their data keys; ``None`` if the secrets did not fit."""
+    """Parse the row of secrets and those of their data keys; ``None`` if they are too large."""
     ((size, *in_one),) = (row[:_KEY_FROM] for row in rows if row[0] is not None)
     if size > max_bytes:
         return None

@@ -27,7 +27,7 @@ _INSERT = InsertUnlessThere(stored_responses)
 _FINISH = update(stored_responses).where(_THIS).values(response=bindparam("response"))
 _OLDEST = select(stored_responses.c.api_key_id, stored_responses.c.request_id).where(_OWN, _EXPIRED)
 _HAS_EXPIRED = _OLDEST.limit(literal_column("1"))
-# Another unit of work may hold one that it claims anew: to wait for it here would be a deadlock.
+# Another unit of work may have locked one to claim it again: to wait for it could be a deadlock.
 _DELETE_EXPIRED = delete(stored_responses).where(
     _OWN,
     tuple_(stored_responses.c.api_key_id, stored_responses.c.request_id).in_(

@@ -9,7 +9,7 @@ from app.repository.sql.driver.prepared import Parameters, Query
 
 
 def sweeps(table: Table) -> tuple[Query, Query]:
-    """The statements that read the first batch, and one after a position."""
+    """Return the statements that read the first batch, and one after a position."""
     order = (table.c.account_id, table.c.id)
     first: Query = select(*table.c).order_by(*order).limit(bindparam("limit"))
     after: Any = tuple_(bindparam("after_account"), bindparam("after_id"))
@@ -17,6 +17,6 @@ def sweeps(table: Table) -> tuple[Query, Query]:
 
 
 def sweep_parameters(after: Position | None, limit: int) -> Parameters:
-    """Their parameters: one row more than the limit, which tells whether any follow."""
+    """Return their parameters: one row more than the limit, which shows that others follow."""
     account_id, row_id = after or (None, None)
     return {"limit": limit + 1, "after_account": account_id, "after_id": row_id}

@@ -1,8 +1,9 @@
 """The tables: only ciphertext, keyed hashes and metadata.
 
-Every key starts with the account id. Constraints decide races and keep what an honest server
-writes in shape; they defend nothing against a writer of the database, which is what the MACs and
-envelopes are for. The migrations make exactly these tables (a test holds them to each other).
+Every key starts with the account id. Constraints decide races, and check what an honest server
+writes. They are no defence against a writer of the database; MACs and envelopes are. The columns
+of a row type follow from it (``app.domain.columns``). The migrations make exactly these tables,
+which a test compares.
 """
 
 from collections.abc import Mapping
@@ -43,11 +44,11 @@ metadata = MetaData(
 )
 
 
-# Only types that a driver takes and gives as they are: statements run on the driver itself.
+# Only types that a driver passes through unchanged: statements run on the driver itself.
 Bytes = LargeBinary()
 # Sorted bytewise everywhere, as ids are made to be.
 String = Text().with_variant(Text(collation="C"), "postgresql")
-# STRICT tables of SQLite know no other word for 64 bits.
+# STRICT tables of SQLite have no other name for 64 bits.
 Number = BigInteger().with_variant(Integer(), "sqlite")
 
 
@@ -176,7 +177,7 @@ fences = Table(
     sqlite_strict=True,
 )
 
-# What workers tell of themselves; it grants nothing, and only keeps a root key from being retired.
+# The heartbeats of workers. They grant nothing; they can only stop a root key's retirement.
 workers = Table(
     "workers",
     metadata,
@@ -245,7 +246,7 @@ injections = Table(
     sqlite_strict=True,
 )
 
-# What an account holds, as the sweep counted it last. No MAC: a wrong count grants no value.
+# The usage of an account, as the sweep counted it last. No MAC: a wrong count grants no value.
 usage = Table(
     "usage",
     metadata,

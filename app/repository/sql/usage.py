@@ -1,4 +1,4 @@
-"""What accounts hold, and who counts it, in SQL."""
+"""The usage of accounts, and the lease of the process that counts it, in SQL."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ _ADD = InsertUnlessThere(usage).values(
 def _tallies(
     keys: tuple[ColumnElement[Any], ...], account: ColumnElement[str], large: ColumnElement[Any]
 ) -> tuple[Query, Query]:
-    """The keys and sizes of an account's rows: from the first on, and from after a position."""
+    """Return the statements for keys and sizes of rows: the first batch, and a later one."""
     size = func.coalesce(func.length(large), literal_column("0"))
     first = (
         select(*keys, size)
@@ -75,7 +75,7 @@ _GIVE_UP = (
 
 
 class SqlUsage(UsageRepository):
-    """What accounts hold, as it was counted last."""
+    """The usage of accounts, as the sweep counted it last."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements

@@ -25,7 +25,7 @@ _REGISTER = insert(workers).values(
     **{name: bindparam(f"new_{name}") for name in _TOLD},
 )
 _REMOVE = delete(workers).where(workers.c.id == bindparam("of_id"))
-# One that was seen in the future ended before the clock was set back: a live one writes it anew.
+# One that was seen in the future ended before the clock was set back: a live one writes it again.
 _REMOVE_SILENT = delete(workers).where(
     func.abs(now_ms() - workers.c.seen_at_ms) > bindparam("longest_ms")
 )
@@ -84,7 +84,7 @@ def _parse(row: Row) -> SeenWorker | None:
 
 
 def _refs(text: str) -> tuple[str, ...]:
-    """A list of key_refs; none for what is no such list, so that nothing is believed of it."""
+    """Parse a list of key_refs; what is no such list has none."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

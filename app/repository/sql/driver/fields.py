@@ -1,4 +1,4 @@
-"""Columns of a row that may be damaged, as the types that they should have."""
+"""Rows whose columns may be damaged."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -12,10 +12,10 @@ R = TypeVar("R", bound=Guardable)
 
 
 def of_types(table: str, row: Row, types: tuple[type, ...]) -> Row:
-    """A row of which each column has the type in its place.
+    """Return the row if each column has the type at its place.
 
     Raises:
-        TamperedRow: One has not; the refusal names the table.
+        TamperedRow: One has another; the refusal names the table.
     """
     if tuple(map(type, row)) != types:
         raise TamperedRow(table)
@@ -23,7 +23,7 @@ def of_types(table: str, row: Row, types: tuple[type, ...]) -> Row:
 
 
 def stored(parse: Callable[[Row], Guarded[R]], row: Row) -> Stored[R]:
-    """A row of a list, in which a damaged one must not hide the others."""
+    """Parse a row of a list, in which a damaged one must not hide the others."""
     try:
         return parse(row)
     except TamperedRow as error:
@@ -33,10 +33,10 @@ def stored(parse: Callable[[Row], Guarded[R]], row: Row) -> Stored[R]:
 def batch(
     parse: Callable[[Row], Guarded[R]], rows: Sequence[Row], limit: int, key: tuple[int, ...]
 ) -> Batch[R]:
-    """A batch, of rows of which one more than ``limit`` was asked for.
+    """Make a batch from up to ``limit`` + 1 rows: one more shows that others follow.
 
     Args:
-        key: Where a row has what it is ordered by.
+        key: The places of the columns by which rows are ordered.
     """
     shown = rows[:limit]
     after: Position | None = None

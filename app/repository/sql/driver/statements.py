@@ -1,4 +1,4 @@
-"""Running statements: the one place where they meet a connection and its errors."""
+"""Runs statements: the one place where they meet a connection and its errors."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -28,7 +28,7 @@ _written: Callable[[Any], int] = attrgetter("rowcount")
 
 
 def attempt(call: Callable[[], T]) -> T:
-    """What ``call`` gives.
+    """Call, and translate the errors of SQLAlchemy.
 
     Raises:
         StorageUnavailable: The database refused. It is raised outside the handler, because the
@@ -42,13 +42,13 @@ def attempt(call: Callable[[], T]) -> T:
 
 
 def cause_of(error: BaseException | None) -> str | None:
-    """The driver's own name of an error, as ``SQLITE_FULL``: no value is in it."""
+    """Return the driver's own name of an error, as ``SQLITE_FULL``: no value is in it."""
     name = getattr(error, "sqlite_errorname", None)
     return name if isinstance(name, str) else None
 
 
 class Statements:
-    """Runs statements on one connection and gives back plain rows.
+    """Runs statements on one connection and returns plain rows.
 
     Args:
         connection: Where they run.
@@ -76,28 +76,28 @@ class Statements:
         self._open_cursor = _refuse
 
     def lockable(self, statement: Query) -> Query:
-        """The same statement, locking the rows that it reads if this is a unit of work."""
+        """Return the statement, which locks the rows that it reads in a unit of work."""
         return _locking(statement) if self._locks else statement
 
     def first(self, statement: ClauseElement, parameters: Parameters) -> Row | None:
-        """The first row, or ``None``."""
+        """Return the first row, or ``None``."""
         return self._run(statement, parameters, _one)
 
     def all(self, statement: ClauseElement, parameters: Parameters) -> list[Row]:
-        """Every row."""
+        """Return every row."""
         return self._run(statement, parameters, _every)
 
     def count(self, statement: ClauseElement, parameters: Parameters) -> int:
-        """The number in the one row that there is."""
+        """Return the number in the only row."""
         ((number,),) = self.all(statement, parameters)
         return int(number)
 
     def write(self, statement: ClauseElement, parameters: Parameters) -> int:
-        """How many rows were written."""
+        """Write rows, and return their number."""
         return self._run(statement, parameters, _written)
 
     def erase(self, statement: ClauseElement, parameters: Parameters) -> int:
-        """How many rows were deleted or replaced, of those that hold ciphertext."""
+        """Delete or replace rows with ciphertext, and return their number."""
         rows = self.write(statement, parameters)
         self.has_erased = self.has_erased or rows > 0
         return rows
