@@ -20,6 +20,14 @@ def as_json(function: Function) -> Function:
     return click.option("--json", is_flag=True, help="Print JSON.")(function)
 
 
+def show(document: object, text: str, *, json: bool) -> None:
+    """Print a result: as a JSON document, or as a text for people."""
+    if json:
+        show_json(document)
+    else:
+        click.echo(text)
+
+
 def show_json(document: object) -> None:
     """Print one JSON document."""
     click.echo(json.dumps(document, indent=2))

@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import asdict
 
 import click
 
 from app.bootstrap import build
-from app.cli.output import Row, as_json, show_json
+from app.cli.output import as_json, show
 from app.cli.stored_rows import show_stored
-from app.domain.access.accounts import Account
 from config import load
 
+_COLUMNS = ("id", "devbox", "created_at_ms", "name")
 _DEVBOX = "Let the account's API keys use secrets; without it the API responds with 403."
 
 
@@ -28,10 +29,7 @@ def create(environ: Mapping[str, str], name: str, *, devbox: bool, json: bool) -
     """Make an account, and print its id."""
     with closing(build(load(environ))) as services:
         created = services.accounts.create(name, devbox=devbox)
-    if json:
-        show_json(_row(created))
-    else:
-        click.echo(created.id)
+    show(asdict(created), created.id, json=json)
 
 
 @account.command("set")
@@ -50,15 +48,4 @@ def set_(environ: Mapping[str, str], account_id: str, *, devbox: bool) -> None:
 def list_(environ: Mapping[str, str], *, json: bool) -> None:
     """List every account, oldest first."""
     with closing(build(load(environ))) as services:
-        show_stored(
-            services.accounts.list(), _row, ("id", "devbox", "created_at_ms", "name"), json=json
-        )
-
-
-def _row(account: Account) -> Row:
-    return {
-        "id": account.id,
-        "name": account.name,
-        "devbox": account.devbox,
-        "created_at_ms": account.created_at_ms,
-    }
+        show_stored(services.accounts.list(), asdict, _COLUMNS, json=json)

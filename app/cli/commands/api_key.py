@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 import click
 
 from app.bootstrap import build
-from app.cli.output import Row, as_json, moment, show_json
+from app.cli.output import Row, as_json, moment, show
 from app.cli.stored_rows import show_stored
 from app.client.messages import say
 from app.domain.access.api_keys import ApiKey, IssuedApiKey
@@ -94,10 +94,7 @@ def create(
             expires_at_ms=None if expires is None else now_ms() + expires,
             names=NameLimit.of(secrets) if secrets else None,
         )
-    if json:
-        show_json(_issued(issued))
-    else:
-        click.echo(issued.token.reveal())
+    show(_issued(issued), issued.token.reveal(), json=json)
 
 
 @api_key.command("list")
@@ -135,11 +132,12 @@ def revoke(
     with closing(build(load(environ))) as services:
         revocation = services.api_keys.revoke(account, api_key_id, dry_run=dry_run)
     keys, injections = revocation.api_keys, revocation.injections
-    if json:
-        show_json({"id": api_key_id, "api_keys": keys, "injections": injections})
-    else:
-        verb = "would be revoked" if dry_run else "revoked"
-        click.echo(f"API keys {verb} with it: {keys}. Pending injections: {injections}.")
+    verb = "would be revoked" if dry_run else "revoked"
+    show(
+        {"id": api_key_id, "api_keys": keys, "injections": injections},
+        f"API keys {verb} with it: {keys}. Pending injections: {injections}.",
+        json=json,
+    )
 
 
 @api_key.command()
@@ -164,14 +162,11 @@ def rotate(
     with closing(build(load(environ))) as services:
         rotated = services.api_keys.rotate(account, api_key_id, overlap_ms=overlap)
     until = rotated.previous_until_ms
-    if json:
-        show_json({**_issued(rotated.issued), "old_token_ends_at_ms": until})
-        return
-    click.echo(rotated.issued.token.reveal())
-    if until is None:
-        say("the old token is refused from now on")
-    else:
-        say(f"the old token is valid until {moment(until)}")
+    document = {**_issued(rotated.issued), "old_token_ends_at_ms": until}
+    show(document, rotated.issued.token.reveal(), json=json)
+    if not json:
+        end = "refused from now on" if until is None else f"valid until {moment(until)}"
+        say(f"the old token is {end}")
 
 
 def _issued(issued: IssuedApiKey) -> Row:

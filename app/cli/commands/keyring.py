@@ -11,7 +11,7 @@ import click
 
 from app.bootstrap import build
 from app.cli.errors import INCOMPLETE
-from app.cli.output import Function, Row, as_json, moment, show_json, show_rows
+from app.cli.output import Function, Row, as_json, moment, show, show_json, show_rows
 from app.cli.progress import shown
 from app.cli.recovery_files import FILE, read_private_half, write_pair
 from app.cli.stored_rows import say_damaged
@@ -112,13 +112,13 @@ def retire(
     with closing(build(load(environ))) as services:
         if undo:
             services.retire.undo(key_ref)
-            _show({"fenced": False}, "The fence is lifted.", json=json)
+            show({"fenced": False}, "The fence is lifted.", json=json)
             return
         if dry_run:
             _show_dependence(services.retire.count(key_ref), json=json)
             return
         retired = services.retire.run(key_ref)
-    _show(asdict(retired), f"{retired.wrappings} wrappings deleted.", json=json)
+    show(asdict(retired), f"{retired.wrappings} wrappings deleted.", json=json)
     say("backups made before now still need this root key: keep it as long as you keep them")
 
 
@@ -177,7 +177,7 @@ def _finish(
         "damaged": [asdict(row) for row in progress.damaged],
     }
     done = "would change" if dry_run else "changed"
-    _show(document, f"{progress.changed} of {progress.done} data keys {done}.", json=json)
+    show(document, f"{progress.changed} of {progress.done} data keys {done}.", json=json)
     say_damaged(progress.damaged)
     if progress.failed:
         counts = ", ".join(f"{cause} {count}" for cause, count in causes)
@@ -201,16 +201,9 @@ def _show_dependence(found: Dependence, *, json: bool) -> None:
         )
     else:
         text = f"{found.wrappings} wrappings would be deleted."
-    _show(document, text, json=json)
+    show(document, text, json=json)
     for fault in (*found.faults, *found.blind_workers):
         say(fault)
-
-
-def _show(document: Row, text: str, *, json: bool) -> None:
-    if json:
-        show_json(document)
-    else:
-        click.echo(text)
 
 
 def _status_document(report: KeyringReport) -> Row:
