@@ -8,6 +8,7 @@ from app.domain.errors import (
     RecoveryRefused,
     StorageUnavailable,
     TamperedRow,
+    nearest,
 )
 from app.domain.operations.system_errors import DISK, name_of
 from app.repository.base import DatabaseMisconfigured
@@ -39,7 +40,7 @@ def report(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in DISK:
         say(f"a file cannot be written: the disk is full or fails ({name_of(error)})")
         return UNAVAILABLE
-    code = next((EXIT_CODES[kind] for kind in type(error).__mro__ if kind in EXIT_CODES), INTERNAL)
+    code = nearest(EXIT_CODES, error) or INTERNAL
     if code == INTERNAL:
         say(internal_error(error))
     else:

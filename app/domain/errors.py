@@ -1,8 +1,21 @@
 """Refusals of the product. Messages repeat no input but validated names."""
 
 from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from app.domain.damage import DamagedRow
+
+T = TypeVar("T")
+
+
+def nearest(table: Mapping[Any, T], error: BaseException) -> T | None:
+    """Return what a table of exception classes says of the error's class, or of its nearest base.
+
+    Args:
+        table: Values by exception class.
+        error: The error to find.
+    """
+    return next((table[kind] for kind in type(error).__mro__ if kind in table), None)
 
 
 class DomainError(Exception):

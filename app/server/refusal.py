@@ -10,6 +10,7 @@ from http import HTTPStatus
 
 from gunicorn.http import errors
 
+from app.domain.errors import nearest
 from app.domain.ids import new_id
 
 _LOG = logging.getLogger("strongroom.worker")
@@ -53,10 +54,7 @@ class Refusal:
 
 def refuse(error: Exception) -> Refusal:
     """Make the answer to ``error``, and log it."""
-    status = next(
-        (_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES),
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-    )
+    status = nearest(_STATUSES, error) or HTTPStatus.INTERNAL_SERVER_ERROR
     failed = status is HTTPStatus.INTERNAL_SERVER_ERROR
     code, message = (
         ("internal_error", "The server failed; its log says why.")

@@ -104,7 +104,7 @@ RESPONSES: dict[type[Exception], ErrorResponse] = {
 
 def error_response(error: Exception) -> Response:
     """Make the response to any exception, and log the exception if the fault is the server's."""
-    found = _find(error)
+    found = domain.nearest(RESPONSES, error) or _INTERNAL
     request_id = context.request_id
     if found.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log_failure(error, request_id, foreseen=found is not _INTERNAL)
@@ -114,10 +114,6 @@ def error_response(error: Exception) -> Response:
     response = json_response(shown, found.status)
     response.headers.update(_headers(found, error))
     return response
-
-
-def _find(error: Exception) -> ErrorResponse:
-    return next((RESPONSES[kind] for kind in type(error).__mro__ if kind in RESPONSES), _INTERNAL)
 
 
 def _headers(found: ErrorResponse, error: Exception) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from enum import StrEnum
 
-from app.domain.errors import StorageUnavailable, TamperedRow
+from app.domain.errors import StorageUnavailable, TamperedRow, nearest
 from backends.errors import (
     DecryptionError,
     KeyAccessDenied,
@@ -48,7 +48,9 @@ _CAUSES: dict[type[Exception], FailureReason] = {
 
 def failure_reason_of(error: Foreseen) -> FailureReason:
     """The cause that an error stands for: that of the class that it is nearest to."""
-    return next(_CAUSES[kind] for kind in type(error).__mro__ if kind in _CAUSES)
+    reason = nearest(_CAUSES, error)
+    assert reason is not None  # noqa: S101 - every foreseen error is in the table
+    return reason
 
 
 def counted(cause: FailureReason | None) -> Counter[FailureReason]:
