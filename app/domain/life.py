@@ -1,11 +1,11 @@
-"""When the life of a row begins and ends, under clocks that differ and can be set.
+"""The lives of rows, under clocks that differ and can be set.
 
-A life that only has an end is longer than it was given once a clock goes back. So it has a
-beginning as well, which may lie ahead by as much as two nodes may differ.
+A life that only has an end grows longer once a clock goes back. So it has a beginning as well,
+which may lie ahead by as much as two nodes may differ.
 """
 
 CLOCK_TOLERANCE_MS = 60_000
-"""By how much the clocks of two nodes may differ."""
+"""The largest difference between the clocks of two nodes, in milliseconds."""
 
 
 def has_begun(since_ms: int, now_ms: int) -> bool:
@@ -15,4 +15,4 @@ def has_begun(since_ms: int, now_ms: int) -> bool:
 
 def is_within(since_ms: int, until_ms: int, now_ms: int) -> bool:
     """Return True if a lifetime from ``since_ms`` to ``until_ms`` has begun and is not over."""
-    return has_begun(since_ms, now_ms) and now_ms < until_ms
+    return since_ms - CLOCK_TOLERANCE_MS <= now_ms < until_ms

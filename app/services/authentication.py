@@ -1,8 +1,11 @@
-"""Who calls: an API key's row is read and verified on each request, so revocation holds at once."""
+"""Authentication: each request reads and verifies the row of its API key.
+
+So a revocation holds from the next request on.
+"""
 
 from cryptography.hazmat.primitives.constant_time import bytes_eq
 
-from app.crypto.system_key import Purpose
+from app.crypto.system_key import OpenedSystemKey, Purpose
 from app.domain.access.accounts import Account
 from app.domain.access.api_keys import (
     API_KEY_TOKENS,
@@ -41,67 +44,63 @@ class Authentication:
             DevboxCapabilityMissing: It is good, and its account may not use secrets.
             KeyProviderError: This process has not opened the system data key yet, and cannot now.
         """
-        parsed = API_KEY_TOKENS.parse(credential.reveal())
-        if parsed is None:
+        token = API_KEY_TOKENS.parse(credential.reveal())
+        if token is None:
             raise Unauthenticated
-        digest = self._digest(parsed)
-        key, account = self._verified(self._with_token(self._read(parsed), digest))
-        self._require_match(parsed, digest, key, account)
-        self._require_issuers(key)
+        system_key = self._system_key.opened()
+        digest = system_key.digest(Purpose.API_KEY_TOKEN, credential.reveal().encode())
+        key, account = _verified(system_key, _with_token(self._read(token), digest))
+        now_ms = self._clock()
+        _require_match(token, digest, key, account, now_ms)
+        if key.issuers:
+            self._require_issuers(system_key, key, now_ms)
         if not account.devbox:
             raise DevboxCapabilityMissing
         return Caller(key.account_id, key.id, key.scopes, key.expires_at_ms, key.issuers, key.names)
 
-    def _digest(self, parsed: ParsedToken) -> bytes:
-        opened = self._system_key.opened()  # first: what fails here must not hold the token
-        return opened.digest(Purpose.API_KEY_TOKEN, parsed.token.reveal().encode())
-
-    def _with_token(self, found: _Rows | None, digest: bytes) -> _Rows:
-        """The rows, if there are any and the key's has this digest.
-
-        Asked before any MAC is verified, and for a row that is not there too: who does not have the
-        secret cannot tell by the time whether there is such a key.
-        """
-        key = None if found is None else found[0].unverified
-        current, previous = (key.token_digest, key.previous_digest) if key else (_NONE, _NONE)
-        is_token = bytes_eq(digest, current) or bytes_eq(digest, previous or _NONE)
-        if found is None or not is_token:
-            raise Unauthenticated
-        return found
-
-    def _verified(self, rows: _Rows) -> tuple[ApiKey, Account]:
-        key, account = rows
-        opened = self._system_key.opened()
-        try:
-            return opened.verify_often(key), opened.verify_often(account)
-        except TamperedRow as error:
-            log_damage(error)
-            raise Unauthenticated from None
-
-    def _read(self, parsed: ParsedToken) -> _Rows | None:
+    def _read(self, token: ParsedToken) -> _Rows | None:
         try:
             with self._database.reading() as repository:
-                return repository.api_keys.get_with_account(parsed.account_id, parsed.row_id)
+                return repository.api_keys.get_with_account(token.account_id, token.row_id)
         except TamperedRow as error:
             log_damage(error)
             raise Unauthenticated from None
 
-    def _require_issuers(self, key: ApiKey) -> None:
-        if not key.issuers:
-            return
-        opened = self._system_key.opened()
+    def _require_issuers(self, system_key: OpenedSystemKey, key: ApiKey, now_ms: int) -> None:
         with self._database.reading() as repository:
-            line = live_issuers(repository, opened, key, self._clock())
-        if line is None:
-            raise Unauthenticated
+            if live_issuers(repository, system_key, key, now_ms) is None:
+                raise Unauthenticated
 
-    def _require_match(
-        self, parsed: ParsedToken, digest: bytes, key: ApiKey, account: Account
-    ) -> None:
-        now = self._clock()
-        matches = bytes_eq(digest, key.token_digest) or key.takes_previous(now)
-        is_this_row = (key.account_id, key.id) == (parsed.account_id, parsed.row_id)
-        is_this_kind = key.restricted == (parsed.prefix == RESTRICTED_PREFIX)
-        owned = key.account_id == account.id
-        if not (matches and is_this_row and is_this_kind and owned and key.is_live(now)):
-            raise Unauthenticated
+
+def _with_token(rows: _Rows | None, digest: bytes) -> _Rows:
+    """The rows, if there are any and the key's token has this digest.
+
+    The digests are compared before any MAC is verified, and also where there is no row. So a client
+    without the secret learns nothing from the time that a refusal takes.
+    """
+    key = None if rows is None else rows[0].unverified
+    current, previous = (key.token_digest, key.previous_digest) if key else (_NONE, _NONE)
+    is_token = bytes_eq(digest, current) or bytes_eq(digest, previous or _NONE)
+    if rows is None or not is_token:
+        raise Unauthenticated
+    return rows
+
+
+def _verified(system_key: OpenedSystemKey, rows: _Rows) -> tuple[ApiKey, Account]:
+    key, account = rows
+    try:
+        return system_key.verify_often(key), system_key.verify_often(account)
+    except TamperedRow as error:
+        log_damage(error)
+        raise Unauthenticated from None
+
+
+def _require_match(
+    token: ParsedToken, digest: bytes, key: ApiKey, account: Account, now_ms: int
+) -> None:
+    matches = bytes_eq(digest, key.token_digest) or key.takes_previous(now_ms)
+    is_this_row = (key.account_id, key.id) == (token.account_id, token.row_id)
+    is_this_kind = key.restricted == (token.prefix == RESTRICTED_PREFIX)
+    owned = key.account_id == account.id
+    if not (matches and is_this_row and is_this_kind and owned and key.is_live(now_ms)):
+        raise Unauthenticated

@@ -1,12 +1,20 @@
 """Redemption: the values of an injection for its token, once.
 
-Everything is opened before anything is written. One statement then marks the token used if every
-row that was read still stands as it was: a provider that is down leaves the token unused, and of
-many concurrent redemptions the database lets one through. The others begin anew.
+A redemption reads and opens everything before it writes anything:
+
+1. Read the *grant*: the injection that the token names, the API key that made it, its account, and
+   the issuers of the key. Each row must be one that this server wrote, and must still permit it.
+2. Find the sealed secrets in memory, or read them; open them, through a key provider if need be.
+3. Mark the injection redeemed, by one statement that writes only if every row that was read still
+   stands as it was read.
+
+So a provider that is down leaves the token unused, a value is never older than the redemption, and
+of many redemptions of one token at once the database lets one through. The others begin again.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives import constant_time
 
@@ -42,19 +50,30 @@ from app.services.redemption_events import RedemptionEvent, redemption_event
 from app.services.rows.damage_log import log_damage
 from app.services.sealed_secret_cache import SealedSecretCache
 
-_ATTEMPTS = 4  # the first may be with secrets that were kept
+_ATTEMPTS = 4  # the first may be with secrets from the cache
 # Padding at most doubles a value, and an envelope without a value is under 512 bytes long.
-_MOST_SEALED_BYTES = 2 * MAX_VALUES_BYTES + MAX_SECRETS * 512
+_MAX_SEALED_BYTES = 2 * MAX_VALUES_BYTES + MAX_SECRETS * 512
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """One redemption as it was asked for."""
+    """One redemption as it was asked for, with the opened system data key that verifies it."""
 
-    parsed: ParsedToken
+    token: ParsedToken
+    token_digest: bytes
     nonce_digest: bytes | None
     address: str | None
+    system_key: OpenedSystemKey
     event: RedemptionEvent
+
+
+class _Verified(NamedTuple):
+    """The rows of a grant after their MACs were verified."""
+
+    injection: Injection
+    secrets: tuple[BoundSecret, ...]
+    key: ApiKey
+    account: Account
 
 
 class Redemption:
@@ -66,13 +85,13 @@ class Redemption:
         data_keys: DataKeys,
         system_key: SystemKey,
         clock: Clock,
-        kept: SealedSecretCache,
+        cache: SealedSecretCache,
     ) -> None:
         self._database = database
         self._data_keys = data_keys
         self._system_key = system_key
         self._clock = clock
-        self._kept = kept
+        self._cache = cache
 
     def redeem(
         self, credential: Redacted, nonce: RedeemNonce | None, address: str | None
@@ -82,7 +101,7 @@ class Redemption:
         Args:
             credential: The token.
             nonce: With the same one, the values may be had again for 30 seconds.
-            address: Where the request comes from, if that is known; kept with the injection.
+            address: The address of the client, if it is known; stored with the injection.
 
         Raises:
             InjectionRefused: The token is malformed, unknown, used, expired or revoked; the key
@@ -93,172 +112,156 @@ class Redemption:
             KeyProviderError: A data key could not be opened; the token stays unused.
         """
         with redemption_event() as event:
-            parsed = INJECTION_TOKENS.parse(credential.reveal())
-            if parsed is None:
+            token = INJECTION_TOKENS.parse(credential.reveal())
+            if token is None:
                 raise InjectionRefused
-            event.account_id, event.injection_id = parsed.account_id, parsed.row_id
-            request = _Request(parsed, self._nonce_digest(parsed, nonce), address, event)
-            return self._redeem(request)
-
-    def _redeem(self, request: _Request) -> Environment:
-        for _ in range(_ATTEMPTS):
-            environment = self._attempt(request)
-            if environment is not None:
-                return environment
-        raise StorageUnavailable("Its secrets change too often.")
-
-    def _nonce_digest(self, parsed: ParsedToken, nonce: RedeemNonce | None) -> bytes | None:
-        opened = self._system_key.opened()
-        if nonce is None:
-            return None
-        check_nonce(nonce)
-        asked = f"{parsed.account_id} {parsed.row_id} {nonce.reveal()}"
-        return opened.digest(Purpose.REDEEM_NONCE, asked.encode())
+            event.account_id, event.injection_id = token.account_id, token.row_id
+            system_key = self._system_key.opened()
+            request = _Request(
+                token=token,
+                token_digest=system_key.digest(
+                    Purpose.INJECTION_TOKEN, credential.reveal().encode()
+                ),
+                nonce_digest=_nonce_digest(system_key, token, nonce),
+                address=address,
+                system_key=system_key,
+                event=event,
+            )
+            for _ in range(_ATTEMPTS):
+                environment = self._attempt(request)
+                if environment is not None:
+                    return environment
+            raise StorageUnavailable("Its secrets change too often.")
 
     def _attempt(self, request: _Request) -> Environment | None:
-        """One try; ``None`` when what was read is not what stands there when it is marked."""
+        """Redeem, or return ``None`` if a row was changed after it was read."""
+        now_ms = self._clock()
         with self._database.reading() as repository:
-            found = self._with_token(_find_grant(repository, request), request.parsed)
-            grant = self._granted(repository, found, request)
-            injection = grant.injection.unverified
-            kept = self._find_kept(repository, injection)
-            sealed = kept or _read(repository, injection)
-        values = self._open(injection, sealed)
+            grant = _find_grant(repository, request)
+            injection, wanted, key, account = _verify(request, grant)
+            if not (
+                _is_row_of(request.token, injection)
+                and _may_take(request, injection, now_ms)
+                and _is_backed(injection, key, account)
+                and key.is_live(now_ms)
+            ):
+                raise InjectionRefused
+            if key.issuers:
+                grant = _with_issuers(repository, request, grant, now_ms)
+            cached = self._find_cached(repository, injection)
+            sealed = cached or _read(repository, injection, wanted)
+        values = self._open(injection, wanted, sealed)
         if not self._mark(request, grant, sealed.secrets):
-            self._kept.drop(injection)
+            self._cache.drop(injection)
             return None
-        if kept is None:
-            self._kept.keep(injection, sealed.secrets)
-        return {bound.variable: values[bound.secret_id] for bound in injection.secrets}
+        if cached is None:
+            self._cache.put(injection, sealed.secrets)
+        return {bound.variable: values[bound.secret_id] for bound in wanted}
 
-    def _find_kept(self, repository: Repository, injection: Injection) -> SealedSecrets | None:
-        """Its secrets as they were read before, while their data keys are there."""
-        secrets = self._kept.find(injection)
+    def _find_cached(self, repository: Repository, injection: Injection) -> SealedSecrets | None:
+        """The sealed secrets from the cache, while their data keys are there."""
+        secrets = self._cache.find(injection)
         if secrets is None:
             return None
         wanted = sorted({secret.data_key_id for secret in secrets})
         data_keys = repository.data_keys.find(injection.account_id, wanted)
         return SealedSecrets(secrets, data_keys) if len(data_keys) == len(wanted) else None
 
-    def _with_token(self, found: InjectionGrant | None, parsed: ParsedToken) -> InjectionGrant:
-        """The grant, if there is one and the token is its injection's.
-
-        Asked before any MAC is verified, and for a row that is not there too: who does not have the
-        secret cannot tell by the time whether there is such an injection.
-        """
-        expected = bytes(32) if found is None else found.injection.unverified.token_digest
-        token, opened = parsed.token.reveal().encode(), self._system_key.opened()
-        is_token = opened.matches(Purpose.INJECTION_TOKEN, token, expected)
-        if found is None or not is_token:
-            raise InjectionRefused
-        return found
-
-    def _granted(
-        self, repository: Repository, grant: InjectionGrant, request: _Request
-    ) -> InjectionGrant:
-        """The grant with its issuers, if all rows of it are ours and still grant."""
-        opened = self._system_key.opened()
-        injection, key, account = _verified(opened, grant, request.event)
-        if not (
-            _is_row_of(request.parsed, injection)
-            and self._may_take(injection, request)
-            and _is_backed(injection, key, account)
-            and key.is_live(self._clock())
-        ):
-            raise InjectionRefused
-        issuers = live_issuers(repository, opened, key, self._clock())
-        if issuers is None:
-            raise InjectionRefused
-        return replace(grant, issuers=issuers) if issuers else grant
-
-    def _may_take(self, injection: Injection, request: _Request) -> bool:
-        now = self._clock()
-        if injection.state is InjectionState.PENDING:
-            return injection.is_pending(now)
-        is_used = injection.state is InjectionState.REDEEMED
-        is_same_try = is_used and _is_same_try(injection, request, now)
-        request.event.is_reuse = is_used and not is_same_try
-        request.event.is_repeated = is_same_try
-        return is_same_try
-
-    def _open(self, injection: Injection, sealed: SealedSecrets) -> dict[str, SecretValue]:
-        _require_bound(injection, sealed.secrets)
+    def _open(
+        self, injection: Injection, wanted: Sequence[BoundSecret], sealed: SealedSecrets
+    ) -> dict[str, SecretValue]:
+        """The values by the id of their secret."""
+        _require_bound(injection, wanted, sealed.secrets)
         values: dict[str, SecretValue] = {}
         for stored in sealed.data_keys:
-            with self._data_keys.lend(stored, injection.account_id) as lent:
+            with self._data_keys.lend(stored, injection.account_id) as data_key:
                 for secret in sealed.secrets:
-                    if secret.data_key_id == lent.context.data_key_id:
-                        values[secret.id] = open_value(lent, secret)
+                    if secret.data_key_id == data_key.context.data_key_id:
+                        values[secret.id] = open_value(data_key, secret)
         if len(values) != len(sealed.secrets):
             raise TamperedRow(DataKeyRow.table)
-        _check_size(injection.secrets, values)
+        _check_size(wanted, values)
         return values
 
-    def _mark(self, request: _Request, seen: InjectionGrant, used: Sequence[SealedValue]) -> bool:
-        """Mark the token used if all is as it was; whether it was."""
-        redeemed = self._redeemed(request, seen.injection)
+    def _mark(
+        self, request: _Request, grant: InjectionGrant, secrets: Sequence[SealedValue]
+    ) -> bool:
+        """Mark the injection redeemed. Returns false if a row is not as it was read."""
+        redeemed = _redeemed(request, grant.injection, self._clock())
         with self._database.writing() as work:
-            self._require_time_left(request, seen)
-            if not work.injections.replace_if_granted(redeemed, seen, used):
+            _require_time_left(request, grant, self._clock())
+            if not work.injections.replace_if_granted(redeemed, grant, secrets):
                 return False
-            if redeemed is not seen.injection:
+            if redeemed is not grant.injection:
                 work.commit()
             return True
 
-    def _redeemed(self, request: _Request, seen: Guarded[Injection]) -> Guarded[Injection]:
-        """What becomes of an injection; nothing, if this try was made before."""
-        injection = seen.unverified
-        if injection.state is InjectionState.REDEEMED:
-            return seen
-        redeemed = replace(
-            injection,
-            state=InjectionState.REDEEMED,
-            redeemed_at_ms=self._clock(),
-            redeemed_from=request.address,
-            nonce_digest=request.nonce_digest,
-        )
-        return self._system_key.opened().guard(redeemed)
 
-    def _require_time_left(self, request: _Request, seen: InjectionGrant) -> None:
-        """Refuse what expired while others were writing."""
-        now = self._clock()
-        is_live = all(key.unverified.is_live(now) for key in (seen.api_key, *seen.issuers))
-        if not is_live or not self._may_take(seen.injection.unverified, request):
-            raise InjectionRefused
+def _nonce_digest(
+    system_key: OpenedSystemKey, token: ParsedToken, nonce: RedeemNonce | None
+) -> bytes | None:
+    if nonce is None:
+        return None
+    check_nonce(nonce)
+    asked = f"{token.account_id} {token.row_id} {nonce.reveal()}"
+    return system_key.digest(Purpose.REDEEM_NONCE, asked.encode())
 
 
-def _read(repository: Repository, injection: Injection) -> SealedSecrets:
-    ids = sorted({bound.secret_id for bound in injection.secrets})
-    sealed = repository.secrets.sealed(injection.account_id, ids, _MOST_SEALED_BYTES)
-    if sealed is None:
-        raise _too_large()
-    return sealed
+def _find_grant(repository: Repository, request: _Request) -> InjectionGrant:
+    """The rows that the token names, if the injection is the token's.
 
-
-def _find_grant(repository: Repository, request: _Request) -> InjectionGrant | None:
-    parsed = request.parsed
+    The digests are compared before any MAC is verified, and also where there is no row. So a client
+    without the secret learns nothing from the time that a refusal takes.
+    """
+    token = request.token
     try:
-        return repository.injections.get_grant(parsed.account_id, parsed.row_id)
+        grant = repository.injections.get_grant(token.account_id, token.row_id)
     except TamperedRow as error:
         log_damage(error)
         raise InjectionRefused from None
+    expected = bytes(32) if grant is None else grant.injection.unverified.token_digest
+    is_token = constant_time.bytes_eq(request.token_digest, expected)
+    if grant is None or not is_token:
+        raise InjectionRefused
+    return grant
 
 
-def _verified(
-    opened: OpenedSystemKey, grant: InjectionGrant, event: RedemptionEvent
-) -> tuple[Injection, ApiKey, Account]:
+def _verify(request: _Request, grant: InjectionGrant) -> _Verified:
+    """Verify the MACs of a grant."""
+    system_key, event = request.system_key, request.event
     try:
-        injection = opened.verify(grant.injection)
+        injection = system_key.verify(grant.injection)
+        secrets = injection.secrets
         event.api_key_id = injection.api_key_id
-        event.secret_ids = [bound.secret_id for bound in injection.secrets]
-        return injection, opened.verify_often(grant.api_key), opened.verify_often(grant.account)
+        event.secret_ids = [bound.secret_id for bound in secrets]
+        key = system_key.verify_often(grant.api_key)
+        return _Verified(injection, secrets, key, system_key.verify_often(grant.account))
     except TamperedRow as error:
         log_damage(error)
         raise InjectionRefused from None
 
 
-def _is_row_of(parsed: ParsedToken, injection: Injection) -> bool:
-    return (injection.account_id, injection.id) == (parsed.account_id, parsed.row_id)
+def _is_row_of(token: ParsedToken, injection: Injection) -> bool:
+    return (injection.account_id, injection.id) == (token.account_id, token.row_id)
+
+
+def _may_take(request: _Request, injection: Injection, now_ms: int) -> bool:
+    """Whether the injection is pending, or was redeemed a moment ago with the same nonce."""
+    if injection.state is InjectionState.PENDING:
+        return injection.is_pending(now_ms)
+    is_used = injection.state is InjectionState.REDEEMED
+    is_repeated = is_used and _is_same_try(request, injection, now_ms)
+    request.event.is_reuse = is_used and not is_repeated
+    request.event.is_repeated = is_repeated
+    return is_repeated
+
+
+def _is_same_try(request: _Request, injection: Injection, now_ms: int) -> bool:
+    stored = injection.nonce_digest
+    if request.nonce_digest is None or stored is None:
+        return False
+    matches = constant_time.bytes_eq(stored, request.nonce_digest)
+    return matches and injection.is_repeatable(now_ms)
 
 
 def _is_backed(injection: Injection, key: ApiKey, account: Account) -> bool:
@@ -268,32 +271,46 @@ def _is_backed(injection: Injection, key: ApiKey, account: Account) -> bool:
     return is_its_key and is_its_account and account.devbox and Scope.SECRETS_INJECT in key.scopes
 
 
-def _is_same_try(injection: Injection, request: _Request, now_ms: int) -> bool:
-    stored = injection.nonce_digest
-    if request.nonce_digest is None or stored is None:
-        return False
-    matches = constant_time.bytes_eq(stored, request.nonce_digest)
-    return matches and injection.is_repeatable(now_ms)
+def _with_issuers(
+    repository: Repository, request: _Request, grant: InjectionGrant, now_ms: int
+) -> InjectionGrant:
+    """The grant with the issuers of its verified key, if all of them are live."""
+    issuers = live_issuers(repository, request.system_key, grant.api_key.unverified, now_ms)
+    if issuers is None:
+        raise InjectionRefused
+    return replace(grant, issuers=issuers)
 
 
-def _require_bound(injection: Injection, secrets: Sequence[SealedValue]) -> None:
-    """Refuse other secrets than those that were named when the injection was made.
+def _read(
+    repository: Repository, injection: Injection, wanted: Sequence[BoundSecret]
+) -> SealedSecrets:
+    ids = sorted({bound.secret_id for bound in wanted})
+    sealed = repository.secrets.sealed(injection.account_id, ids, _MAX_SEALED_BYTES)
+    if sealed is None:
+        raise _too_large()
+    return sealed
 
-    Secrets were looked up by names that nothing had authenticated by then. The names here are those
-    that the values are opened with, and a secret is never renamed.
+
+def _require_bound(
+    injection: Injection, wanted: Sequence[BoundSecret], secrets: Sequence[SealedValue]
+) -> None:
+    """Refuse secrets other than those that were named when the injection was made.
+
+    Then they were looked up by names that nothing had authenticated. The names here are those that
+    the values are opened with, and a secret is never renamed.
     """
     names = {secret.id: secret.name for secret in secrets}
-    if any(bound.secret_id not in names for bound in injection.secrets):
+    if any(bound.secret_id not in names for bound in wanted):
         raise InjectionRefused
-    for bound in injection.secrets:
+    for bound in wanted:
         if names[bound.secret_id] != bound.secret_name:
             raise TamperedRow(SecretIdentity.table, injection.account_id, bound.secret_id)
 
 
 def _check_size(wanted: Sequence[BoundSecret], values: dict[str, SecretValue]) -> None:
-    total = sum(
-        len(bound.variable) + len(values[bound.secret_id].reveal().encode()) for bound in wanted
-    )
+    total = 0
+    for bound in wanted:
+        total += len(bound.variable) + len(values[bound.secret_id].reveal().encode())
     if total > MAX_VALUES_BYTES:
         raise _too_large()
 
@@ -301,3 +318,25 @@ def _check_size(wanted: Sequence[BoundSecret], values: dict[str, SecretValue]) -
 def _too_large() -> InvalidRequest:
     rule = f"names and values must be at most {MAX_VALUES_BYTES} bytes in all"
     return InvalidRequest("The injection is too large.", {"secrets": rule})
+
+
+def _redeemed(request: _Request, stored: Guarded[Injection], now_ms: int) -> Guarded[Injection]:
+    """The injection as redeemed; unchanged, if an earlier try redeemed it."""
+    injection = stored.unverified
+    if injection.state is InjectionState.REDEEMED:
+        return stored
+    redeemed = replace(
+        injection,
+        state=InjectionState.REDEEMED,
+        redeemed_at_ms=now_ms,
+        redeemed_from=request.address,
+        nonce_digest=request.nonce_digest,
+    )
+    return request.system_key.guard(redeemed)
+
+
+def _require_time_left(request: _Request, grant: InjectionGrant, now_ms: int) -> None:
+    """Refuse a grant that expired while this redemption waited for other writers."""
+    is_live = all(key.unverified.is_live(now_ms) for key in (grant.api_key, *grant.issuers))
+    if not is_live or not _may_take(request, grant.injection.unverified, now_ms):
+        raise InjectionRefused

@@ -1,7 +1,7 @@
-"""Sealed secrets that were read before, for the next process that wants the same.
+"""The sealed secrets of injections, for the next process that wants the same ones.
 
-The statement that marks a token finds whether they still stand as they were read, to the last byte.
-So nothing is believed for being kept here: what was replaced, deleted or edited is read anew.
+The statement that marks an injection redeemed compares every secret with its row, to the last byte.
+So a secret that was replaced, deleted or edited is read again, whatever is in this cache.
 """
 
 from operator import attrgetter
@@ -14,14 +14,14 @@ from app.domain.injections import Injection
 from app.domain.secrets import SealedValue
 from app.services.clock import Clock
 
-MOST_BYTES = 8 * 1024 * 1024
-LONGEST_MS = 300_000
+MAX_BYTES = 8 * 1024 * 1024
+TTL_MS = 300_000
 _OVERHEAD_BYTES = 512  # of a secret's other columns, and of Python's objects
 
 _Secrets = tuple[SealedValue, ...]
 
 
-class _Kept(NamedTuple):
+class _Entry(NamedTuple):
     secrets: _Secrets
     size: int
 
@@ -34,32 +34,28 @@ class SealedSecretCache:
     """
 
     def __init__(self, clock: Clock) -> None:
-        self._kept: TTLCache[tuple[str, str], _Kept, int] = TTLCache(
-            MOST_BYTES, LONGEST_MS, clock, attrgetter("size")
+        self._entries: TTLCache[tuple[str, str], _Entry, int] = TTLCache(
+            MAX_BYTES, TTL_MS, clock, attrgetter("size")
         )
         self._lock = Lock()
 
     def find(self, injection: Injection) -> _Secrets | None:
-        """The secrets that the injection names, as they were once, or ``None``."""
+        """The secrets that the injection names, as they were read once, or ``None``."""
         with self._lock:
-            kept = self._kept.get(_name(injection))
-        return None if kept is None else kept.secrets
+            entry = self._entries.get((injection.account_id, injection.bound))
+        return None if entry is None else entry.secrets
 
-    def keep(self, injection: Injection, secrets: _Secrets) -> None:
-        """Keep what was read for an injection, unless it is too much."""
+    def put(self, injection: Injection, secrets: _Secrets) -> None:
+        """Cache the secrets of an injection, unless they take more than the cache."""
         size = len(injection.bound) + sum(map(_size, secrets))
-        if size <= MOST_BYTES:
+        if size <= MAX_BYTES:
             with self._lock:
-                self._kept[_name(injection)] = _Kept(secrets, size)
+                self._entries[injection.account_id, injection.bound] = _Entry(secrets, size)
 
     def drop(self, injection: Injection) -> None:
-        """Forget what was read for an injection."""
+        """Forget the secrets of an injection."""
         with self._lock:
-            self._kept.pop(_name(injection), None)
-
-
-def _name(injection: Injection) -> tuple[str, str]:
-    return injection.account_id, injection.bound
+            self._entries.pop((injection.account_id, injection.bound), None)
 
 
 def _size(secret: SealedValue) -> int:

@@ -32,9 +32,8 @@ class Token(Redacted):
 
 @dataclass(frozen=True, slots=True)
 class ParsedToken:
-    """A token and the ids of its row, whose digest is later compared with the token."""
+    """The parts of a token that name its row."""
 
-    token: Token
     prefix: str
     account_id: str
     row_id: str
@@ -63,12 +62,12 @@ class TokenFormat:
         return Token(body + _crc(body))
 
     def parse(self, text: str) -> ParsedToken | None:
-        """The parts of ``text``, or ``None`` when it is no token of this kind."""
+        """The parts of a token, or ``None`` if ``text`` is no token of this kind."""
         match = self._pattern.fullmatch(text)
         if match is None or _crc(text[:-_CRC_DIGITS]) != text[-_CRC_DIGITS:]:
             return None
         prefix, account, row = match.groups()
-        return ParsedToken(Token(text), prefix, f"{ACCOUNT}_{account}", f"{self._row_prefix}_{row}")
+        return ParsedToken(prefix, f"{ACCOUNT}_{account}", f"{self._row_prefix}_{row}")
 
 
 def _crc(body: str) -> str:

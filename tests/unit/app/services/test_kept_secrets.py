@@ -9,7 +9,7 @@ from app.domain.access.api_keys import Token
 from app.domain.errors import InjectionRefused
 from app.domain.injections import BoundSecret, Injection, InjectionState, bind
 from app.domain.secrets import SealedValue
-from app.services.sealed_secret_cache import LONGEST_MS, MOST_BYTES, SealedSecretCache
+from app.services.sealed_secret_cache import MAX_BYTES, TTL_MS, SealedSecretCache
 from backends.errors import DecryptionError
 from tests.unit.app.services.deployment import Deployment, Rows, Tenant
 from tests.unit.app.services.steps import Steps, stepped
@@ -104,7 +104,7 @@ def test_nothing_is_kept_for_more_than_five_minutes(
     deployment: Deployment, warm: Tenant, steps: Steps
 ) -> None:
     for _ in range(2):  # what is used is kept no longer
-        deployment.clock.advance(seconds=LONGEST_MS / 2000)
+        deployment.clock.advance(seconds=TTL_MS / 2000)
         token = warm.inject("A", "B").token
         steps.names.clear()
         warm.redeem(token)
@@ -142,24 +142,24 @@ def kept() -> SealedSecretCache:
 def test_secrets_are_kept_for_their_account_and_no_other_map(
     kept: SealedSecretCache, other: str
 ) -> None:
-    kept.keep(INJECTION, sealed(100))
+    kept.put(INJECTION, sealed(100))
     assert kept.find(OTHERS[other](INJECTION)) is None
 
 
 def test_too_much_is_not_kept(kept: SealedSecretCache) -> None:
-    kept.keep(INJECTION, sealed(MOST_BYTES))
+    kept.put(INJECTION, sealed(MAX_BYTES))
     assert kept.find(INJECTION) is None
 
 
 def test_what_is_kept_is_bounded(kept: SealedSecretCache) -> None:
     injections = [replace(INJECTION, account_id=f"acct_{number}") for number in range(5)]
     for injection in injections:
-        kept.keep(injection, sealed(MOST_BYTES // 4))
+        kept.put(injection, sealed(MAX_BYTES // 4))
     assert sum(kept.find(injection) is not None for injection in injections) == 3
 
 
 def test_the_map_by_which_secrets_are_found_counts(kept: SealedSecretCache) -> None:
-    injections = [replace(INJECTION, bound=f"{number}" * (MOST_BYTES // 4)) for number in range(5)]
+    injections = [replace(INJECTION, bound=f"{number}" * (MAX_BYTES // 4)) for number in range(5)]
     for injection in injections:
-        kept.keep(injection, sealed(100))
+        kept.put(injection, sealed(100))
     assert sum(kept.find(injection) is not None for injection in injections) == 3
