@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,14 +21,44 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure() -> None:
     """Let the programs that tests start be interrupted, also where this one is in the background.
 
-    A shell starts what it runs in the background with these signals ignored, and that is inherited.
+    A shell and ``nohup`` start what they run in the background with these signals ignored, and that
+    is inherited.
     """
     for number, handler in (
         (signal.SIGINT, signal.default_int_handler),
         (signal.SIGQUIT, signal.SIG_DFL),
+        (signal.SIGHUP, signal.SIG_DFL),
     ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with what waits for real servers, so that short tests fill the workers at the end.
+
+    Tests that share a fixture of their module or package run on one worker, one after the other.
+    Those of a real server that share none are handed out one by one; all others by module.
+    """
+    items.sort(key=lambda item: not _starts_servers(item))
+    for item in items:
+        shared = _shared_scope(item)
+        if shared is not None:
+            item.add_marker(pytest.mark.xdist_group(str(shared.relative_to(item.config.rootpath))))
+
+
+def _starts_servers(item: pytest.Item) -> bool:
+    return not {"e2e", "docs"}.isdisjoint(item.path.parts)
+
+
+def _shared_scope(item: pytest.Item) -> Path | None:
+    """The folder or the module whose tests stay together with this one."""
+    assert isinstance(item, pytest.Function)
+    used = (item._fixtureinfo.name2fixturedefs.get(name, ()) for name in item.fixturenames)
+    scopes = {definition.scope for definitions in used for definition in definitions[-1:]}
+    if "package" in scopes:
+        return item.path.parent
+    return item.path if "module" in scopes or not _starts_servers(item) else None
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ from typing import Any
 import requests
 
 from tests.support.ports import free_port
+from tests.support.ready_home import copy_ready_home
 
 _ROOT = Path(__file__).parents[2]
 _START_SECONDS = 60.0
@@ -192,7 +193,10 @@ def running(directory: Path, settings: Mapping[str, str] | None = None) -> Itera
 
 
 def prepared(directory: Path, settings: Mapping[str, str] | None = None) -> Strongroom:
-    """The same, set up and not started."""
+    """The same, set up and not started.
+
+    Under a key file it is a copy of a deployment that was set up once.
+    """
     home = directory / "home"
     environment = {
         "PATH": os.environ["PATH"],  # noqa: TID251 - git and shells of the machine
@@ -201,6 +205,8 @@ def prepared(directory: Path, settings: Mapping[str, str] | None = None) -> Stro
         **(settings or {}),
     }
     server = Strongroom(home, environment, directory / "server.log")
-    server.command("init")
-    server.command("check")
+    if "STRONGROOM_KEYS" in environment or "STRONGROOM_BIND" in environment:
+        server.command("init")
+    else:
+        copy_ready_home(home, server.url)
     return server

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from app.cli.main import strongroom
+from tests.support.ready_home import copy_ready_home
 
 
 class Terminal:
@@ -52,7 +53,7 @@ def bare(tmp_path: Path) -> Terminal:
 @pytest.fixture
 def terminal(bare: Terminal) -> Terminal:
     """A deployment that ``strongroom init`` has made."""
-    bare.answer("init")
+    copy_ready_home(bare.home)
     return bare
 
 
