@@ -17,7 +17,7 @@ import click
 from app.domain.secrets import SecretValue
 from tests.benchmarks import wrk
 from tests.benchmarks.paired import Comparison, compare
-from tests.benchmarks.servers import Strongroom, bare_flask, strongroom
+from tests.benchmarks.servers import MeasuredServer, bare_flask, strongroom
 from tests.benchmarks.wrk import Load
 
 _SYNC = ("--worker-class=sync", "--threads=1")
@@ -67,19 +67,19 @@ def _operations(directory: Path) -> Iterator[tuple[str, Callable[[], Load]]]:
         yield "LIST 5000", _getting(many, f"/v1/secrets?limit={_LISTED}", directory)
 
 
-def _fill(server: Strongroom, count: int) -> None:
+def _fill(server: MeasuredServer, count: int) -> None:
     for number in range(count):
         server.services.secrets.create(
             server.caller, f"SECRET_{number}", SecretValue("a value"), None
         )
 
 
-def _getting(server: Strongroom, path: str, directory: Path) -> Callable[[], Load]:
+def _getting(server: MeasuredServer, path: str, directory: Path) -> Callable[[], Load]:
     header = f"Authorization: Bearer {server.token}"
     return lambda: wrk.run(f"{server.url}{path}", directory, headers=[header])
 
 
-def _creating(server: Strongroom, directory: Path) -> Callable[[], Load]:
+def _creating(server: MeasuredServer, directory: Path) -> Callable[[], Load]:
     header = f"Authorization: Bearer {server.token}"
     return lambda: wrk.run(server.url, directory, headers=[header], script=CREATE)
 

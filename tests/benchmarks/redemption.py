@@ -17,7 +17,7 @@ import click
 from app.domain.secrets import SecretValue
 from tests.benchmarks import wrk
 from tests.benchmarks.paired import Comparison, compare
-from tests.benchmarks.servers import Strongroom, strongroom
+from tests.benchmarks.servers import MeasuredServer, strongroom
 from tests.benchmarks.wrk import Load
 from tests.support.openbao import OpenBao, openbao_server
 
@@ -89,7 +89,7 @@ def main() -> None:
             _print("create and redeem 50", compare(read, both, _ROUNDS))
 
 
-def _fill(ours: Strongroom) -> None:
+def _fill(ours: MeasuredServer) -> None:
     for name in _NAMES:
         ours.services.secrets.create(ours.caller, name, SecretValue(_VALUE), None)
 
@@ -107,7 +107,7 @@ def _reading(bao: OpenBao, directory: Path) -> Callable[[], Load]:
     return read
 
 
-def _redeeming(ours: Strongroom, directory: Path) -> Callable[[], Load]:
+def _redeeming(ours: MeasuredServer, directory: Path) -> Callable[[], Load]:
     file = directory / "tokens"
 
     def redeem() -> Load:
@@ -121,7 +121,7 @@ def _redeeming(ours: Strongroom, directory: Path) -> Callable[[], Load]:
     return redeem
 
 
-def _creating_and_redeeming(ours: Strongroom, directory: Path) -> Callable[[], Load]:
+def _creating_and_redeeming(ours: MeasuredServer, directory: Path) -> Callable[[], Load]:
     file = directory / "creation"
     file.write_text(f"{ours.token}\n{json.dumps({'secrets': _WANTED})}\n")
 

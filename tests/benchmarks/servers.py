@@ -25,7 +25,7 @@ _START_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Strongroom:
+class MeasuredServer:
     """A server with one account, and its services for preparing what is measured.
 
     Attributes:
@@ -51,7 +51,7 @@ def bare_flask(*, worker: Sequence[str]) -> Iterator[str]:
 
 
 @contextmanager
-def strongroom(home: Path, *, worker: Sequence[str] = ()) -> Iterator[Strongroom]:
+def strongroom(home: Path, *, worker: Sequence[str] = ()) -> Iterator[MeasuredServer]:
     """Strongroom on SQLite and a key file, as shipped unless ``worker`` says otherwise."""
     home.mkdir(mode=0o700)
     _write_key(home / "keys")
@@ -67,7 +67,7 @@ def strongroom(home: Path, *, worker: Sequence[str] = ()) -> Iterator[Strongroom
             url = f"http://127.0.0.1:{settings.port}"
             _wait_for(f"{url}/readyz")
             caller = Caller(account.id, issued.id, ALL_SCOPES, None)
-            yield Strongroom(url, issued.token.reveal(), caller, services)
+            yield MeasuredServer(url, issued.token.reveal(), caller, services)
 
 
 @dataclass(frozen=True, slots=True)

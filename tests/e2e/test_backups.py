@@ -15,8 +15,9 @@ from threading import Event
 import pytest
 import requests
 
-from tests.e2e.test_endings import create, wait_until
+from tests.e2e.test_endings import create
 from tests.support.strongroom import Strongroom, running
+from tests.support.waiting import wait_until
 
 BEFORE = 30
 

@@ -7,8 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 import requests
 
 from tests.support.strongroom import Strongroom, prepared, running
+from tests.support.waiting import wait_until
 
 SECRETS = 30
 ENDINGS = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]
@@ -44,13 +44,6 @@ def end(server: Strongroom, number: signal.Signals) -> None:
     server.send(number)
     wait_until(lambda: not any(Path(f"/proc/{each}").exists() for each in processes[1:]))
     server.stop()
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def files(server: Strongroom) -> set[str]:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.e2e.test_endings import wait_until
 from tests.support.small_disk import SmallDisk, small_disk
 from tests.support.strongroom import Strongroom, running
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture

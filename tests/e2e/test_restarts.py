@@ -3,8 +3,7 @@
 import fcntl
 import json
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
@@ -19,6 +18,7 @@ from app.bootstrap import build
 from config import load
 from tests.e2e.account import Account
 from tests.support.strongroom import Strongroom, running
+from tests.support.waiting import wait_until
 
 _WRITERS = 8
 _RELOADS = 3
@@ -40,13 +40,6 @@ def own_account(own_server: Strongroom) -> Iterator[Account]:
         account = Account.new(own_server.url, services)
     with account:
         yield account
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _DEADLINE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def events(server: Strongroom, beginning: str) -> int:

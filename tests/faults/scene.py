@@ -17,8 +17,8 @@ from tests.e2e.canaries import canary
 from tests.faults.fault import Backend
 from tests.faults.watching import Providers
 from tests.support.api_deployment import Client
-from tests.unit.app.cli.conftest import Terminal
-from tests.unit.app.services.deployment import Clock, Deployment, Snapshot, Tenant, new_tenant
+from tests.support.deployment import Clock, Deployment, Snapshot, Tenant, new_tenant
+from tests.support.terminal import Terminal
 from tests.unit.app.services.leaks import Watch
 
 KEPT = canary(0)

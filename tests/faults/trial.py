@@ -10,7 +10,7 @@ from tests.faults.operations import AT_START, BESIDE, OPERATIONS, Answer, Attemp
 from tests.faults.providers import BACKENDS
 from tests.faults.scene import ALONE, DESTINATION, ESCROW, Scene
 from tests.faults.watching import hearing
-from tests.unit.app.services.deployment import Snapshot
+from tests.support.deployment import Snapshot
 from tests.unit.app.services.leaks import Watch
 
 

@@ -51,7 +51,7 @@ class Client:
 
 
 @dataclass(frozen=True)
-class Deployment:
+class ApiDeployment:
     settings: Settings
     services: Services
     app: Flask
@@ -75,7 +75,7 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Account:
-    deployment: Deployment
+    deployment: ApiDeployment
     id: str
 
     def token(self, scopes: frozenset[Scope] = ALL_SCOPES, expires_at_ms: int | None = None) -> str:

@@ -19,7 +19,7 @@ from tests.support.strongroom import Strongroom, running
 
 
 @dataclass(frozen=True, slots=True)
-class Deployment:
+class VaultServer:
     """A server that logs all it can, and what its data keys depend on.
 
     Attributes:
@@ -50,7 +50,7 @@ class Deployment:
 
 
 @pytest.fixture(scope="package")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VaultServer]:
     directory = tmp_path_factory.mktemp("provider")
     temporary = directory / "temporary"
     temporary.mkdir()
@@ -60,7 +60,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         running(directory, _settings(directory, bao, link, temporary)) as server,
         closing(build(load(server.environment))) as operator,
     ):
-        yield Deployment(server, operator, bao, link, temporary)
+        yield VaultServer(server, operator, bao, link, temporary)
 
 
 def _settings(directory: Path, bao: OpenBao, link: FaultyProxy, temporary: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ import requests
 from tests.e2e.account import Account
 from tests.e2e.canaries import canary, found_in
 from tests.e2e.injections.calls import inject, redeem
-from tests.e2e.injections.conftest import Deployment
+from tests.e2e.injections.conftest import VaultServer
 from tests.support.faulty_proxy import answer
 
 
@@ -33,7 +33,7 @@ class Traces:
 
 
 @pytest.fixture(scope="module")
-def traces(deployment: Deployment) -> Iterator[Traces]:
+def traces(deployment: VaultServer) -> Iterator[Traces]:
     """Each thing that can happen to a token, with a value of a kind that is recognised."""
     with Account.new(deployment.server.url, deployment.operator) as account:
         account.create("API_TOKEN", canary(1))
@@ -71,7 +71,7 @@ def misplaced(url: str, token: str, nonce: str) -> Iterator[requests.Response]:
     yield requests.post(place, headers=headers | {"x-request-id": nonce + "ü"}, timeout=30)
 
 
-def during_an_outage(deployment: Deployment, nonce: str) -> requests.Response:
+def during_an_outage(deployment: VaultServer, nonce: str) -> requests.Response:
     token = deployment.inject(deployment.new_caller(canary(4)))
     with deployment.link.failing(answer(500, {"errors": [canary(5)]})):
         return redeem(deployment.server.url, token, nonce)
@@ -86,7 +86,7 @@ def test_no_refusal_repeats_the_request(traces: Traces) -> None:
     assert everything_hidden(traces, traces.refusals) == []
 
 
-def test_the_log_at_debug_has_none_of_it(deployment: Deployment, traces: Traces) -> None:
+def test_the_log_at_debug_has_none_of_it(deployment: VaultServer, traces: Traces) -> None:
     log = deployment.server.log.read_bytes()
 
     assert b"injection_reused" in log
@@ -94,7 +94,7 @@ def test_the_log_at_debug_has_none_of_it(deployment: Deployment, traces: Traces)
     assert everything_hidden(traces, log) == []
 
 
-def test_no_file_of_the_server_has_any_of_it(deployment: Deployment, traces: Traces) -> None:
+def test_no_file_of_the_server_has_any_of_it(deployment: VaultServer, traces: Traces) -> None:
     home = list(files_in(deployment.server.home))
 
     assert deployment.server.home / "strongroom.db" in home
@@ -102,21 +102,21 @@ def test_no_file_of_the_server_has_any_of_it(deployment: Deployment, traces: Tra
         assert (file.name, everything_hidden(traces, file.read_bytes())) == (file.name, [])
 
 
-def test_the_server_makes_no_temporary_file(deployment: Deployment, traces: Traces) -> None:
+def test_the_server_makes_no_temporary_file(deployment: VaultServer, traces: Traces) -> None:
     assert traces.hidden
     assert list(files_in(deployment.temporary)) == []
 
 
 @pytest.mark.parametrize("what", ["cmdline", "environ"])
 def test_no_process_of_the_server_shows_any_of_it(
-    deployment: Deployment, traces: Traces, what: str
+    deployment: VaultServer, traces: Traces, what: str
 ) -> None:
     for process in deployment.server.processes():
         shown = Path(f"/proc/{process}/{what}").read_bytes()
         assert everything_hidden(traces, shown) == []
 
 
-def test_no_process_of_the_server_can_dump_its_memory(deployment: Deployment) -> None:
+def test_no_process_of_the_server_can_dump_its_memory(deployment: VaultServer) -> None:
     limits = [
         resource.prlimit(process, resource.RLIMIT_CORE) for process in deployment.server.processes()
     ]

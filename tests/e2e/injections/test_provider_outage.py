@@ -8,10 +8,10 @@ import pytest
 import requests
 
 from tests.e2e.injections.calls import redeem
-from tests.e2e.injections.conftest import Deployment
+from tests.e2e.injections.conftest import VaultServer
 from tests.support.faulty_proxy import Fault, answer, drip, hang, reset, truncate
 
-Outage = Callable[[Deployment], AbstractContextManager[None]]
+Outage = Callable[[VaultServer], AbstractContextManager[None]]
 
 _DEADLINE_SECONDS = 30.0
 
@@ -20,12 +20,12 @@ def on_the_link(fault: Fault) -> Outage:
     return lambda deployment: deployment.link.failing(fault)
 
 
-def refused(deployment: Deployment) -> AbstractContextManager[None]:
+def refused(deployment: VaultServer) -> AbstractContextManager[None]:
     return deployment.link.refusing()
 
 
 @contextmanager
-def sealed(deployment: Deployment) -> Iterator[None]:
+def sealed(deployment: VaultServer) -> Iterator[None]:
     deployment.bao.seal()
     try:
         yield
@@ -48,7 +48,7 @@ OUTAGES: dict[str, Outage] = {
 
 @pytest.mark.parametrize("outage", OUTAGES.values(), ids=OUTAGES)
 def test_a_token_is_unused_after_an_outage_of_the_provider(
-    deployment: Deployment, outage: Outage
+    deployment: VaultServer, outage: Outage
 ) -> None:
     token = deployment.inject(deployment.new_caller())
     with outage(deployment):
@@ -63,7 +63,7 @@ def test_a_token_is_unused_after_an_outage_of_the_provider(
     assert (redeemed.status_code, redeemed.json()) == (200, {"environment": {"KEPT": "a value"}})
 
 
-def test_a_key_that_was_opened_outlives_the_provider(deployment: Deployment) -> None:
+def test_a_key_that_was_opened_outlives_the_provider(deployment: VaultServer) -> None:
     caller = deployment.new_caller()
     first, second = (deployment.inject(caller) for _ in range(2))
     assert redeem_when_it_is_over(deployment, first).ok
@@ -72,7 +72,7 @@ def test_a_key_that_was_opened_outlives_the_provider(deployment: Deployment) -> 
         assert redeem(deployment.server.url, second).ok
 
 
-def redeem_when_it_is_over(deployment: Deployment, token: str) -> requests.Response:
+def redeem_when_it_is_over(deployment: VaultServer, token: str) -> requests.Response:
     """The first answer but 503: a circuit breaker stays open for some seconds."""
     deadline = time.monotonic() + _DEADLINE_SECONDS
     while True:

@@ -16,7 +16,7 @@ from tests.support.faulty_proxy import FaultyProxy
 from tests.support.kms import KmsServer, environment_for, kms_server
 from tests.support.openbao import OpenBao
 from tests.support.strongroom import running
-from tests.unit.app.cli.conftest import Terminal
+from tests.support.terminal import Terminal
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

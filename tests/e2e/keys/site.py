@@ -60,14 +60,6 @@ class Site:
             yield
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Wait for what comes about by itself."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.05)
-
-
 def assert_refused_for_now(call: Callable[[], requests.Response]) -> None:
     """503 in time, with a ``Retry-After`` that both official clients obey."""
     started = time.monotonic()

@@ -12,11 +12,11 @@ from config import load
 from tests.e2e.account import Account
 from tests.e2e.injections.calls import inject, redeem
 from tests.e2e.keys.roots import KmsRoot, TransitRoot
-from tests.e2e.keys.site import wait_until
 from tests.support.faulty_proxy import FaultyProxy, answer
 from tests.support.kms import KmsServer
 from tests.support.openbao import OpenBao
 from tests.support.strongroom import Strongroom, running
+from tests.support.waiting import wait_until
 
 SHORT_LIFE = {"STRONGROOM_DATA_KEY_CACHE_SECONDS": "4", "STRONGROOM_WORKERS": "1"}
 DEFAULT_LIFE = {"STRONGROOM_WORKERS": "1"}

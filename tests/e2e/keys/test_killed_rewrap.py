@@ -20,7 +20,7 @@ import pytest
 from tests.e2e.keys.roots import LocalRoot, TransitRoot, list_keys
 from tests.e2e.keys.tenants import expected_values, read_in_bulk, seed_in_bulk
 from tests.support.openbao import OpenBao
-from tests.unit.app.cli.conftest import Terminal
+from tests.support.terminal import Terminal
 
 FULL_SIZE = 1000  # accounts, with a data key each: several batches
 REDUCED_SIZE = 450

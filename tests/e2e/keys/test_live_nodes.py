@@ -11,8 +11,8 @@ from app.bootstrap import build
 from config import load
 from tests.e2e.account import Account
 from tests.e2e.keys.roots import LocalRoot, list_keys, settings
-from tests.e2e.keys.site import wait_until
 from tests.support.strongroom import Strongroom, running
+from tests.support.waiting import wait_until
 
 
 def listed(server: Strongroom) -> list[str]:

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.keys.roots import KmsRoot, LocalRoot, Root, TransitRoot, list_keys
-from tests.e2e.keys.site import wait_until
 from tests.e2e.keys.tenants import Writer, astray, at_work, seed_in_bulk
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.kms import KmsServer
 from tests.support.openbao import OpenBao
 from tests.support.strongroom import Strongroom, running
-from tests.unit.app.cli.conftest import Terminal
+from tests.support.terminal import Terminal
+from tests.support.waiting import wait_until
 
 FULL_SIZE = (2000, 50)  # accounts, and secrets of each
 REDUCED_SIZE = (30, 20)

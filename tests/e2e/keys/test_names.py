@@ -10,7 +10,7 @@ from tests.e2e.keys.roots import TransitRoot, list_keys
 from tests.e2e.keys.tenants import expected_values, opened_values, seed
 from tests.support.kms import KmsServer
 from tests.support.openbao import OpenBao, openbao_server
-from tests.unit.app.cli.conftest import Terminal
+from tests.support.terminal import Terminal
 
 
 def process(terminal: Terminal) -> Services:

@@ -18,7 +18,7 @@ from tests.e2e.keys.tenants import (
 )
 from tests.support.openbao import OpenBao
 from tests.support.strongroom import prepared
-from tests.unit.app.cli.conftest import Terminal
+from tests.support.terminal import Terminal
 
 
 def test_a_server_whose_root_key_was_destroyed_hands_over_every_value_after_recover(

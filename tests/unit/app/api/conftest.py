@@ -10,23 +10,23 @@ from cryptography.fernet import Fernet
 from app import bootstrap
 from app.server.application import Application
 from config import load
-from tests.support.api_deployment import Account, Client, Deployment
+from tests.support.api_deployment import Account, ApiDeployment, Client
 
 
 @pytest.fixture(scope="session")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiDeployment]:
     home = tmp_path_factory.mktemp("home")
     home.chmod(0o700)
     _write_key(home / "keys")
     settings = load({"STRONGROOM_HOME": str(home)})
     services = bootstrap.build(settings)
     services.setup.initialise()
-    yield Deployment(settings, services, Application(lambda: services))
+    yield ApiDeployment(settings, services, Application(lambda: services))
     services.close()
 
 
 @pytest.fixture
-def account(deployment: Deployment) -> Account:
+def account(deployment: ApiDeployment) -> Account:
     return deployment.new_account()
 
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from app.domain.access.scopes import ALL_SCOPES, Scope
-from tests.support.api_deployment import Account, Client, Deployment, error_of
+from tests.support.api_deployment import Account, ApiDeployment, Client, error_of
 
 OPERATIONS = [
     ("GET", "/v1/secrets", Scope.SECRETS_READ),
@@ -36,7 +36,7 @@ NOWHERE = [
 ]
 
 
-def test_every_route_under_v1_is_listed_here(deployment: Deployment) -> None:
+def test_every_route_under_v1_is_listed_here(deployment: ApiDeployment) -> None:
     listed = {
         deployment.app.url_map.bind("").match(path, method)[0] for method, path, _ in OPERATIONS
     }
@@ -48,7 +48,7 @@ def test_every_route_under_v1_is_listed_here(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize(("method", "path"), [*((m, p) for m, p, _ in OPERATIONS), *NOWHERE])
 def test_without_a_credential_everything_under_v1_is_401(
-    deployment: Deployment, method: str, path: str
+    deployment: ApiDeployment, method: str, path: str
 ) -> None:
     refused = deployment.anyone().send(method, path)
     assert error_of(refused) == (401, "unauthenticated")
@@ -72,7 +72,7 @@ def test_a_key_with_the_scope_gets_past_it(
 
 @pytest.mark.parametrize(("method", "path"), [*((m, p) for m, p, _ in OPERATIONS), *NOWHERE])
 def test_an_account_without_the_devbox_capability_is_403(
-    deployment: Deployment, method: str, path: str
+    deployment: ApiDeployment, method: str, path: str
 ) -> None:
     client = deployment.new_account(devbox=False).client()
     assert error_of(client.send(method, path)) == (403, "devbox_capability_missing")
@@ -130,7 +130,7 @@ def test_head_answers_like_get_without_a_body(client: Client) -> None:
         "/V1/secrets",
     ],
 )
-def test_elsewhere_a_wrong_path_is_404_for_anyone(deployment: Deployment, path: str) -> None:
+def test_elsewhere_a_wrong_path_is_404_for_anyone(deployment: ApiDeployment, path: str) -> None:
     assert error_of(deployment.anyone().get(path)) == (404, "not_found")
 
 
@@ -196,7 +196,7 @@ def test_a_key_whose_row_was_edited_is_refused(account: Account, edit: str) -> N
     assert error_of(client.get("/v1/secrets")) == (401, "unauthenticated")
 
 
-def test_the_size_cap_comes_before_the_credential(deployment: Deployment) -> None:
+def test_the_size_cap_comes_before_the_credential(deployment: ApiDeployment) -> None:
     refused = deployment.anyone().post("/v1/secrets", data=b"x" * (1024 * 1024 + 1))
     assert error_of(refused) == (413, "body_too_large")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.api_deployment import Deployment, body_of
+from tests.support.api_deployment import ApiDeployment, body_of
 
 CONTRACT = Path(__file__).parents[3] / "contract" / "runloop-secrets.openapi.yaml"
 
@@ -77,7 +77,7 @@ ADDED = {
 
 
 @pytest.fixture(scope="module")
-def ours(deployment: Deployment) -> Any:
+def ours(deployment: ApiDeployment) -> Any:
     return _comparable(body_of(deployment.anyone().get("/openapi.json")))
 
 

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from tests.support.api_deployment import Deployment, body_of
+from tests.support.api_deployment import ApiDeployment, body_of
 
 
-def test_the_page_loads_only_what_this_server_serves(deployment: Deployment) -> None:
+def test_the_page_loads_only_what_this_server_serves(deployment: ApiDeployment) -> None:
     anyone = deployment.anyone()
     page = anyone.get("/docs")
     assert page.content_type == "text/html; charset=utf-8"
@@ -16,14 +16,14 @@ def test_the_page_loads_only_what_this_server_serves(deployment: Deployment) -> 
     assert [anyone.get(f"/{path}").status_code for path in wanted] == [200] * 4
 
 
-def test_the_page_has_no_inline_script_and_forbids_it(deployment: Deployment) -> None:
+def test_the_page_has_no_inline_script_and_forbids_it(deployment: ApiDeployment) -> None:
     page = deployment.anyone().get("/docs")
     assert re.findall(r"<script(?![^>]* src=)[^>]*>|\son\w+=", page.text) == []
     policy = page.headers["Content-Security-Policy"].split("; ")
     assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} <= set(policy)
 
 
-def test_the_page_asks_no_other_server(deployment: Deployment) -> None:
+def test_the_page_asks_no_other_server(deployment: ApiDeployment) -> None:
     started = deployment.anyone().get("/docs/initialise.js").text
     assert 'url: "openapi.json"' in started
     assert "validatorUrl: null" in started
@@ -38,24 +38,24 @@ def test_the_page_asks_no_other_server(deployment: Deployment) -> None:
         ("favicon-32x32.png", "image/png"),
     ],
 )
-def test_assets_are_of_their_kind(deployment: Deployment, asset: str, kind: str) -> None:
+def test_assets_are_of_their_kind(deployment: ApiDeployment, asset: str, kind: str) -> None:
     assert deployment.anyone().get(f"/docs/{asset}").content_type == kind
 
 
 @pytest.mark.parametrize(
     "asset", ["docs.html", "index.html", "..", "../secrets.py", "%2e%2e%2fsecrets.py", "x.js"]
 )
-def test_no_other_file_is_served(deployment: Deployment, asset: str) -> None:
+def test_no_other_file_is_served(deployment: ApiDeployment, asset: str) -> None:
     assert deployment.anyone().get(f"/docs/{asset}").status_code == 404
 
 
-def test_an_impossible_range_of_an_asset_is_no_failure(deployment: Deployment) -> None:
+def test_an_impossible_range_of_an_asset_is_no_failure(deployment: ApiDeployment) -> None:
     headers = {"Range": "bytes=999999999-"}
     answered = deployment.anyone().get("/docs/swagger-ui.css", headers=headers)
     assert answered.status_code == 200
 
 
-def test_every_operation_is_documented_with_who_may_use_it(deployment: Deployment) -> None:
+def test_every_operation_is_documented_with_who_may_use_it(deployment: ApiDeployment) -> None:
     paths = body_of(deployment.anyone().get("/openapi.json"))["paths"]
     free = {path for path, item in paths.items() for each in item.values() if "security" in each}
     assert free == {"/healthz", "/readyz"}

@@ -25,7 +25,7 @@ from app.services.container import Services
 from app.services.upkeep.readiness import Readiness
 from backends.local_fernet import LocalFernet
 from config import load
-from tests.support.api_deployment import Account, Client, Deployment, error_of
+from tests.support.api_deployment import Account, ApiDeployment, Client, error_of
 
 DEADLINE = 30
 CANARY = "canary-5eed"
@@ -37,7 +37,7 @@ def token(account: Account) -> str:
 
 
 @pytest.fixture
-def home(deployment: Deployment, token: str, tmp_path: Path) -> Path:
+def home(deployment: ApiDeployment, token: str, tmp_path: Path) -> Path:
     """A copy of the deployment, token and all, for a test to break."""
     copy = tmp_path / "home"
     shutil.copytree(deployment.settings.home, copy)

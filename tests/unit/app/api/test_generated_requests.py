@@ -14,7 +14,7 @@ from schemathesis.checks import (
 )
 from schemathesis.core.result import Ok
 
-from tests.support.api_deployment import Client, Deployment
+from tests.support.api_deployment import ApiDeployment, Client
 
 # A few each, so that a mistake shows here; the run against the real server takes many.
 FEW = settings(max_examples=10, deadline=None, database=None, derandomize=True)
@@ -27,7 +27,7 @@ CHECKS = [
 
 
 @pytest.fixture(scope="module")
-def operations(deployment: Deployment) -> list[Any]:
+def operations(deployment: ApiDeployment) -> list[Any]:
     document = schemathesis.openapi.from_wsgi("/openapi.json", deployment.app)
     found = [each.ok() for each in document.get_all_operations() if isinstance(each, Ok)]
     return [each for each in found if each.body or list(each.iter_parameters())]

@@ -7,7 +7,7 @@ from app.server.application import Application
 from app.services.container import Services
 from backends.errors import KeyUnavailable
 from backends.keyring.keyring import Keyring
-from tests.support.api_deployment import Client, Deployment, body_of
+from tests.support.api_deployment import ApiDeployment, Client, body_of
 
 
 class _Down(Keyring):
@@ -24,16 +24,16 @@ class _Down(Keyring):
 
 
 @pytest.fixture
-def without_provider(deployment: Deployment) -> Services:
+def without_provider(deployment: ApiDeployment) -> Services:
     return bootstrap.build(deployment.settings, keyring=_Down())
 
 
-def test_a_process_that_answers_is_healthy(deployment: Deployment) -> None:
+def test_a_process_that_answers_is_healthy(deployment: ApiDeployment) -> None:
     answered = deployment.anyone().get("/healthz")
     assert (answered.status_code, body_of(answered)) == (200, {"status": "ok"})
 
 
-def test_a_server_that_can_serve_is_ready(deployment: Deployment) -> None:
+def test_a_server_that_can_serve_is_ready(deployment: ApiDeployment) -> None:
     answered = deployment.anyone().get("/readyz")
     expected = {"status": "ok", "database": True, "provider": True}
     assert (answered.status_code, body_of(answered)) == (200, expected)

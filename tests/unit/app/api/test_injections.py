@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.domain.ids import INJECTION, is_id
-from tests.support.api_deployment import Account, Client, Deployment, body_of, error_of
+from tests.support.api_deployment import Account, ApiDeployment, Client, body_of, error_of
 
 NONCE = "n" * 22
 
@@ -24,11 +24,11 @@ def inject(client: Client, secrets: dict[str, str], **options: Any) -> dict[str,
     return body_of(made)
 
 
-def bearer(deployment: Deployment, token: str) -> Client:
+def bearer(deployment: ApiDeployment, token: str) -> Client:
     return Client(deployment.app, token)
 
 
-def test_a_token_gives_the_values_by_variable(deployment: Deployment, holder: Client) -> None:
+def test_a_token_gives_the_values_by_variable(deployment: ApiDeployment, holder: Client) -> None:
     made = inject(holder, {"DB_PASS": "DATABASE_PASSWORD", "TOKEN": "API_TOKEN"})
 
     redeemed = bearer(deployment, made["token"]).post("/v1/injections/redeem")
@@ -36,7 +36,7 @@ def test_a_token_gives_the_values_by_variable(deployment: Deployment, holder: Cl
     assert body_of(redeemed) == {"environment": {"DB_PASS": "first value", "TOKEN": "second value"}}
 
 
-def test_a_secret_can_be_named_by_its_id(deployment: Deployment, holder: Client) -> None:
+def test_a_secret_can_be_named_by_its_id(deployment: ApiDeployment, holder: Client) -> None:
     secret_id = holder.get("/v1/secrets/API_TOKEN").get_json()["id"]
     made = inject(holder, {"TOKEN": secret_id})
 
@@ -54,7 +54,7 @@ def test_a_token_lives_for_five_minutes_or_as_long_as_was_asked_for(
     assert made["expires_at_ms"] - shown["create_time_ms"] == 1000 * seconds
 
 
-def test_a_second_redemption_is_refused(deployment: Deployment, holder: Client) -> None:
+def test_a_second_redemption_is_refused(deployment: ApiDeployment, holder: Client) -> None:
     token = inject(holder, {"TOKEN": "API_TOKEN"})["token"]
     first = bearer(deployment, token).post("/v1/injections/redeem")
     assert first.status_code == 200
@@ -65,7 +65,9 @@ def test_a_second_redemption_is_refused(deployment: Deployment, holder: Client) 
     assert second.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_a_lost_answer_is_had_again_with_its_nonce(deployment: Deployment, holder: Client) -> None:
+def test_a_lost_answer_is_had_again_with_its_nonce(
+    deployment: ApiDeployment, holder: Client
+) -> None:
     redeemer = bearer(deployment, inject(holder, {"TOKEN": "API_TOKEN"})["token"])
     body = {"redeem_nonce": NONCE}
     redeemer.post("/v1/injections/redeem", json=body)
@@ -76,7 +78,7 @@ def test_a_lost_answer_is_had_again_with_its_nonce(deployment: Deployment, holde
 
 
 @pytest.mark.parametrize("token", ["", "injt_x", "ak_x", "injt_" + "0" * 95])
-def test_what_is_no_token_redeems_nothing(deployment: Deployment, token: str) -> None:
+def test_what_is_no_token_redeems_nothing(deployment: ApiDeployment, token: str) -> None:
     answer = bearer(deployment, token).post("/v1/injections/redeem")
 
     assert error_of(answer) == (401, "injection_refused")
@@ -86,7 +88,7 @@ def test_an_api_key_redeems_nothing(holder: Client) -> None:
     assert error_of(holder.post("/v1/injections/redeem")) == (401, "injection_refused")
 
 
-def test_a_token_opens_nothing_else(deployment: Deployment, holder: Client) -> None:
+def test_a_token_opens_nothing_else(deployment: ApiDeployment, holder: Client) -> None:
     token = inject(holder, {"TOKEN": "API_TOKEN"})["token"]
 
     assert error_of(bearer(deployment, token).get("/v1/secrets")) == (401, "unauthenticated")
@@ -130,7 +132,7 @@ def test_a_request_that_breaks_a_rule_makes_nothing(holder: Client, body: Any) -
 
 @pytest.mark.parametrize("nonce", ["n" * 21, "n" * 129, "n" * 21 + " ", "é" * 22, 5, None])
 def test_a_bad_nonce_leaves_the_token_unused(
-    deployment: Deployment, holder: Client, nonce: Any
+    deployment: ApiDeployment, holder: Client, nonce: Any
 ) -> None:
     redeemer = bearer(deployment, inject(holder, {"TOKEN": "API_TOKEN"})["token"])
 
@@ -141,7 +143,7 @@ def test_a_bad_nonce_leaves_the_token_unused(
 
 
 def test_a_view_tells_when_and_from_where_it_was_redeemed(
-    deployment: Deployment, holder: Client
+    deployment: ApiDeployment, holder: Client
 ) -> None:
     made = inject(holder, {"TOKEN": "API_TOKEN"})
     pending = holder.get(f"/v1/injections/{made['id']}").get_json()
@@ -170,7 +172,7 @@ def test_a_list_is_newest_first_and_paged(holder: Client) -> None:
     assert second["has_more"] is False
 
 
-def test_a_revoked_injection_redeems_nothing(deployment: Deployment, holder: Client) -> None:
+def test_a_revoked_injection_redeems_nothing(deployment: ApiDeployment, holder: Client) -> None:
     made = inject(holder, {"TOKEN": "API_TOKEN"})
 
     revoked = holder.post(f"/v1/injections/{made['id']}/revoke")
@@ -181,7 +183,7 @@ def test_a_revoked_injection_redeems_nothing(deployment: Deployment, holder: Cli
 
 
 def test_another_accounts_injection_is_as_if_it_did_not_exist(
-    deployment: Deployment, holder: Client
+    deployment: ApiDeployment, holder: Client
 ) -> None:
     made = inject(holder, {"TOKEN": "API_TOKEN"})
     other = deployment.new_account().client()
@@ -193,7 +195,7 @@ def test_another_accounts_injection_is_as_if_it_did_not_exist(
     )
 
 
-def test_another_accounts_secret_is_missing(deployment: Deployment, holder: Client) -> None:
+def test_another_accounts_secret_is_missing(deployment: ApiDeployment, holder: Client) -> None:
     other = deployment.new_account().client()
 
     answer = other.post("/v1/injections", json={"secrets": {"TOKEN": "API_TOKEN"}})
@@ -214,7 +216,7 @@ def test_a_retried_creation_answers_the_same_token(account: Account) -> None:
     assert len(client.get("/v1/injections").get_json()["injections"]) == 1
 
 
-def test_a_large_body_is_refused_before_the_token_is_looked_at(deployment: Deployment) -> None:
+def test_a_large_body_is_refused_before_the_token_is_looked_at(deployment: ApiDeployment) -> None:
     large = b'{"redeem_nonce": "' + b"n" * 5000 + b'"}'
 
     answer = bearer(deployment, "injt_x").post_bytes("/v1/injections/redeem", large)

@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.support.api_deployment import Client, Deployment, body_of
+from tests.support.api_deployment import ApiDeployment, Client, body_of
 
 NAMES = [f"NAME_{number:02}" for number in range(25)]
 
 
 @pytest.fixture(scope="module")
-def reader(deployment: Deployment) -> Client:
+def reader(deployment: ApiDeployment) -> Client:
     client = deployment.new_account().client()
     for name in NAMES:
         client.create(name)
@@ -49,7 +49,7 @@ def test_pages_follow_each_other_without_gap_or_overlap(reader: Client) -> None:
     assert seen == NAMES[::-1]
 
 
-def test_a_deleted_secret_is_still_a_position(deployment: Deployment) -> None:
+def test_a_deleted_secret_is_still_a_position(deployment: ApiDeployment) -> None:
     client = deployment.new_account().client()
     made = [client.create(name) for name in ("A", "B", "C")]
     client.post("/v1/secrets/B/delete")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.api_deployment import Account, Client, Deployment
+from tests.support.api_deployment import Account, ApiDeployment, Client
 
 _OF_EVERY_RECORD = set(vars(logging.makeLogRecord({}))) - {"msg"} | {"message", "asctime"}
 
@@ -51,7 +51,7 @@ def test_an_error_is_logged_by_its_code(client: Client, lines: Any) -> None:
 
 
 def test_who_has_no_credential_has_no_account_in_the_log(
-    deployment: Deployment, lines: Any
+    deployment: ApiDeployment, lines: Any
 ) -> None:
     deployment.anyone().send("MADE-UP", "/v1/made/up")
     (line,) = lines()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.api_deployment import Client, Deployment, body_of
+from tests.support.api_deployment import ApiDeployment, Client, body_of
 
 NAME, MISSING = "THEIRS", "NOBODYS"
 VERBS = [
@@ -18,7 +18,7 @@ VERBS = [
 
 
 @pytest.fixture
-def stranger(deployment: Deployment) -> Client:
+def stranger(deployment: ApiDeployment) -> Client:
     return deployment.new_account().client()
 
 

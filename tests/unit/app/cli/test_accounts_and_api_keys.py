@@ -8,7 +8,7 @@ import pytest
 from app.bootstrap import build
 from app.domain.secrets import SecretValue
 from config import load
-from tests.unit.app.cli.conftest import Terminal
+from tests.support.terminal import Terminal
 
 HOUR_MS = 60 * 60 * 1000
 DAY_MS = 24 * HOUR_MS

@@ -16,8 +16,8 @@ from app.domain.secrets import SecretValue
 from app.repository.sql import schema
 from app.services.container import Services
 from config import load
-from tests.unit.app.cli.conftest import Terminal
-from tests.unit.app.services.deployment import Tenant, with_key
+from tests.support.deployment import Tenant, with_key
+from tests.support.terminal import Terminal
 
 
 @contextmanager

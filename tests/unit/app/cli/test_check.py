@@ -9,7 +9,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from config.file_system import FileSystem
 from tests.support.ports import free_port
-from tests.unit.app.cli.conftest import Terminal, faults
+from tests.support.terminal import Terminal, faults
 
 CANARY = "canary-77ab"
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.cli.client_env import ClientEnv
 from app.cli.errors import DAMAGED
-from tests.unit.app.cli.conftest import Terminal
+from tests.support.terminal import Terminal
 
 
 def run_sql(terminal: Terminal, sql: str, *values: object) -> None:

@@ -5,7 +5,7 @@ import pytest
 from app.cli.errors import EXIT_CODES
 from app.cli.main import strongroom
 from app.services.accounts import Accounts
-from tests.unit.app.cli.conftest import Terminal
+from tests.support.terminal import Terminal
 
 CANARY = "canary-c0de"
 

@@ -13,7 +13,7 @@ from click.testing import Result
 from app.domain.errors import StorageUnavailable
 from app.repository.sql import schema
 from tests.support.small_disk import SmallDisk, small_disk
-from tests.unit.app.cli.conftest import Terminal
+from tests.support.terminal import Terminal
 from tests.unit.app.cli.test_backup import create, tenant, values
 
 _POINTS = range(20)

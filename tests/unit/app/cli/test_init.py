@@ -6,8 +6,8 @@ import stat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.support.terminal import Terminal, faults
 from tests.support.users import NOBODY, acting_as
-from tests.unit.app.cli.conftest import Terminal, faults
 
 
 def mode(path: Path) -> int:

@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from app.cli.main import strongroom
-from tests.unit.app.cli.conftest import Terminal
+from tests.support.terminal import Terminal
 
 _KILLED = 9
 _STEPS = frozenset({"open", "os.mkdir", "os.link", "os.rename", "os.remove", "sqlite3.connect"})

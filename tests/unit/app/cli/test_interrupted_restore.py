@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.cli.main import strongroom
-from tests.unit.app.cli.conftest import Terminal
+from tests.support.terminal import Terminal
 from tests.unit.app.cli.test_backup import create, values
 
 _KILLED = 9

@@ -15,8 +15,8 @@ from app.services.keys.failure_reasons import FailureReason
 from app.services.rotation.progress import Progress
 from app.services.rotation.rewrap import Rewrap
 from config import load
-from tests.unit.app.cli.conftest import Terminal
-from tests.unit.app.services.deployment import new_tenant
+from tests.support.deployment import new_tenant
+from tests.support.terminal import Terminal
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet
 from app.cli.recovery_files import read_private_half
 from backends.errors import KeyProviderConfigError
 from config.files import Files
-from tests.unit.app.cli.conftest import Terminal
+from tests.support.terminal import Terminal
 from tests.unit.app.services.leaks import shown_of
 
 

@@ -13,7 +13,7 @@ import pytest
 import app.client.redeem
 from tests.unit.app.client.job_shell import PROMPT
 from tests.unit.app.client.protocol_server import API_KEY, ProtocolServer, serving
-from tests.unit.app.client.terminal import Terminal
+from tests.unit.app.client.pseudo_terminal import PseudoTerminal
 
 Redeem = Callable[..., subprocess.CompletedProcess[str]]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -100,9 +100,9 @@ def run(environment: dict[str, str], tmp_path: Path) -> Run:
 
 
 @pytest.fixture
-def shell(environment: dict[str, str], tmp_path: Path) -> Iterator[Terminal]:
+def shell(environment: dict[str, str], tmp_path: Path) -> Iterator[PseudoTerminal]:
     """An interactive shell with job control, in front of its first prompt."""
     environment |= {"PS1": PROMPT, "TERM": "xterm"}
-    with Terminal(["sh", "-i"], environment, tmp_path) as shell:
+    with PseudoTerminal(["sh", "-i"], environment, tmp_path) as shell:
         shell.expect(PROMPT)
         yield shell

@@ -8,9 +8,9 @@ from secrets import token_hex
 
 import pytest
 
+from tests.support.waiting import wait_until
 from tests.unit.app.client.core_files import WANTED, core_files, require_core_files
 from tests.unit.app.client.protocol_server import API_KEY, ProtocolServer
-from tests.unit.app.client.terminal import wait_until
 
 
 @pytest.mark.parametrize("mask", [(), ("--mask",)], ids=["unmasked", "masked"])

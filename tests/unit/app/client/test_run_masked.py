@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import wait_until
 from tests.unit.app.client.conftest import Run
 from tests.unit.app.client.protocol_server import ProtocolServer
-from tests.unit.app.client.terminal import Terminal, is_running, wait_until
+from tests.unit.app.client.pseudo_terminal import PseudoTerminal, is_running
 
 MASKED = ("--mask", "--secret", "GREETING", "--")
 
@@ -171,15 +172,15 @@ def test_every_signal_reaches_the_command(environment: dict[str, str]) -> None:
 
 
 @pytest.fixture
-def terminal(environment: dict[str, str], tmp_path: Path) -> Terminal:
+def terminal(environment: dict[str, str], tmp_path: Path) -> PseudoTerminal:
     """A shell under ``--mask``, with a key of several lines and a greeting."""
     environment |= {"PS1": "READY> ", "TERM": "dumb"}
     command = ["strongroom", "run", "--mask", "--secret", "KEY", "--secret", "GREETING"]
-    return Terminal([*command, "--", "sh", "-i"], environment, tmp_path)
+    return PseudoTerminal([*command, "--", "sh", "-i"], environment, tmp_path)
 
 
 def test_values_are_masked_with_the_line_ends_of_a_terminal(
-    terminal: Terminal, server: ProtocolServer
+    terminal: PseudoTerminal, server: ProtocolServer
 ) -> None:
     server.secrets["KEY"] = "canary first line\ncanary second line\n"
     with terminal:
@@ -191,7 +192,7 @@ def test_values_are_masked_with_the_line_ends_of_a_terminal(
 
 
 def test_a_value_that_is_typed_is_masked_in_the_echo(
-    terminal: Terminal, server: ProtocolServer
+    terminal: PseudoTerminal, server: ProtocolServer
 ) -> None:
     server.secrets["KEY"] = "unused"
     with terminal:

@@ -14,13 +14,13 @@ import pytest
 from app.client.terminal.output_stream import OutputStream
 from app.masking.masker import Masker
 from app.masking.search import ValueSearch
+from tests.support.waiting import wait_until
 from tests.unit.app.client.job_shell import PROMPT, RUN, enter, exit_code
-from tests.unit.app.client.terminal import (
-    Terminal,
+from tests.unit.app.client.pseudo_terminal import (
+    PseudoTerminal,
     is_stopped,
     is_waiting,
     unread_bytes,
-    wait_until,
 )
 
 RUN_MASKED = f"{RUN} --mask --"
@@ -59,7 +59,9 @@ def reading(pipe: int) -> Iterator[None]:
         reader.wait()
 
 
-def test_a_printing_background_process_does_not_delay_the_end(shell: Terminal, errors: int) -> None:
+def test_a_printing_background_process_does_not_delay_the_end(
+    shell: PseudoTerminal, errors: int
+) -> None:
     enter(shell, f"{RUN_MASKED} sh -c 'yes >&2 & read x; exit 3' 2> errors")
     wait_until(lambda: is_full(errors))
     shell.type("\n")
@@ -68,7 +70,7 @@ def test_a_printing_background_process_does_not_delay_the_end(shell: Terminal, e
         assert shell.is_usual
 
 
-def test_ctrl_z_works_while_output_continues(shell: Terminal, errors: int) -> None:
+def test_ctrl_z_works_while_output_continues(shell: PseudoTerminal, errors: int) -> None:
     """It has a session of its own, so that it does not stop with the command."""
     enter(shell, f"{RUN_MASKED} sh -c 'setsid yes >&2 & exec cat' 2> errors")
     wait_until(lambda: is_full(errors))
@@ -80,7 +82,7 @@ def test_ctrl_z_works_while_output_continues(shell: Terminal, errors: int) -> No
 
 
 def test_the_terminal_is_restored_after_the_monitor_was_killed(
-    shell: Terminal, tmp_path: Path
+    shell: PseudoTerminal, tmp_path: Path
 ) -> None:
     enter(shell, f"{RUN_MASKED} sh -c 'echo $PPID > monitor; echo begun; exec sleep 1000'")
     shell.expect("begun")
@@ -90,7 +92,7 @@ def test_the_terminal_is_restored_after_the_monitor_was_killed(
 
 
 def test_the_terminal_is_restored_after_the_monitor_of_a_stopped_job_was_killed(
-    shell: Terminal, tmp_path: Path
+    shell: PseudoTerminal, tmp_path: Path
 ) -> None:
     enter(shell, f"{RUN_MASKED} sh -c 'echo $PPID > monitor; echo begun; exec sleep 1000'")
     shell.expect("begun")
@@ -104,11 +106,11 @@ def test_the_terminal_is_restored_after_the_monitor_of_a_stopped_job_was_killed(
     assert shell.is_usual
 
 
-def run_changed(shell: Terminal, place: Path, change: str, command: str) -> None:
+def run_changed(shell: PseudoTerminal, place: Path, change: str, command: str) -> None:
     """Run a command under ``--mask`` after something in us was changed."""
     script = f"""
 import os, signal, sys
-from app.client.terminal import relay
+from app.client.pseudo_terminal import relay
 from app.client.terminal.start import run_masked
 {change}
 sys.exit(run_masked(["sh", "-c", "{command}"], dict(os.environb), ["canary-hello"]))
@@ -118,7 +120,9 @@ sys.exit(run_masked(["sh", "-c", "{command}"], dict(os.environb), ["canary-hello
     enter(shell, f"PYTHONPATH={root} {python} changed.py")
 
 
-def test_the_terminal_is_restored_after_an_internal_error(shell: Terminal, tmp_path: Path) -> None:
+def test_the_terminal_is_restored_after_an_internal_error(
+    shell: PseudoTerminal, tmp_path: Path
+) -> None:
     change = "relay.OutputStream.pump = lambda _: 1 / 0"
     run_changed(shell, tmp_path, change, "echo begun; exec sleep 1000")
     shell.expect("ZeroDivisionError")
@@ -127,7 +131,7 @@ def test_the_terminal_is_restored_after_an_internal_error(shell: Terminal, tmp_p
 
 
 def test_a_signal_just_after_the_keys_were_taken_reaches_the_command(
-    shell: Terminal, tmp_path: Path
+    shell: PseudoTerminal, tmp_path: Path
 ) -> None:
     change = """
 take = relay.Keyboard.take
@@ -138,7 +142,7 @@ relay.Keyboard.take = lambda self: (take(self), os.kill(os.getpid(), signal.SIGT
 
 
 def test_keys_that_the_shell_read_after_ctrl_z_are_not_waited_for(
-    shell: Terminal, tmp_path: Path, errors: int
+    shell: PseudoTerminal, tmp_path: Path, errors: int
 ) -> None:
     """We are kept from reading, so that the stop and the keys are there at once."""
     script = "echo $$ $PPID > ids; exec head -c 1000000 /dev/zero >&2"

@@ -1,8 +1,6 @@
 """The writer's place: one at a time, in order, among threads and processes, not for ever."""
 
 import threading
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,13 +12,7 @@ from app.repository.sqlite.database import SqliteDatabase
 from app.repository.sqlite.disk.file_lock import FileLock
 from app.repository.sqlite.writer_place import FairLock
 from tests.contract.repository import rows
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+from tests.support.waiting import wait_until
 
 
 def test_threads_have_the_lock_in_the_order_of_asking() -> None:

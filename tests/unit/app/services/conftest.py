@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.services.container import Services
-from tests.unit.app.services.deployment import (
+from tests.support.deployment import (
     Ask,
     Asking,
     Clock,

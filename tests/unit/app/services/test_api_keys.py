@@ -14,7 +14,7 @@ from app.domain.errors import (
     ScopeMissing,
     Unauthenticated,
 )
-from tests.unit.app.services.deployment import Deployment, Tenant, new_tenant, readdressed, with_key
+from tests.support.deployment import Deployment, Tenant, new_tenant, readdressed, with_key
 from tests.unit.app.services.steps import Steps, stepped
 
 MINUTE_MS = 60_000

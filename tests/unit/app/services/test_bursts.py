@@ -9,7 +9,7 @@ import pytest
 
 from backends.keyring import bulkhead as waiting
 from backends.keyring.keyring import Keyring
-from tests.unit.app.services.deployment import Deployment, Rows, Tenant, new_tenant
+from tests.support.deployment import Deployment, Rows, Tenant, new_tenant
 from tests.unit.app.services.providers import Remote
 
 CONCURRENCY = 2

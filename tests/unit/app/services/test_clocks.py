@@ -21,7 +21,7 @@ from app.domain.idempotency import RetryKey
 from app.domain.injections import NONCE_WINDOW_MS, InjectionStatus
 from app.domain.secrets import Secret, SecretFilter, SecretValue
 from app.services.rows.damaged_rows import damaged_rows
-from tests.unit.app.services.deployment import Deployment, Rows, Tenant, with_key
+from tests.support.deployment import Deployment, Rows, Tenant, with_key
 
 HOUR = 60 * 60
 TEN_YEARS = 10 * 365 * 24 * HOUR

@@ -13,7 +13,7 @@ from sqlalchemy import Column, Integer, LargeBinary, Text
 
 from app.domain.damage import DamagedRow
 from app.repository.sql.tables import metadata
-from tests.unit.app.services.deployment import Deployment, Row, Rows, Tenant, new_tenant
+from tests.support.deployment import Deployment, Row, Rows, Tenant, new_tenant
 
 OF_ALL = {"deployment", "fences", "leases", "workers"}
 """Tables whose rows are nobody's: what they say holds for all."""

@@ -11,7 +11,7 @@ from app.domain.damage import DamagedRow
 from app.domain.errors import InjectionRefused, TamperedRow, Unauthenticated
 from app.domain.injections import InjectionPage, IssuedInjection
 from app.repository.sql.tables import metadata
-from tests.unit.app.services.deployment import Rows, Tenant, new_tenant, with_key
+from tests.support.deployment import Rows, Tenant, new_tenant, with_key
 
 NOTHING = bytes(32)
 CONTENTS = "contents"

@@ -6,7 +6,7 @@ import pytest
 
 from app.services.secrets import SecretRef
 from backends.errors import DecryptionError
-from tests.unit.app.services.deployment import Ask, Asking, Rows, Tenant
+from tests.support.deployment import Ask, Asking, Rows, Tenant
 
 ONE_TEXT = str(DecryptionError())
 

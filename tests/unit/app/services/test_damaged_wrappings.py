@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.errors import TamperedRow
 from app.services.errors import SystemKeyUnreadable
-from tests.unit.app.services.deployment import Ask, Asking, Deployment, Rows, Tenant
+from tests.support.deployment import Ask, Asking, Deployment, Rows, Tenant
 
 Open = Callable[[], object]
 

@@ -22,7 +22,7 @@ from app.repository.base import Conflict
 from app.repository.sql.tables import metadata
 from app.services.secrets import SecretRef
 from backends.errors import KeyProviderError
-from tests.unit.app.services.deployment import Deployment, Rows, Tenant, new_tenant, with_key
+from tests.support.deployment import Deployment, Rows, Tenant, new_tenant, with_key
 
 REFUSED = (DomainError, KeyProviderError, Conflict)
 COLUMNS = [

@@ -14,7 +14,7 @@ import pytest
 from app.domain.access.api_keys import Token
 from app.domain.errors import InjectionRefused, Unauthenticated
 from app.domain.ids import API_KEY, INJECTION, new_id
-from tests.unit.app.services.deployment import Tenant, readdressed
+from tests.support.deployment import Tenant, readdressed
 
 Calls = Counter[str]
 

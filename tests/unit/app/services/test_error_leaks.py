@@ -18,7 +18,7 @@ from backends.errors import DecryptionError, KeyUnavailable
 from backends.keyring.keyring import Keyring
 from backends.recovery.files import PrivateKeyFile
 from tests.e2e.canaries import canary
-from tests.unit.app.services.deployment import Deployment, Tenant, new_tenant
+from tests.support.deployment import Deployment, Tenant, new_tenant
 from tests.unit.app.services.leaks import Watch, Watched, logged, shown_of
 from tests.unit.app.services.steps import Steps, stepped
 from tests.unit.backends.spelled_out import hkdf

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.app.services.deployment import Clock, Deployment, Tenant, new_tenant
+from tests.support.deployment import Clock, Deployment, Tenant, new_tenant
 from tests.unit.app.services.keys.escrow import Loss
 from tests.unit.app.services.keys.moving import VALUES, Move, ignore
 

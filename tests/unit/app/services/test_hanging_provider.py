@@ -12,7 +12,7 @@ from backends.calls.request_deadline import request_deadline
 from backends.errors import KeyUnavailable
 from backends.keyring.keyring import Keyring
 from backends.provider import ProviderStatus
-from tests.unit.app.services.deployment import Clock, Deployment, Tenant, new_tenant
+from tests.support.deployment import Clock, Deployment, Tenant, new_tenant
 from tests.unit.app.services.providers import Remote
 
 CONCURRENCY = 2

@@ -4,7 +4,7 @@ import pytest
 
 from app.domain.injections import MAX_PAGE_BYTES, Injection, InjectionView
 from app.services.rows.pages import BoundedPage
-from tests.unit.app.services.deployment import Deployment, Tenant
+from tests.support.deployment import Deployment, Tenant
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from app.domain.injections import (
     InjectionState,
     InjectionStatus,
 )
-from tests.unit.app.services.deployment import (
+from tests.support.deployment import (
     ADDRESS,
     Deployment,
     Rows,

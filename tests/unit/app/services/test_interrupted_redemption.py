@@ -8,7 +8,7 @@ from app.domain.access.api_keys import Token
 from app.domain.errors import InjectionRefused, StorageUnavailable
 from backends.errors import KeyUnavailable
 from backends.keyring.keyring import Keyring
-from tests.unit.app.services.deployment import Deployment, Tenant
+from tests.support.deployment import Deployment, Tenant
 from tests.unit.app.services.providers import Scripted
 from tests.unit.app.services.steps import Killed, Steps, stepped
 

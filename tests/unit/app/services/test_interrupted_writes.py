@@ -16,7 +16,7 @@ from app.domain.secrets import SecretValue
 from app.services.secrets import SecretRef
 from backends.errors import KeyUnavailable
 from backends.keyring.keyring import Keyring
-from tests.unit.app.services.deployment import Deployment, Row, Tenant, new_tenant
+from tests.support.deployment import Deployment, Row, Tenant, new_tenant
 from tests.unit.app.services.providers import Scripted
 from tests.unit.app.services.steps import Killed, Steps, stepped
 

@@ -13,7 +13,7 @@ from app.domain.redaction import Redacted
 from app.domain.secrets import SecretFilter, SecretValue
 from backends.keyring.keyring import Keyring
 from tests.e2e.canaries import canary
-from tests.unit.app.services.deployment import ADDRESS, Deployment, Tenant, new_tenant
+from tests.support.deployment import ADDRESS, Deployment, Tenant, new_tenant
 from tests.unit.app.services.leaks import Watch, Watched
 
 NONCE = f"nonce-of-a-redemption-{'x' * 20}"

@@ -15,7 +15,7 @@ from app.domain.errors import (
 )
 from app.domain.injections import InjectionView
 from backends.errors import DecryptionError
-from tests.unit.app.services.deployment import Rows, Tenant
+from tests.support.deployment import Rows, Tenant
 
 INJECT = frozenset({Scope.SECRETS_INJECT})
 NAMES = ("DB_PASS", "DB_PASS_2", "CI_TOKEN", "CI_URL", "XCI_TOKEN", "OTHER")

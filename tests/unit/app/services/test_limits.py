@@ -9,7 +9,7 @@ import pytest
 from app.domain.errors import AccountLimitReached
 from app.domain.operations.usage import Usage
 from app.services.rows.limits import Limits
-from tests.unit.app.services.deployment import Clock, Deployment, Tenant, new_tenant
+from tests.support.deployment import Clock, Deployment, Tenant, new_tenant
 from tests.unit.app.services.steps import Steps, stepped
 
 LIMITS: dict[str, Any] = {

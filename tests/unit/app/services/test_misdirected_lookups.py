@@ -17,7 +17,7 @@ from app.domain.secrets import SecretValue
 from app.repository.base import Conflict
 from app.services.secrets import SecretRef
 from backends.errors import KeyProviderError
-from tests.unit.app.services.deployment import Deployment, Tenant, new_tenant
+from tests.support.deployment import Deployment, Tenant, new_tenant
 from tests.unit.app.services.misdirected import COLLECTIONS, misdirected
 
 NAME = "DATABASE_PASSWORD"

@@ -15,7 +15,7 @@ from backends.errors import (
 )
 from backends.keyring.circuit_breaker import CircuitBreaker
 from backends.keyring.keyring import Keyring
-from tests.unit.app.services.deployment import Deployment, Tenant, new_tenant
+from tests.support.deployment import Deployment, Tenant, new_tenant
 from tests.unit.app.services.providers import Scripted
 
 BUDGET_SECONDS = 10

@@ -1,7 +1,7 @@
 """A pause ends by itself, and pauses never fill the memory."""
 
 from app.services.keys.pauses import Pauses
-from tests.unit.app.services.deployment import Clock
+from tests.support.deployment import Clock
 
 
 def test_a_pause_ends_when_its_time_is_over() -> None:

@@ -10,7 +10,7 @@ from app.domain.access.scopes import ALL_SCOPES, Scope
 from app.domain.damage import DamagedRow
 from app.domain.errors import DevboxCapabilityMissing, TamperedRow, Unauthenticated
 from app.domain.ids import API_KEY, new_id
-from tests.unit.app.services.deployment import (
+from tests.support.deployment import (
     Clock,
     Deployment,
     Rows,

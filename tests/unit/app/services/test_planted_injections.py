@@ -9,7 +9,7 @@ from app.domain.access.api_keys import Token
 from app.domain.errors import InjectionRefused, TamperedRow
 from app.domain.ids import INJECTION, new_id
 from app.domain.injections import IssuedInjection
-from tests.unit.app.services.deployment import (
+from tests.support.deployment import (
     Deployment,
     Row,
     Rows,

@@ -9,7 +9,7 @@ from app.services.container import Services
 from app.services.secrets import SecretRef
 from backends.errors import KeyAccessDenied, KeyProviderError, KeyUnavailable
 from backends.keyring.keyring import Keyring
-from tests.unit.app.services.deployment import Deployment, Tenant, new_tenant
+from tests.support.deployment import Deployment, Tenant, new_tenant
 from tests.unit.app.services.providers import Scripted
 from tests.unit.app.services.steps import Steps, stepped
 

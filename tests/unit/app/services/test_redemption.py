@@ -10,7 +10,7 @@ import pytest
 from app.domain.access.api_keys import Token
 from app.domain.errors import InjectionRefused, InvalidRequest, StorageUnavailable
 from app.domain.injections import MAX_VALUES_BYTES, InjectionStatus
-from tests.unit.app.services.deployment import Deployment, Tenant
+from tests.support.deployment import Deployment, Tenant
 from tests.unit.app.services.steps import Steps, stepped
 
 THREADS = 16

@@ -16,7 +16,7 @@ from app.domain.idempotency import RetryKey
 from app.domain.secrets import Secret, SecretValue
 from app.services.secrets import SecretRef
 from backends.errors import DecryptionError
-from tests.unit.app.services.deployment import Deployment, Rows, Tenant, new_tenant, with_key
+from tests.support.deployment import Deployment, Rows, Tenant, new_tenant, with_key
 from tests.unit.app.services.steps import Steps, stepped
 
 CREATE = RetryKey("request-1", b'POST /v1/secrets {"name": "A", "value": "first"}')

@@ -18,7 +18,7 @@ from backends.errors import (
     UnknownKey,
 )
 from backends.keyring.keyring import Keyring
-from tests.unit.app.services.deployment import Clock, Deployment, Tenant, new_tenant
+from tests.support.deployment import Clock, Deployment, Tenant, new_tenant
 from tests.unit.app.services.providers import Remote, Scripted
 
 TTL = 300

@@ -6,7 +6,7 @@ from app.domain.access.api_keys import MAX_OVERLAP_MS, Token
 from app.domain.access.scopes import Scope
 from app.domain.errors import ApiKeyEnded, ApiKeyNotFound, InvalidRequest, Unauthenticated
 from app.domain.ids import API_KEY, new_id
-from tests.unit.app.services.deployment import (
+from tests.support.deployment import (
     Deployment,
     Rows,
     Tenant,

@@ -3,7 +3,7 @@
 import pytest
 
 from app.services.clock import BELIEVED_MS, SteadyClock
-from tests.unit.app.services.deployment import Clock
+from tests.support.deployment import Clock
 
 HOUR = BELIEVED_MS // 1000
 TEN_YEARS = 10 * 365 * 24 * HOUR

@@ -11,7 +11,7 @@ import pytest
 
 from app.domain.errors import DomainError
 from backends.errors import KeyProviderError
-from tests.unit.app.services.deployment import (
+from tests.support.deployment import (
     Ask,
     Asking,
     Deployment,

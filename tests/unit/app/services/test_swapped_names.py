@@ -13,7 +13,7 @@ from app.domain.errors import DomainError, TamperedRow
 from app.domain.secrets import Secret, SecretValue
 from app.services.secrets import SecretRef
 from backends.errors import KeyProviderError
-from tests.unit.app.services.deployment import Rows, Tenant
+from tests.support.deployment import Rows, Tenant
 
 HARMLESS = "PUBLIC_TOKEN"
 PRIVATE = "PROD_DB_PASSWORD"

@@ -6,7 +6,7 @@ from app.domain.errors import InjectionRefused
 from app.domain.idempotency import RetryKey
 from app.domain.secrets import SecretValue
 from app.services.upkeep.sweep import LEASE_MS, PAUSE_SECONDS, Sweep
-from tests.unit.app.services.deployment import (
+from tests.support.deployment import (
     Deployment,
     Rows,
     Tenant,

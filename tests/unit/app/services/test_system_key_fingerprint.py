@@ -7,7 +7,7 @@ import pytest
 
 from app.services.container import Services
 from backends.errors import KeyProviderConfigError
-from tests.unit.app.services.deployment import Clock, Deployment, new_tenant
+from tests.support.deployment import Clock, Deployment, new_tenant
 
 SETTING = "STRONGROOM_SYSTEM_KEY_FINGERPRINT"
 REFUSED = f"^{SETTING}: the database holds another system key."

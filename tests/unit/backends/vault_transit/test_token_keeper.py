@@ -11,6 +11,7 @@ from backends.calls.deadline import Deadline
 from backends.errors import KeyAccessDenied, KeyUnavailable
 from backends.lifetime import age_seconds
 from backends.vault_transit.token_keeper import Lease, TokenKeeper, TokenSource
+from tests.support.waiting import wait_until
 
 DEADLINE = 10.0
 
@@ -64,13 +65,6 @@ def keep() -> Iterator[Callable[[Source], TokenKeeper]]:
 
 
 Keep = Callable[[Source], TokenKeeper]
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = monotonic() + DEADLINE
-    while not is_so():
-        assert monotonic() < deadline, "it did not come about in time"
-        threading.Event().wait(0.005)
 
 
 def token(keeper: TokenKeeper) -> str:

@@ -1,7 +1,6 @@
 """A token that expires, is revoked or replaced costs no call."""
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +12,7 @@ from backends.errors import KeyAccessDenied, KeyProviderConfigError
 from backends.vault_transit.provider import VaultTransit
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.openbao import OpenBao
+from tests.support.waiting import wait_until
 from tests.unit.backends.vault_transit.vault import CONTEXT, Vault
 
 LOGIN = "POST /v1/auth/approle/login"
@@ -23,13 +23,6 @@ LOOK_UP = "GET /v1/auth/token/lookup-self"
 @pytest.fixture
 def vault(vault: Vault, app_roles: OpenBao) -> Vault:  # AppRoles can log in
     return vault
-
-
-def wait_until(is_so: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = monotonic() + seconds
-    while not is_so():
-        assert monotonic() < deadline, "it did not come about in time"
-        threading.Event().wait(0.02)
 
 
 def failures_under_load(provider: VaultTransit, seconds: float) -> list[BaseException | None]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.app.cli.conftest import Terminal, faults
+from tests.support.terminal import Terminal, faults
 
 FIRST = "STRONGROOM_KEYS (entry 1): "
 SECOND = "STRONGROOM_KEYS (entry 2): "

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.kms import KmsServer, environment_for, kms_server
 from tests.support.ports import free_port
-from tests.unit.app.cli.conftest import Terminal, faults
+from tests.support.terminal import Terminal, faults
 from tests.unit.app.cli.refusals.conftest import ESCROW, FIRST, SECOND, Listing
 
 DENIED = "KMS refuses: these credentials know no such key, or may not use it."

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from tests.unit.app.cli.conftest import faults
+from tests.support.terminal import faults
 from tests.unit.app.cli.refusals.conftest import ESCROW, FIRST, Listing, badly_kept, write
 
 GARBAGE = "correct-horse-battery-staple"

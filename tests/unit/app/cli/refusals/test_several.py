@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.openbao import OpenBao, least_privilege
 from tests.support.strongroom import Strongroom
-from tests.unit.app.cli.conftest import faults
+from tests.support.terminal import faults
 from tests.unit.app.cli.refusals.conftest import ESCROW, FIRST, Listing, write
 
 DENIED = "Vault denies this call: the token is not valid, or its policy does not allow it."

@@ -10,7 +10,7 @@ from backends.errors import DecryptionError
 from tests.support.certificates import Certificate, make_certificate
 from tests.support.openbao import OpenBao, least_privilege, openbao_server
 from tests.support.ports import free_port
-from tests.unit.app.cli.conftest import Terminal, faults
+from tests.support.terminal import Terminal, faults
 from tests.unit.app.cli.refusals.conftest import ESCROW, FIRST, Listing, badly_kept, write
 
 DENIED = "Vault denies this call: the token is not valid, or its policy does not allow it."

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.app.services.deployment import Deployment, Tenant
+from tests.support.deployment import Deployment, Tenant
 from tests.unit.app.services.keys.moving import Move, seeded
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from app.services.container import Services
 from app.services.rotation.progress import Progress
 from backends.keyring.keyring import Keyring
-from tests.unit.app.services.deployment import Deployment, Tenant, new_tenant
+from tests.support.deployment import Deployment, Tenant, new_tenant
 from tests.unit.app.services.providers import Scripted
 from tests.unit.app.services.steps import Steps, stepped
 

@@ -13,7 +13,7 @@ import pytest
 from app.services.container import Services
 from app.services.keys import sweep as held_keys
 from app.services.rotation import reencrypt, retire
-from tests.unit.app.services.deployment import Tenant
+from tests.support.deployment import Tenant
 from tests.unit.app.services.keys.moving import VALUES, Move, counting, ignore, key_ref
 
 Sweep = Callable[[Services, Move], object]

@@ -16,7 +16,7 @@ from app.services.keys import sweep as held_keys
 from app.services.rotation import reencrypt, retire
 from app.services.rotation.retire import StillNeeded
 from backends.errors import KeyProviderError
-from tests.unit.app.services.deployment import Tenant, new_tenant
+from tests.support.deployment import Tenant, new_tenant
 from tests.unit.app.services.keys.moving import VALUES, Move, counting, ignore, key_ref, seeded
 from tests.unit.app.services.steps import BETWEEN_TRANSACTIONS
 

@@ -9,7 +9,7 @@ from app.services.keys.failure_reasons import FailureReason
 from app.services.rotation import recover as recovery
 from app.services.rotation import reencrypt, rewrap
 from app.services.rotation.progress import Progress, RateLimiter
-from tests.unit.app.services.deployment import Tenant, new_tenant
+from tests.support.deployment import Tenant, new_tenant
 from tests.unit.app.services.keys.escrow import Loss
 from tests.unit.app.services.keys.moving import Move, ignore
 

@@ -18,7 +18,7 @@ from app.services.keys.failure_reasons import FailureReason
 from app.services.keys.wrappings import to_wrapping
 from backends.context import KeyContext
 from backends.data_key import DataKey, key_check
-from tests.unit.app.services.deployment import Row, Rows, Tenant
+from tests.support.deployment import Row, Rows, Tenant
 from tests.unit.app.services.keys.escrow import Loss
 from tests.unit.app.services.keys.moving import Move, ignore
 

@@ -16,7 +16,7 @@ from backends.provider import WrappedKey
 from backends.recovery.files import PrivateKeyFile
 from backends.recovery.keys import RecoveryPrivateKey
 from backends.recovery.provider import Recovery
-from tests.unit.app.services.deployment import Deployment, Rows, Tenant
+from tests.support.deployment import Deployment, Rows, Tenant
 from tests.unit.app.services.keys.escrow import Loss
 from tests.unit.app.services.keys.moving import VALUES, Move, ignore
 from tests.unit.app.services.providers import Scripted

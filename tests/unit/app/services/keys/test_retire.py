@@ -9,7 +9,7 @@ from app.services.rotation import retire
 from app.services.rotation.retire import NotFenced, StillInUse, StillNeeded, UnknownKeyRef
 from backends.errors import KeyProviderConfigError, KeyUnavailable
 from backends.keyring.keyring import Keyring
-from tests.unit.app.services.deployment import Tenant, new_tenant
+from tests.support.deployment import Tenant, new_tenant
 from tests.unit.app.services.keys.moving import VALUES, Move, counting, ignore, key_ref
 from tests.unit.app.services.providers import Scripted
 from tests.unit.app.services.steps import BETWEEN_TRANSACTIONS

@@ -8,7 +8,7 @@ from app.domain.operations.workers import Worker
 from app.services.container import Services
 from app.services.rotation import retire
 from app.services.rotation.retire import NeededByWorkers
-from tests.unit.app.services.deployment import Tenant
+from tests.support.deployment import Tenant
 from tests.unit.app.services.keys.moving import Move, ignore, key_ref
 from tests.unit.app.services.test_heartbeats import beat
 

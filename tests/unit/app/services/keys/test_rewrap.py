@@ -11,7 +11,7 @@ from backends.errors import KeyAccessDenied, KeyDisabled, KeyUnavailable
 from backends.keyring.keyring import Keyring
 from backends.recovery.files import public_key_text
 from backends.recovery.keys import RecoveryPrivateKey
-from tests.unit.app.services.deployment import Tenant
+from tests.support.deployment import Tenant
 from tests.unit.app.services.keys.moving import VALUES, Move, counting, ignore, key_ref
 from tests.unit.app.services.providers import Scripted
 

@@ -9,7 +9,7 @@ import pytest
 from app.services.container import Services
 from app.services.rotation.retire import StillNeeded
 from backends.errors import KeyProviderConfigError
-from tests.unit.app.services.deployment import Tenant, new_tenant
+from tests.support.deployment import Tenant, new_tenant
 from tests.unit.app.services.keys.moving import Move, ignore, key_ref
 from tests.unit.backends.aws_kms.kms import Kms, kms_in_process, refusal
 from tests.unit.backends.vault_transit.vault import Vault

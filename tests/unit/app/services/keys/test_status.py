@@ -3,7 +3,7 @@
 from app.services.keys.status import KeyringReport
 from backends.errors import KeyUnavailable
 from backends.keyring.keyring import Keyring
-from tests.unit.app.services.deployment import Tenant, new_tenant
+from tests.support.deployment import Tenant, new_tenant
 from tests.unit.app.services.keys.moving import Move, ignore, key_ref
 from tests.unit.app.services.providers import Scripted
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -21,7 +21,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
 """
 
 
-class Terminal:
+class PseudoTerminal:
     """A program that leads a session on a terminal of its own, and the user in front of it."""
 
     def __init__(self, command: Sequence[str], environment: dict[str, str], place: Path) -> None:
@@ -94,13 +94,6 @@ class Terminal:
             return os.read(self._screen, 65536)
         except OSError:  # EIO: nobody has the other end any more
             return b""
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        select.select([], [], [], 0.02)
 
 
 def is_running(process: int) -> bool:
