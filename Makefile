@@ -23,7 +23,7 @@ run: $(RUNTIME)
 # What is promised, in minutes; `prove` takes the full number of rounds, in hours. More tests run at
 # once than there are cores, as they mostly wait. tests/conftest.py decides on their order.
 test: $(DEV)
-	$(call say,collecting and running every test: about five minutes on two cores)
+	$(call say,collecting and running every test: about ten minutes on two cores)
 	@$(BIN)/python -m pytest --numprocesses=6 --dist=loadgroup --no-loadscope-reorder
 
 prove: $(DEV)
