@@ -1,8 +1,11 @@
-"""Connects everything: the one place where collaborators are built and handed to each other."""
+"""The composition root: builds every collaborator of a process once, and connects them."""
 
 import os
 import socket
+from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from app.crypto.data_key_cache import DataKeyCache
@@ -53,13 +56,44 @@ CLOCK_SECONDS = 60.0
 CREDENTIALS_SECONDS = 20.0
 """The interval at which a worker checks if credentials for its key providers end soon."""
 
+KEYS_SECONDS = 5.0
+"""The interval at which a worker maintains its keys, unless their lifetime is short."""
+
 SWEEP_AFTER_SECONDS = 5.0
 """From a worker's start to its first sweep."""
 
-TASK_SECONDS = 5.0
+STOP_SECONDS = 5.0
 """The seconds for which closing waits for periodic tasks under way."""
-LOOK_AFTER_KEYS_S = 5.0
-"""The interval at which a worker maintains its keys, unless their lifetime is short."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """The parts that every service stands on: settings, key providers, database and clocks."""
+
+    settings: Settings
+    keyring: Keyring
+    database: Database
+    clock: SteadyClock
+    age: AgeClock
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """The keys in the memory of this process, and what opens them."""
+
+    cache: DataKeyCache
+    system_key: SystemKey
+    data_keys: DataKeys
+
+
+@dataclass(frozen=True, slots=True)
+class _Upkeep:
+    """The work of a worker at intervals."""
+
+    retention: Retention
+    sweep: Sweep
+    heartbeats: Heartbeats
+    tasks: PeriodicTasks
 
 
 def build(
@@ -73,99 +107,108 @@ def build(
     """Build the services of one process; call it after the fork.
 
     Args:
-        settings: What the operator chose.
         database: Used instead of the one that the settings name.
         keyring: Used instead of the one that the settings name.
         wall: The wall clock, in Unix milliseconds.
-        boot: Seconds since boot, which nobody can set.
+        boot: Seconds since boot, a clock that nobody can set.
 
     Raises:
         KeyProviderConfigError: The keyring settings are wrong; names the setting.
         DatabaseMisconfigured: The database's address cannot be used; names the setting.
     """
-    keyring = keyring or create_keyring(
+    base = _Base(
+        settings=settings,
+        keyring=keyring or _keyring(settings, create_keyring),
+        database=database or connect(settings.database_url),
+        clock=SteadyClock(wall, boot),
+        age=AgeClock(boot, wall),
+    )
+    keys = _keys(base)
+    return _services(base, keys, _upkeep(base, keys))
+
+
+def _keyring(settings: Settings, create: Callable[..., Keyring]) -> Keyring:
+    return create(
         settings.keys,
         settings.escrow_keys,
         concurrency=settings.provider_concurrency,
         files=settings.files,
     )
-    database = database or connect(settings.database_url)
-    steady, age = SteadyClock(wall, boot), AgeClock(boot, wall)
-    clock = steady.now_ms
-    rules = SecretRules(NamePolicy(settings.name_policy), settings.max_value_bytes)
+
+
+def _keys(base: _Base) -> _Keys:
+    settings, keyring, database = base.settings, base.keyring, base.database
     life_s = settings.data_key_cache_seconds
     cache = DataKeyCache(
         max_keys=settings.data_key_cache_size,
         ttl_seconds=life_s,
-        clock=age,
+        clock=base.age,
         waiters=keyring.waiters,
     )
-    proof = RootKeyProof(life_s, age, cache.clear)
     system_key = SystemKey(
-        database, keyring, clock, proof, fingerprint=settings.system_key_fingerprint
+        database,
+        keyring,
+        base.clock.now_ms,
+        RootKeyProof(life_s, base.age, cache.clear),
+        fingerprint=settings.system_key_fingerprint,
     )
-    idempotency = Idempotency(database, system_key, steady)
-    max_age_ms = settings.data_key_max_age_days * 24 * 60 * 60 * 1000
-
     data_keys = DataKeys(
         database,
         keyring,
         cache,
         system_key,
-        steady,
-        age_ms=age.ms,
-        max_age_ms=max_age_ms,
+        base.clock,
+        age_ms=base.age.ms,
+        max_age_ms=settings.data_key_max_age_days * DAY_MS,
     )
-    ahead = Prefetch(keyring, cache)
+    return _Keys(cache, system_key, data_keys)
 
-    retention = Retention(steady, settings.retention_days * DAY_MS)
-    limits = Limits(_limits(settings))
-    sweep = Sweep(database, retention, steady, age)
 
-    heartbeats = Heartbeats(database, keyring, system_key, _node(), age)
-    look_after_s = min(LOOK_AFTER_KEYS_S, life_s / 4)
+def _upkeep(base: _Base, keys: _Keys) -> _Upkeep:
+    node = f"{socket.gethostname()}/{os.getpid()}"
+    retention = Retention(base.clock, base.settings.retention_days * DAY_MS)
+    sweep = Sweep(base.database, retention, base.clock, base.age)
+    heartbeats = Heartbeats(base.database, base.keyring, keys.system_key, node, base.age)
+
+    keys_s = min(KEYS_SECONDS, base.settings.data_key_cache_seconds / 4)
     tasks = PeriodicTasks()
-    for name, interval_s, run in (
-        ("clock", CLOCK_SECONDS, steady.look),
-        ("credentials", CREDENTIALS_SECONDS, keyring.prepare),
-        ("root_key_proof", look_after_s, system_key.renew_proof),
-        ("data_key_cache", look_after_s, cache.expire),
-        ("heartbeat", LOOK_S, heartbeats.look),
-    ):
-        tasks.add(name, interval_s, run)
+    tasks.add("clock", CLOCK_SECONDS, base.clock.look)
+    tasks.add("credentials", CREDENTIALS_SECONDS, base.keyring.prepare)
+    tasks.add("root_key_proof", keys_s, keys.system_key.renew_proof)
+    tasks.add("data_key_cache", keys_s, keys.cache.expire)
+    tasks.add("heartbeat", LOOK_S, heartbeats.look)
     tasks.add("sweep", TICK_SECONDS, sweep.run, first_after_s=SWEEP_AFTER_SECONDS)
+    return _Upkeep(retention, sweep, heartbeats, tasks)
 
-    def close() -> None:
-        tasks.stop(TASK_SECONDS)
-        heartbeats.end()
-        cache.clear()
-        keyring.close()
-        database.close()
 
+def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
+    keyring, database, clock = base.keyring, base.database, base.clock.now_ms
+    data_keys, system_key = keys.data_keys, keys.system_key
+    settings = base.settings
+    rules = SecretRules(NamePolicy(settings.name_policy), settings.max_value_bytes)
+    limits = Limits(_limits(settings))
+    idempotency = Idempotency(database, system_key, base.clock)
+    sealed = SealedSecretCache(base.age.ms)
     return Services(
         authentication=Authentication(database, system_key, clock),
         secrets=Secrets(database, data_keys, idempotency, rules, limits),
         api_keys=ApiKeys(database, system_key, idempotency, clock, limits),
         accounts=Accounts(database, system_key, clock),
-        injections=Injections(database, system_key, idempotency, clock, limits, retention),
-        redemption=Redemption(database, data_keys, system_key, clock, SealedSecretCache(age.ms)),
+        injections=Injections(database, system_key, idempotency, clock, limits, upkeep.retention),
+        redemption=Redemption(database, data_keys, system_key, clock, sealed),
         keyring_status=KeyringStatus(database, keyring),
         rewrap=Rewrap(database, keyring, system_key),
-        reencrypt=Reencrypt(database, data_keys, ahead, system_key, clock),
+        reencrypt=Reencrypt(database, data_keys, Prefetch(keyring, keys.cache), system_key, clock),
         retire=Retire(database, keyring, system_key),
         recovery=Recovery(database, keyring, system_key, clock),
-        readiness=Readiness(database, system_key, heartbeats),
+        readiness=Readiness(database, system_key, upkeep.heartbeats),
         checkup=Checkup(database, keyring, system_key, clock),
         setup=Setup(database, system_key),
         backups=Backups(database, system_key, clock),
-        sweep=sweep,
-        tasks=tasks,
-        close=close,
+        sweep=upkeep.sweep,
+        tasks=upkeep.tasks,
+        close=partial(_close, base, keys, upkeep),
     )
-
-
-def _node() -> str:
-    return f"{socket.gethostname()}/{os.getpid()}"
 
 
 def _limits(settings: Settings) -> Usage:
@@ -175,6 +218,14 @@ def _limits(settings: Settings) -> Usage:
         api_keys=settings.max_api_keys,
         bytes=settings.max_bytes,
     )
+
+
+def _close(base: _Base, keys: _Keys, upkeep: _Upkeep) -> None:
+    upkeep.tasks.stop(STOP_SECONDS)
+    upkeep.heartbeats.end()
+    keys.cache.clear()
+    base.keyring.close()
+    base.database.close()
 
 
 def database_exists(settings: Settings) -> bool:
@@ -210,7 +261,7 @@ def restore(settings: Settings, file: Path, *, replace: bool, skip_damaged: bool
 
 
 def _live_keys(settings: Settings) -> LiveKeys | None:
-    """The API keys of the present database, if there is one that can be read."""
+    """Read the API keys of the present database, if there is one that can be read."""
     if not database_exists(settings):
         return None
     with closing(build(settings)) as services:
@@ -221,12 +272,12 @@ def _live_keys(settings: Settings) -> LiveKeys | None:
 
 
 def diagnose(examined: Examined) -> Findings:
-    """Look at all that could keep a server with these settings from serving."""
+    """Find everything that could keep a server with these settings from serving."""
     findings = Findings(faults=[*examined.faults])
     for name, facts in examined.facts():
         findings.saw(name, facts)
-    keyring = _keyring(examined, findings)
-    database = _database(examined, findings)
+    keyring = _keyring_to_examine(examined, findings)
+    database = _database_to_examine(examined, findings)
     if keyring and database:
         with closing(build(examined.settings, keyring=keyring, database=database)) as services:
             findings.include(services.checkup.run())
@@ -239,24 +290,18 @@ def diagnose(examined: Examined) -> Findings:
     return findings
 
 
-def _keyring(examined: Examined, findings: Findings) -> Keyring | None:
-    """The keyring as far as it is usable; ``None`` where nothing is known of it."""
+def _keyring_to_examine(examined: Examined, findings: Findings) -> Keyring | None:
+    """Build the keyring as far as it is usable; ``None`` if no provider is known."""
     if "STRONGROOM_KEYS" in examined.wrong:
         return None
-    settings = examined.settings
     try:
-        return create_faulty_keyring(
-            settings.keys,
-            settings.escrow_keys,
-            concurrency=settings.provider_concurrency,
-            files=settings.files,
-        )
+        return _keyring(examined.settings, create_faulty_keyring)
     except KeyProviderConfigError as error:
         findings.refuse(str(error))
         return None
 
 
-def _database(examined: Examined, findings: Findings) -> Database | None:
+def _database_to_examine(examined: Examined, findings: Findings) -> Database | None:
     if "STRONGROOM_DATABASE_URL" in examined.wrong:
         return None
     try:
