@@ -1,4 +1,4 @@
-"""Makes directories with the mode that is meant, whatever the umask is."""
+"""Makes directories with an exact mode, independent of the umask."""
 
 import os
 import stat
@@ -9,17 +9,17 @@ from config.file_system import WITHOUT_MODES, FileSystem, file_system_of
 _PRIVATE = 0o700
 _PASSABLE = 0o755
 # Kubernetes gives a volume to the group of a pod at each of its starts.
-_OF_A_POD = (
+_IN_A_POD = (
     " (in Kubernetes: fsGroupChangePolicy: OnRootMismatch of the pod, and a directory below the"
     " volume's own as STRONGROOM_HOME)"
 )
 
 
 def make_private_directory(path: Path) -> None:
-    """Make a directory for our eyes only where there is none, and those above it that are missing.
+    """Make a private directory and its missing parents, unless there is one.
 
     Raises:
-        OSError: It cannot be made, or there is something else.
+        OSError: It cannot be made, or the path is no directory.
     """
     if path.is_dir():
         return
@@ -30,7 +30,7 @@ def make_private_directory(path: Path) -> None:
 
 
 def _make(path: Path, mode: int) -> None:
-    """A umask may take rights of others; ours are put back."""
+    """Make one directory. The umask may remove rights of others, but not of the owner."""
     try:
         path.mkdir(mode)
     except FileExistsError:
@@ -44,13 +44,13 @@ def other_cause(directory: Path, found: os.stat_result) -> str:
     """Explain why a mode may differ from what was set, and what helps. Empty if nothing is known.
 
     Args:
-        directory: It, or where it is.
-        found: What stat(2) tells of a file or directory that others than its owner may touch.
+        directory: The directory itself, or the parent of the file.
+        found: The result of stat(2) for a file or directory that is open to other users.
     """
     if _file_system(directory) in WITHOUT_MODES:
         return " (this file system may keep no modes; take another one)"
     if found.st_mode & stat.S_IRWXG and found.st_gid in {*os.getgroups()} - {0}:
-        return _OF_A_POD
+        return _IN_A_POD
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Kinds of file systems, which decide whether a file is in memory or reached over a network."""
+"""Kinds of file systems: in memory, without modes, or over a network."""
 
 import ctypes
 import sys
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class FileSystem(IntEnum):
-    """The kinds that matter here, by the number that Linux gives them: statfs(2)."""
+    """The kinds that matter here, by their magic number on Linux: statfs(2)."""
 
     TMPFS = 0x01021994
     RAMFS = 0x858458F6
@@ -40,7 +40,7 @@ WITHOUT_MODES = frozenset(
         FileSystem.SMB2,
     }
 )
-"""Kinds that give every file the same mode, or do where they are mounted so."""
+"""Kinds that may give every file the same mode."""
 
 IN_MEMORY = frozenset({FileSystem.TMPFS, FileSystem.RAMFS})
 
@@ -49,12 +49,12 @@ _TYPE_BYTES = 4
 
 
 def file_system_of(descriptor: int) -> FileSystem | None:
-    """The kind of file system that an open file is on; ``None`` for any other or unknown one."""
+    """Return the kind of file system of an open file; ``None`` if it is unknown or not listed."""
     if sys.platform != "linux":
         return None
     found = ctypes.create_string_buffer(_STATFS_BYTES)
     if ctypes.CDLL(None, use_errno=True).fstatfs(descriptor, found) != 0:
         return None
-    # Its first field; where it has eight bytes, the four that count come first on these machines.
+    # The first field is f_type. Of eight bytes, little-endian machines store the low four first.
     number = int.from_bytes(found.raw[:_TYPE_BYTES], sys.byteorder)
     return FileSystem(number) if number in set(FileSystem) else None

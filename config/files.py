@@ -1,7 +1,7 @@
-"""Reads the files that settings name, if nobody else could have written or, for keys, read them.
+"""Reads the files that settings name, if no other user can write them, or read them if private.
 
-The rules are the platforms': what Docker, Kubernetes and systemd mount cannot always be of mode
-0600, so each of their ways that keeps a file from other users is accepted, and no other.
+Files that Docker, Kubernetes and systemd mount cannot always have mode 0600. So each way by which
+these platforms protect a file from other users is accepted, and no other.
 """
 
 import os
@@ -35,8 +35,8 @@ class _Opened:
     """An open file.
 
     Attributes:
-        path: Where it is, without links.
-        found: What fstat(2) tells of it.
+        path: Its path without links.
+        found: The result of fstat(2).
     """
 
     descriptor: int
@@ -57,38 +57,38 @@ class Files:
     """The one reader of keys, credentials and files that decide where keys go.
 
     Attributes:
-        credentials_directory: Where systemd keeps this service's credentials, if it does.
+        credentials_directory: The directory of systemd for credentials of this service, if any.
     """
 
     credentials_directory: Path | None = None
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Self:
-        """The reader for a process with this environment."""
+        """Make the reader for a process with this environment."""
         directory = environ.get(CREDENTIALS_DIRECTORY, "")
         return cls(Path(directory) if Path(directory).is_absolute() else None)
 
     def read_private(self, path: Path) -> bytes:
-        """The bytes, at most 64 KiB, of a file that other users can neither read nor write.
+        """Read a file, of at most 64 KiB, that other users can neither read nor write.
 
         Raises:
-            UnsafeFile: It cannot be read, or they can.
+            UnsafeFile: The file breaks a rule, or cannot be read.
         """
         return _read(path, self._privacy_fault)
 
     def read_trusted(self, path: Path) -> bytes:
-        """The bytes, at most 64 KiB, of a file that other users may read and cannot write.
+        """Read a file, of at most 64 KiB, that other users may read and cannot write.
 
         Raises:
-            UnsafeFile: It cannot be read, or they can.
+            UnsafeFile: The file breaks a rule, or cannot be read.
         """
         return _read(path, _trust_fault)
 
     def read_bundle(self, path: Path) -> bytes:
-        """The same, at most 4 MiB, for files of certificates: a system's own has 200 KiB.
+        """Read a trusted file of certificates, of at most 4 MiB: that of a system has 200 KiB.
 
         Raises:
-            UnsafeFile: It cannot be read, or they can.
+            UnsafeFile: The file breaks a rule, or cannot be read.
         """
         return _read(path, _trust_fault, _LARGEST_BUNDLE)
 
@@ -108,14 +108,14 @@ class Files:
         )
 
     def _is_a_credential(self, file: _Opened) -> bool:
-        """Return True if systemd keeps it, in a directory of this service alone."""
+        """Return True if it is in the directory of systemd for this service."""
         if self.credentials_directory is None or file.mode & _OTHERS_MAY_WRITE:
             return False
         return file.path.is_relative_to(os.path.realpath(self.credentials_directory))
 
 
 def _our_groups() -> set[int]:
-    """Groups by which we read what is not ours; root needs none of its own for that."""
+    """Return the groups that grant this process access. Root needs no group for that."""
     groups = {os.getegid(), *os.getgroups()}
     return groups if os.geteuid() != _ROOT else groups - {_ROOT}
 
@@ -168,8 +168,8 @@ def _fault(file: _Opened, judge: _Judge, largest: int) -> str | None:
 def _directory_fault(directory: Path) -> str | None:
     """Return a fault if another user could replace a file in the directory.
 
-    In a sticky directory nobody can replace what belongs to another user. The group of root is
-    accepted because OpenShift gives it what its users of no name may write.
+    In a sticky directory no user can replace the file of another. The root group is accepted
+    because OpenShift runs containers with it, under arbitrary user ids.
     """
     found = directory.stat()
     fault = _owner_fault(found, "is in a directory that must")

@@ -1,8 +1,7 @@
 """The gunicorn configuration: ``gunicorn -c config/gunicorn.py wsgi:app``.
 
-It listens on loopback, where HTTP/2 in the clear serves the JavaScript client, and on Unix sockets,
-where nginx in front asks for everybody else. The environment is read here because the master needs
-it before any worker.
+It listens on loopback, where the JavaScript client uses HTTP/2 in clear text, and on Unix sockets
+for nginx in front. The environment is read here because the master needs it before any worker.
 """
 
 import gc
@@ -12,7 +11,7 @@ from app.client.redeem import forbid_dumps
 from app.observability.standard_streams import keep_standard_streams
 from config import host, in_force
 
-# No process of the server leaves its memory, with keys and values in it, in a core file.
+# A core file of a process would hold its keys and values.
 forbid_dumps(for_good=True)
 keep_standard_streams()
 
@@ -20,13 +19,13 @@ _settings = in_force.load(os.environ)
 host.raise_limits()
 
 bind = [str(each) for each in _settings.bind]
-umask = 0o117  # a Unix socket is for its owner and group: who reaches it may say who a client is
+umask = 0o117  # a Unix socket is for its owner and group: its clients are trusted proxies
 worker_class = "app.server.worker.Worker"
 worker_tmp_dir = host.directory_of_workers(_settings.home)
 workers = _settings.workers
 threads = _settings.threads
-http_protocols = "h1"  # and HTTP/2 on loopback, which is our worker's own
-sendfile = False  # it would wait for a client without the worker's bounds
+http_protocols = "h1"  # HTTP/2 on loopback is added by our worker
+sendfile = False  # it would bypass the worker's time limits
 worker_connections = host.CONNECTIONS_OF_A_WORKER
 keepalive = 75
 timeout = 60
@@ -34,7 +33,7 @@ graceful_timeout = 30
 limit_request_line = 8190
 limit_request_fields = 64
 forwarder_headers = ""  # no header of a client becomes SCRIPT_NAME or PATH_INFO
-forwarded_allow_ips = "127.0.0.1,::1"  # else the environment's FORWARDED_ALLOW_IPS would hold
+forwarded_allow_ips = "127.0.0.1,::1"  # otherwise gunicorn reads FORWARDED_ALLOW_IPS
 control_socket_disable = True
 logger_class = "app.server.gunicorn_log.GunicornLog"
 accesslog = None
@@ -42,9 +41,9 @@ loglevel = _settings.log_level.lower()
 
 
 def post_worker_init(worker: object) -> None:  # noqa: ARG001 - gunicorn's hook
-    """Collect garbage for the application's own objects once, and for those of requests seldom.
+    """Exempt the application's own objects from garbage collection, and collect less often.
 
-    With Python's thresholds it took 8 % of the processor time of a redemption of 50 secrets.
+    With Python's thresholds, collecting took 8 % of the time of a redemption of 50 secrets.
     """
     gc.collect()
     gc.freeze()

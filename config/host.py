@@ -35,7 +35,7 @@ def needed_files(settings: Settings) -> int:
 
 
 def wanted_files(settings: Settings) -> int:
-    """The same, with as many idle connections as a worker keeps."""
+    """Return the same number, with as many idle connections as a worker keeps."""
     return needed_files(settings) + CONNECTIONS_OF_A_WORKER
 
 
@@ -69,7 +69,7 @@ def _calls(settings: Settings) -> int:
 
 
 def raise_limits() -> None:
-    """Take as many open files and tasks as this process may have, as servers do."""
+    """Raise the soft limits on open files and tasks to the hard limits."""
     for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC):
         _, hard = resource.getrlimit(kind)
         with suppress(OSError, ValueError):  # macOS takes no unlimited number of files
@@ -97,7 +97,7 @@ def tempfile_directory() -> str | None:
 
 
 def task_limit() -> int | None:
-    """The cgroup's bound on tasks."""
+    """Return the limit on tasks of the cgroup, if there is one."""
     return _cgroup_limit("pids", "pids.max", "pids.max")
 
 
@@ -109,7 +109,7 @@ def memory_limit() -> int:
 
 
 def _cgroup_limit(controller: str, name: str, name_v1: str) -> int | None:
-    """The least bound of this process's cgroup and those above it."""
+    """Return the smallest limit of this process's cgroup and those above it."""
     found = [_number(each) for each in _limit_files(controller, name, name_v1)]
     return min((each for each in found if each is not None), default=None)
 
@@ -129,9 +129,9 @@ def _limit_files(controller: str, name: str, name_v1: str) -> Iterator[Path]:
 
 
 def _upwards(root: Path, path: str, name: str) -> Iterator[Path]:
-    """The file in the cgroup and in each above it; in a container its own is the root."""
+    """Yield the file in the cgroup and in each above it; a container sees its own as the root."""
     place = root / path.removeprefix("/")
-    if ".." in place.parts:  # a cgroup outside of what this namespace shows
+    if ".." in place.parts:  # outside of the cgroup namespace
         place = root
     yield place / name
     while place != root:

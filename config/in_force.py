@@ -1,4 +1,4 @@
-"""The settings in force: a faulty change leaves them as they were, and is logged."""
+"""The settings in force: a faulty change is logged and has no effect."""
 
 import logging
 from collections.abc import Mapping
@@ -11,18 +11,18 @@ _LOG = logging.getLogger("strongroom.settings")
 class InForce:
     """Remembers the last settings without a fault.
 
-    gunicorn reads settings again when it reloads and when it starts a worker. Its master would end
-    over a fault, and with it workers that still serve; a worker inherits what the master remembers.
+    gunicorn reads the settings again when it reloads and when it starts a worker. A fault would end
+    its master, and with it the workers that serve. A worker inherits the settings of the master.
     """
 
     def __init__(self) -> None:
         self._last: Settings | None = None
 
     def load(self, environ: Mapping[str, str]) -> Settings:
-        """The settings that ``environ`` holds, or the last ones if these have a fault.
+        """Load the settings of ``environ``, or return the last ones if these have a fault.
 
         Raises:
-            SettingsError: They have a fault, and there are no others.
+            SettingsError: The settings have a fault, and there are no earlier ones.
         """
         try:
             self._last = load(environ)
@@ -35,4 +35,4 @@ class InForce:
 
 
 in_force = InForce()
-"""Of this process."""
+"""The settings in force in this process."""

@@ -57,14 +57,14 @@ class TcpAddress:
         return f"http://{TcpAddress(str(host), self.port)}"
 
 
-Endpoint = UnixSocket | TcpAddress
+Address = UnixSocket | TcpAddress
 
 
-def parse_endpoints(text: str) -> tuple[Endpoint, ...]:
+def parse_addresses(text: str) -> tuple[Address, ...]:
     """Parse a list separated by white space.
 
     Raises:
-        AddressFault: The list is empty or too long, or an entry is malformed or there twice.
+        AddressFault: The list is empty or too long, or an entry is malformed or listed twice.
     """
     parsed = tuple(_parse(each) for each in text.split())
     if not 1 <= len(parsed) <= _MAX_ADDRESSES:
@@ -74,7 +74,7 @@ def parse_endpoints(text: str) -> tuple[Endpoint, ...]:
     return parsed
 
 
-def _parse(text: str) -> Endpoint:
+def _parse(text: str) -> Address:
     if text.startswith("unix:"):
         return _parse_path(text.removeprefix("unix:"))
     matched = _ADDRESS.fullmatch(text)

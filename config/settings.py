@@ -11,7 +11,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, validates_sche
 from marshmallow.validate import Length, OneOf
 
 from config.files import Files
-from config.listening import AddressFault, Endpoint, TcpAddress, parse_endpoints
+from config.listening import Address, AddressFault, TcpAddress, parse_addresses
 from config.sources import Fault, read
 
 PREFIX = "STRONGROOM_"
@@ -39,28 +39,28 @@ class Settings:
 
     Attributes:
         files: Reads the files that settings name.
-        home: The directory of the embedded default, as it was given.
-        database_url: Where the database is; it may hold a password, so it is not shown.
+        home: The directory of the default database and key file, as it was given.
+        database_url: The address of the database; not shown, since it may hold a password.
         keys: URIs of the key providers; the first wraps, all may unwrap.
-        escrow_keys: URIs of what also wraps.
-        system_key_fingerprint: Of the only system data key to be believed; ``None`` for any.
+        escrow_keys: URIs of the escrow keys.
+        system_key_fingerprint: Of the only system data key to accept; ``None`` for any.
         name_policy: ``environment``, or ``runloop`` to admit hyphens in names of secrets.
         max_value_bytes: The size of the largest value, in bytes of UTF-8.
         data_key_max_age_days: After this, an active data key is replaced.
-        data_key_cache_seconds: For how long a process keeps an unwrapped data key.
-        data_key_cache_size: How many of them it keeps.
-        retention_days: For how long injections and API keys are kept once they ended.
-        max_secrets: How many secrets an account may hold.
-        max_injections: How many injections, those that ended included.
-        max_api_keys: How many API keys, those that ended included.
-        max_bytes: How many bytes all its rows may take.
+        data_key_cache_seconds: The time for which a process caches an opened data key.
+        data_key_cache_size: The number of data keys that a process caches.
+        retention_days: The time until ended injections and API keys are deleted.
+        max_secrets: The number of secrets that an account may store.
+        max_injections: The number of injections, including ended ones.
+        max_api_keys: The number of API keys, including ended ones.
+        max_bytes: The bytes that all rows of an account may take.
         log_level: The name of a level of ``logging``.
         port: Of the default address, on loopback.
-        bind: Where the server listens.
-        tls_in_front: Whether something that speaks TLS stands in front of every address.
-        workers: Processes that serve.
-        threads: Threads in each of them.
-        trusted_proxies: How many proxies in front say truly where a request comes from.
+        bind: The addresses on which the server listens.
+        tls_in_front: A proxy in front of every address speaks TLS.
+        workers: The number of processes that serve.
+        threads: The number of threads in each.
+        trusted_proxies: The number of proxies in front whose client addresses are trusted.
     """
 
     files: Files = field(repr=False)
@@ -81,7 +81,7 @@ class Settings:
     max_bytes: int
     log_level: str
     port: int
-    bind: tuple[Endpoint, ...]
+    bind: tuple[Address, ...]
     tls_in_front: bool
     workers: int
     threads: int
@@ -95,12 +95,12 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """Settings as far as they can be used, and everything that is wrong with the others.
+    """The valid settings, and the faults of the others.
 
     Attributes:
         settings: With the default in place of each setting that is wrong.
         faults: One sentence a fault; it names the setting and never the value.
-        wrong: The names of the settings of which nothing is known but that they are wrong.
+        wrong: The names of settings whose intended value is unknown.
         origins: For each setting ``default``, ``environment`` or ``file``.
     """
 
@@ -110,7 +110,7 @@ class Examined:
     origins: Mapping[str, str]
 
     def facts(self) -> Iterator[tuple[str, str]]:
-        """Each usable setting's name, what may be shown of it, and where it comes from."""
+        """Yield the name of each valid setting, and its public value and origin."""
         shown = {each.name: each.repr for each in dataclass_fields(Settings)}
         for attribute, each in _SCHEMA.fields.items():
             name = str(each.data_key)
@@ -121,7 +121,7 @@ class Examined:
 
 
 def examine(environ: Mapping[str, str]) -> Examined:
-    """The settings that ``environ`` holds, itself or in the files that ``NAME_FILE`` names."""
+    """Read the settings of ``environ``, and of the files that ``NAME_FILE`` names."""
     files = Files.of(environ)
     given, faults = read(environ, NAMES, PREFIX, files.read_trusted)
     loaded, refused = _load(given)
@@ -141,7 +141,7 @@ def examine(environ: Mapping[str, str]) -> Examined:
 
 
 def load(environ: Mapping[str, str]) -> Settings:
-    """The settings that ``environ`` holds, itself or in the files that ``NAME_FILE`` names.
+    """Load the settings of ``environ``, and of the files that ``NAME_FILE`` names.
 
     Raises:
         SettingsError: With every fault.
@@ -182,7 +182,7 @@ def _origin(name: str, given: Mapping[str, str], environ: Mapping[str, str]) -> 
 
 
 def _text(value: object) -> str:
-    """A value as it is written in the environment."""
+    """Format a value as in the environment."""
     if isinstance(value, tuple):
         return " ".join(map(str, value))
     if isinstance(value, bool):
@@ -196,7 +196,7 @@ def _summary(value: object) -> str:
 
 
 def _whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
-    """Reads ASCII digits only: ``int`` takes signs, spaces, underscores and other scripts too."""
+    """Make a parser of ASCII digits: ``int`` also accepts signs, spaces and other digits."""
 
     def deserialise(text: str) -> int:
         if not re.fullmatch("[0-9]{1,15}", text) or not minimum <= int(text) <= maximum:
@@ -243,9 +243,9 @@ def _uris(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-def _endpoints(text: str) -> tuple[Endpoint, ...]:
+def _addresses(text: str) -> tuple[Address, ...]:
     try:
-        return parse_endpoints(text)
+        return parse_addresses(text)
     except AddressFault as fault:
         raise ValidationError(str(fault)) from None
 
@@ -277,7 +277,7 @@ class _SettingsSchema(Schema):
     max_bytes = _number("STRONGROOM_MAX_BYTES", 10 * 1024**3, 1, _MAX)
     log_level = _choice("STRONGROOM_LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", default="INFO")
     port = _number("PORT", 8080, 1, 65535)
-    bind = fields.Function(deserialize=_endpoints, data_key="STRONGROOM_BIND")
+    bind = fields.Function(deserialize=_addresses, data_key="STRONGROOM_BIND")
     tls_in_front = _switch("STRONGROOM_TLS_IN_FRONT")
     workers = _number("STRONGROOM_WORKERS", 2, 1, 64)
     threads = _number("STRONGROOM_THREADS", 32, 1, 256)
@@ -285,15 +285,15 @@ class _SettingsSchema(Schema):
 
     @validates_schema(skip_on_field_errors=False)
     def _refuse_clear_text_from_elsewhere(self, data: dict[str, Any], **_: object) -> None:
-        """Credentials and values must not cross a network in the clear."""
+        """Refuse addresses over which credentials and values would cross a network in clear."""
         if "tls_in_front" not in data or data["tls_in_front"]:
             return
         if any(
             isinstance(each, TcpAddress) and not each.is_loopback for each in data.get("bind", ())
         ):
             raise ValidationError(
-                "must list Unix sockets and loopback addresses only, unless something that speaks "
-                "TLS stands in front and STRONGROOM_TLS_IN_FRONT=1 says so.",
+                "must list Unix sockets and loopback addresses only, unless a proxy in front "
+                "speaks TLS and STRONGROOM_TLS_IN_FRONT=1 is set.",
                 "STRONGROOM_BIND",
             )
 

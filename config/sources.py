@@ -25,13 +25,13 @@ class Fault(NamedTuple):
 def read(
     environ: Mapping[str, str], names: Sequence[str], prefix: str, contents: Contents
 ) -> tuple[dict[str, str], list[Fault]]:
-    """The text of every setting that is given, and what is wrong with how they are given.
+    """Read the text of every setting that is set. Returns it with the faults of their sources.
 
     Args:
-        environ: What to read; it may hold much else.
+        environ: May hold other variables too.
         names: The names of all settings.
-        prefix: A name that begins so and is none of ``names`` is taken for a mistake.
-        contents: Reads a file; raises ``ValueError``, to be said after "the file".
+        prefix: A name with this prefix that is not in ``names`` is a fault.
+        contents: Reads a file; raises ``ValueError``, whose text follows "the file".
     """
     faults = _unknown(environ, names, prefix)
     given = {}
@@ -62,7 +62,7 @@ def _unknown(environ: Mapping[str, str], names: Sequence[str], prefix: str) -> l
 
 
 def _is_a_service_link(name: str, environ: Mapping[str, str]) -> bool:
-    """Return True if a container platform set it, as beside every service of our name.
+    """Return True if a container platform set it for a service of our name.
 
     Kubernetes does so after the links of Docker:
     https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables

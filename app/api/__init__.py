@@ -1,1 +1,1 @@
-"""The HTTP API on top of the services: one blueprint a resource, one table of errors."""
+"""The HTTP API on top of the services: one blueprint for each resource, one table of errors."""

@@ -1,4 +1,4 @@
-"""``/v1/apikeys`` and ``/v1/restricted_keys``: keys that can do no more than the asker's."""
+"""``/v1/apikeys`` and ``/v1/restricted_keys``: keys with no more scopes than the key that asks."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def _described(operation_id: str, summary: str) -> Description:
 @api_keys.post("/v1/apikeys")
 @with_api_key(
     Scope.KEYS_WRITE,
-    _described("createApiKey", "Issue an API key with the scopes of the asking one."),
+    _described("createApiKey", "Issue an API key with the scopes of the key that asks."),
     body=_CREATE,
 )
 def create_api_key() -> Response:
@@ -65,7 +65,7 @@ def _mint(schema: Input[NewApiKey]) -> Response:
 
 
 def api_key_created_view(issued: IssuedApiKey) -> dict[str, Any]:
-    """A new key as ``ApiKeyCreatedView`` has it."""
+    """Make an ``ApiKeyCreatedView``."""
     return {
         "id": issued.id,
         "name": issued.name,

@@ -1,4 +1,4 @@
-"""``/openapi.json``, and ``/docs``: a page for trying the API out that works offline.
+"""``/openapi.json``, and ``/docs``: a page to try out the API, which works offline.
 
 The page runs Swagger UI from the ``flask-swagger-ui`` package. Its own scripts come from files, so
 that the content security policy needs no inline script.
@@ -35,7 +35,7 @@ _POLICY = (
 
 
 def prepare(app: Flask, endpoints: Mapping[str, Endpoint]) -> None:
-    """Make the document of all routes of ``app``, once."""
+    """Build the document of all routes of ``app``, once."""
     document = openapi_document(app.url_map.iter_rules(), endpoints)
     app.extensions[_DOCUMENT] = orjson.dumps(document)
 
@@ -43,21 +43,21 @@ def prepare(app: Flask, endpoints: Mapping[str, Endpoint]) -> None:
 @documentation.get("/openapi.json")
 @open_to_all()
 def show_openapi() -> Response:
-    """The OpenAPI document."""
+    """Send the OpenAPI document."""
     return Response(current_app.extensions[_DOCUMENT], content_type="application/json")
 
 
 @documentation.get("/docs")
 @open_to_all()
 def show_page() -> Response:
-    """The page for trying the API out."""
+    """Send the page to try out the API."""
     return _file(_PAGES, "docs.html")
 
 
 @documentation.get("/docs/<asset>")
 @open_to_all()
 def show_asset(asset: str) -> Response:
-    """A file that the page needs."""
+    """Send a file that the page needs."""
     if asset not in _ASSETS:
         raise NotFound
     return _file(_ASSETS[asset], asset)

@@ -1,4 +1,4 @@
-"""``/healthz`` and ``/readyz``: whether the process answers, and whether it can serve."""
+"""``/healthz``: the process answers. ``/readyz``: the server can serve."""
 
 from flask import Blueprint, Response
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document, from the routes and what their views declare."""
+"""The OpenAPI document, built from the routes and the declarations of their views."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -59,7 +59,7 @@ def _tags(endpoints: Iterable[Endpoint]) -> list[str]:
 
 
 class _Converter(OpenAPIConverter):
-    """apispec's own converter, and ``allowEmptyValue``, which it passes on for no parameter."""
+    """apispec's converter, which also passes ``allowEmptyValue`` on."""
 
     def _field2parameter(
         self, field: fields.Field[Any], *, name: str, location: str

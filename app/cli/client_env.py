@@ -6,7 +6,7 @@ from pathlib import Path
 
 from app.cli.private_files import create, replace
 from app.domain.access.api_keys import Token
-from config.listening import Endpoint, TcpAddress
+from config.listening import Address, TcpAddress
 
 _OWN_ADDRESS = re.compile(
     rb"(?m)^RUNLOOP_BASE_URL=(http://(127\.0\.0\.1|\[::1\]):[0-9]+|https://localhost)$"
@@ -56,7 +56,7 @@ class ClientEnv:
             replace(self.path, after)
 
 
-def base_url(bind: Iterable[Endpoint]) -> str:
+def base_url(bind: Iterable[Address]) -> str:
     """Return the URL of the server on this machine.
 
     A server on Unix sockets alone is behind a proxy that speaks TLS: then it is https://localhost.

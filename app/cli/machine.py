@@ -16,7 +16,7 @@ from app.crypto.envelope import open_envelope, seal
 from app.domain.operations.findings import Findings
 from backends.data_key import DataKey
 from config import Examined, Settings, host
-from config.listening import Endpoint, TcpAddress, UnixSocket
+from config.listening import Address, TcpAddress, UnixSocket
 
 _MIB = 1 << 20
 _SMALLEST_FILE_LIMIT = 1 << 30
@@ -58,12 +58,12 @@ def ciphers_fault() -> str | None:
     return "cryptography: this build of OpenSSL does not open what it sealed."
 
 
-def _look_at_address(endpoint: Endpoint, findings: Findings) -> None:
-    fault = _tcp_fault(endpoint) if isinstance(endpoint, TcpAddress) else _path_fault(endpoint)
+def _look_at_address(address: Address, findings: Findings) -> None:
+    fault = _tcp_fault(address) if isinstance(address, TcpAddress) else _path_fault(address)
     if fault is None:
-        findings.saw("listening", str(endpoint))
+        findings.saw("listening", str(address))
     else:
-        findings.refuse(f"STRONGROOM_BIND: {endpoint}: {fault}.")
+        findings.refuse(f"STRONGROOM_BIND: {address}: {fault}.")
 
 
 def _tcp_fault(address: TcpAddress) -> str | None:

@@ -1,8 +1,8 @@
-"""A queue of lines and the one thread that writes them, so that nobody waits for who reads the log.
+"""A queue of log lines, written by one thread, so a stalled reader of the log blocks no other.
 
-A pipe whose reader has stalled takes 64 KiB and then blocks every writer. Here only the thread is
-blocked. Lines that find the queue full are dropped and counted, and the count is written as a line
-of its own where they would stand.
+A pipe whose reader has stalled takes 64 KiB and then blocks every writer. Here it blocks only the
+thread. If the queue is full, lines are dropped and counted, and a line with the count
+replaces them.
 """
 
 import os
@@ -16,15 +16,15 @@ from typing import Protocol
 
 LIMIT_BYTES = 4 * 1024 * 1024
 FLUSH_SECONDS = 2.0
-_GATHER_SECONDS = 0.005  # a thread woken for each line would take turns with those that serve
-_AT_ONCE = select.PIPE_BUF  # so much is written whole, beside what other processes write
+_GATHER_SECONDS = 0.005  # waking for each line would cost the serving threads time
+_AT_ONCE = select.PIPE_BUF  # a write of this size is not mixed with those of other processes
 
 
 class Stream(Protocol):
-    """Standard error, or what stands in its place."""
+    """Standard error, or a replacement."""
 
     def fileno(self) -> int:
-        """Return the number of its file."""
+        """Return the file descriptor."""
 
     def write(self, text: str, /) -> object:
         """Write a text."""
@@ -37,16 +37,16 @@ class LogQueue:
     """Takes lines from any thread, in their order, and never waits.
 
     Attributes:
-        stream: What the lines are written to.
+        stream: The lines are written to it.
 
     Args:
-        dropped: Makes the line that says how many were dropped.
+        dropped: Makes the line with the number of dropped lines.
     """
 
     def __init__(self, stream: Stream, dropped: Callable[[int], str]) -> None:
         self.stream = stream
         self._describe_dropped = dropped
-        self._start_anew()
+        self._reset()
         _OF_THIS_PROCESS.add(self)
 
     def put(self, line: str) -> None:
@@ -64,15 +64,15 @@ class LogQueue:
                 self._changed.notify_all()
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
-        """Wait until everything is written, for a time; return whether it is."""
+        """Wait for ``seconds`` until everything is written. Returns False if it is not."""
         deadline = time.monotonic() + seconds
         with self._changed:
             self._is_flushed = True
             self._changed.notify_all()
             return self._changed.wait_for(self._is_empty, deadline - time.monotonic())
 
-    def _start_anew(self) -> None:
-        """Begin with nothing, also in a child: its parent writes what was queued before."""
+    def _reset(self) -> None:
+        """Empty the queue, also in a child: the parent writes what was queued before."""
         self._changed = threading.Condition()
         self._lines: deque[bytes] = deque()
         self._queued_bytes = 0
@@ -110,7 +110,7 @@ class LogQueue:
                 self._changed.notify_all()
 
     def _take(self) -> bytes:
-        """Wait for lines; take as many as are written whole at once, or one that is longer."""
+        """Wait for lines; take as many as one write takes whole, or one longer line."""
         with self._changed:
             while not self._lines and not self._dropped:
                 self._is_waiting = True
@@ -131,7 +131,7 @@ class LogQueue:
         return b"".join(taken)
 
     def _write(self, text: bytes) -> None:
-        """Write a text whole, to the file itself: a buffered stream would lock others out."""
+        """Write ``text`` to the file itself: a buffered stream would lock out other threads."""
         try:
             number = self.stream.fileno()
         except (OSError, ValueError):
@@ -141,20 +141,20 @@ class LogQueue:
         while text:
             try:
                 text = text[os.write(number, text) :]
-            except BlockingIOError:  # somebody who shares the file let no write block
+            except BlockingIOError:  # another process made the shared file non-blocking
                 writable = select.poll()
                 writable.register(number, select.POLLOUT)
                 writable.poll()
             except OSError:
-                return  # nobody is left to be told
+                return  # there is no other place to log it
 
 
 _OF_THIS_PROCESS: "weakref.WeakSet[LogQueue]" = weakref.WeakSet()
 
 
-def _start_all_anew() -> None:
+def _reset_all() -> None:
     for queue in list(_OF_THIS_PROCESS):
-        queue._start_anew()  # noqa: SLF001 - of this module
+        queue._reset()  # noqa: SLF001 - of this module
 
 
-os.register_at_fork(after_in_child=_start_all_anew)
+os.register_at_fork(after_in_child=_reset_all)

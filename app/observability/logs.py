@@ -1,7 +1,7 @@
-"""The log: one JSON object a line on standard error, of fields that are listed here.
+"""The log: one JSON object for each line on standard error, of the fields that are listed here.
 
-Nothing else of a record is written, whoever logs it: no argument of a library's message, no text of
-an exception. So what a library thinks worth telling at DEBUG stays inside.
+Nothing else of a record is written: no argument of a library's message, no text of an exception.
+So a library cannot log a secret.
 """
 
 import json
@@ -34,7 +34,7 @@ _GIVEN = (
 )
 
 FIELDS = _ALWAYS + _GIVEN
-"""All that a line may hold."""
+"""The fields that a line may hold."""
 
 _OURS = "strongroom"
 _SERVER = "gunicorn.error"
@@ -46,11 +46,11 @@ _LOG = logging.getLogger(_OURS)
 
 
 def configure(level: str) -> None:
-    """Log to standard error from now on.
+    """Set up logging to standard error.
 
     Args:
-        level: Of our own loggers, by name. Libraries are heard from WARNING on at most; gunicorn,
-            which tells at INFO what its processes do, from INFO on at most.
+        level: Of our own loggers, by name. Libraries log at WARNING or above. gunicorn logs at
+            INFO or above, since INFO is about its processes.
     """
     number = logging.getLevelNamesMapping()[level]
     logging.config.dictConfig(
@@ -70,20 +70,20 @@ def configure(level: str) -> None:
             },
         }
     )
-    # What would print a traceback, or the record that could not be written, past the formatter.
+    # Each of these would print a traceback or a record past the formatter.
     logging.raiseExceptions = False
     threading.excepthook = _log_thread
     sys.unraisablehook = _log_unraisable
 
 
 class ListedFields(logging.Formatter):
-    """Formats the fields that are listed, and of an exception its class and frames.
+    """Formats the listed fields, and the class and frames of an exception.
 
     Every request passes here: a general JSON formatter takes twice its 10 microseconds.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Format one line."""
         line: dict[str, object] = {
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname,
@@ -100,21 +100,21 @@ class ListedFields(logging.Formatter):
 
 
 class QueueHandler(logging.Handler):
-    """Leaves lines to the one thread that writes to standard error."""
+    """Queues lines for the thread that writes to standard error."""
 
     def __init__(self) -> None:
         super().__init__()
         self._queue = _queue_of_stderr()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Add a line."""
+        """Queue a line."""
         try:
             self._queue.put(self.format(record))
         except Exception:  # noqa: BLE001 - as every handler does
             self.handleError(record)
 
     def flush(self) -> None:
-        """Wait until what was added is written, but not for a reader that has stalled."""
+        """Wait until all lines are written, but not for a reader that has stalled."""
         self._queue.flush()
 
 
@@ -141,7 +141,7 @@ def _log_unraisable(failed: "sys.UnraisableHookArgs") -> None:
 
 
 def _queue_of_stderr() -> LogQueue:
-    """Return the one queue of this process: lines keep their order when the log is set up anew."""
+    """Return the one queue of this process: lines keep their order when logging is set up again."""
     global _queue  # noqa: PLW0603 - as the loggers themselves are
     if _queue is None or _queue.stream is not sys.stderr:
         _queue = LogQueue(sys.stderr, _dropped)

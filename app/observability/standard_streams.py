@@ -1,4 +1,4 @@
-"""Standard streams that are closed when a process starts."""
+"""Standard streams that are closed when a process starts, which /dev/null replaces."""
 
 import os
 
@@ -6,9 +6,9 @@ _STANDARD_ERROR = 2
 
 
 def keep_standard_streams() -> None:
-    """Let no database, key file or socket take the number of a closed stream.
+    """Keep a database, key file or socket from taking the file descriptor of a closed stream.
 
-    What is printed afterwards would go there.
+    Whatever is printed would go there.
     """
     opened = os.open(os.devnull, os.O_RDWR)
     while opened <= _STANDARD_ERROR:

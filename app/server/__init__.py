@@ -1,1 +1,1 @@
-"""What is gunicorn's: connections, their bounds in time, and answers to what is no request."""
+"""The parts for WSGI and gunicorn: the application, the worker, and its connections."""

@@ -1,4 +1,4 @@
-"""An accepted connection: HTTP/1.1, or HTTP/2 where its client is on loopback and begins so."""
+"""An accepted connection: HTTP/1.1, or HTTP/2 if a client on loopback starts with its preface."""
 
 import ipaddress
 from socket import SHUT_WR, socket
@@ -16,11 +16,11 @@ _PIECE = 4096
 
 
 class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
-    """What a worker knows of one connection.
+    """The state of one connection in a worker.
 
     Attributes:
-        timeout: Until when it may wait without a thread, by the monotonic clock.
-        has_turn: Whether it, of HTTP/2, may have a thread now.
+        timeout: It may wait without a thread until then, on the monotonic clock.
+        has_turn: An HTTP/2 connection may have a thread now.
     """
 
     sock: BoundedSocket
@@ -33,7 +33,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
         self._drained = 0
 
     def init(self) -> None:
-        """Find out which protocol the client speaks, once, when it has sent something."""
+        """Detect the protocol, once, when the client has sent something."""
         if self.initialized:
             return
         self.initialized = True
@@ -51,14 +51,13 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
 
     @property
     def is_direct(self) -> bool:
-        """Whether it is over TCP: a Unix socket is for a proxy, which needs no HTTP/2."""
+        """True over TCP: a Unix socket is for a proxy, which needs no HTTP/2."""
         return isinstance(self.client, tuple)
 
     def half_close(self) -> bool:
-        """Send the end of the connection; return whether the client needs no time to see it.
+        """Close our direction. Returns True if the connection can be closed at once.
 
-        A connection that is closed while something of the client's is unread is reset, and the
-        client may lose the response.
+        Closing a connection with unread bytes resets it, and the client may lose the response.
         """
         if self.sock.is_given_up:
             return True
@@ -70,7 +69,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
         return self.drain()
 
     def drain(self) -> bool:
-        """Take what the client still sends; return whether it has ended, or sends too much."""
+        """Discard what the client still sends. Returns True if it has ended, or sends too much."""
         self.sock.settimeout(0)
         try:
             while received := self.sock.recv(_PIECE):

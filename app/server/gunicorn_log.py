@@ -1,4 +1,4 @@
-"""gunicorn's log, written as ours is."""
+"""gunicorn's log, in our format."""
 
 import logging
 from typing import Any
@@ -15,4 +15,6 @@ class GunicornLog(Logger):  # type: ignore[misc]  # gunicorn has no types
         """Replace gunicorn's handlers with ours; it keeps no access log."""
         super().setup(cfg)
         configure(cfg.loglevel.upper())
-        logging.captureWarnings(capture=True)  # they would wait for a reader that has stalled
+        logging.captureWarnings(
+            capture=True
+        )  # on standard error they would wait for a stalled reader

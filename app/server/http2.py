@@ -1,8 +1,8 @@
-"""HTTP/2 in clear text on loopback, where the official JavaScript client of this machine needs it.
+"""HTTP/2 in clear text on loopback, which the official JavaScript client needs there.
 
-gunicorn keeps a thread for each HTTP/2 connection for as long as it is open. Here a connection has
-a thread only while it has a stream, and at most a quarter of a worker's threads have HTTP/2
-connections: the others wait for their turn in a line, without a thread.
+gunicorn gives each HTTP/2 connection a thread for as long as it is open. Here a connection has a
+thread only while it has a stream. HTTP/2 connections use at most a quarter of a worker's threads;
+the others wait in a queue, without a thread.
 """
 
 import time
@@ -20,7 +20,7 @@ IDLE_SECONDS = 5.0
 
 
 class Http2Connection(HTTP2ServerConnection):  # type: ignore[misc]  # gunicorn has no types
-    """One connection; its socket bounds how long a request and a response may take."""
+    """One connection, whose socket bounds the time of a request and of a response."""
 
     sock: BoundedSocket
 
@@ -32,21 +32,21 @@ class Http2Connection(HTTP2ServerConnection):  # type: ignore[misc]  # gunicorn 
 
     @property
     def has_work(self) -> bool:
-        """Whether requests, or frames, are here that have left the socket already."""
+        """True if requests or frames that were read from the socket wait to be served."""
         return bool(self.pending_requests or self._deferred_events)
 
     @property
     def is_idle_too_long(self) -> bool:
-        """Whether it had no stream for too long."""
+        """True if it had no stream for too long."""
         return time.monotonic() >= self.close_by
 
     def note_served(self, stream_id: int) -> None:
-        """Remember the stream that was served; the time without one starts anew."""
+        """Remember the stream that was served, and restart the idle time."""
         self.last_served = stream_id
         self.close_by = time.monotonic() + IDLE_SECONDS
 
     def finish(self) -> None:
-        """Tell the client to go elsewhere, without waiting for it."""
+        """Send GOAWAY, without waiting for the client."""
         self.sock.begin()
         self.sock.settimeout(0)
         self.close(last_stream_id=self.last_served)
@@ -58,15 +58,15 @@ class Http2Connection(HTTP2ServerConnection):  # type: ignore[misc]  # gunicorn 
         headers: list[tuple[str, str]],
         end_stream: bool = False,  # noqa: FBT001, FBT002 - as in the base class
     ) -> bool:
-        """Send them; the client has from now on to take the whole response."""
+        """Send the headers, and start the time limit of the response."""
         self.sock.begin_response()
         sent: bool = super().send_response_headers(stream_id, status, headers, end_stream)
         return sent
 
     def _wait_for_flow_control_window(self, stream_id: int, deadline: float | None = None) -> int:
-        """Wait no longer than the response may take, then give the whole connection up.
+        """Wait until the deadline of the response at most, then close the whole connection.
 
-        gunicorn waits anew after each byte that the client takes, and next for its other streams.
+        gunicorn restarts its wait after each byte that the client takes, and for each stream.
         """
         by = min(self.sock.write_by, deadline or self.sock.write_by)
         available: int = super()._wait_for_flow_control_window(stream_id, by)
@@ -77,37 +77,37 @@ class Http2Connection(HTTP2ServerConnection):  # type: ignore[misc]  # gunicorn 
 
 
 class Turns(Generic[T]):
-    """Which HTTP/2 connections have a thread, and which wait for one.
+    """The HTTP/2 connections that have a thread, and the queue of those that wait for one.
 
-    Only the main thread changes it.
+    Only the main thread changes them.
 
     Args:
-        limit: How many may have one.
+        limit: The number of connections that may have a thread.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._taken: set[T] = set()
-        self._line: deque[T] = deque()
+        self._active: set[T] = set()
+        self._queue: deque[T] = deque()
 
     def take(self, connection: T) -> bool:
-        """Take a turn for a connection, or a place in the line."""
-        if len(self._taken) < self._limit:
-            self._taken.add(connection)
+        """Give a connection a turn, or queue it and return False."""
+        if len(self._active) < self._limit:
+            self._active.add(connection)
             return True
-        self._line.append(connection)
+        self._queue.append(connection)
         return False
 
     def give_back(self, connection: T) -> T | None:
-        """End the turn of a connection; return the one that has it now."""
-        self._taken.discard(connection)
-        if not self._line or len(self._taken) >= self._limit:
+        """End the turn of a connection. Returns the connection that has it now."""
+        self._active.discard(connection)
+        if not self._queue or len(self._active) >= self._limit:
             return None
-        following = self._line.popleft()
-        self._taken.add(following)
+        following = self._queue.popleft()
+        self._active.add(following)
         return following
 
     @property
     def are_waited_for(self) -> bool:
-        """Whether a connection stands in the line. Any thread may ask."""
-        return bool(self._line)
+        """True if a connection is queued. Any thread may ask."""
+        return bool(self._queue)

@@ -1,4 +1,4 @@
-"""Whose word on where a request comes from is taken."""
+"""Trust in the client address that a proxy states."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -10,25 +10,25 @@ if TYPE_CHECKING:
 
 
 class BehindProxies:
-    """A WSGI application that believes the proxies in front of it.
+    """A WSGI application that trusts the proxies in front of it.
 
-    Every local process reaches a loopback address and can say what a proxy would. A Unix socket is
-    for the proxy alone, so where there is one, nobody else is believed.
+    Every local process reaches a loopback address, and can send the headers of a proxy. A Unix
+    socket is for the proxy alone. So if there is one, no TCP client is trusted.
 
     Args:
-        count: How many proxies stand in front, one behind the other.
-        only_over_unix: Whether a proxy is known by the Unix socket that it comes over.
+        count: The number of proxies in front, one behind the other.
+        only_over_unix: Trust only requests over a Unix socket.
     """
 
     def __init__(self, application: "WSGIApplication", count: int, *, only_over_unix: bool) -> None:
         self._application = application
-        self._believing = ProxyFix(application, x_for=count, x_proto=0, x_host=0)
+        self._trusting = ProxyFix(application, x_for=count, x_proto=0, x_host=0)
         self._only_over_unix = only_over_unix
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Pass the request on, with the address that a proxy told if it is believed."""
+        """Pass the request on, with the address that a trusted proxy states."""
         if self._only_over_unix and environ.get("REMOTE_ADDR"):  # over TCP
             return self._application(environ, start_response)
-        return self._believing(environ, start_response)
+        return self._trusting(environ, start_response)

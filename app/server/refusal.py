@@ -1,6 +1,6 @@
-"""Answers to what never became a request, or failed outside the application: in our JSON.
+"""JSON responses to malformed requests, and to failures outside the application.
 
-gunicorn's own pages are HTML, or over HTTP/2 text, that repeats what was sent.
+gunicorn's own responses are HTML, or text over HTTP/2, and repeat what was sent.
 """
 
 import json
@@ -28,7 +28,7 @@ _STATUSES: dict[type[Exception], HTTPStatus] = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer that the application had no part in."""
+    """A response that the application did not make."""
 
     status: HTTPStatus
     request_id: str
@@ -36,7 +36,7 @@ class Refusal:
 
     @property
     def headers(self) -> list[tuple[str, str]]:
-        """Names in small letters, as HTTP/2 has them."""
+        """The headers, with names in lower case as HTTP/2 requires."""
         return [
             ("content-type", "application/json"),
             ("content-length", str(len(self.body))),
@@ -46,14 +46,14 @@ class Refusal:
         ]
 
     def as_http1(self) -> bytes:
-        """The whole response, after which the connection ends."""
+        """Encode the whole response, after which the connection is closed."""
         lines = [f"HTTP/1.1 {self.status.value} {self.status.phrase}", "connection: close"]
         lines += [f"{name}: {value}" for name, value in self.headers]
         return ("\r\n".join(lines) + "\r\n\r\n").encode() + self.body
 
 
 def refuse(error: Exception) -> Refusal:
-    """Make the answer to ``error``, and log it."""
+    """Make the response to ``error``, and log it."""
     status = nearest(_STATUSES, error) or HTTPStatus.INTERNAL_SERVER_ERROR
     failed = status is HTTPStatus.INTERNAL_SERVER_ERROR
     code, message = (

@@ -1,1 +1,1 @@
-"""The plumbing of requests and responses."""
+"""Requests and responses: admission, bodies, errors, headers, the log."""

@@ -1,7 +1,7 @@
-"""Where the request at hand comes from, as an address in canonical form or not at all.
+"""The client's address of the current request, in canonical form.
 
-A proxy in front says it in a header, and so can every local process that reaches the server: text
-that is no address is not believed, and never stored.
+A proxy in front states it in a header, and so can every local process that reaches the server. Text
+that is no address is ignored, and never stored.
 """
 
 import ipaddress
@@ -12,7 +12,7 @@ _LONGEST = 45  # an IPv4 address within IPv6, written out
 
 
 def client_address() -> str | None:
-    """Return what the proxies said, else who is connected; ``None`` where neither is an address."""
+    """Return the address that the proxies state, else the peer's; ``None`` if neither is valid."""
     before = request.environ.get("werkzeug.proxy_fix.orig", {})
     return _canonical(request.remote_addr) or _canonical(before.get("REMOTE_ADDR"))
 

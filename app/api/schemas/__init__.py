@@ -1,1 +1,1 @@
-"""The shapes of what comes in and goes out, as marshmallow schemas: the source of OpenAPI too."""
+"""Marshmallow schemas of requests and responses, from which the OpenAPI document is built too."""

@@ -1,4 +1,4 @@
-"""API keys as clients ask for them and see them, once."""
+"""Schemas of API keys; a key is shown once."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +17,8 @@ class NewApiKey:
     """An API key to issue.
 
     Attributes:
-        expires_at_ms: Unix milliseconds; ``None`` for as long as the asking key lives.
-        scopes: ``None`` for all that the asking key has.
+        expires_at_ms: Unix milliseconds; ``None`` to expire with the key that asks.
+        scopes: ``None`` for all scopes of the key that asks.
     """
 
     name: str
@@ -27,13 +27,13 @@ class NewApiKey:
 
 
 class ApiKeyCreateParameters(Input[NewApiKey]):
-    """An API key that may do what the asking key may."""
+    """An API key with the scopes of the key that asks."""
 
-    name = text("What to call the key.", load_default="API key")
+    name = text("A name for the key.", load_default="API key")
     expires_at_ms = whole(
-        "When the key ends, in Unix milliseconds; with the asking key if absent.",
+        "When the key expires, in Unix milliseconds; if absent, with the key that asks.",
         load_default=None,
-        # What a double holds exactly, so that JavaScript reads back what it sent.
+        # A double holds these exactly, so JavaScript reads back what it sent.
         validate=validate.Range(0, _LATEST_MS, error="must be from {min} to {max}"),
     )
 
@@ -43,18 +43,18 @@ class ApiKeyCreateParameters(Input[NewApiKey]):
 
 
 class ScopeEntry(Closed):
-    """One permission, in the words of the official API."""
+    """One permission, in the words of the hosted API."""
 
-    resource_type = word("What the permission is for.", RESOURCE_TYPES)
-    access_level = word("How far it goes.", ACCESS_LEVELS)
+    resource_type = word("The kind of resource.", RESOURCE_TYPES)
+    access_level = word("The level of access.", ACCESS_LEVELS)
 
 
 class RestrictedKeyCreateParameters(ApiKeyCreateParameters):
-    """An API key that may do only what is listed."""
+    """An API key with the listed permissions only."""
 
     scopes = ListOf(
         ScopeEntry,
-        "What the key may do; what this server does not have is accepted and gives nothing.",
+        "The permissions. Those for resources of the hosted API only grant nothing.",
         validate=validate.Length(max=_MAX_SCOPES, error="must hold at most {max} entries"),
     )
 
@@ -68,8 +68,8 @@ class ApiKeyCreatedView(Closed):
     """A new API key, shown this once."""
 
     id = text("The key's id.", required=True)
-    name = text("What the key is called.", required=True)
+    name = text("The key's name.", required=True)
     key_secret = text("The key itself, to send as the bearer token.", required=True)
     expires_at_ms = whole(
-        "When the key ends, in Unix milliseconds.", required=True, allow_none=True
+        "When the key expires, in Unix milliseconds.", required=True, allow_none=True
     )

@@ -1,4 +1,4 @@
-"""Closed schemas, and fields whose errors are worded as rules and never echo what was sent."""
+"""Closed schemas, and fields whose errors state a rule and never repeat what was sent."""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -39,7 +39,7 @@ def text(
     load_default: object = missing,
     validate: Validator | None = None,
 ) -> fields.String:
-    """A string."""
+    """Make a string field."""
     return fields.String(
         required=required,
         load_default=load_default,
@@ -50,7 +50,7 @@ def text(
 
 
 def word(description: str, words: tuple[str, ...]) -> fields.String:
-    """A required string that is one of ``words``."""
+    """Make a required field for one of ``words``."""
     known = validate.OneOf(words, error="must be one of: {choices}")
     return text(description, required=True, validate=known)
 
@@ -64,7 +64,7 @@ def whole(
     load_default: object = missing,
     validate: Validator | None = None,
 ) -> fields.Integer:
-    """An integer in JSON's own type, of 32 or 64 bits."""
+    """Make a field for a JSON integer of 32 or 64 bits."""
     return fields.Integer(
         strict=True,
         required=required,
@@ -77,7 +77,7 @@ def whole(
 
 
 def truth(description: str) -> fields.Boolean:
-    """A required boolean."""
+    """Make a required boolean field."""
     return fields.Boolean(required=True, metadata={"description": description})
 
 
@@ -96,7 +96,7 @@ class TextByName(fields.Dict):
 
 
 class ListOf(fields.List[Any]):
-    """A required JSON array; marshmallow's own takes an object for one, and reads its names."""
+    """A required JSON array; marshmallow's ``List`` also accepts an object, and reads its names."""
 
     def __init__(
         self, items: type[Schema], description: str, *, validate: Validator | None = None

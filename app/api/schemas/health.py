@@ -1,4 +1,4 @@
-"""What the two health routes say."""
+"""Schemas of the health routes."""
 
 from app.api.schemas.base import Closed, truth, word
 
@@ -6,13 +6,13 @@ STATUSES = ("ok", "unavailable")
 
 
 class HealthView(Closed):
-    """Whether the process answers."""
+    """The response of a process that answers."""
 
     status = word("Always ok.", STATUSES[:1])
 
 
 class ReadinessView(Closed):
-    """True if the server can serve."""
+    """The readiness of a server."""
 
     status = word("Whether all of it answers.", STATUSES)
     database = truth("Whether the database answers, and took the last heartbeat.")

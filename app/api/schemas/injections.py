@@ -1,4 +1,4 @@
-"""Injections as clients ask for them and see them. No view but the redemption holds a value."""
+"""Schemas of injections. Only the response to a redemption holds values."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ class InjectionCreateParameters(Input[NewInjection]):
 
     secrets = TextByName("Environment variable to the name or the id of a secret.", required=True)
     ttl_seconds = whole(
-        "For how long the token can be redeemed, in seconds; at most a day.",
+        "The lifetime of the token, in seconds; at most a day.",
         load_default=DEFAULT_TTL_SECONDS,
     )
 
@@ -37,22 +37,22 @@ class InjectionCreatedView(Closed):
     """A new injection, whose token is shown this once."""
 
     id = text("The injection's id.", required=True)
-    token = text("What redeems it, as a bearer token, once.", required=True)
-    expires_at_ms = whole("When the token ends, in Unix milliseconds.", required=True)
+    token = text("The bearer token that redeems it, once.", required=True)
+    expires_at_ms = whole("When the token expires, in Unix milliseconds.", required=True)
 
 
 class InjectionView(Closed):
-    """What is told of an injection."""
+    """The public fields of an injection."""
 
     id = text("The injection's id.", required=True)
     status = text(
         f"One of {', '.join(InjectionStatus)}. A damaged one cannot be redeemed, and only its id"
-        " is told.",
+        " is shown.",
         required=True,
     )
     secrets = TextByName("Environment variable to the name of a secret.", required=True)
-    create_time_ms = whole("When it was made, in Unix milliseconds.", required=True)
-    expires_at_ms = whole("When the token ends, in Unix milliseconds.", required=True)
+    create_time_ms = whole("When it was created, in Unix milliseconds.", required=True)
+    expires_at_ms = whole("When the token expires, in Unix milliseconds.", required=True)
     redeemed_at_ms = whole(
         "When it was redeemed, in Unix milliseconds.", required=True, allow_none=True
     )
@@ -72,7 +72,7 @@ class InjectionListView(Closed):
 
 @dataclass(frozen=True, slots=True)
 class InjectionListRequest:
-    """Which page of the injections is wanted."""
+    """The page of injections that a client asks for."""
 
     limit: int = DEFAULT_LIMIT
     starting_after: str | None = None
@@ -94,7 +94,7 @@ class InjectionListQuery(Input[InjectionListRequest]):
 
 
 class RedeemParameters(Input[RedeemNonce | None]):
-    """What recognises a redemption whose answer was lost."""
+    """The nonce by which a retry of a redemption is recognised."""
 
     redeem_nonce = text(
         "22 to 128 visible ASCII characters, at least 128 random bits: for 30 seconds the same one"

@@ -1,4 +1,4 @@
-"""Query parameters of lists, read strictly: a query holds only text."""
+"""Query parameters of lists, parsed strictly from text."""
 
 import re
 from collections.abc import Callable
@@ -12,7 +12,7 @@ _LIMIT = re.compile("[1-9][0-9]{0,3}")
 
 
 class Limit(fields.Integer):
-    """Decimal ASCII digits; marshmallow's own integer takes any script's, and underscores."""
+    """Decimal ASCII digits; marshmallow's ``Integer`` also accepts underscores and other digits."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -33,7 +33,7 @@ class Limit(fields.Integer):
 
 
 class Truth(fields.Boolean):
-    """``true`` or ``false``; marshmallow's own boolean takes yes, on, 1 and more."""
+    """``true`` or ``false``; marshmallow's ``Boolean`` also accepts yes, on, 1 and more."""
 
     def _deserialize(self, value: str, *_: object, **__: object) -> bool:
         if value not in {"true", "false"}:

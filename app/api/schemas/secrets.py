@@ -1,4 +1,4 @@
-"""Secrets as clients send and see them. No view holds a value."""
+"""Schemas of secrets. No response holds a value."""
 
 import re
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ _SEARCH = re.compile("[A-Za-z0-9_-]{1,255}")
 
 @dataclass(frozen=True, slots=True)
 class NewSecret:
-    """A secret to keep."""
+    """A secret to create."""
 
     name: str
     value: SecretValue
@@ -26,7 +26,7 @@ class SecretCreateParameters(Input[NewSecret]):
     """A new secret."""
 
     name = text("A name for an environment variable, unique within the account.", required=True)
-    value = text("What to keep, as it is: nothing is trimmed.", required=True)
+    value = text("The value, stored as it is: nothing is trimmed.", required=True)
 
     @post_load
     def _load(self, data: dict[str, Any], **_: object) -> NewSecret:
@@ -36,7 +36,7 @@ class SecretCreateParameters(Input[NewSecret]):
 class SecretUpdateParameters(Input[SecretValue]):
     """A new value of a secret."""
 
-    value = text("What to keep from now on, as it is.", required=True)
+    value = text("The new value, stored as it is.", required=True)
 
     @post_load
     def _load(self, data: dict[str, Any], **_: object) -> SecretValue:
@@ -44,7 +44,7 @@ class SecretUpdateParameters(Input[SecretValue]):
 
 
 class EmptyRecord(Input[None]):
-    """Nothing."""
+    """An empty object."""
 
     @post_load
     def _load(self, _data: dict[str, Any], **_: object) -> None:
@@ -52,7 +52,7 @@ class EmptyRecord(Input[None]):
 
 
 class SecretView(Closed):
-    """What is told of a secret."""
+    """The public fields of a secret."""
 
     id = text("The secret's id.", required=True)
     name = text("The secret's name.", required=True)
@@ -65,12 +65,12 @@ class SecretListView(Closed):
 
     secrets = ListOf(SecretView, "The secrets of this page.")
     has_more = truth("Whether more secrets follow this page.")
-    total_count = whole("How many secrets all pages hold.", bits=32, allow_none=True)
+    total_count = whole("The number of secrets on all pages.", bits=32, allow_none=True)
 
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """Which page of the secrets is wanted."""
+    """The page of secrets that a client asks for."""
 
     limit: int = DEFAULT_LIMIT
     starting_after: str | None = None

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from app.factory import create_app
-from config.listening import parse_endpoints
+from config.listening import parse_addresses
 from tests.support.api_deployment import Account, Client
 
 
@@ -19,7 +19,7 @@ def redeemed_from(
 ) -> str | None:
     """The stored address of a redemption through proxies."""
     settings = account.deployment.settings
-    chosen = replace(settings, trusted_proxies=proxies, bind=parse_endpoints(bind))
+    chosen = replace(settings, trusted_proxies=proxies, bind=parse_addresses(bind))
     with closing(create_app(chosen)) as app:
         client = Client(app, account.token())
         client.post("/v1/secrets", json={"name": "API_TOKEN", "value": "a value"})
