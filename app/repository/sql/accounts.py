@@ -8,8 +8,7 @@ from app.domain.guarded import Guarded
 from app.repository.collections.access import AccountRepository
 from app.repository.collections.batches import Batch, Position
 from app.repository.sql.driver import fields
-from app.repository.sql.driver.prepared import InsertUnlessThere
-from app.repository.sql.driver.statements import Statements
+from app.repository.sql.driver.statements import InsertUnlessThere, Statements
 from app.repository.sql.tables import accounts
 
 ACCOUNTS = GuardedColumns(Account)

@@ -10,8 +10,7 @@ from app.repository.sql.accounts import SqlAccounts
 from app.repository.sql.api_keys import SqlApiKeys
 from app.repository.sql.data_keys import SqlDataKeys
 from app.repository.sql.deployment import SqlDeployment
-from app.repository.sql.driver.prepared import PreparedStatements
-from app.repository.sql.driver.statements import Statements
+from app.repository.sql.driver.statements import PreparedStatements, Statements
 from app.repository.sql.injections import SqlInjections
 from app.repository.sql.secrets import SqlSecrets
 from app.repository.sql.stored_responses import SqlStoredResponses

@@ -22,8 +22,7 @@ from app.domain.guarded import Guarded
 from app.repository.collections.keys import DataKeyRepository
 from app.repository.sql.driver import fields
 from app.repository.sql.driver.dialect import as_list, is_in
-from app.repository.sql.driver.prepared import InsertUnlessThere
-from app.repository.sql.driver.statements import Statements
+from app.repository.sql.driver.statements import InsertUnlessThere, Statements
 from app.repository.sql.tables import data_keys, secrets, wrappings
 from app.repository.sql.wrappings import WRAPPINGS, SqlWrappings
 

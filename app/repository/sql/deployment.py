@@ -6,8 +6,7 @@ from app.domain.guarded import Guarded, Mac
 from app.domain.operations.reencryption import Reencryption
 from app.repository.collections.operations import DeploymentRepository
 from app.repository.sql.driver import fields
-from app.repository.sql.driver.prepared import InsertUnlessThere
-from app.repository.sql.driver.statements import Statements
+from app.repository.sql.driver.statements import InsertUnlessThere, Statements
 from app.repository.sql.tables import deployment
 
 _GET = select(deployment.c.id)

@@ -15,8 +15,7 @@ from app.repository.sql.accounts import ACCOUNTS
 from app.repository.sql.api_keys import API_KEYS
 from app.repository.sql.driver import fields
 from app.repository.sql.driver.dialect import as_list, is_in
-from app.repository.sql.driver.prepared import InsertUnlessThere, Parameters
-from app.repository.sql.driver.statements import Statements
+from app.repository.sql.driver.statements import InsertUnlessThere, Statements
 from app.repository.sql.sealed_secrets import AS_READ, as_read
 from app.repository.sql.sweeps import sweep_parameters, sweeps
 from app.repository.sql.tables import accounts, api_keys, injections
@@ -68,9 +67,7 @@ _DELETE_ENDED = delete(injections).where(
 _ADD = InsertUnlessThere(injections)
 # Columns that never change are not written: each would cost its indexes an entry.
 _REPLACED = ("state", "redeemed_at_ms", "redeemed_from", "nonce_digest", "mac_key_id", "mac")
-_REPLACE = (
-    update(injections).where(_THIS).values({name: bindparam(f"new_{name}") for name in _REPLACED})
-)
+_REPLACE = update(injections).where(_THIS).values({name: bindparam(name) for name in _REPLACED})
 _REPLACE_IF_GRANTED = _REPLACE.where(
     injections.c.mac == bindparam("seen_mac"),
     select(api_keys.c.id)
@@ -182,7 +179,9 @@ class SqlInjections(InjectionRepository):
 
     def replace(self, injection: Guarded[Injection]) -> None:
         row = injection.unverified
-        self._statements.write(_REPLACE, {**_this(row.account_id, row.id), **_changes(injection)})
+        self._statements.write(
+            _REPLACE, {**_this(row.account_id, row.id), **_INJECTIONS.dump(injection)}
+        )
 
     def replace_if_granted(
         self, injection: Guarded[Injection], seen: InjectionGrant, used: Sequence[SealedValue]
@@ -190,7 +189,7 @@ class SqlInjections(InjectionRepository):
         row = injection.unverified
         parameters: dict[str, object] = {
             **_this(row.account_id, row.id),
-            **_changes(injection),
+            **_INJECTIONS.dump(injection),
             "seen_mac": seen.injection.mac.tag,
             "of_key": seen.api_key.unverified.id,
             "seen_key_mac": seen.api_key.mac.tag,
@@ -205,8 +204,3 @@ class SqlInjections(InjectionRepository):
 
 def _this(account_id: str, injection_id: str) -> dict[str, object]:
     return {"of_account": account_id, "of_id": injection_id}
-
-
-def _changes(guarded: Guarded[Injection]) -> Parameters:
-    values = _INJECTIONS.dump(guarded)
-    return {f"new_{name}": values[name] for name in _REPLACED}

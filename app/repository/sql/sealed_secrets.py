@@ -30,7 +30,7 @@ from app.domain.secrets import SealedValue
 from app.repository.collections.secrets import SealedSecrets
 from app.repository.sql.data_keys import DATA_KEY_COLUMNS, ITS_WRAPPINGS, parse_data_keys
 from app.repository.sql.driver.dialect import as_bytes, as_list, as_text, is_in, text_of, values_in
-from app.repository.sql.driver.prepared import Parameters
+from app.repository.sql.driver.statements import Parameters
 from app.repository.sql.tables import data_keys, secrets, wrappings
 
 _SELECTED = (

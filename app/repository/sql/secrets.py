@@ -29,8 +29,7 @@ from app.domain.secrets import Secret, SecretFilter, SecretIdentity, StoredSecre
 from app.repository.collections.secrets import LockedSecret, SealedSecrets, SecretRepository
 from app.repository.sql.driver import fields
 from app.repository.sql.driver.dialect import as_list, is_in
-from app.repository.sql.driver.prepared import InsertUnlessThere, Query
-from app.repository.sql.driver.statements import Statements
+from app.repository.sql.driver.statements import InsertUnlessThere, Query, Statements
 from app.repository.sql.sealed_secrets import SEALED, parse_sealed
 from app.repository.sql.tables import secrets
 

@@ -8,8 +8,7 @@ from app.domain.columns import columns_of
 from app.domain.idempotency import StoredResponse
 from app.repository.collections.stored_responses import StoredResponseRepository
 from app.repository.sql.driver import fields
-from app.repository.sql.driver.prepared import InsertUnlessThere
-from app.repository.sql.driver.statements import Statements
+from app.repository.sql.driver.statements import InsertUnlessThere, Statements
 from app.repository.sql.tables import stored_responses
 
 _COLUMNS = columns_of(StoredResponse)

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Table, bindparam, select, tuple_
 
 from app.repository.collections.batches import Position
-from app.repository.sql.driver.prepared import Parameters, Query
+from app.repository.sql.driver.statements import Parameters, Query
 
 
 def sweeps(table: Table) -> tuple[Query, Query]:

@@ -7,8 +7,7 @@ from sqlalchemy import ColumnElement, bindparam, func, literal_column, or_, sele
 from app.domain.operations.usage import ROW_BYTES, CountedTable, CountedUsage, Usage
 from app.repository.collections.batches import Position
 from app.repository.collections.operations import LeaseRepository, Tally, UsageRepository
-from app.repository.sql.driver.prepared import InsertUnlessThere, Query
-from app.repository.sql.driver.statements import Statements
+from app.repository.sql.driver.statements import InsertUnlessThere, Query, Statements
 from app.repository.sql.tables import api_keys, injections, leases, secrets, stored_responses, usage
 
 _COUNTED = (*(usage.c[name] for name in Usage._fields), usage.c.counted_at_ms)
@@ -16,12 +15,9 @@ _GET = select(*_COUNTED).where(usage.c.account_id == bindparam("of_account"))
 _PUT = (
     update(usage)
     .where(usage.c.account_id == bindparam("of_account"))
-    .values({column: bindparam(f"new_{column.name}") for column in _COUNTED})
+    .values({column: bindparam(column.name) for column in _COUNTED})
 )
-_ADD = InsertUnlessThere(usage).values(
-    {column: bindparam(f"new_{column.name}") for column in _COUNTED}
-    | {usage.c.account_id: bindparam("of_account")}
-)
+_ADD = InsertUnlessThere(usage)
 
 
 def _tallies(
@@ -89,10 +85,8 @@ class SqlUsage(UsageRepository):
 
     def put(self, account_id: str, counted: CountedUsage) -> None:
         values = {**counted.usage._asdict(), "counted_at_ms": counted.counted_at_ms}
-        new = {f"new_{name}": value for name, value in values.items()}
-        parameters = {"of_account": account_id, **new}
-        if not self._statements.write(_PUT, parameters):
-            self._statements.write(_ADD, parameters)
+        if not self._statements.write(_PUT, {"of_account": account_id, **values}):
+            self._statements.write(_ADD, {"account_id": account_id, **values})
 
     def tally(
         self, account_id: str, table: CountedTable, after: Position | None, limit: int

@@ -8,8 +8,7 @@ from app.domain.columns import Row
 from app.domain.operations.workers import SeenWorker, Worker
 from app.repository.collections.operations import WorkerRepository
 from app.repository.sql.driver.dialect import now_ms
-from app.repository.sql.driver.prepared import Parameters
-from app.repository.sql.driver.statements import Statements
+from app.repository.sql.driver.statements import Parameters, Statements
 from app.repository.sql.tables import workers
 
 _TOLD = ("node", "key_refs", "opened_by", "fence_generation")

@@ -11,8 +11,7 @@ from app.repository.base import Fenced
 from app.repository.collections.keys import WrappingRepository
 from app.repository.sql.driver import fields
 from app.repository.sql.driver.dialect import as_list, is_in
-from app.repository.sql.driver.prepared import InsertUnlessThere
-from app.repository.sql.driver.statements import Statements
+from app.repository.sql.driver.statements import InsertUnlessThere, Statements
 from app.repository.sql.tables import deployment, fences, wrappings
 
 WRAPPINGS = GuardedColumns(Wrapping)

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from app.repository.sql.collections import SqlRepository
-from app.repository.sql.driver.prepared import PreparedStatements
+from app.repository.sql.driver.statements import PreparedStatements
 from app.repository.sqlite.connections import open_connection, reading_engine
 
 

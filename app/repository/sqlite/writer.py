@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from app.domain.errors import StorageUnavailable
 from app.repository.sql.collections import SqlUnitOfWork
-from app.repository.sql.driver.prepared import PreparedStatements
+from app.repository.sql.driver.statements import PreparedStatements
 from app.repository.sqlite import writer_place
 from app.repository.sqlite.commit_group import CommitGroup
 from app.repository.sqlite.connections import open_connection, writing_engine
