@@ -116,7 +116,7 @@ class OpenedSystemKey:
 
     def _covers(self, mac: Mac, row: Guardable) -> bool:
         try:
-            covered = row_bytes(row, mac.layout)
+            covered = row_bytes(row, mac.tag[0] if mac.tag else None)
         except UnknownLayout:
             return False
         return self.matches(Purpose.ROW, covered, mac.tag[1:])

@@ -57,11 +57,6 @@ class Mac:
     key_id: str
     tag: bytes
 
-    @property
-    def layout(self) -> int | None:
-        """The number of the layout, or ``None`` where the tag is empty."""
-        return self.tag[0] if self.tag else None
-
 
 @dataclass(frozen=True, slots=True)
 class Guarded(Generic[Row]):
