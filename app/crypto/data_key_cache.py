@@ -1,7 +1,7 @@
 """Unwrapped data keys kept for a short while, so that a value costs no provider call.
 
 The cache is bounded in size and in time, belongs to one process and is empty after a fork. A
-periodic task wipes what is over, so that nothing waits for the next access. It lends private
+periodic task wipes what is over, so that nothing waits for the next access. It hands out private
 copies, so that what it wipes at eviction is never in use; wiping is best effort. The record keys
 that were derived from a data key go with it.
 """
@@ -82,7 +82,7 @@ class DataKeyCache:
         self._start_empty()
 
     @contextmanager
-    def lend(
+    def open(
         self, context: KeyContext, check: bytes, load: Callable[[], DataKey]
     ) -> Iterator[OpenedKey]:
         """Open a key for the time of a ``with`` block: a copy, wiped when the block ends.

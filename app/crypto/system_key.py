@@ -5,6 +5,7 @@ data key. A row that many requests read is verified once: the result is remember
 and its MAC, so a row that differs in a single bit is another row.
 """
 
+from contextlib import suppress
 from enum import StrEnum
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 from app.crypto.row_macs import UnknownLayout, row_bytes
 from app.domain.damage import DamagedRow
+from app.domain.data_keys import GuardedDataKey, VerifiedDataKey
 from app.domain.errors import TamperedRow
 from app.domain.guarded import Guardable, Guarded, Mac, tampered
 from app.domain.memo import Memo
@@ -81,9 +83,12 @@ class OpenedSystemKey:
             TamperedRow: The row or its MAC is not what this server wrote.
         """
         row, mac = guarded.unverified, guarded.mac
-        if mac.key_id != self.context.data_key_id or not self._covers(mac, row):
-            raise tampered(row)
-        return row
+        if mac.key_id == self.context.data_key_id:
+            with suppress(UnknownLayout):
+                covered = row_bytes(row, mac.tag[0] if mac.tag else None)
+                if self.matches(Purpose.ROW, covered, mac.tag[1:]):
+                    return row
+        raise tampered(row)
 
     def verify_stored(
         self, stored: Guarded[Row] | DamagedRow, account_id: str | None = None
@@ -103,23 +108,35 @@ class OpenedSystemKey:
         return row if is_listed else tampered(row).row
 
     def verify_often(self, guarded: Guarded[Row]) -> Row:
-        """The same, for rows that many requests read: what was verified before is remembered.
-
-        A row that differs in anything, its MAC included, is another one.
+        """Verify a row that many requests read, or recognise it as verified before.
 
         Raises:
             TamperedRow: The row or its MAC is not what this server wrote.
         """
         if self._verified.find(guarded) is None:
-            self._verified.keep(guarded, self.verify(guarded))
+            row = self.verify(guarded)
+            self._verified.keep(guarded, row)
         return guarded.unverified
 
-    def _covers(self, mac: Mac, row: Guardable) -> bool:
-        try:
-            covered = row_bytes(row, mac.tag[0] if mac.tag else None)
-        except UnknownLayout:
-            return False
-        return self.matches(Purpose.ROW, covered, mac.tag[1:])
+    def verify_data_key(self, stored: GuardedDataKey, *, often: bool = True) -> VerifiedDataKey:
+        """Verify the MACs of a data key and of all its wrappings.
+
+        Args:
+            often: Remember what was verified. A sweep, which reads a row once, does not.
+
+        Raises:
+            TamperedRow: One of them is not what this server wrote, or belongs to another data key.
+        """
+        verify = self.verify_often if often else self.verify
+        record = verify(stored.record)
+        wrapped = []
+        for guarded in stored.wrappings:
+            wrapping = verify(guarded)
+            if (wrapping.account_id, wrapping.data_key_id) != (record.account_id, record.id):
+                raise tampered(wrapping)
+            wrapped.append(wrapping.wrapped)
+        context = KeyContext(self.context.deployment_id, record.account_id, record.id)
+        return VerifiedDataKey(context, record.check, tuple(wrapped), record)
 
 
 def _size(_: Guarded[Guardable], row: Guardable) -> int:

@@ -1,4 +1,8 @@
-"""Data keys as rows: what is known of a key without opening it, and its wrappings."""
+"""Data keys as rows: a key's record without the key itself, and its wrappings.
+
+A data key is a ``GuardedDataKey`` as it is read, a ``VerifiedDataKey`` once all its MACs were
+verified, and an ``OpenedKey`` with its bytes, a ``DataKey``, once a provider unwrapped it.
+"""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -6,6 +10,9 @@ from typing import ClassVar
 
 from app.domain.columns import StoredRow
 from app.domain.guarded import Guarded
+from backends.context import KeyContext
+from backends.keyring.opening import ClosedKey
+from backends.provider import WrappedKey
 
 
 class DataKeyState(StrEnum):
@@ -20,7 +27,7 @@ class DataKeyRow(StoredRow):
     """One data key of an account.
 
     Attributes:
-        check: By which the key itself is recognised once opened (``backends.data_key.key_check``).
+        check: Recognises the key once it is opened (``backends.data_key.key_check``).
         created_at_ms: Unix milliseconds.
     """
 
@@ -38,23 +45,40 @@ class Wrapping(StoredRow):
     """One data key wrapped by one provider.
 
     Attributes:
-        root: The name of the root key that ``key_ref`` is a version of; no column, and known of
-            new wrappings only.
+        root: The name of the root key that made it; no column, and known of new wrappings only.
     """
 
     table: ClassVar[str] = "wrappings"
 
     account_id: str
     data_key_id: str
-    scheme: str
-    key_ref: str
-    blob: bytes = field(repr=False)
+    wrapped: WrappedKey
     root: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class StoredDataKey:
-    """A data key's row and all its wrappings, as they stand in the database."""
+class GuardedDataKey:
+    """A data key's row and all its wrappings as they stand in the database, not yet verified."""
 
     record: Guarded[DataKeyRow]
     wrappings: tuple[Guarded[Wrapping], ...]
+
+    def closed(self, deployment_id: str) -> ClosedKey:
+        """Return what the keyring opens. Only an opened system key is trusted without MACs."""
+        record = self.record.unverified
+        return ClosedKey(
+            KeyContext(deployment_id, record.account_id, record.id),
+            record.check,
+            tuple([each.unverified.wrapped for each in self.wrappings]),
+        )
+
+    def is_wrapped_by(self, key_ref: str) -> bool:
+        """Return whether one of the wrappings has this key_ref."""
+        return any(each.unverified.wrapped.key_ref == key_ref for each in self.wrappings)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedDataKey(ClosedKey):
+    """A data key whose row and wrappings all have the right MACs, ready to be opened."""
+
+    record: DataKeyRow

@@ -1,14 +1,12 @@
 """What is wrong with a deployment before it starts: all faults at once, none with a value in it."""
 
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
-from app.domain.data_keys import StoredDataKey
 from app.domain.errors import DomainError, NotInitialised
 from app.domain.life import has_begun
 from app.domain.operations.findings import Findings
 from app.repository.base import Database
 from app.services.clock import Clock
 from app.services.keys.system_key import SystemKey
-from app.services.keys.wrappings import to_wrapped_key
 from backends.context import KeyContext
 from backends.errors import KeyProviderConfigError, KeyProviderError, KeyUnavailable
 from backends.keyring.keyring import Keyring, ListedProvider
@@ -52,7 +50,7 @@ class Checkup:
             return NO_KEY
         if deployment_id is None or stored is None:
             return NO_KEY
-        return _closed(deployment_id, stored)
+        return stored.closed(deployment_id)
 
     def _look_at_system_key(self, findings: Findings) -> None:
         try:
@@ -140,10 +138,3 @@ def _prove(listed: ListedProvider, system_key: ClosedKey) -> str | None:
     if not status.healthy:
         raise KeyProviderError(status.detail)
     return status.key_ref
-
-
-def _closed(deployment_id: str, stored: StoredDataKey) -> ClosedKey:
-    record = stored.record.unverified
-    context = KeyContext(deployment_id, SYSTEM_ACCOUNT_ID, record.id)
-    wrappings = tuple(to_wrapped_key(each.unverified) for each in stored.wrappings)
-    return ClosedKey(context, record.check, wrappings)

@@ -174,7 +174,7 @@ class Redemption:
         _require_bound(injection, wanted, sealed.secrets)
         values: dict[str, SecretValue] = {}
         for stored in sealed.data_keys:
-            with self._data_keys.lend(stored, injection.account_id) as data_key:
+            with self._data_keys.open(stored, injection.account_id) as data_key:
                 for secret in sealed.secrets:
                     if secret.data_key_id == data_key.context.data_key_id:
                         values[secret.id] = open_value(data_key, secret)

@@ -85,7 +85,7 @@ class Secrets:
         self.rules.check_name(name)
         self.rules.check_value(value)
         with (
-            self._data_keys.lend_active(caller.account_id) as data_key,
+            self._data_keys.open_active(caller.account_id) as data_key,
             self._idempotency.attempt(caller, retry, _RESPONSES) as attempt,
         ):
             if attempt.response is not None:
@@ -154,7 +154,7 @@ class Secrets:
         """
         self.rules.check_value(value)
         with (
-            self._data_keys.lend_active(caller.account_id) as data_key,
+            self._data_keys.open_active(caller.account_id) as data_key,
             self._idempotency.attempt(caller, retry, _RESPONSES) as attempt,
         ):
             if attempt.response is not None:

@@ -108,20 +108,14 @@ class Keyring:
                 key.wipe()
                 raise
 
-    def unwrap(self, wrappings: Iterable[WrappedKey], context: KeyContext, check: bytes) -> DataKey:
+    def unwrap(self, key: ClosedKey) -> DataKey:
         """Open a data key by the first wrapping that a provider opens, and verify it.
-
-        Args:
-            wrappings: All wrappings of the key.
-            context: The key's own.
-            check: What ``key_check`` returned when the key was made.
 
         Raises:
             DecryptionError: A wrapping was tampered with, or holds another key.
             UnknownKey: No provider owns a wrapping.
             KeyProviderError: The last provider's, when none that owns a wrapping could open it.
         """
-        key = ClosedKey(context, check, tuple(wrappings))
         with self._callers.slot():
             (opened,) = open_keys(self._providers, [key], ask_for_one)
         if isinstance(opened, KeyProviderError):

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from app.domain.data_keys import DataKeyRow, StoredDataKey, Wrapping
+from app.domain.data_keys import DataKeyRow, GuardedDataKey, Wrapping
 from app.domain.guarded import Guarded
 
 
@@ -11,15 +11,15 @@ class DataKeyRepository(ABC):
     """Data keys with their wrappings."""
 
     @abstractmethod
-    def get(self, account_id: str, data_key_id: str) -> StoredDataKey | None:
+    def get(self, account_id: str, data_key_id: str) -> GuardedDataKey | None:
         """Return the data key with all its wrappings, in one round trip, or ``None``."""
 
     @abstractmethod
-    def find(self, account_id: str, data_key_ids: Sequence[str]) -> list[StoredDataKey]:
+    def find(self, account_id: str, data_key_ids: Sequence[str]) -> list[GuardedDataKey]:
         """Return those of these data keys that exist, with their wrappings, in one round trip."""
 
     @abstractmethod
-    def get_active(self, account_id: str) -> StoredDataKey | None:
+    def get_active(self, account_id: str) -> GuardedDataKey | None:
         """Return the account's active data key with its wrappings, or ``None``: one round trip."""
 
     @abstractmethod

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.domain.data_keys import StoredDataKey
+from app.domain.data_keys import GuardedDataKey
 from app.domain.guarded import Guarded
 from app.domain.secrets import SealedValue, Secret, SecretFilter, SecretIdentity, StoredSecret
 
@@ -14,7 +14,7 @@ class SealedSecrets:
     """Secrets with their sealed values, and the data keys that these were sealed under."""
 
     secrets: tuple[SealedValue, ...]
-    data_keys: list[StoredDataKey]
+    data_keys: list[GuardedDataKey]
 
 
 @dataclass(frozen=True, slots=True)

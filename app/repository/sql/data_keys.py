@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 from app.domain.columns import GuardedColumns, Row
-from app.domain.data_keys import DataKeyRow, StoredDataKey, Wrapping
+from app.domain.data_keys import DataKeyRow, GuardedDataKey, Wrapping
 from app.domain.errors import TamperedRow
 from app.domain.guarded import Guarded
 from app.repository.collections.keys import DataKeyRepository
@@ -99,15 +99,15 @@ class SqlDataKeys(DataKeyRepository):
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
 
-    def get(self, account_id: str, data_key_id: str) -> StoredDataKey | None:
+    def get(self, account_id: str, data_key_id: str) -> GuardedDataKey | None:
         rows = self._statements.all(_GET, {"of_account": account_id, "of_id": data_key_id})
         return parse_data_key(rows) if rows else None
 
-    def find(self, account_id: str, data_key_ids: Sequence[str]) -> list[StoredDataKey]:
+    def find(self, account_id: str, data_key_ids: Sequence[str]) -> list[GuardedDataKey]:
         parameters = {"of_account": account_id, "ids": as_list(data_key_ids)}
         return parse_data_keys(self._statements.all(_FIND, parameters))
 
-    def get_active(self, account_id: str) -> StoredDataKey | None:
+    def get_active(self, account_id: str) -> GuardedDataKey | None:
         rows = self._statements.all(_GET_ACTIVE, {"of_account": account_id})
         return parse_data_key(rows) if rows else None
 
@@ -147,7 +147,7 @@ class SqlDataKeys(DataKeyRepository):
         return self._statements.count(_COUNT_WITHOUT, {"refs": as_list(key_refs)})
 
 
-def parse_data_keys(rows: Sequence[Row]) -> list[StoredDataKey]:
+def parse_data_keys(rows: Sequence[Row]) -> list[GuardedDataKey]:
     """All data keys in rows of ``DATA_KEY_COLUMNS``, one row a wrapping."""
     rows_of: dict[object, list[Row]] = {}
     for row in rows:
@@ -155,7 +155,7 @@ def parse_data_keys(rows: Sequence[Row]) -> list[StoredDataKey]:
     return [parse_data_key(of_one) for of_one in rows_of.values()]
 
 
-def parse_data_key(rows: Sequence[Row]) -> StoredDataKey:
+def parse_data_key(rows: Sequence[Row]) -> GuardedDataKey:
     """The one data key in rows of ``DATA_KEY_COLUMNS``, one row a wrapping, at least one.
 
     Raises:
@@ -167,4 +167,4 @@ def parse_data_key(rows: Sequence[Row]) -> StoredDataKey:
     if set(wrapped[0]) == {None}:
         wrapped = []
     record = _DATA_KEYS.parse(rows[0][: _DATA_KEYS.count])
-    return StoredDataKey(record, tuple(map(WRAPPINGS.parse, wrapped)))
+    return GuardedDataKey(record, tuple(map(WRAPPINGS.parse, wrapped)))

@@ -58,7 +58,8 @@ class SqlWrappings(WrappingRepository):
 
     def add(self, wrapping: Guarded[Wrapping]) -> None:
         new = wrapping.unverified
-        names = {"of_key_ref": new.key_ref, "of_root": new.root or new.key_ref}
+        key_ref = new.wrapped.key_ref
+        names = {"of_key_ref": key_ref, "of_root": new.root or key_ref}
         if self._statements.first(_GET_FENCE, names) is not None:
             raise Fenced
         self._statements.insert(_ADD, WRAPPINGS.dump(wrapping))
@@ -67,8 +68,8 @@ class SqlWrappings(WrappingRepository):
         this = {
             "of_account": wrapping.account_id,
             "of_data_key": wrapping.data_key_id,
-            "of_key_ref": wrapping.key_ref,
-            "of_blob": wrapping.blob,
+            "of_key_ref": wrapping.wrapped.key_ref,
+            "of_blob": wrapping.wrapped.blob,
         }
         return self._statements.erase(_REMOVE, this) > 0
 

@@ -1,18 +1,19 @@
-"""Which wrappings count while root keys are being retired: those that no fence is about."""
+"""Wrappings that count while root keys are retired: those that no fence names."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 
-from backends.context import KeyContext
 from backends.data_key import DataKey
 from backends.errors import KeyProviderError, UnknownKey
 from backends.keyring.keyring import Keyring
+from backends.keyring.opening import ClosedKey
 from backends.provider import WrappedKey
 
 
 def without_retired(
     wrapped: Iterable[WrappedKey], fences: Collection[str], keyring: Keyring
 ) -> list[WrappedKey]:
-    """The wrappings whose key_ref and root key are not fenced."""
+    """Return the wrappings whose key_ref and root key are not fenced."""
     if not fences:
         return list(wrapped)
     return [
@@ -23,12 +24,12 @@ def without_retired(
 
 
 def owns_any(keyring: Keyring, wrapped: Iterable[WrappedKey]) -> bool:
-    """Whether a listed provider could open one of these."""
+    """Return whether a listed provider could open one of these."""
     return any(keyring.owns(each.key_ref) for each in wrapped)
 
 
 def not_owned(keyring: Keyring, fences: Collection[str]) -> UnknownKey:
-    """Why no listed provider could open a wrapping, with the keys that were retired by name."""
+    """Return the error for a data key that no listed provider owns; names the retired keys."""
     current = {status.key_ref for status in keyring.statuses() if status.key_ref}
     retired = sorted(each for each in current if {each, keyring.root_of(each)} & {*fences})
     if not retired:
@@ -40,11 +41,7 @@ def not_owned(keyring: Keyring, fences: Collection[str]) -> UnknownKey:
 
 
 def unwrap(
-    keyring: Keyring,
-    wrapped: Sequence[WrappedKey],
-    fences: Collection[str],
-    context: KeyContext,
-    check: bytes,
+    keyring: Keyring, key: ClosedKey, fences: Collection[str]
 ) -> tuple[DataKey, KeyProviderError | None]:
     """Open a data key, by retired root keys only where no other one does.
 
@@ -54,11 +51,11 @@ def unwrap(
     Raises:
         KeyProviderError: Nothing opens it.
     """
-    usable = without_retired(wrapped, fences, keyring)
+    usable = without_retired(key.wrappings, fences, keyring)
     try:
-        return keyring.unwrap(usable, context, check), None
+        return keyring.unwrap(replace(key, wrappings=tuple(usable))), None
     except KeyProviderError as error:
         failure = error if owns_any(keyring, usable) else not_owned(keyring, fences)
-    if not owns_any(keyring, [each for each in wrapped if each not in usable]):
+    if not owns_any(keyring, [each for each in key.wrappings if each not in usable]):
         raise failure
-    return keyring.unwrap(wrapped, context, check), failure
+    return keyring.unwrap(key), failure

@@ -1,28 +1,16 @@
-"""Data keys from rows whose MACs were verified, as the providers' side knows them."""
+"""The one walk over all data keys: in bounded batches, every MAC verified."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from app.crypto.system_key import OpenedSystemKey
 from app.domain.damage import DamagedRow
-from app.domain.data_keys import DataKeyRow, StoredDataKey
+from app.domain.data_keys import VerifiedDataKey
 from app.domain.errors import TamperedRow
 from app.repository.base import Database, Repository
-from app.services.keys.system_key import verify_data_key
-from app.services.keys.wrappings import to_wrapped_key
-from backends.context import KeyContext
-from backends.keyring.opening import ClosedKey
 
 BATCH = 200
-
-
-@dataclass(frozen=True, slots=True)
-class VerifiedDataKey:
-    """A data key's record and wrappings, now to be believed."""
-
-    record: DataKeyRow
-    closed: ClosedKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,44 +26,51 @@ class Batch:
 
     @property
     def size(self) -> int:
-        """How many rows were read."""
+        """The number of data keys that were read."""
         return len(self.keys) + len(self.damaged)
 
 
 def batches(
-    database: Database, opened: OpenedSystemKey, *, at_most: int = sys.maxsize
+    database: Database,
+    opened: OpenedSystemKey,
+    *,
+    limit: int = sys.maxsize,
+    key_ref: str | None = None,
 ) -> Iterator[Batch]:
-    """All data keys, 200 or ``at_most`` at a time, in the order of account and id."""
+    """Yield all data keys in batches of up to 200 or ``limit``, in the order of account and id.
+
+    Args:
+        key_ref: Pass over data keys without a wrapping by it, unless ``None``.
+    """
     after: tuple[str, str] | None = None
     while True:
+        batch = Batch([], [])
         with database.reading() as repository:
-            found = repository.data_keys.sweep(after, min(BATCH, at_most))
-            batch = _read(repository, opened, found)
+            found = repository.data_keys.sweep(after, min(BATCH, limit))
+            for ids in found:
+                _read(repository, opened, ids, key_ref, batch)
         if not found:
             return
         after = found[-1]
         yield batch
 
 
-def _read(repository: Repository, opened: OpenedSystemKey, ids: Sequence[tuple[str, str]]) -> Batch:
-    keys: list[VerifiedDataKey] = []
-    damaged: list[DamagedRow] = []
-    for account_id, data_key_id in ids:
-        try:
-            stored = repository.data_keys.get(account_id, data_key_id)
-            if stored is not None:
-                keys.append(_verified(opened, stored, (account_id, data_key_id)))
-        except TamperedRow as error:
-            damaged.append(error.row)
-    return Batch(keys, damaged)
-
-
-def _verified(
-    opened: OpenedSystemKey, stored: StoredDataKey, asked: tuple[str, str]
-) -> VerifiedDataKey:
-    record = verify_data_key(opened, stored)
-    if (record.account_id, record.id) != asked:
-        raise TamperedRow(record.table, *asked)
-    context = KeyContext(opened.context.deployment_id, record.account_id, record.id)
-    wrappings = tuple(to_wrapped_key(each.unverified) for each in stored.wrappings)
-    return VerifiedDataKey(record, ClosedKey(context, record.check, wrappings))
+def _read(
+    repository: Repository,
+    opened: OpenedSystemKey,
+    ids: tuple[str, str],
+    key_ref: str | None,
+    batch: Batch,
+) -> None:
+    try:
+        stored = repository.data_keys.get(*ids)
+        if stored is None or not (key_ref is None or stored.is_wrapped_by(key_ref)):
+            return
+        key = opened.verify_data_key(stored, often=False)
+    except TamperedRow as error:
+        batch.damaged.append(error.row)
+        return
+    if (key.record.account_id, key.record.id) == ids:
+        batch.keys.append(key)
+    else:
+        batch.damaged.append(DamagedRow.at(key.record.table, *ids))

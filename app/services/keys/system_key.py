@@ -10,19 +10,16 @@ from contextlib import suppress
 
 from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
-from app.domain.data_keys import DataKeyRow, DataKeyState, StoredDataKey, Wrapping
 from app.domain.errors import DomainError, NotInitialised, TamperedRow
-from app.domain.guarded import tampered
 from app.domain.ids import DATA_KEY, DEPLOYMENT, new_id
 from app.repository.base import Conflict, Database
 from app.services.clock import Clock
 from app.services.errors import SystemKeyUnreadable
 from app.services.keys.fenced import not_owned, owns_any, unwrap, without_retired
 from app.services.keys.root_key_proof import RootKeyProof
-from app.services.keys.wrappings import new_wrapping, refusing_retired_keys, to_wrapped_key
+from app.services.keys.wrappings import new_data_key, refusing_retired_keys
 from backends.calls.request_deadline import request_deadline
 from backends.context import KeyContext
-from backends.data_key import key_check
 from backends.errors import (
     DecryptionError,
     KeyProviderConfigError,
@@ -187,12 +184,10 @@ class SystemKey:
             fences = repository.wrappings.fences()
         if deployment_id is None or stored is None:
             raise NotInitialised
-        record = stored.record.unverified
-        context = KeyContext(deployment_id, SYSTEM_ACCOUNT_ID, record.id)
-        wrapped = [to_wrapped_key(each.unverified) for each in stored.wrappings]
-        key, failure = unwrap(self._keyring, wrapped, fences, context, record.check)
-        opened = OpenedSystemKey(context, key)
-        verify_data_key(opened, stored)
+        closed = stored.closed(deployment_id)
+        key, failure = unwrap(self._keyring, closed, fences)
+        opened = OpenedSystemKey(closed.context, key)
+        opened.verify_data_key(stored)
         self._recognise(opened)
         return opened, failure
 
@@ -230,47 +225,22 @@ class SystemKey:
             fences = repository.wrappings.fences()
         if stored is None:
             raise NotInitialised
-        record = verify_data_key(opened, stored)
-        wrapped = [to_wrapped_key(each.unverified) for each in stored.wrappings]
-        usable = without_retired(wrapped, fences, self._keyring)
+        key = opened.verify_data_key(stored)
+        usable = without_retired(key.wrappings, fences, self._keyring)
         if not owns_any(self._keyring, usable):
             return Openings(frozenset(), (not_owned(self._keyring, fences),))
         owners = self._keyring.owners(usable)
-        return try_openings(owners, opened.context, record.check, until_one=until_one)
+        return try_openings(owners, key.context, key.check, until_one=until_one)
 
     def _add(self, deployment_id: str) -> None:
         context = KeyContext(deployment_id, SYSTEM_ACCOUNT_ID, new_id(DATA_KEY))
         key, wrapped = self._keyring.generate(context)
         opened = OpenedSystemKey(context, key)
-        record = DataKeyRow(
-            account_id=SYSTEM_ACCOUNT_ID,
-            id=context.data_key_id,
-            state=DataKeyState.ACTIVE,
-            check=key_check(key, context),
-            created_at_ms=self._clock(),
-        )
-        wrappings = [
-            opened.guard(new_wrapping(each, context, self._keyring.root_of(each.key_ref)))
-            for each in wrapped
-        ]
+        stored = new_data_key(opened, self._keyring, context, (key, wrapped), self._clock())
         try:
             with suppress(Conflict), refusing_retired_keys(), self._database.writing() as work:
                 work.deployment.add(deployment_id)
-                work.data_keys.add(opened.guard(record), wrappings)
+                work.data_keys.add(stored.record, stored.wrappings)
                 work.commit()
         finally:
             key.wipe()
-
-
-def verify_data_key(opened: OpenedSystemKey, stored: StoredDataKey) -> DataKeyRow:
-    """The record of a stored data key, after its MAC and that of every wrapping was verified.
-
-    Raises:
-        TamperedRow: One of them is not what this server wrote, or belongs to another data key.
-    """
-    record = opened.verify_often(stored.record)
-    for guarded in stored.wrappings:
-        wrapping: Wrapping = opened.verify_often(guarded)
-        if (wrapping.account_id, wrapping.data_key_id) != (record.account_id, record.id):
-            raise tampered(wrapping)
-    return record

@@ -1,4 +1,4 @@
-"""What can be relied on when wrappings are given up: shown by opening, not by what settings say."""
+"""Root keys to rely on when wrappings are given up: shown by opening, not by settings."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -6,11 +6,9 @@ from dataclasses import dataclass, field
 from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.damage import DamagedRow
-from app.domain.data_keys import StoredDataKey
-from app.domain.errors import NotInitialised, TamperedRow
-from app.repository.base import Database, Repository
-from app.services.keys.system_key import verify_data_key
-from app.services.keys.wrappings import to_wrapped_key
+from app.domain.errors import NotInitialised
+from app.repository.base import Database
+from app.services.keys.sweep import batches
 from app.services.rotation.progress import NAMED_ROWS
 from backends.errors import KeyProviderError
 from backends.keyring.keyring import Keyring
@@ -18,12 +16,10 @@ from backends.keyring.opening import ClosedKey
 from backends.keyring.proof import prove_unwrapping
 from backends.provider import KeyProvider, WrappedKey
 
-BATCH = 200
-
 
 @dataclass(frozen=True, slots=True)
-class Reliance:
-    """By which key_refs listed providers open wrappings now.
+class UsableRootKeys:
+    """The key_refs by which listed providers open wrappings now.
 
     Attributes:
         key_refs: Each proved on the system data key.
@@ -34,7 +30,9 @@ class Reliance:
     faults: tuple[str, ...]
 
 
-def reliance(database: Database, keyring: Keyring, opened: OpenedSystemKey) -> Reliance:
+def usable_root_keys(
+    database: Database, keyring: Keyring, opened: OpenedSystemKey
+) -> UsableRootKeys:
     """Have every healthy provider that can unwrap open its wrappings of the system data key.
 
     Raises:
@@ -44,22 +42,20 @@ def reliance(database: Database, keyring: Keyring, opened: OpenedSystemKey) -> R
         stored = repository.data_keys.get_active(SYSTEM_ACCOUNT_ID)
     if stored is None:
         raise NotInitialised
-    record = verify_data_key(opened, stored)
-    wrappings = tuple(to_wrapped_key(each.unverified) for each in stored.wrappings)
-    closed = ClosedKey(opened.context, record.check, wrappings)
+    key = opened.verify_data_key(stored)
     key_refs: set[str] = set()
     faults: list[str] = []
     for listed in keyring.listed:
         provider = listed.provider
         if listed.role == "escrow" or not isinstance(provider, KeyProvider):
             continue
-        for wrapped in closed.owned_by(provider):
+        for wrapped in key.owned_by(provider):
             try:
-                _prove(provider, wrapped, closed)
+                _prove(provider, wrapped, key)
                 key_refs.add(wrapped.key_ref)
             except KeyProviderError as error:
                 faults.append(listed.says(str(error)))
-    return Reliance(frozenset(key_refs), tuple(dict.fromkeys(faults)))
+    return UsableRootKeys(frozenset(key_refs), tuple(dict.fromkeys(faults)))
 
 
 @dataclass(slots=True)
@@ -67,7 +63,7 @@ class Stranded:
     """Data keys that nothing would open any more.
 
     Attributes:
-        data_keys: How many; the damaged ones count, since nothing of them can be relied on.
+        data_keys: Their number. Damaged ones count, since nothing of them can be relied on.
         damaged: The first rows that are not what this server wrote.
     """
 
@@ -78,17 +74,15 @@ class Stranded:
 def find_stranded(
     database: Database, opened: OpenedSystemKey, key_ref: str, others: Collection[str]
 ) -> Stranded:
-    """Data keys with a wrapping by ``key_ref`` and none by ``others``, MACs verified."""
+    """Find data keys with a wrapping by ``key_ref`` and none by ``others``, MACs verified."""
     stranded = Stranded()
-    after: tuple[str, str] | None = None
-    while True:
-        with database.reading() as repository:
-            found = repository.data_keys.sweep(after, BATCH)
-            for ids in found:
-                _look_at(repository, opened, ids, key_ref, others, stranded)
-        if not found:
-            return stranded
-        after = found[-1]
+    for batch in batches(database, opened, key_ref=key_ref):
+        stranded.data_keys += len(batch.damaged)
+        stranded.data_keys += sum(
+            all(each.key_ref not in others for each in key.wrappings) for key in batch.keys
+        )
+        stranded.damaged += batch.damaged[: NAMED_ROWS - len(stranded.damaged)]
+    return stranded
 
 
 def _prove(provider: KeyProvider, wrapped: WrappedKey, closed: ClosedKey) -> None:
@@ -96,28 +90,3 @@ def _prove(provider: KeyProvider, wrapped: WrappedKey, closed: ClosedKey) -> Non
     if not status.healthy:
         raise KeyProviderError(status.detail)
     prove_unwrapping(provider, wrapped, closed.context, closed.check)
-
-
-def _look_at(
-    repository: Repository,
-    opened: OpenedSystemKey,
-    ids: tuple[str, str],
-    key_ref: str,
-    others: Collection[str],
-    stranded: Stranded,
-) -> None:
-    try:
-        stored = repository.data_keys.get(*ids)
-        if stored is None or key_ref not in _key_refs(stored):
-            return
-        verify_data_key(opened, stored)
-    except TamperedRow as error:
-        stranded.data_keys += 1
-        if len(stranded.damaged) < NAMED_ROWS:
-            stranded.damaged.append(error.row)
-    else:
-        stranded.data_keys += _key_refs(stored).isdisjoint(others)
-
-
-def _key_refs(stored: StoredDataKey) -> set[str]:
-    return {each.unverified.key_ref for each in stored.wrappings}

@@ -1,68 +1,44 @@
-"""Wrappings between the database's words and the providers'."""
+"""New data keys as rows, and what to say where their root key was retired."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
-from app.domain.data_keys import Wrapping
+from app.crypto.system_key import OpenedSystemKey
+from app.domain.data_keys import DataKeyRow, DataKeyState, GuardedDataKey, Wrapping
 from app.repository.base import Fenced
 from backends.context import KeyContext
-from backends.errors import KeyProviderConfigError, KeyProviderError
+from backends.data_key import DataKey, key_check
+from backends.errors import KeyProviderConfigError
 from backends.keyring.keyring import Keyring
-from backends.keyring.opening import ClosedKey
 from backends.provider import WrappedKey
 
 
-def to_wrapped_key(wrapping: Wrapping) -> WrappedKey:
-    """What a provider opens."""
-    return WrappedKey(wrapping.scheme, wrapping.key_ref, wrapping.blob)
-
-
-def to_wrapping(wrapped: WrappedKey, context: KeyContext) -> Wrapping:
-    """What the database holds of it."""
-    return Wrapping(
+def new_data_key(
+    opened: OpenedSystemKey,
+    keyring: Keyring,
+    context: KeyContext,
+    generated: tuple[DataKey, Sequence[WrappedKey]],
+    now_ms: int,
+) -> GuardedDataKey:
+    """Return the rows of an active data key that the keyring has just generated."""
+    key, wrapped = generated
+    record = DataKeyRow(
         account_id=context.account_id,
-        data_key_id=context.data_key_id,
-        scheme=wrapped.scheme,
-        key_ref=wrapped.key_ref,
-        blob=wrapped.blob,
+        id=context.data_key_id,
+        state=DataKeyState.ACTIVE,
+        check=key_check(key, context),
+        created_at_ms=now_ms,
     )
-
-
-def new_wrapping(wrapped: WrappedKey, context: KeyContext, root: str) -> Wrapping:
-    """The row of a new wrapping, with the name of its root key, which fences may name."""
-    return replace(to_wrapping(wrapped, context), root=root)
-
-
-def roots_of(
-    keyring: Keyring, keys: Iterable[ClosedKey], new: Iterable[WrappedKey | KeyProviderError]
-) -> dict[str, str]:
-    """The name of the root key of each key_ref among old and new wrappings of a batch."""
-    key_refs = {each.key_ref for key in keys for each in key.wrappings}
-    key_refs |= {each.key_ref for each in new if isinstance(each, WrappedKey)}
-    return {key_ref: keyring.root_of(key_ref) for key_ref in key_refs}
-
-
-def superseded(
-    closed: ClosedKey, new: WrappedKey, roots: Mapping[str, str], current: Collection[str]
-) -> tuple[WrappedKey, ...]:
-    """The wrappings that a new one makes needless: those by other versions of its root key.
-
-    Args:
-        closed: The data key, without the new wrapping.
-        roots: The name of the root key of each key_ref.
-        current: The key_refs that new wrappings get from any provider: these stay.
-    """
-    return tuple(
-        each
-        for each in closed.wrappings
-        if each.key_ref not in current and roots[each.key_ref] == roots[new.key_ref]
-    )
+    wrappings = [
+        Wrapping(context.account_id, context.data_key_id, each, keyring.root_of(each.key_ref))
+        for each in wrapped
+    ]
+    return GuardedDataKey(opened.guard(record), tuple(map(opened.guard, wrappings)))
 
 
 @contextmanager
 def refusing_retired_keys() -> Iterator[None]:
-    """Around what stores new wrappings: who still wraps by a retired key is misconfigured.
+    """Blame the settings where a unit of work adds a wrapping by a retired root key.
 
     Raises:
         KeyProviderConfigError: A wrapping's root key was retired; names the settings.

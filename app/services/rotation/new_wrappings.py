@@ -1,51 +1,98 @@
 """New wrappings of data keys on their way into the database, a batch in one unit of work."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from app.domain.data_keys import VerifiedDataKey, Wrapping
 from app.domain.errors import StorageUnavailable
 from app.repository.base import Database, UnitOfWork
 from app.services.keys.failure_reasons import FailureReason, failure_reason_of
-from app.services.keys.sweep import VerifiedDataKey
 from app.services.keys.wrappings import refusing_retired_keys
+from backends.errors import KeyProviderError
+from backends.keyring.keyring import Keyring
 from backends.provider import WrappedKey
 
 
 @dataclass(frozen=True, slots=True)
-class NewWrapping:
-    """A new wrapping of a data key.
+class Rewrapped:
+    """A data key with a new wrapping.
 
     Attributes:
-        root: The name of its root key.
-        needless: The wrappings that it replaces.
+        key: As it was read, without the new wrapping.
+        replaced: The wrappings that the new one makes needless.
     """
 
     key: VerifiedDataKey
-    wrapped: WrappedKey
-    root: str
-    needless: tuple[WrappedKey, ...]
+    wrapping: Wrapping
+    replaced: tuple[Wrapping, ...]
 
 
-def store_all(
-    database: Database,
-    new: Sequence[NewWrapping],
-    store: Callable[[UnitOfWork, NewWrapping], None],
-) -> dict[str, FailureReason]:
-    """Store all of them or none.
+class NewWrappings:
+    """Collects the new wrappings of a batch, and the reasons why data keys got none.
 
-    Returns:
-        The ids of the data keys whose wrappings the database could not store, and why.
+    Args:
+        current: The key_refs that new wrappings get from any provider. Wrappings by these stay.
 
-    Raises:
-        KeyProviderConfigError: The root key of one was retired.
+    Attributes:
+        failed: Why data keys lack a wrapping still, by their ids.
     """
-    if not new:
-        return {}
-    try:
-        with refusing_retired_keys(), database.writing() as work:
-            for each in new:
-                store(work, each)
-            work.commit()
-    except StorageUnavailable as error:
-        return {each.key.record.id: failure_reason_of(error) for each in new}
-    return {}
+
+    def __init__(self, keyring: Keyring, current: Collection[str]) -> None:
+        self._keyring = keyring
+        self._current = current
+        self._made: list[Rewrapped] = []
+        self._roots: dict[str, str] = {}
+        self.failed: dict[str, FailureReason] = {}
+
+    def take(
+        self,
+        keys: Sequence[VerifiedDataKey],
+        results: Sequence[WrappedKey | KeyProviderError],
+        *,
+        replacing_same: bool = False,
+    ) -> None:
+        """Take what a provider made of some data keys.
+
+        Args:
+            results: In the order of the keys.
+            replacing_same: Replace a wrapping by the same key_ref too: it opens no more.
+        """
+        for key, result in zip(keys, results, strict=True):
+            if isinstance(result, WrappedKey):
+                self._made.append(self._rewrapped(key, result, replacing_same))
+            else:
+                self.failed.setdefault(key.record.id, failure_reason_of(result))
+
+    def store(self, database: Database, store: Callable[[UnitOfWork, Rewrapped], None]) -> None:
+        """Store all new wrappings or none; without them, the data keys count as failed.
+
+        Raises:
+            KeyProviderConfigError: The root key of one was retired.
+        """
+        if not self._made:
+            return
+        try:
+            with refusing_retired_keys(), database.writing() as work:
+                for each in self._made:
+                    store(work, each)
+                work.commit()
+        except StorageUnavailable as error:
+            reason = failure_reason_of(error)
+            self.failed |= {each.key.record.id: reason for each in self._made}
+
+    def _rewrapped(self, key: VerifiedDataKey, new: WrappedKey, replacing_same: bool) -> Rewrapped:  # noqa: FBT001
+        """Pair a new wrapping with those by other versions of its root key."""
+        ids = key.record.account_id, key.record.id
+        root = self._root_of(new.key_ref)
+        replaced = [
+            Wrapping(*ids, each)
+            for each in key.wrappings
+            if (replacing_same and each.key_ref == new.key_ref)
+            or (each.key_ref not in self._current and self._root_of(each.key_ref) == root)
+        ]
+        return Rewrapped(key, Wrapping(*ids, new, root), tuple(replaced))
+
+    def _root_of(self, key_ref: str) -> str:
+        if key_ref not in self._roots:
+            self._roots[key_ref] = self._keyring.root_of(key_ref)
+        return self._roots[key_ref]

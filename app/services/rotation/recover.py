@@ -7,7 +7,7 @@ are read in batches, once to verify all of them and once more to wrap data keys.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 from app.crypto.system_key import OpenedSystemKey
@@ -19,14 +19,11 @@ from app.services.clock import Clock
 from app.services.keys.failure_reasons import FailureReason
 from app.services.keys.sweep import batches
 from app.services.keys.system_key import SystemKey
-from app.services.keys.wrappings import to_wrapped_key
 from app.services.rotation.progress import NAMED_ROWS, Progress, RateLimiter, Report
 from app.services.rotation.recovered_keys import Restoring, unwrap_recovered
 from app.services.rows.damaged_rows import damaged_rows
-from backends.context import KeyContext
 from backends.errors import KeyProviderError
 from backends.keyring.keyring import Keyring
-from backends.keyring.opening import ClosedKey
 from backends.recovery.files import PrivateKeyFile, public_key_text
 from backends.recovery.keys import RecoveryPrivateKey
 
@@ -102,7 +99,7 @@ class Recovery:
         with self._database.reading() as repository:
             pace = RateLimiter(repository.data_keys.count(), rate, report)
         pace.note(damaged)
-        for batch in batches(self._database, opened, at_most=pace.most):
+        for batch in batches(self._database, opened, limit=pace.most):
             pace.wait(len(batch.keys))
             changed, causes = restoring.restore(batch.keys, dry_run=dry_run)
             causes[FailureReason.ROW_EDITED] += len(batch.damaged)
@@ -116,18 +113,16 @@ class Recovery:
         filed = private.system_key
         if deployment_id is None or stored is None:
             raise NotInitialised
-        record = stored.record.unverified
-        context = KeyContext(deployment_id, SYSTEM_ACCOUNT_ID, record.id)
-        if filed is None or filed.context != context:
+        closed = stored.closed(deployment_id)
+        if filed is None or filed.context != closed.context:
             raise RecoveryRefused("The recovery key was made for another system data key.")
-        wrappings = [to_wrapped_key(each.unverified) for each in stored.wrappings]
         try:
-            key = unwrap_recovered(private.key, ClosedKey(context, filed.check, tuple(wrappings)))
+            key = unwrap_recovered(private.key, replace(closed, check=filed.check))
         except KeyProviderError:
             raise RecoveryRefused(
                 "The system data key does not open with this recovery key."
             ) from None
-        return OpenedSystemKey(context, key)
+        return OpenedSystemKey(closed.context, key)
 
     def _damaged_rows(self, opened: OpenedSystemKey, *, skip: bool) -> list[DamagedRow]:
         """The first damaged rows, if they may be skipped."""

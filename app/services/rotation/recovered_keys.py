@@ -7,13 +7,11 @@ from dataclasses import replace
 
 from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
-from app.domain.data_keys import DataKeyRow, DataKeyState
+from app.domain.data_keys import DataKeyRow, DataKeyState, VerifiedDataKey
 from app.repository.base import Conflict, Database, UnitOfWork
 from app.services.keys.failure_reasons import FailureReason, failure_reason_of
 from app.services.keys.providers import wrapping_providers
-from app.services.keys.sweep import VerifiedDataKey
-from app.services.keys.wrappings import new_wrapping, roots_of, superseded, to_wrapping
-from app.services.rotation.new_wrappings import NewWrapping, store_all
+from app.services.rotation.new_wrappings import NewWrappings, Rewrapped
 from backends.data_key import DataKey, verify_key
 from backends.errors import DecryptionError, KeyProviderError, UnknownKey
 from backends.keyring.keyring import Keyring
@@ -65,9 +63,9 @@ class Restoring:
         if dry_run:
             failed = self._refusals(wanted.values())
             return len(wanted) - len(failed), Counter(failed.values())
-        new, failed = self._wrap(lacking, wanted.values())
-        failed |= store_all(self._database, new, self._store)
-        return len(wanted) - len(failed), Counter(failed.values())
+        new = self._wrap(lacking, wanted.values())
+        new.store(self._database, self._store)
+        return len(wanted) - len(new.failed), Counter(new.failed.values())
 
     def _lacking(self, ref: str, keys: Sequence[VerifiedDataKey]) -> list[VerifiedDataKey]:
         """Those without a wrapping by ``ref`` that opens.
@@ -75,13 +73,10 @@ class Restoring:
         A root key that was made anew in the place of a lost one has its key_ref.
         """
         having = [
-            (key, wrapped)
-            for key in keys
-            for wrapped in key.closed.wrappings
-            if wrapped.key_ref == ref
+            (key, wrapped) for key in keys for wrapped in key.wrappings if wrapped.key_ref == ref
         ]
-        closed = [key.closed for key, _ in having]
-        answers = proved(self._targets[ref], closed, [wrapped for _, wrapped in having])
+        keys_having = [key for key, _ in having]
+        answers = proved(self._targets[ref], keys_having, [wrapped for _, wrapped in having])
         opening = {
             key.record.id
             for (key, _), answer in zip(having, answers, strict=True)
@@ -91,26 +86,19 @@ class Restoring:
 
     def _wrap(
         self, lacking: Mapping[str, list[VerifiedDataKey]], wanted: Iterable[VerifiedDataKey]
-    ) -> tuple[list[NewWrapping], dict[str, FailureReason]]:
-        """The new wrappings, and why data keys lack one still."""
-        opened, failed = self._open_all(wanted)
-        new: list[NewWrapping] = []
+    ) -> NewWrappings:
+        """Make the new wrappings."""
+        new = NewWrappings(self._keyring, self._targets)
+        opened, new.failed = self._open_all(wanted)
         try:
             for ref, each in lacking.items():
                 keys = [key for key in each if key.record.id in opened]
-                items = [(opened[key.record.id], key.closed) for key in keys]
-                answers = wrap_opened(self._targets[ref], items)
-                roots = roots_of(self._keyring, [key.closed for key in keys], answers)
-                for key, answer in zip(keys, answers, strict=True):
-                    if isinstance(answer, WrappedKey):
-                        replaced = self._replaced(key.closed, answer, roots)
-                        new.append(NewWrapping(key, answer, roots[answer.key_ref], replaced))
-                    else:
-                        failed.setdefault(key.record.id, failure_reason_of(answer))
+                items = [(opened[key.record.id], key) for key in keys]
+                new.take(keys, wrap_opened(self._targets[ref], items), replacing_same=True)
         finally:
             for data_key in opened.values():
                 data_key.wipe()
-        return new, failed
+        return new
 
     def _refusals(self, keys: Iterable[VerifiedDataKey]) -> dict[str, FailureReason]:
         """Why data keys do not open."""
@@ -126,30 +114,22 @@ class Restoring:
         failed: dict[str, FailureReason] = {}
         for key in keys:
             try:
-                opened[key.record.id] = unwrap_recovered(self._private, key.closed)
+                opened[key.record.id] = unwrap_recovered(self._private, key)
             except KeyProviderError as error:
                 failed[key.record.id] = failure_reason_of(error)
         return opened, failed
 
-    def _replaced(
-        self, closed: ClosedKey, new: WrappedKey, roots: Mapping[str, str]
-    ) -> tuple[WrappedKey, ...]:
-        """The dead one of the same name, and all others of what is taken for the same root key."""
-        dead = tuple(each for each in closed.wrappings if each.key_ref == new.key_ref)
-        return dead + superseded(closed, new, roots, {*self._targets, new.key_ref})
-
-    def _store(self, work: UnitOfWork, new: NewWrapping) -> None:
+    def _store(self, work: UnitOfWork, new: Rewrapped) -> None:
         """Put the wrapping in the place of what was found there, unless that changed meanwhile."""
-        record, context = new.key.record, new.key.closed.context
+        record = new.key.record
         stored = work.data_keys.get(record.account_id, record.id)
         if stored is None or stored.record.unverified.check != record.check:
             return
         work.data_keys.replace(self._opened.guard(_sealing_no_more(record)))
-        for each in new.needless:
-            work.wrappings.remove(to_wrapping(each, context))
+        for each in new.replaced:
+            work.wrappings.remove(each)
         with suppress(Conflict):
-            wrapping = new_wrapping(new.wrapped, context, new.root)
-            work.wrappings.add(self._opened.guard(wrapping))
+            work.wrappings.add(self._opened.guard(new.wrapping))
 
 
 def unwrap_recovered(private: RecoveryPrivateKey, closed: ClosedKey) -> DataKey:

@@ -14,7 +14,7 @@ from app.crypto.opened_key import OpenedKey
 from app.crypto.values import open_value, seal_value
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.damage import DamagedRow
-from app.domain.data_keys import DataKeyRow
+from app.domain.data_keys import DataKeyRow, VerifiedDataKey
 from app.domain.errors import StorageUnavailable, TamperedRow
 from app.domain.guarded import Mac
 from app.domain.life import has_begun
@@ -24,7 +24,7 @@ from app.repository.base import Database
 from app.services.clock import Clock
 from app.services.keys.data_keys import DataKeys
 from app.services.keys.failure_reasons import FailureReason, counted, failure_reason_of
-from app.services.keys.sweep import VerifiedDataKey, batches
+from app.services.keys.sweep import batches
 from app.services.keys.system_key import SystemKey
 from app.services.rotation.prefetch import Prefetch
 from app.services.rotation.progress import NAMED_ROWS, Progress, RateLimiter, Report
@@ -163,7 +163,7 @@ class Reencrypt:
         size = min(OPENED_AT_ONCE, pace.most)
         for start in range(0, len(keys), size):
             batch = keys[start : start + size]
-            refusals = self._ahead.open([key.closed for key in batch])
+            refusals = self._ahead.open(batch)
             for key, refusal in zip(batch, refusals, strict=True):
                 yield key, self._replace(key.record, refusal, pace)
 
@@ -178,7 +178,7 @@ class Reencrypt:
         pace.wait(1)
         try:
             self._data_keys.replace_active(record)
-            with self._data_keys.lend_active(record.account_id) as active:
+            with self._data_keys.open_active(record.account_id) as active:
                 complete = self._reseal_all(record, refusal, active, pace)
         except (KeyProviderError, TamperedRow, StorageUnavailable) as error:
             return failure_reason_of(error)
@@ -205,7 +205,7 @@ class Reencrypt:
                 raise refusal
             after = batch[-1].id
             pace.wait(len(batch))
-            with self._data_keys.lend(stored, record.account_id) as old:
+            with self._data_keys.open(stored, record.account_id) as old:
                 opened = [_reseal(old, active, secret) for secret in batch]
             resealed = [secret for secret in opened if secret is not None]
             complete = complete and len(resealed) == len(batch)

@@ -22,7 +22,7 @@ from app.domain.operations.workers import Worker
 from app.repository.base import Database
 from app.services.keys.providers import wrapping_providers
 from app.services.keys.system_key import SystemKey
-from app.services.keys.usable import find_stranded, reliance
+from app.services.keys.usable import find_stranded, usable_root_keys
 from backends.errors import KeyProviderError
 from backends.keyring.keyring import Keyring, ListedProvider
 
@@ -254,11 +254,11 @@ class Retire:
     def _dependence(self, key_ref: str) -> tuple[frozenset[str], int, tuple[str, ...]]:
         """What else data keys can be opened by, how many cannot, and which providers failed."""
         opened = self._system_key.opened()
-        relied_on = reliance(self._database, self._keyring, opened)
-        others = relied_on.key_refs - {key_ref}
+        usable = usable_root_keys(self._database, self._keyring, opened)
+        others = usable.key_refs - {key_ref}
         stranded = find_stranded(self._database, opened, key_ref, others)
         damaged = tuple(f"damaged: {row}" for row in stranded.damaged)
-        return others, stranded.data_keys, relied_on.faults + damaged
+        return others, stranded.data_keys, usable.faults + damaged
 
     def _delete(self, key_ref: str, name: str, others: frozenset[str]) -> int:
         """Delete in small units; each looks again at what it is about to delete."""

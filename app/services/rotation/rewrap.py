@@ -7,18 +7,19 @@ compared with what was read.
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
+from app.crypto.system_key import OpenedSystemKey
+from app.domain.data_keys import VerifiedDataKey
 from app.repository.base import Conflict, Database, UnitOfWork
-from app.services.keys.failure_reasons import FailureReason, failure_reason_of
+from app.services.keys.failure_reasons import FailureReason
 from app.services.keys.providers import wrapping_providers
-from app.services.keys.sweep import VerifiedDataKey, batches
+from app.services.keys.sweep import batches
 from app.services.keys.system_key import SystemKey
-from app.services.keys.wrappings import new_wrapping, roots_of, superseded, to_wrapping
-from app.services.rotation.new_wrappings import NewWrapping, store_all
+from app.services.rotation.new_wrappings import NewWrappings, Rewrapped
 from app.services.rotation.progress import Progress, RateLimiter, Report
 from backends.keyring.keyring import Keyring, ListedProvider
 from backends.keyring.rewrapping import rewrap
-from backends.provider import WrappedKey
 
 
 class Rewrap:
@@ -45,12 +46,12 @@ class Rewrap:
         with self._database.reading() as repository:
             pace = RateLimiter(repository.data_keys.count(), rate, report)
         opened = self._system_key.opened()
-        for batch in batches(self._database, opened, at_most=pace.most):
+        for batch in batches(self._database, opened, limit=pace.most):
             stale = {ref: _without(batch.keys, ref) for ref in targets}
             changed = len({key.record.id for keys in stale.values() for key in keys})
             if not dry_run:
                 pace.wait(changed)
-            causes = Counter() if dry_run else self._rewrap(targets, stale)
+            causes = Counter() if dry_run else self._rewrap(opened, targets, stale)
             changed -= causes.total()
             causes[FailureReason.ROW_EDITED] += len(batch.damaged)
             pace.step(done=batch.size, changed=changed, causes=causes, damaged=batch.damaged)
@@ -58,43 +59,32 @@ class Rewrap:
 
     def _rewrap(
         self,
+        opened: OpenedSystemKey,
         targets: dict[str, ListedProvider],
         stale: dict[str, list[VerifiedDataKey]],
     ) -> Counter[FailureReason]:
-        """Make and store what is missing; how many data keys still lack a wrapping, by why."""
+        """Make and store what is missing. Returns why data keys still lack a wrapping."""
         self._system_key.require_proof()
-        new: list[NewWrapping] = []
-        failed: dict[str, FailureReason] = {}
+        new = NewWrappings(self._keyring, targets)
         for ref, keys in stale.items():
-            target = targets[ref].provider
-            closed = [key.closed for key in keys]
-            answers = rewrap(self._keyring, target, closed)
-            roots = roots_of(self._keyring, closed, answers)
-            for key, answer in zip(keys, answers, strict=True):
-                if isinstance(answer, WrappedKey):
-                    older = superseded(key.closed, answer, roots, targets)
-                    new.append(NewWrapping(key, answer, roots[answer.key_ref], older))
-                else:
-                    failed.setdefault(key.record.id, failure_reason_of(answer))
-        failed |= store_all(self._database, new, self._store)
-        return Counter(failed.values())
+            new.take(keys, rewrap(self._keyring, targets[ref].provider, keys))
+        new.store(self._database, partial(_store, opened))
+        return Counter(new.failed.values())
 
-    def _store(self, work: UnitOfWork, new: NewWrapping) -> None:
-        """Add the wrapping unless another node did, or the data key changed or went meanwhile."""
-        record = new.key.record
-        stored = work.data_keys.get(record.account_id, record.id)
-        if stored is None or stored.record.unverified.check != record.check:
-            return
-        opened = self._system_key.opened()
-        try:
-            work.wrappings.add(
-                opened.guard(new_wrapping(new.wrapped, new.key.closed.context, new.root))
-            )
-        except Conflict:
-            return
-        for older in new.needless:
-            work.wrappings.remove(to_wrapping(older, new.key.closed.context))
+
+def _store(opened: OpenedSystemKey, work: UnitOfWork, new: Rewrapped) -> None:
+    """Add the wrapping unless another node did, or the data key changed or went meanwhile."""
+    record = new.key.record
+    stored = work.data_keys.get(record.account_id, record.id)
+    if stored is None or stored.record.unverified.check != record.check:
+        return
+    try:
+        work.wrappings.add(opened.guard(new.wrapping))
+    except Conflict:
+        return
+    for older in new.replaced:
+        work.wrappings.remove(older)
 
 
 def _without(keys: Sequence[VerifiedDataKey], key_ref: str) -> list[VerifiedDataKey]:
-    return [key for key in keys if all(each.key_ref != key_ref for each in key.closed.wrappings)]
+    return [key for key in keys if key_ref not in {each.key_ref for each in key.wrappings}]

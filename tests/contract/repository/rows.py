@@ -14,6 +14,7 @@ from app.domain.operations.reencryption import Reencryption
 from app.domain.operations.workers import Worker
 from app.domain.secrets import StoredSecret
 from app.repository.collections.injections import InjectionGrant
+from backends.provider import WrappedKey
 
 OURS = "acct_ours"
 THEIRS = "acct_theirs"
@@ -74,16 +75,13 @@ def data_key(
 
 
 def wrapping(
-    account_id: str = OURS, data_key_id: str = DATA_KEY, key_ref: str = KEY_REF, **changes: Any
+    account_id: str = OURS,
+    data_key_id: str = DATA_KEY,
+    root: str | None = None,
+    **changes: Any,
 ) -> Guarded[Wrapping]:
-    row = Wrapping(
-        account_id=account_id,
-        data_key_id=data_key_id,
-        scheme="local-fernet",
-        key_ref=key_ref,
-        blob=b"wrapped",
-    )
-    return Guarded(replace(row, **changes), MAC)
+    wrapped = WrappedKey(scheme="local-fernet", key_ref=KEY_REF, blob=b"wrapped")
+    return Guarded(Wrapping(account_id, data_key_id, replace(wrapped, **changes), root), MAC)
 
 
 def secret(number: int = 1, account_id: str = OURS, **changes: Any) -> StoredSecret:

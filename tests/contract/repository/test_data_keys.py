@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import pytest
 
-from app.domain.data_keys import DataKeyState, StoredDataKey
+from app.domain.data_keys import DataKeyState, GuardedDataKey
 from app.domain.errors import StorageUnavailable
 from app.repository.base import Conflict, Database, Fenced
 from tests.contract.repository import rows
@@ -23,7 +23,7 @@ def add_retired(database: Database, data_key_id: str, *key_refs: str) -> None:
 
 def test_a_data_key_comes_with_all_its_wrappings(database: Database) -> None:
     recovery = rows.wrapping(key_ref="recovery:1", scheme="recovery", blob=b"other bytes")
-    expected = StoredDataKey(rows.data_key(), (rows.wrapping(), recovery))
+    expected = GuardedDataKey(rows.data_key(), (rows.wrapping(), recovery))
     with database.writing() as work:
         work.wrappings.add(recovery)
         assert work.data_keys.get(rows.OURS, rows.DATA_KEY) == expected
@@ -34,7 +34,7 @@ def test_a_data_key_without_wrappings_is_found(database: Database) -> None:
     add_retired(database, "dk_2")
     with database.reading() as repository:
         stored = repository.data_keys.get(rows.OURS, "dk_2")
-    assert stored == StoredDataKey(rows.data_key(data_key_id="dk_2", state=RETIRED), ())
+    assert stored == GuardedDataKey(rows.data_key(data_key_id="dk_2", state=RETIRED), ())
 
 
 def test_several_data_keys_come_at_once_each_with_its_wrappings(database: Database) -> None:
@@ -87,10 +87,10 @@ def test_a_retired_data_key_makes_place_for_a_new_one(database: Database) -> Non
         work.data_keys.add(rows.data_key(data_key_id="dk_2"), [rows.wrapping(data_key_id="dk_2")])
         active = work.data_keys.get_active(rows.OURS)
         retired = work.data_keys.get(rows.OURS, "dk_1")
-    assert active == StoredDataKey(
+    assert active == GuardedDataKey(
         rows.data_key(data_key_id="dk_2"), (rows.wrapping(data_key_id="dk_2"),)
     )
-    assert retired == StoredDataKey(rows.data_key(state=RETIRED), (rows.wrapping(),))
+    assert retired == GuardedDataKey(rows.data_key(state=RETIRED), (rows.wrapping(),))
 
 
 def test_a_data_key_in_use_is_not_deleted(database: Database) -> None:

@@ -81,7 +81,7 @@ def cache(clock: Clock) -> DataKeyCache:
 def borrow(
     cache: DataKeyCache, load: Callable[[], DataKey], context: KeyContext = CONTEXT
 ) -> bytes:
-    with cache.lend(context, key_check(DataKey(KEY), context), load) as opened:
+    with cache.open(context, key_check(DataKey(KEY), context), load) as opened:
         return bytes(opened.key)
 
 
@@ -142,7 +142,7 @@ def test_no_part_of_the_identity_is_left_out(cache: DataKeyCache, field: str) ->
 
 def test_a_warm_key_is_refused_to_a_row_with_another_check(cache: DataKeyCache) -> None:
     borrow(cache, Loader())
-    with pytest.raises(DecryptionError), cache.lend(CONTEXT, bytes(32), Loader()):
+    with pytest.raises(DecryptionError), cache.open(CONTEXT, bytes(32), Loader()):
         pass
 
 
@@ -160,7 +160,7 @@ def test_a_refused_key_is_not_kept(cache: DataKeyCache) -> None:
 
 
 def test_a_lent_copy_is_wiped_afterwards(cache: DataKeyCache) -> None:
-    with cache.lend(CONTEXT, CHECK, Loader()) as opened:
+    with cache.open(CONTEXT, CHECK, Loader()) as opened:
         pass
     assert bytes(opened.key) == bytes(32)
 
@@ -169,7 +169,7 @@ def test_a_lent_copy_is_wiped_when_its_use_fails(cache: DataKeyCache) -> None:
     lent: list[DataKey] = []
 
     def fail() -> None:
-        with cache.lend(CONTEXT, CHECK, Loader()) as opened:
+        with cache.open(CONTEXT, CHECK, Loader()) as opened:
             lent.append(opened.key)
             raise ZeroDivisionError
 
@@ -179,7 +179,7 @@ def test_a_lent_copy_is_wiped_when_its_use_fails(cache: DataKeyCache) -> None:
 
 
 def test_wiping_one_copy_leaves_the_next_whole(cache: DataKeyCache) -> None:
-    with cache.lend(CONTEXT, CHECK, Loader()) as opened:
+    with cache.open(CONTEXT, CHECK, Loader()) as opened:
         opened.key.wipe()
     assert borrow(cache, Loader()) == KEY
 
@@ -192,7 +192,7 @@ def test_what_is_put_stays_the_callers_own(cache: DataKeyCache) -> None:
 
 
 def test_a_key_in_use_survives_its_eviction(cache: DataKeyCache) -> None:
-    with cache.lend(CONTEXT, CHECK, Loader()) as opened:
+    with cache.open(CONTEXT, CHECK, Loader()) as opened:
         for context in contexts(10):
             borrow(cache, Loader(), context)
         cache.clear()
@@ -324,7 +324,7 @@ def test_many_threads_on_a_small_cache_always_get_the_right_key(cache: DataKeyCa
     def right(turn: int) -> bool:
         context = list(keys)[turn % 8]
         key, check = keys[context], key_check(keys[context], context)
-        with cache.lend(context, check, lambda: DataKey(key)) as opened:
+        with cache.open(context, check, lambda: DataKey(key)) as opened:
             return opened.key == key
 
     with ThreadPoolExecutor(8) as pool:

@@ -40,7 +40,7 @@ def cache(clock: Clock) -> DataKeyCache:
 
 
 def lent(cache: DataKeyCache) -> AbstractContextManager[OpenedKey]:
-    return cache.lend(OWNER, CHECK, lambda: DataKey(KEY))
+    return cache.open(OWNER, CHECK, lambda: DataKey(KEY))
 
 
 def record_keys_of(opened: OpenedKey) -> RecordKeys:

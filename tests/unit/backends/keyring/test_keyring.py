@@ -19,6 +19,7 @@ from backends.errors import (
     UnknownKey,
 )
 from backends.keyring.keyring import Keyring
+from backends.keyring.opening import ClosedKey
 from backends.local_fernet import LocalFernet
 from backends.provider import KeyWrapper, WrappedKey
 from backends.recovery.keys import RecoveryPrivateKey
@@ -94,7 +95,7 @@ def twin(provider: LocalFernet, error: KeyProviderError | None = None) -> Script
 
 
 def unwrap(keyring: Keyring, wrappings: Sequence[WrappedKey], key: DataKey) -> DataKey:
-    return keyring.unwrap(wrappings, CONTEXT, key_check(key, CONTEXT))
+    return keyring.unwrap(ClosedKey(CONTEXT, key_check(key, CONTEXT), tuple(wrappings)))
 
 
 def both(first: KeyWrapper, second: KeyWrapper, key: DataKey) -> list[WrappedKey]:

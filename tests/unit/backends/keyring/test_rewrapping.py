@@ -255,10 +255,7 @@ def test_many_are_opened_just_as_each_of_them_is(
     keys += [replace(each, check=bytes(32)) for each in keys]
     old.down, older.down = first_down, second_down
     for shared.down in DOWN:
-        expected = [
-            or_error(partial(Keyring(listed).unwrap, each.wrappings, each.context, each.check))
-            for each in keys
-        ]
+        expected = [or_error(partial(Keyring(listed).unwrap, each)) for each in keys]
         opened = Keyring(listed).unwrap_many(keys)
         assert [(type(each), str(each)) for each in opened] == [
             (type(each), str(each)) for each in expected

@@ -9,13 +9,12 @@ from collections.abc import Callable
 import pytest
 
 from app.crypto.system_key import OpenedSystemKey
-from app.domain.data_keys import DataKeyRow, DataKeyState
+from app.domain.data_keys import DataKeyRow, DataKeyState, Wrapping
 from app.domain.errors import RecoveryRefused
 from app.domain.guarded import Guardable, Guarded
 from app.domain.ids import DATA_KEY, new_id
 from app.repository.collections.batches import Stored
 from app.services.keys.failure_reasons import FailureReason
-from app.services.keys.wrappings import to_wrapping
 from backends.context import KeyContext
 from backends.data_key import DataKey, key_check
 from tests.support.deployment import Row, Rows, Tenant
@@ -56,7 +55,8 @@ class Attacker:
 
     def wrapping(self, account_id: str, data_key_id: str) -> Row:
         context = self._context(account_id, data_key_id)
-        return self.signed(to_wrapping(self._public.wrap(self.key, context), context))
+        wrapped = self._public.wrap(self.key, context)
+        return self.signed(Wrapping(account_id, data_key_id, wrapped))
 
     def signed(self, row: Guardable) -> Row:
         mac = self.own.guard(row).mac

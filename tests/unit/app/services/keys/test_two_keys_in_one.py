@@ -3,8 +3,8 @@
 import pytest
 
 from app.crypto.system_key import OpenedSystemKey
+from app.domain.data_keys import Wrapping
 from app.services.keys.failure_reasons import FailureReason
-from app.services.keys.wrappings import to_wrapping
 from backends.context import KeyContext
 from backends.data_key import DataKey
 from backends.errors import DecryptionError, KeyProviderError
@@ -85,7 +85,8 @@ def test_a_wrapping_of_another_key_is_not_served_even_with_a_right_mac(
     opened = system_key(tenant)
     active = rows.one("data_keys", account_id=tenant.caller.account_id, state="active")
     context = KeyContext(opened.context.deployment_id, active["account_id"], active["id"])
-    planted = opened.guard(to_wrapping(Scripted(move.b).wrap(DataKey.random(), context), context))
+    wrapped = Scripted(move.b).wrap(DataKey.random(), context)
+    planted = opened.guard(Wrapping(context.account_id, context.data_key_id, wrapped))
     rows.plant(
         "wrappings",
         {
