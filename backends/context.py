@@ -9,7 +9,6 @@ A text field is its UTF-8 length as u32-BE and its bytes; an integer field is u6
 context of a data key. ``app.crypto.contexts`` has the kinds 1 and 3.
 """
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -29,7 +28,7 @@ class KeyContext(NamedTuple):
         """The canonical encoding, kind 2; a key is wrapped, opened and checked under the same."""
         return encode_context(_KIND_DATA_KEY, *self)
 
-    def to_mapping(self) -> Mapping[str, str]:
+    def to_mapping(self) -> dict[str, str]:
         """The same ids as strings, for a vendor whose context is a map (KMS logs it: ids only)."""
         return {
             "strongroom:deployment": self.deployment_id,

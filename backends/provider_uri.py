@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from urllib.parse import parse_qsl
 
 from backends.errors import KeyProviderConfigError
@@ -54,3 +55,11 @@ def parse_spec(uri: str, *, setting: str, concurrency: int, files: FileReader) -
     if len(options) != len(pairs):
         raise KeyProviderConfigError(f"{setting}: an option is given twice.")
     return ProviderSpec(setting, scheme, location, options, concurrency, files)
+
+
+def is_loopback(host: str | None) -> bool:
+    """Return whether a host is this machine, so that what it is sent in clear stays here."""
+    try:
+        return ip_address(host or "").is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from ipaddress import ip_address
 from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -22,9 +21,10 @@ from backends.aws_kms.responses import (
     problem,
     problem_of,
 )
-from backends.calls.bounded_response import BoundedResponse
+from backends.calls.bounded_response import bounded_pool
 from backends.calls.client_keeper import Connected
 from backends.errors import KeyProviderConfigError, KeyProviderError
+from backends.provider_uri import is_loopback
 
 T = TypeVar("T")
 Response = Mapping[str, Any]
@@ -113,12 +113,12 @@ def _client(found: Found, name: KmsArn, connections: int, setting: str) -> Kms:
         raise BAD_CONFIGURATION(setting) from None
     endpoint = urlsplit(client.meta.endpoint_url)
     if endpoint.scheme != "https":
-        if not _is_loopback(endpoint.hostname or ""):
+        if not is_loopback(endpoint.hostname):
             raise _NO_TLS(setting)
         client = build(config=config.merge(Config(proxies={})))
     # botocore has no public way to it; this mapping is that of all its pools, a proxy's among them.
     pools = client._endpoint.http_session._pool_classes_by_scheme  # noqa: SLF001
-    pools.update({scheme: _bounded(pool) for scheme, pool in pools.items()})
+    pools.update({scheme: bounded_pool(pool) for scheme, pool in pools.items()})
     return cast("Kms", client)
 
 
@@ -128,19 +128,6 @@ def _partition_of(found: Found, region: str) -> str:
         return str(found.session.get_partition_for_region(region))
     except aws.UnknownRegionError:
         return "aws"
-
-
-def _bounded(pool: type[Any]) -> type[Any]:
-    """The pool of connections, with responses that end in time."""
-    connection = type("Connection", (pool.ConnectionCls,), {"response_class": BoundedResponse})
-    return type("Pool", (pool,), {"ConnectionCls": connection})
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _silence_vendor_logs() -> None:

@@ -25,6 +25,7 @@ from backends.aws_kms.responses import (
 )
 from backends.calls.batches import side_by_side
 from backends.calls.client_keeper import ClientKeeper, Connect
+from backends.calls.per_process import PerProcess
 from backends.context import KeyContext
 from backends.data_key import DATA_KEY_BYTES, DataKey, key_check, verify_key
 from backends.errors import (
@@ -74,7 +75,7 @@ class AwsKms(KeyProvider):
         self._key = None if name.is_alias else name
         self._setting = setting
         self._concurrency = concurrency
-        self._clients = ClientKeeper(connect, setting)
+        self._keeper = PerProcess(lambda: ClientKeeper(connect, setting))
 
     def wrap(self, key: DataKey, context: KeyContext) -> WrappedKey:
         """``Encrypt``, and ``Decrypt`` at once.
@@ -99,11 +100,11 @@ class AwsKms(KeyProvider):
 
     def prepare(self, seconds: float) -> bool:
         """Fetch credentials ahead, and build the client."""
-        return self._clients.prepare(seconds)
+        return self._keeper.get().prepare(seconds)
 
     def close(self) -> None:
         """Close the connections of this process."""
-        self._clients.close()
+        self._keeper.get().close()
 
     def owns(self, key_ref: str) -> bool:
         """Return whether it names this key, of any material, and in any Region if it has several.
@@ -148,10 +149,11 @@ class AwsKms(KeyProvider):
 
         It is raised by a frame that holds neither a key nor what the vendor raised.
         """
-        client = self._clients.client()
+        keeper = self._keeper.get()
+        client = keeper.client()
         result = in_our_words(lambda: question(client), self._setting)
         if isinstance(result, KeyAccessDenied):
-            self._clients.refused(client)
+            keeper.refused(client)
         if isinstance(result, KeyProviderError):
             raise result
         return result
@@ -191,7 +193,7 @@ class AwsKms(KeyProvider):
         response = kms.generate_data_key(
             KeyId=str(key),
             NumberOfBytes=DATA_KEY_BYTES,
-            EncryptionContext=dict(context.to_mapping()),
+            EncryptionContext=context.to_mapping(),
         )
         self._require_response_of(key, response["KeyId"])
         wrapped = self._wrapped(key, response.get("KeyMaterialId"), response["CiphertextBlob"])
@@ -202,7 +204,7 @@ class AwsKms(KeyProvider):
         response = kms.encrypt(
             KeyId=str(key),
             Plaintext=bytes(data_key),
-            EncryptionContext=dict(context.to_mapping()),
+            EncryptionContext=context.to_mapping(),
         )
         self._require_response_of(key, response["KeyId"])
         blob = response["CiphertextBlob"]
@@ -221,7 +223,7 @@ class AwsKms(KeyProvider):
     def _decrypt(self, kms: Kms, blob: bytes, context: KeyContext) -> tuple[DataKey, str | None]:
         key = self._resolve(kms)
         response = kms.decrypt(
-            KeyId=str(key), CiphertextBlob=blob, EncryptionContext=dict(context.to_mapping())
+            KeyId=str(key), CiphertextBlob=blob, EncryptionContext=context.to_mapping()
         )
         self._require_response_of(key, response["KeyId"])
         return self._data_key(response), response.get("KeyMaterialId")
@@ -229,7 +231,7 @@ class AwsKms(KeyProvider):
     def _re_encrypt(self, kms: Kms, wrapped: WrappedKey, context: KeyContext) -> WrappedKey:
         key = self._resolve(kms)
         self._require_ours(wrapped)
-        encryption_context = dict(context.to_mapping())
+        encryption_context = context.to_mapping()
         response = kms.re_encrypt(
             CiphertextBlob=wrapped.blob,
             SourceKeyId=str(key),

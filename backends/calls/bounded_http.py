@@ -17,10 +17,9 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
-from backends.calls.bounded_response import BoundedResponse
+from backends.calls.bounded_response import bounded_pool
 from backends.calls.deadline import Deadline
 
 CONNECT_SECONDS = 1.0
@@ -65,7 +64,10 @@ class BoundedHttp:
 
     def __init__(self, pool_size: int, ca_file: str | None = None) -> None:
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=pool_size, max_retries=0)
-        pools = {"http": _BoundedPool, "https": _BoundedTlsPool}
+        pools = {
+            "http": bounded_pool(HTTPConnectionPool),
+            "https": bounded_pool(HTTPSConnectionPool),
+        }
         adapter.poolmanager.pool_classes_by_scheme = pools
         session = requests.Session()
         session.trust_env = False
@@ -131,19 +133,3 @@ def _parse(response: requests.Response) -> Response:
     if not isinstance(body, dict):
         return Response(response.status_code, Failure.GARBLED, retry_after=retry_after)
     return Response(response.status_code, body=body, retry_after=retry_after)
-
-
-class _BoundedConnection(HTTPConnection):
-    response_class = BoundedResponse
-
-
-class _BoundedTlsConnection(HTTPSConnection):
-    response_class = BoundedResponse
-
-
-class _BoundedPool(HTTPConnectionPool):
-    ConnectionCls = _BoundedConnection
-
-
-class _BoundedTlsPool(HTTPSConnectionPool):
-    ConnectionCls = _BoundedTlsConnection

@@ -7,7 +7,7 @@ that drips bytes would hold a call, its thread and its place for as long as it l
 import io
 import socket
 from http.client import HTTPResponse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backends.calls.deadline import Deadline
 
@@ -45,9 +45,15 @@ class _PatientReader(io.RawIOBase):
         super().close()
 
 
-class BoundedResponse(HTTPResponse):
+class _BoundedResponse(HTTPResponse):
     """A response all of whose reads share the time-out of its socket, and 4 MiB."""
 
     def __init__(self, sock: socket.socket, debuglevel: int = 0, method: str | None = None) -> None:
         super().__init__(sock, debuglevel, method)
         self.fp = io.BufferedReader(_PatientReader(sock, self.fp.detach()))
+
+
+def bounded_pool(pool: type[Any]) -> type[Any]:
+    """A kind of urllib3's connection pools, with responses that end in time."""
+    connection = type("Connection", (pool.ConnectionCls,), {"response_class": _BoundedResponse})
+    return type("Pool", (pool,), {"ConnectionCls": connection})

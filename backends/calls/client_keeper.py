@@ -20,7 +20,6 @@ from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
 from backends.calls.daemon_thread import in_daemon_thread
-from backends.calls.per_process import PerProcess
 from backends.calls.request_deadline import seconds_left
 from backends.errors import KeyProviderError, KeyUnavailable
 from backends.lifetime import age_seconds
@@ -72,38 +71,6 @@ class ClientKeeper(Generic[Client]):
     """
 
     def __init__(self, connect: Connect[Client], setting: str) -> None:
-        self._state = PerProcess(lambda: _State(connect, setting))
-
-    def client(self) -> Client:
-        """The client in use; waits for the first one.
-
-        Raises:
-            KeyProviderError: There is none, or there was none a moment ago.
-        """
-        return self._state.get().client(seconds_left(CALL_SECONDS))
-
-    def prepare(self, seconds: float) -> bool:
-        """Begin to build a client where one is needed. Returns whether there is one after so long.
-
-        It waits for the first one only.
-        """
-        return self._state.get().prepare(seconds)
-
-    def refused(self, client: Client) -> None:
-        """The vendor refuses its credentials: replace it, if that may help."""
-        self._state.get().refused(client)
-
-    def close(self) -> None:
-        """Close the client of this process."""
-        state = self._state.forget()
-        if state is not None:
-            state.close()
-
-
-class _State(Generic[Client]):
-    """The state of one process: the client in use, and the one that is being built."""
-
-    def __init__(self, connect: Connect[Client], setting: str) -> None:
         self._connect = connect
         self._setting = setting
         self._lock = Lock()
@@ -116,11 +83,16 @@ class _State(Generic[Client]):
         self._build: Future[None] | None = None
         self._build_until = 0.0
         self._places = BoundedSemaphore(1 + _HANGING_LIMIT)
-        self._closed = False
 
-    def client(self, seconds: float) -> Client:
+    def client(self) -> Client:
+        """The client in use; waits for the first one.
+
+        Raises:
+            KeyProviderError: There is none, or there was none a moment ago.
+        """
         build, client, refused = self._look()
         if build is not None and (client is None or refused):
+            seconds = seconds_left(CALL_SECONDS)
             limit = seconds if client is None else min(seconds, _REFUSED_SECONDS)
             _wait(build, limit)
             client = self._client
@@ -129,20 +101,27 @@ class _State(Generic[Client]):
         return client
 
     def prepare(self, seconds: float) -> bool:
+        """Begin to build a client where one is needed. Returns whether there is one after so long.
+
+        It waits for the first one only.
+        """
         build, client, _ = self._look()
         if build is not None and client is None:
             _wait(build, seconds)
         return self._client is not None
 
     def refused(self, client: Client) -> None:
+        """The vendor refuses its credentials: replace it, if that may help."""
         with self._lock:
             if client is self._client and monotonic() >= self._not_before:
                 self._refused = True
 
     def close(self) -> None:
+        """Close the client, and one that is being built. A later call builds another one."""
         with self._lock:
-            self._closed = True
             client, self._client = self._client, None
+            self._build = None
+            self._not_before = 0.0
         if client is not None:
             client.close()
 
@@ -158,7 +137,7 @@ class _State(Generic[Client]):
 
     def _is_due(self) -> bool:
         is_needed = self._client is None or self._refused or age_seconds() >= self._replace_at
-        return is_needed and monotonic() >= self._not_before and not self._closed
+        return is_needed and monotonic() >= self._not_before
 
     def _is_building(self) -> bool:
         return self._build is not None and monotonic() < self._build_until
@@ -192,7 +171,7 @@ class _State(Generic[Client]):
     ) -> Client | None:
         """Take what was built into use. Returns the client that is not used any more."""
         with self._lock:
-            if self._closed or self._build is not build:
+            if self._build is not build:
                 return None if isinstance(built, KeyProviderError) else built.client
             self._build = None
             self._not_before = monotonic() + _PAUSE

@@ -6,9 +6,9 @@ is taken for another. Errors do not say what is wrong with a file: it may be the
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar
 
 from backends.context import KeyContext
 from backends.fingerprint import SystemKeyFingerprint
@@ -25,6 +25,8 @@ _PRIVATE: Mapping[str, object] = {
     "suite": SUITE,
 }
 _CHECK_BYTES = 32
+
+Key = TypeVar("Key", RecoveryPublicKey, RecoveryPrivateKey)
 
 
 class MalformedKeyFile(Exception):
@@ -61,7 +63,7 @@ class PrivateKeyFile:
             MalformedKeyFile: It is not the private half of a pair.
         """
         fields = _from_text(_PRIVATE, text, {"key_ref", "seeds", "system_key"})
-        key = _private_key(_decode(fields["seeds"]))
+        key = _built(RecoveryPrivateKey, _decode(fields["seeds"]))
         if fields["key_ref"] != key.public_key.key_ref:
             raise MalformedKeyFile
         filed = fields["system_key"]
@@ -80,22 +82,15 @@ def read_public_key(text: str | bytes) -> RecoveryPublicKey:
         MalformedKeyFile: It is not the public half of a pair.
     """
     fields = _from_text(_PUBLIC, text, {"key_ref", "key"})
-    key = _public_key(_decode(fields["key"]))
+    key = _built(RecoveryPublicKey, _decode(fields["key"]))
     if fields["key_ref"] != key.key_ref:
         raise MalformedKeyFile
     return key
 
 
-def _public_key(raw: bytes) -> RecoveryPublicKey:
+def _built(build: Callable[[bytes], Key], raw: bytes) -> Key:
     try:
-        return RecoveryPublicKey(raw)
-    except ValueError:
-        raise MalformedKeyFile from None
-
-
-def _private_key(seeds: bytes) -> RecoveryPrivateKey:
-    try:
-        return RecoveryPrivateKey(seeds)
+        return build(raw)
     except ValueError:
         raise MalformedKeyFile from None
 

@@ -4,18 +4,18 @@
 option.
 """
 
-import ipaddress
 import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import ClassVar, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
 from backends.errors import KeyProviderConfigError
 from backends.private_file import read_file
-from backends.provider_uri import ProviderSpec
+from backends.provider_uri import ProviderSpec, is_loopback
 
 SERVICE_ACCOUNT_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 # a path
 
@@ -167,25 +167,17 @@ def _parse_url(spec: ProviderSpec) -> SplitResult:
         _refuse(spec, "the address is malformed")
     if not is_valid:
         _refuse(spec, "the address names no valid host and port")
-    if url.scheme == "http" and not _is_loopback(url):
+    if url.scheme == "http" and not is_loopback(url.hostname):
         _refuse(spec, "plain http is allowed to this host only; use https")
     return url
 
 
 def _is_host(url: SplitResult) -> bool:
-    return _ip_address(url) is not None or bool(_HOST_NAME.fullmatch(url.hostname or ""))
-
-
-def _ip_address(url: SplitResult) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    host = url.hostname or ""
     try:
-        return ipaddress.ip_address(url.hostname or "")
+        return bool(ip_address(host))
     except ValueError:
-        return None
-
-
-def _is_loopback(url: SplitResult) -> bool:
-    address = _ip_address(url)
-    return url.hostname == "localhost" if address is None else address.is_loopback
+        return bool(_HOST_NAME.fullmatch(host))
 
 
 def _host(url: SplitResult) -> str:

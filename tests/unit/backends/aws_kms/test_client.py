@@ -56,7 +56,7 @@ def log() -> Iterator[io.StringIO]:
 
 
 def client_of(provider: AwsKms) -> Any:
-    return provider._clients.client()
+    return provider._keeper.get().client()
 
 
 def test_a_provider_is_built_without_a_client(sessions: Sessions) -> None:

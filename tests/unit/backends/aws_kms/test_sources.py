@@ -143,14 +143,14 @@ def test_the_next_credentials_are_used_before_the_first_have_ended(
     monkeypatch.setattr(client_keeper, "monotonic", lambda: now)
     used("container")
     provider.generate(context)
-    first = provider._clients.client()
+    first = provider._keeper.get().client()
     now += 3600 - 900
     provider.generate(context)
-    build = provider._clients._state.get()._build
+    build = provider._keeper.get()._build
     if build is not None:
         build.result(30)
     provider.generate(context)
-    assert provider._clients.client() is not first
+    assert provider._keeper.get().client() is not first
     assert kms.signed_by[0] != kms.signed_by[-1]
 
 
@@ -253,7 +253,7 @@ def test_the_endpoint_is_that_of_the_partition(region: str) -> None:
     partition, suffix = PARTITIONS[region]
     key = "key/1234abcd-12ab-34cd-56ef-1234567890ab"
     provider = provider_of(f"arn:{partition}:kms:{region}:123456789012:{key}")
-    client = provider._clients.client()
+    client = provider._keeper.get().client()
     assert client.meta.endpoint_url == f"https://kms.{region}.{suffix}"  # type: ignore[attr-defined]
 
 

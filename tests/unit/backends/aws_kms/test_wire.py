@@ -113,7 +113,7 @@ def test_an_endpoint_that_fails_is_an_outage_in_time(at: At, context: KeyContext
     broken, words = BROKEN[way]
     with broken() as address:
         provider = at(f"http://{address}")
-        provider._clients.client()
+        provider._keeper.get().client()
         started = time.monotonic()
         with pytest.raises(KeyUnavailable, match=words):
             provider.generate(context)

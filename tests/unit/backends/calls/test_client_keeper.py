@@ -124,7 +124,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def wait_for(keeper: ClientKeeper[Client], vendor: Vendor) -> None:
     """Let the build that hangs go on, and wait for its end."""
-    build = keeper._state.get()._build
+    build = keeper._build
     vendor.released.release()
     assert build is not None
     build.result(30)
@@ -271,7 +271,7 @@ def test_what_is_built_after_the_end_is_closed(vendor: Vendor) -> None:
 
     keeper = ClientKeeper(connect, "STRONGROOM_KEYS (entry 1)")
     keeper.prepare(0)
-    build = keeper._state.get()._build
+    build = keeper._build
     keeper.close()
     vendor.released.release()
     assert build is not None
