@@ -37,7 +37,7 @@ class SqlRepository(Repository):
     """All collections, on one connection.
 
     Attributes:
-        statements: All that run on the connection; it knows if one failed.
+        statements: Runs them on the connection, and records if one failed or erased ciphertext.
     """
 
     def __init__(
