@@ -10,7 +10,7 @@ are refused at once. They queue again after a wait that ended well.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import BoundedSemaphore, Lock
 
 from backends.calls.request_deadline import seconds_left
@@ -38,23 +38,23 @@ class Bulkhead:
         self._since: dict[object, float] = {}
         self._patient = True
 
-    @contextmanager
-    def slot(self) -> Iterator[None]:
+    def slot(self) -> AbstractContextManager[None]:
         """Take a slot for the time of a ``with`` block.
 
         Raises:
             KeyUnavailable: All are taken.
         """
-        if self._slots is None:
-            yield
-            return
-        if not self._slots.acquire(timeout=seconds_left(self._patience())):
+        return nullcontext() if self._slots is None else self._take(self._slots)
+
+    @contextmanager
+    def _take(self, slots: BoundedSemaphore) -> Iterator[None]:
+        if not slots.acquire(timeout=seconds_left(self._patience())):
             raise KeyUnavailable("Too many requests wait for key providers.", retry_after=1)
         try:
             with self._visit():
                 yield
         finally:
-            self._slots.release()
+            slots.release()
 
     def _patience(self) -> float:
         """Seconds for which queueing is worthwhile now."""
