@@ -1,129 +1,126 @@
-"""Read URL-encoded and JSON-escaped text as what it stands for, and know where that came from."""
+r"""Escapes as shells, languages and formats write them, each read as the bytes that it stands for.
 
-import json
+Programs differ in which characters they escape, and how. So nothing is foreseen by program: one
+pattern knows the ways of writing one character, and a reading decodes all of them at once. What was
+escaped twice, as JSON in JSON, is read again.
+
+============================  ==================================================================
+``%41``, ``%u0041``           URLs; JavaScript's ``escape``
+``\n``, ``\e``                C, and most languages and shells after it
+``\101``, ``\x41``            C, Bash, Python; ``\x{41}`` of Perl
+``\u0041``, ``\U00000041``    JSON, Java, Go, Python; ``\u{41}`` of Rust, Ruby and JavaScript
+``\"``, ``\$``                a backslash before a character that is no letter or digit
+``&amp;``, ``&#65;``          HTML and XML
+``$$``, ``%%``                make; systemd, ``printf`` and batch files
+``$'\n'``                     Zsh, in the middle of a word: the ``$`` goes, quotes go later
+============================  ==================================================================
+"""
+
+import html
 import re
-from bisect import bisect_right
-from functools import cached_property, lru_cache
-from itertools import accumulate
+import sys
+from collections.abc import Callable
+from functools import lru_cache
 
-from app.masking.folding import fold
+from app.masking.reading import Reading
 
-_GAP = b"\0"  # no environment variable holds it
-_GAP_BYTES = 1024  # for less it does not pay
+DEPTH = 3
+"""Rounds of decoding: JSON in a string of JSON in a URL."""
+
+LONGEST_FACTOR = 10
+r"""Bytes that one character takes at most, as ``\U00000041``; or, on average, what is between
+the characters of a value: quotes, escapes of escapes, and the indentation of its lines."""
+
+_HEX = rb"[0-9A-Fa-f]"
+_LETTERS = dict(
+    zip(
+        b"abtnvfre0", (b"\a", b"\b", b"\t", b"\n", b"\v", b"\f", b"\r", b"\x1b", b"\0"), strict=True
+    )
+)
 _ESCAPE = re.compile(
-    rb"""( % [0-9A-Fa-f]{2} |
-           \\ ["\\/bfnrt] |
-           \\u [dD][89abAB][0-9A-Fa-f]{2} \\u [dD][c-fC-F][0-9A-Fa-f]{2} |
-           \\u [0-9A-Fa-f]{4} )""",
+    rb"""( % u [dD][89abAB][hex]{2} % u [dD][c-fC-F][hex]{2} |
+           % u [hex]{4} | % [hex]{2} | %% | \$\$ | \$ (?=') |
+           \\ u [dD][89abAB][hex]{2} \\ u [dD][c-fC-F][hex]{2} |
+           \\ u (?: [hex]{4} | \{ [hex]{1,6} \} ) | \\ U [hex]{8} |
+           \\ x (?: [hex]{2} | \{ [hex]{1,6} \} ) |
+           \\ [0-7]{3} | \\ [abtnvfre0] | \\ [^\w\s] |
+           & (?: \# (?: [0-9]{1,7} | [xX] [hex]{1,6} ) | [A-Za-z][A-Za-z0-9]{1,24} ) ; )""".replace(
+        b"[hex]", _HEX
+    ),
     re.VERBOSE,
 )
 _CUT_OFF = re.compile(
-    rb"""(?: % [0-9A-Fa-f]? |
-             \\ (?: u [0-9A-Fa-f]{0,3} )? ) \Z""",
+    rb"""(?: % (?: u [hex]{0,3} | [hex]? ) | \$ |
+             % u [dD][89abAB][hex]{2} (?: % (?: u [hex]{0,3} )? )? |
+             \\+ u [dD][89abAB][hex]{2} (?: \\+ (?: u [hex]{0,3} )? )? |
+             \\+ (?: u (?: [hex]{0,3} | \{ [hex]{0,6} ) | U [hex]{0,7} |
+                     x (?: [hex]? | \{ [hex]{0,6} ) | [0-7]{1,2} )? |
+             & (?: \#? [0-9A-Za-z]{0,25} ) ) \Z""".replace(b"[hex]", _HEX),
     re.VERBOSE,
 )
-_HIGH_SURROGATE = re.compile(rb"\\u[dD][89abAB][0-9A-Fa-f]{2}")
-_LOW_SURROGATE_CUT_OFF = re.compile(
-    rb"""(?: \\ (?: u (?: [dD] (?: [c-fC-F][0-9A-Fa-f]? )? )? )? )?""", re.VERBOSE
-)
-
-
-class Unescaped:
-    """Text with its escapes decoded once, and folded.
-
-    What is further than ``reach`` from every escape reads as before, and is left out.
-
-    Attributes:
-        text: What is read.
-        cut_at: The place in the source of an escape that its end may have cut off; the source's
-            length if there is none.
-        same: True if nothing was decoded.
-    """
-
-    def __init__(self, source: bytes, reach: int) -> None:
-        pieces = _ESCAPE.split(source)  # plain, escape, plain, …, plain
-        self.cut_at = len(source) - _cut_off(pieces)
-        self.same = len(pieces) == 1 and self.cut_at == len(source)
-        read = pieces.copy()
-        read[1::2] = map(_meaning, pieces[1::2])
-        self._pieces, self._read = _near_escapes(pieces, read, reach)
-        self.text = b"".join(self._read)
-
-    def origin(self, place: int) -> tuple[int, int]:
-        """Start and end in the source of what is read at a place of the text."""
-        number = bisect_right(self._read_ends, place)
-        if number == len(self._pieces):
-            return self.cut_at, self.cut_at
-        end = self._ends[number]
-        if number % 2:
-            return end - len(self._pieces[number]), end
-        start = end - (self._read_ends[number] - place)
-        return start, start + 1
-
-    def place(self, origin: int) -> int:
-        """Return the place in the text of a place in the source, or of the escape around that."""
-        number = bisect_right(self._ends, origin)
-        if number == len(self._pieces):
-            return len(self.text)
-        after = len(self._read[number]) if number % 2 else self._ends[number] - origin
-        return self._read_ends[number] - after
-
-    def is_one_line(self, start: int, stop: int) -> bool:
-        """Return True if no line end was left out between two places of the text."""
-        first, last = bisect_right(self._read_ends, start), bisect_right(self._read_ends, stop - 1)
-        if stop == len(self.text):
-            last = len(self._read)
-        return all(self._read[first | 1 : last : 2])
-
-    @cached_property
-    def _ends(self) -> list[int]:
-        return list(accumulate(map(len, self._pieces)))
-
-    @cached_property
-    def _read_ends(self) -> list[int]:
-        return list(accumulate(map(len, self._read)))
+_CUT_OFF_BYTES = 40
+_ANY = re.compile(rb"[%\\&$]")
+_PLAIN = bytes(range(0x30, 0x3A)) + bytes(range(0x41, 0x5B)) + b"_" + bytes(range(0x61, 0x7B))
 
 
 def has_escapes(text: bytes) -> bool:
-    """Return True if there may be something to decode."""
-    return b"%" in text or b"\\" in text
+    """Return whether there may be anything to decode."""
+    return _ANY.search(text) is not None
 
 
-def _cut_off(pieces: list[bytes]) -> int:
-    """Take away the escape that may go on after the last piece, and tell its length."""
-    if _HIGH_SURROGATE.fullmatch(b"".join(pieces[-2:-1])) and (
-        _LOW_SURROGATE_CUT_OFF.fullmatch(pieces[-1])
-    ):
-        return len(pieces.pop()) + len(pieces.pop())
-    found = _CUT_OFF.search(pieces[-1], max(0, len(pieces[-1]) - 5))
-    if found is None:
-        return 0
-    pieces[-1] = pieces[-1][: found.start()]
-    return len(found[0])
+def decode(source: bytes) -> Reading:
+    """Decode every escape once."""
+    return Reading(source, _ESCAPE, _meaning)
 
 
-def _near_escapes(
-    pieces: list[bytes], read: list[bytes], reach: int
-) -> tuple[list[bytes], list[bytes]]:
-    """The same with a gap, as if it were an escape, for the middle of each long plain piece."""
-    longest = 2 * reach + _GAP_BYTES
-    if max(map(len, pieces)) <= longest:  # as most often, and much faster than the loop
-        return pieces, read
-    near: list[bytes] = []
-    near_read: list[bytes] = []
-    done = 0
-    for number in [i for i, piece in enumerate(pieces) if len(piece) > longest]:
-        piece = pieces[number]
-        head, tail = piece[:reach], piece[-reach:]
-        near += [*pieces[done:number], head, piece[reach:-reach], tail]
-        near_read += [*read[done:number], head, _GAP, tail]
-        done = number + 1
-    return near + pieces[done:], near_read + read[done:]
+def cut_off(text: bytes) -> int:
+    """Return where an escape begins that the end of the text may have cut off, or the length."""
+    start = max(0, len(text) - _CUT_OFF_BYTES)
+    found = _CUT_OFF.search(text, start)
+    return len(text) if found is None else found.start()
+
+
+def of_plain_characters() -> list[bytes]:
+    r"""List how escapes of letters, digits and ``_`` begin, which are hardly ever escaped."""
+    beginnings = {b"&#", rb"\x{", rb"\u{", rb"\U000000", b"%25", rb"\u005"}
+    for character in _PLAIN:
+        pair = b"%02x" % character
+        for digits in (pair, pair.upper()):
+            beginnings |= {b"%" + digits, b"%u00" + digits, rb"\x" + digits, rb"\u00" + digits}
+        beginnings.add(b"\\%03o" % character)
+    return sorted(beginnings)
 
 
 @lru_cache(maxsize=4096)
 def _meaning(escape: bytes) -> bytes:
-    if escape.startswith(b"%"):
-        return fold(bytes.fromhex(escape[1:].decode()))
-    character: str = json.loads(f'"{escape.decode()}"')
-    return fold(character.encode(errors="replace"))
+    for pattern, meaning in _MEANINGS:
+        if found := pattern.fullmatch(escape):
+            return meaning(*found.groups())
+    return escape
+
+
+def _character(digits: bytes) -> bytes:
+    number = int(digits, 16)
+    return chr(number).encode(errors="replace") if number <= sys.maxunicode else b"?"
+
+
+def _pair(high: bytes, low: bytes) -> bytes:
+    return bytes.fromhex((high + low).decode()).decode("utf-16-be").encode()
+
+
+def _entity(name: bytes) -> bytes:
+    return html.unescape(name.decode()).encode(errors="replace")
+
+
+_MEANINGS: list[tuple[re.Pattern[bytes], Callable[..., bytes]]] = [
+    (re.compile(rb"\$"), lambda: b""),
+    (re.compile(rb"(\$)\$|(%)%"), lambda dollar, percent: dollar or percent),
+    (re.compile(rb"[\\%]u(.{4})[\\%]u(.{4})"), _pair),
+    (re.compile(rb"(?:%u|\\u|\\U|\\u\{|\\x\{)([0-9A-Fa-f]{3,8}|(?<=\{).*?)\}?"), _character),
+    (re.compile(rb"(?:%|\\x)(..)"), lambda digits: bytes.fromhex(digits.decode())),
+    (re.compile(rb"\\([0-7]{3})"), lambda digits: bytes([int(digits, 8) & 0xFF])),
+    (re.compile(rb"\\([abtnvfre0])"), lambda letter: _LETTERS[letter[0]]),
+    (re.compile(rb"\\(.)", re.DOTALL), lambda character: character),
+    (re.compile(rb"(&.*;)"), _entity),
+]
+"""The reading of each kind of escape; the first that fits counts."""

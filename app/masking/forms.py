@@ -1,32 +1,104 @@
-"""The forms in which a program may print a value."""
+"""The texts that show a value, whatever escapes a program writes them with."""
 
 import base64
+import json
 from collections.abc import Iterator
-from urllib.parse import unquote_to_bytes
+
+from app.masking.escapes import decode
 
 MIN_BYTES = 4
-"""The shortest value that is masked, without line ends. A shorter one would match everywhere."""
+"""Besides line ends. A shorter value stays visible: it would match everywhere."""
 
-_MIN_LINE_BYTES = 8
+_MIN_PART_BYTES = 8
+"""Of a line or a string of JSON alone. A shorter one, as ``}`` or ``true``, says nothing."""
+
+_MAX_DEPTH = 64
+"""Of JSON; what is nested deeper is searched as a whole only."""
+
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def is_long_enough(text: str) -> bool:
-    """Return True if the text is long enough to be searched for."""
+    """Return whether there is enough of it to be looked for."""
     return len(text.replace("\r", "").replace("\n", "").encode()) >= MIN_BYTES
 
 
 def printed_forms(value: str) -> set[bytes]:
-    """The byte strings that show a value once output is unescaped, none if it is not long enough.
+    r"""List the texts that show a value; none if it is not long enough.
 
-    As it is and stripped of surrounding white space: plain, and in base64 and base64url wherever
-    it stands in what was encoded. Of several lines, also each line, with and without indentation.
+    - the value, and without white space around it; also with its own escapes decoded, as ``echo``
+      prints a key with ``\n`` in it;
+    - each of its lines, and each string if it is JSON; short lines with the lines after them;
+    - base64 and base64url, wherever the value stands in what was encoded.
     """
-    lines = [text for line in value.splitlines() for text in (line, line.strip())]
-    forms = {line.encode() for line in lines if len(line) >= _MIN_LINE_BYTES}
-    for text in filter(is_long_enough, {value, value.strip()}):
-        forms |= {text.encode(), *_base64(text.encode()), *_unquoted(text)}
-    return forms
+    wholes = set(filter(is_long_enough, {value, value.strip()}))
+    if not wholes:
+        return set()
+    texts = wholes | set(_lines(value)) | set(_strings(value))
+    forms = {form for text in texts for form in _spellings(text)}
+    return forms.union(*(_base64(text.encode()) for text in wholes))
+
+
+def _spellings(text: str) -> Iterator[bytes]:
+    r"""The text in UTF-8, as ``\xe9`` is meant in Python, as ``cat -v`` prints it, and decoded."""
+    raw = text.encode()
+    yield raw
+    if not raw.isascii():
+        yield b"".join(_latin(character) for character in text)
+        yield b"".join(map(_visible, raw))
+    decoded = decode(raw)
+    if not decoded.is_same and len(decoded.text.translate(None, b"\r\n \0")) >= MIN_BYTES:
+        yield decoded.text
+
+
+def _latin(character: str) -> bytes:
+    return character.encode("latin-1") if ord(character) < 256 else character.encode()  # noqa: PLR2004
+
+
+def _visible(byte: int) -> bytes:
+    if byte < 0x80:  # noqa: PLR2004 - ASCII
+        return bytes([byte])
+    low = byte - 0x80
+    return b"M-^" + bytes([low + 0x40]) if low < 0x20 else b"M-" + bytes([low])  # noqa: PLR2004
+
+
+def _lines(value: str) -> Iterator[str]:
+    """Each line; one that is too short alone together with those after it.
+
+    The first and the last line of PEM (RFC 7468) are the same in all keys and tell nothing.
+    """
+    lines = [line.strip() for line in value.splitlines()]
+    lines = [line for line in lines if line and not line.startswith(("-----BEGIN ", "-----END "))]
+    if lines == [value.strip()]:
+        return
+    for number, line in enumerate(lines):
+        joined, after = line, number + 1
+        while len(joined.encode()) < _MIN_PART_BYTES and after < len(lines):
+            joined, after = f"{joined}\n{lines[after]}", after + 1
+        if len(joined.encode()) >= _MIN_PART_BYTES:
+            yield joined
+
+
+def _strings(value: str) -> Iterator[str]:
+    """Each string of a JSON document, but for the names of members."""
+    if not value.lstrip().startswith(("{", "[", '"')):
+        return
+    try:
+        document = json.loads(value)
+    except (ValueError, RecursionError):
+        return
+    level = [document]
+    for _ in range(_MAX_DEPTH):
+        for each in level:
+            if isinstance(each, str) and len(each.encode(errors="replace")) >= _MIN_PART_BYTES:
+                yield each.encode(errors="replace").decode()
+        level = [inner for each in level for inner in _inner(each)]
+
+
+def _inner(document: object) -> list[object]:
+    if isinstance(document, dict):
+        return list(document.values())
+    return document if isinstance(document, list) else []
 
 
 def _base64(raw: bytes) -> Iterator[bytes]:
@@ -37,10 +109,3 @@ def _base64(raw: bytes) -> Iterator[bytes]:
         for form in (encoded[start:end], encoded[start:].rstrip(b"=")):
             yield form
             yield form.translate(_URL_SAFE)
-
-
-def _unquoted(text: str) -> Iterator[bytes]:
-    """Yield the value with its own ``%41`` decoded, as it appears once JSON around it is."""
-    unquoted = unquote_to_bytes(text)
-    if len(unquoted.translate(None, b"\r\n ")) >= MIN_BYTES and b"\0" not in unquoted:
-        yield unquoted

@@ -1,10 +1,11 @@
 """Replace values in a stream of output, however the stream is cut into pieces."""
 
-from app.masking.folding import squeeze
 from app.masking.search import ValueSearch
 
 MASK = b"[masked]"
 
+_AT_ONCE_BYTES = 512
+_GROWTH = 8
 _TELLING_BYTES = 4
 _SHORT_PATIENCE_SECONDS = 0.05
 _LONG_PATIENCE_SECONDS = 1.0
@@ -16,31 +17,44 @@ class Masker:
     What may be the beginning of a value is held back; `patience` says for how long. What was
     released then is remembered: if the value goes on after all, its rest is still replaced.
     What is likely to be the beginning of a value waits until more is there, or for `finish`.
+
+    All that is pending is searched anew with each piece. Where much is pending and comes in small
+    pieces, it is searched once it has grown by an eighth, or the stream pauses. So each byte is
+    looked at a bounded number of times.
     """
 
     def __init__(self, search: ValueSearch) -> None:
         self._search = search
-        self._pending = b""
+        self._pending = bytearray()
+        self._new = 0  # how many of the pending bytes were not searched
         self._spans: list[tuple[int, int]] = []  # the values in it, which may overlap
         self._shown = 0  # how many of the pending bytes the reader has, or has a mask for
         self._likely = 0  # where among them a value is likely to begin
 
     def feed(self, data: bytes) -> bytes:
-        """Take a piece of the stream and give what can be shown now."""
+        """Take a piece of the stream. Returns what can be shown now."""
         self._pending += data
-        self._spans, end, likely = self._search.scan(self._pending)
+        self._new += len(data)
+        if len(self._pending) > _AT_ONCE_BYTES and self._new < len(self._pending) // _GROWTH:
+            return b""
+        return self._scan()
+
+    def release(self) -> bytes:
+        """Give up waiting. Returns what was held back and is not likely to begin a value."""
+        shown = self._scan() if self._new else b""
+        return shown + self._show(self._likely)
+
+    def _scan(self) -> bytes:
+        self._new = 0
+        self._spans, end, likely = self._search.scan(bytes(self._pending))
         shown = self._show(end)
-        self._pending = self._pending[end:]
+        del self._pending[:end]
         self._spans = [(start - end, stop - end) for start, stop in self._spans if stop > end]
         self._shown -= end
         self._likely = likely - end
-        if not squeeze(self._pending[self._shown :]):  # line ends alone show nothing
+        if not self._pending[self._shown :].strip(b"\r\n"):  # line ends alone show nothing
             self._likely = len(self._pending)
         return shown
-
-    def release(self) -> bytes:
-        """Give up waiting, and give what was held back and is not likely to begin a value."""
-        return self._show(self._likely)
 
     def _show(self, end: int) -> bytes:
         """Give what is pending before ``end``, with a mask for each value that begins there."""
@@ -67,8 +81,8 @@ class Masker:
         Up to 3 bytes tell little and are usually there by chance: 50 ms, which nobody sees, and
         nothing at the end of a line, where programs often wait. More are rare: 1 s.
         """
-        if self._shown >= self._likely:
+        if self._shown >= self._likely and not self._new:
             return None
-        if len(squeeze(self._pending)) >= _TELLING_BYTES:
+        if len(self._pending.translate(None, b"\r\n")) >= _TELLING_BYTES:
             return _LONG_PATIENCE_SECONDS
         return 0.0 if self._pending.endswith(b"\n") else _SHORT_PATIENCE_SECONDS

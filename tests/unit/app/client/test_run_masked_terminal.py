@@ -110,7 +110,7 @@ def run_changed(shell: PseudoTerminal, place: Path, change: str, command: str) -
     """Run a command under ``--mask`` after something in us was changed."""
     script = f"""
 import os, signal, sys
-from app.client.pseudo_terminal import relay
+from app.client.terminal import relay
 from app.client.terminal.start import run_masked
 {change}
 sys.exit(run_masked(["sh", "-c", "{command}"], dict(os.environb), ["canary-hello"]))

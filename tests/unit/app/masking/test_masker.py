@@ -159,7 +159,7 @@ def test_a_key_of_several_lines_is_replaced_as_a_terminal_prints_it() -> None:
 
 def test_the_lines_of_a_key_are_replaced_when_a_program_indents_them() -> None:
     output = "".join(f"  {line}\n" for line in KEY.splitlines()).encode()
-    assert masked(output, KEY) == (b"  " + MASK + b"\n") * 4
+    assert masked(output, KEY) == b"  " + MASK + b"\n"
 
 
 def test_the_lines_of_a_value_are_replaced_without_their_indentation() -> None:
@@ -322,7 +322,8 @@ def test_a_line_that_likely_begins_a_value_is_masked_at_its_end() -> None:
 def test_the_line_end_after_a_whole_value_is_shown() -> None:
     """Also where the value that goes on after it is a longer one."""
     masker = Masker(ValueSearch([KEY]))
-    assert masker.feed(b"-----BEGIN KEY-----\r\n") + masker.release() == MASK + b"\r\n"
+    line = KEY.splitlines()[1].encode()
+    assert masker.feed(line + b"\r\n") + masker.release() == MASK + b"\r\n"
 
 
 def test_line_ends_are_shown_at_once() -> None:
