@@ -40,7 +40,7 @@ def open_value(lent: OpenedKey, secret: SealedValue | StoredSecret) -> SecretVal
     Raises:
         DecryptionError: The row is not what was written: any of its columns, or its envelope.
     """
-    context = _context(lent.context, secret.id, secret.name, secret.version)
+    context = _remembered_context(lent.context, secret.id, secret.name, secret.version)
     plaintext = open_envelope(lent.key, secret.envelope, context, lent.record_keys)
     try:
         return SecretValue(str(plaintext, "utf-8"))
@@ -49,19 +49,24 @@ def open_value(lent: OpenedKey, secret: SealedValue | StoredSecret) -> SecretVal
 
 
 def _context(owner: KeyContext, secret_id: str, name: str, version: int) -> bytes:
+    return ValueContext(
+        deployment_id=owner.deployment_id,
+        account_id=owner.account_id,
+        secret_id=secret_id,
+        name=name,
+        version=version,
+        data_key_id=owner.data_key_id,
+    ).to_bytes()
+
+
+def _remembered_context(owner: KeyContext, secret_id: str, name: str, version: int) -> bytes:
+    """The same, for values that many requests open; a value is sealed only once."""
     identity = (owner, secret_id, name, version)
-    known = _CONTEXTS.find(identity)
-    if known is None:
-        known = ValueContext(
-            deployment_id=owner.deployment_id,
-            account_id=owner.account_id,
-            secret_id=secret_id,
-            name=name,
-            version=version,
-            data_key_id=owner.data_key_id,
-        ).to_bytes()
-        _CONTEXTS.keep(identity, known)
-    return known
+    context = _CONTEXTS.find(identity)
+    if context is None:
+        context = _context(*identity)
+        _CONTEXTS.keep(identity, context)
+    return context
 
 
 _OVERHEAD_BYTES = 1024  # of ids and of Python's objects
