@@ -143,10 +143,6 @@ class SecretRules:
         self.max_value_bytes = max_value_bytes
         self._name = re.compile(self.name_pattern)
 
-    def is_name(self, text: str) -> bool:
-        """Return True if a secret may have this name. A name must not be shaped like an id."""
-        return self._name.fullmatch(text) is not None and not is_any_id(text)
-
     def check_name(self, text: str) -> None:
         """Refuse an illegal name.
 
@@ -155,7 +151,7 @@ class SecretRules:
         """
         if is_any_id(text):
             raise InvalidRequest("The name is not valid.", {"name": "must not look like an id"})
-        if not self.is_name(text):
+        if self._name.fullmatch(text) is None:
             raise InvalidRequest(
                 "The name is not valid.",
                 {"name": f"must match {self.name_pattern} as a whole"},

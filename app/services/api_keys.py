@@ -43,12 +43,11 @@ from app.services.rows.in_batches import in_batches
 from app.services.rows.limits import Limits
 
 
-def _dump(issued: IssuedApiKey) -> bytes:
-    shown = (issued.id, issued.name, issued.token.reveal(), issued.expires_at_ms)
-    return json.dumps(shown).encode()
+def _dump(issued: IssuedApiKey) -> str:
+    return json.dumps((issued.id, issued.name, issued.token.reveal(), issued.expires_at_ms))
 
 
-def _load(stored: bytes) -> IssuedApiKey:
+def _load(stored: str) -> IssuedApiKey:
     key_id, name, token, expires_at_ms = json.loads(stored)
     return IssuedApiKey(key_id, name, Token(token), expires_at_ms)
 

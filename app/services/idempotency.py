@@ -36,8 +36,8 @@ T = TypeVar("T")
 class ResponseFormat(Generic[T]):
     """The stored form of one kind of response: a pair of functions, each the other's inverse."""
 
-    dump: Callable[[T], bytes]
-    load: Callable[[bytes], T]
+    dump: Callable[[T], str]
+    load: Callable[[str], T]
 
 
 class Attempt(Generic[T]):
@@ -82,13 +82,13 @@ class Attempt(Generic[T]):
         stored = _stored(self.work, claimed)
         if not is_within(stored.expires_at_ms - RESPONSE_TTL_MS, stored.expires_at_ms, self.now_ms):
             raise RequestIdUnusable  # its hour is over by one clock only, or in the future
-        self.response = self._format.load(_opened(self.system_key, stored))
+        self.response = self._format.load(_opened(self.system_key, stored).decode())
 
     def commit(self, response: T) -> T:
         """Store the response and commit. Returns the response."""
         claimed = self._claimed
         if claimed is not None:
-            plaintext = _bound_to(claimed) + self._format.dump(response)
+            plaintext = _bound_to(claimed) + self._format.dump(response).encode()
             sealed = seal(self.system_key.key, plaintext, _context(self.system_key, claimed))
             responses = self.work.stored_responses
             responses.finish(replace(claimed, response=sealed))

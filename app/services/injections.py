@@ -35,11 +35,11 @@ from app.services.rows.pages import BoundedPage
 from app.services.upkeep.retention import Retention
 
 
-def _dump(issued: IssuedInjection) -> bytes:
-    return json.dumps((issued.id, issued.token.reveal(), issued.expires_at_ms)).encode()
+def _dump(issued: IssuedInjection) -> str:
+    return json.dumps((issued.id, issued.token.reveal(), issued.expires_at_ms))
 
 
-def _load(stored: bytes) -> IssuedInjection:
+def _load(stored: str) -> IssuedInjection:
     injection_id, token, expires_at_ms = json.loads(stored)
     return IssuedInjection(injection_id, Token(token), expires_at_ms)
 
@@ -49,7 +49,7 @@ _MAX_BATCHES = 100
 _ROW_BYTES = 512
 """More than a shown injection takes beside its map, which is shorter than its stored text."""
 _RESPONSES: ResponseFormat[IssuedInjection] = ResponseFormat(_dump, _load)
-_ID = ResponseFormat(str.encode, bytes.decode)
+_ID = ResponseFormat(str, str)
 
 
 class Injections:

@@ -31,8 +31,7 @@ from app.services.keys.data_keys import DataKeys
 from app.services.rows.limits import Limits
 
 _RESPONSES: ResponseFormat[Secret] = ResponseFormat(
-    dump=lambda secret: json.dumps(secret).encode(),
-    load=lambda stored: Secret(*json.loads(stored)),
+    json.dumps, lambda stored: Secret(*json.loads(stored))
 )
 
 
