@@ -12,7 +12,9 @@ So a provider that is down leaves the token unused, a value is never older than 
 of many redemptions of one token at once the database lets one through. The others begin again.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -46,13 +48,45 @@ from app.services.clock import Clock
 from app.services.issuers import live_issuers
 from app.services.keys.data_keys import DataKeys
 from app.services.keys.system_key import SystemKey
-from app.services.redemption_events import RedemptionEvent, redemption_event
 from app.services.rows.damage_log import log_damage
 from app.services.sealed_secret_cache import SealedSecretCache
 
 _ATTEMPTS = 4  # the first may be with secrets from the cache
 # Padding at most doubles a value, and an envelope without a value is under 512 bytes long.
 _MAX_SEALED_BYTES = 2 * MAX_VALUES_BYTES + MAX_SECRETS * 512
+
+
+_LOG = logging.getLogger("strongroom.redemption")
+
+
+@dataclass(slots=True)
+class _Event:
+    """One redemption in the log, refused or not.
+
+    It names ids only: of rows that were verified, or of a token that is shaped like one of ours.
+
+    Attributes:
+        is_reuse: Whether the token was used before, and not by the same try.
+        is_repeated: Whether it is the same try again, after its response was lost.
+    """
+
+    account_id: str | None = None
+    injection_id: str | None = None
+    api_key_id: str | None = None
+    secrets: Sequence[BoundSecret] | None = None
+    is_reuse: bool = False
+    is_repeated: bool = False
+
+    def write(self, level: int, name: str, **more: object) -> None:
+        """Write it to the log."""
+        secrets = self.secrets
+        known = {
+            "account_id": self.account_id,
+            "injection_id": self.injection_id,
+            "api_key_id": self.api_key_id,
+            "secret_ids": None if secrets is None else [bound.secret_id for bound in secrets],
+        }
+        _LOG.log(level, name, extra=known | more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +98,7 @@ class _Request:
     nonce_digest: bytes | None
     address: str | None
     system_key: OpenedSystemKey
-    event: RedemptionEvent
+    event: _Event
 
 
 class _Verified(NamedTuple):
@@ -111,7 +145,7 @@ class Redemption:
                 stays unused.
             KeyProviderError: A data key could not be opened; the token stays unused.
         """
-        with redemption_event() as event:
+        with _logged() as event:
             token = INJECTION_TOKENS.parse(credential.reveal())
             if token is None:
                 raise InjectionRefused
@@ -150,13 +184,13 @@ class Redemption:
                 grant = _with_issuers(repository, request, grant, now_ms)
             cached = self._find_cached(repository, injection)
             sealed = cached or _read(repository, injection, wanted)
-        values = self._open(injection, wanted, sealed)
+        environment = self._open(injection, wanted, sealed)
         if not self._mark(request, grant, sealed.secrets):
             self._cache.drop(injection)
             return None
         if cached is None:
             self._cache.put(injection, sealed.secrets)
-        return {bound.variable: values[bound.secret_id] for bound in wanted}
+        return environment
 
     def _find_cached(self, repository: Repository, injection: Injection) -> SealedSecrets | None:
         """The sealed secrets from the cache, while their data keys are there."""
@@ -169,8 +203,8 @@ class Redemption:
 
     def _open(
         self, injection: Injection, wanted: Sequence[BoundSecret], sealed: SealedSecrets
-    ) -> dict[str, SecretValue]:
-        """The values by the id of their secret."""
+    ) -> Environment:
+        """The values by variable."""
         _require_bound(injection, wanted, sealed.secrets)
         values: dict[str, SecretValue] = {}
         for stored in sealed.data_keys:
@@ -180,8 +214,7 @@ class Redemption:
                         values[secret.id] = open_value(data_key, secret)
         if len(values) != len(sealed.secrets):
             raise TamperedRow(DataKeyRow.table)
-        _check_size(wanted, values)
-        return values
+        return _environment(wanted, values)
 
     def _mark(
         self, request: _Request, grant: InjectionGrant, secrets: Sequence[SealedValue]
@@ -195,6 +228,21 @@ class Redemption:
             if redeemed is not grant.injection:
                 work.commit()
             return True
+
+
+@contextmanager
+def _logged() -> Iterator[_Event]:
+    """Log the outcome of the redemption in the ``with`` block."""
+    event = _Event()
+    try:
+        yield event
+    except InjectionRefused:
+        event.write(logging.WARNING, "injection_reused" if event.is_reuse else "injection_refused")
+        raise
+    except Exception as error:
+        event.write(logging.WARNING, "injection_failed", exception=type(error).__name__)
+        raise
+    event.write(logging.INFO, "injection_repeated" if event.is_repeated else "injection_redeemed")
 
 
 def _nonce_digest(
@@ -233,7 +281,7 @@ def _verify(request: _Request, grant: InjectionGrant) -> _Verified:
         injection = system_key.verify(grant.injection)
         secrets = injection.secrets
         event.api_key_id = injection.api_key_id
-        event.secret_ids = [bound.secret_id for bound in secrets]
+        event.secrets = secrets
         key = system_key.verify_often(grant.api_key)
         return _Verified(injection, secrets, key, system_key.verify_often(grant.account))
     except TamperedRow as error:
@@ -307,12 +355,15 @@ def _require_bound(
             raise TamperedRow(SecretIdentity.table, injection.account_id, bound.secret_id)
 
 
-def _check_size(wanted: Sequence[BoundSecret], values: dict[str, SecretValue]) -> None:
-    total = 0
+def _environment(wanted: Sequence[BoundSecret], values: dict[str, SecretValue]) -> Environment:
+    """The values by variable, if they are not too large together."""
+    environment, size = {}, 0
     for bound in wanted:
-        total += len(bound.variable) + len(values[bound.secret_id].reveal().encode())
-    if total > MAX_VALUES_BYTES:
+        value = environment[bound.variable] = values[bound.secret_id]
+        size += len(bound.variable) + len(value.reveal().encode())
+    if size > MAX_VALUES_BYTES:
         raise _too_large()
+    return environment
 
 
 def _too_large() -> InvalidRequest:
@@ -337,6 +388,8 @@ def _redeemed(request: _Request, stored: Guarded[Injection], now_ms: int) -> Gua
 
 def _require_time_left(request: _Request, grant: InjectionGrant, now_ms: int) -> None:
     """Refuse a grant that expired while this redemption waited for other writers."""
-    is_live = all(key.unverified.is_live(now_ms) for key in (grant.api_key, *grant.issuers))
-    if not is_live or not _may_take(request, grant.injection.unverified, now_ms):
+    for key in (grant.api_key, *grant.issuers):
+        if not key.unverified.is_live(now_ms):
+            raise InjectionRefused
+    if not _may_take(request, grant.injection.unverified, now_ms):
         raise InjectionRefused
