@@ -73,7 +73,7 @@ class ValueSearch:
         )
 
     def _windows(self, text: bytes) -> Iterator[tuple[int, int]]:
-        """Yield where a value may be, in order and without overlaps; the last is the end of the text."""
+        """Yield where a value may be, in order and apart; the last is the end of the text."""
         windows = [(0, len(text))]
         if self._has_probes:
             tail = max(0, len(text) - self._tail_bytes)
