@@ -71,11 +71,6 @@ class Sweep:
         if self._steps is None:
             self._give_up_lease()
 
-    def run_whole(self) -> None:
-        """Make one whole pass, whatever time it takes and whoever else makes one."""
-        for _ in self._all_accounts():
-            pass
-
     def _work_on(self, steps: Iterator[None]) -> Iterator[None] | None:
         """Take steps until the time is over; what is left of them."""
         until = self._age() + WORK_SECONDS

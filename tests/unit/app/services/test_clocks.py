@@ -21,7 +21,7 @@ from app.domain.idempotency import RetryKey
 from app.domain.injections import NONCE_WINDOW_MS, InjectionStatus
 from app.domain.secrets import Secret, SecretFilter, SecretValue
 from app.services.rows.damaged_rows import damaged_rows
-from tests.support.deployment import Deployment, Rows, Tenant, with_key
+from tests.support.deployment import Deployment, Rows, Tenant, sweep, with_key
 
 HOUR = 60 * 60
 TEN_YEARS = 10 * 365 * 24 * HOUR
@@ -325,11 +325,11 @@ def test_an_answer_from_the_future_is_forgotten_an_hour_after_it_was_seen(
     create(holder)
     deployment.clock.set(seconds=-TEN_YEARS)
     restarted = holder.at(deployment.process())
-    restarted.services.sweep.run_whole()
+    sweep(restarted.services)
     with pytest.raises(RequestIdUnusable):
         create(restarted)
     deployment.clock.advance(seconds=HOUR)
-    restarted.services.sweep.run_whole()
+    sweep(restarted.services)
     assert rows.all("stored_responses") == []
 
 
@@ -339,7 +339,7 @@ def test_the_sweep_forgets_nothing_early_where_the_clock_was_set_forward(
     create(seasoned)
     made = seasoned.inject("A")
     deployment.clock.set(seconds=TEN_YEARS)
-    seasoned.services.sweep.run_whole()
+    sweep(seasoned.services)
     assert len(rows.all("stored_responses")) == 1
     assert rows.one("injections", id=made.id)
 

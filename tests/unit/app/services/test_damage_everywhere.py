@@ -13,7 +13,7 @@ from sqlalchemy import Column, Integer, LargeBinary, Text
 
 from app.domain.damage import DamagedRow
 from app.repository.sql.tables import metadata
-from tests.support.deployment import Deployment, Row, Rows, Tenant, new_tenant
+from tests.support.deployment import Deployment, Row, Rows, Tenant, new_tenant, sweep
 
 OF_ALL = {"deployment", "fences", "leases", "workers"}
 """Tables whose rows are nobody's: what they say holds for all."""
@@ -70,7 +70,7 @@ def victim(tenant: Tenant) -> Tenant:
     """Has a row of its own in every table that is not of all."""
     tenant.create("A", "value a")
     tenant.inject("A")
-    tenant.services.sweep.run_whole()
+    sweep(tenant.services)
     return tenant
 
 
@@ -140,7 +140,7 @@ def all_that_an_operator_does(tenant: Tenant) -> None:
     services.keyring_status.report()
     services.rewrap.run(lambda _: None)
     services.reencrypt.run(lambda _: None, dry_run=True)
-    services.sweep.run_whole()
+    sweep(services)
     services.readiness.report()
 
 

@@ -9,7 +9,7 @@ import pytest
 from app.domain.errors import AccountLimitReached
 from app.domain.operations.usage import Usage
 from app.services.rows.limits import Limits
-from tests.support.deployment import Clock, Deployment, Tenant, new_tenant
+from tests.support.deployment import Clock, Deployment, Tenant, new_tenant, sweep
 from tests.unit.app.services.steps import Steps, stepped
 
 LIMITS: dict[str, Any] = {
@@ -45,7 +45,7 @@ def bounded(deployment: Deployment) -> Tenant:
     tenant = new_tenant(deployment.process(**LIMITS))
     tenant.create("FIRST")
     deployment.clock.advance(seconds=10)
-    tenant.services.sweep.run_whole()
+    sweep(tenant.services)
     deployment.clock.advance(seconds=10)
     return tenant
 
@@ -77,7 +77,7 @@ def test_what_was_counted_is_not_counted_twice(
     ADDING[what](bounded)
     for _ in range(3):
         deployment.clock.advance(seconds=10)
-        bounded.services.sweep.run_whole()
+        sweep(bounded.services)
     assert adds(bounded, what) == ROOM[what] - 1
 
 
@@ -89,7 +89,7 @@ def test_what_another_process_wrote_counts_from_the_next_count_on(
     for _ in range(ROOM[what]):
         ADDING[what](other)
     deployment.clock.advance(seconds=10)
-    other.services.sweep.run_whole()
+    sweep(other.services)
     assert adds(bounded, what) == 0
 
 
@@ -152,7 +152,7 @@ def test_the_bytes_that_a_count_finds_are_those_that_were_noted(
     small.inject("A")
     noted = small.services.secrets._limits._accounts[small.caller.account_id].usage
     deployment.clock.advance(seconds=10)
-    small.services.sweep.run_whole()
+    sweep(small.services)
     with deployment.database.reading() as repository:
         counted = repository.usage.get(small.caller.account_id)
     assert counted is not None

@@ -6,14 +6,7 @@ from app.domain.errors import InjectionRefused
 from app.domain.idempotency import RetryKey
 from app.domain.secrets import SecretValue
 from app.services.upkeep.sweep import LEASE_MS, PAUSE_SECONDS, Sweep
-from tests.support.deployment import (
-    Deployment,
-    Rows,
-    Tenant,
-    child_of,
-    new_tenant,
-    with_key,
-)
+from tests.support.deployment import Deployment, Rows, Tenant, child_of, new_tenant, sweep, with_key
 from tests.unit.app.services.steps import Steps, stepped
 
 
@@ -21,10 +14,6 @@ from tests.unit.app.services.steps import Steps, stepped
 def stocked(tenant: Tenant) -> Tenant:
     tenant.create("A", "value a")
     return tenant
-
-
-def sweep(tenant: Tenant) -> None:
-    tenant.services.sweep.run_whole()
 
 
 def retry(number: int) -> RetryKey:
@@ -42,10 +31,10 @@ def test_answers_of_an_account_that_stopped_writing_are_deleted_once_they_expire
 ) -> None:
     store_answers(stocked, 3)
     deployment.clock.advance(seconds=3599)
-    sweep(stocked)
+    sweep(stocked.services)
     assert len(rows.all("stored_responses")) == 3
     deployment.clock.advance(seconds=2)
-    sweep(stocked)
+    sweep(stocked.services)
     assert rows.all("stored_responses") == []
 
 
@@ -67,23 +56,23 @@ def test_injections_are_deleted_30_days_after_their_end(
     stocked.redeem(stocked.inject("A").token)
     stocked.inject("A")
     deployment.clock.advance(days=30, seconds=299)
-    sweep(stocked)
+    sweep(stocked.services)
     assert len(rows.all("injections")) == 2
     deployment.clock.advance(seconds=2)
-    sweep(stocked)
+    sweep(stocked.services)
     assert rows.all("injections") == []
 
 
 def test_the_retention_is_a_setting(deployment: Deployment, stocked: Tenant, rows: Rows) -> None:
     stocked.inject("A")
     deployment.clock.advance(days=2)
-    sweep(stocked.at(deployment.process(STRONGROOM_RETENTION_DAYS="1")))
+    sweep(deployment.process(STRONGROOM_RETENTION_DAYS="1"))
     assert rows.all("injections") == []
 
 
 def test_an_injection_that_lives_is_never_deleted(deployment: Deployment, stocked: Tenant) -> None:
     token = stocked.inject("A").token
-    sweep(stocked.at(deployment.process(STRONGROOM_RETENTION_DAYS="1")))
+    sweep(deployment.process(STRONGROOM_RETENTION_DAYS="1"))
     assert stocked.redeem(token) == {"A": "value a"}
 
 
@@ -104,7 +93,7 @@ def test_a_token_whose_injection_was_deleted_is_refused(
 ) -> None:
     token = stocked.inject("A").token
     deployment.clock.advance(days=31)
-    sweep(stocked)
+    sweep(stocked.services)
     with pytest.raises(InjectionRefused):
         stocked.redeem(token)
 
@@ -118,10 +107,10 @@ def test_dead_api_keys_are_deleted_after_the_retention_and_live_ones_stay(
     later = deployment.clock() + 1000
     expired = with_key(stocked.services, account_id, expires_at_ms=later).key.id
     deployment.clock.advance(days=29)
-    sweep(stocked)
+    sweep(stocked.services)
     assert {revoked, expired} < {row["id"] for row in rows.all("api_keys")}
     deployment.clock.advance(days=2)
-    sweep(stocked)
+    sweep(stocked.services)
     assert [row["id"] for row in rows.all("api_keys")] == [stocked.key.id]
 
 
@@ -133,10 +122,10 @@ def test_an_api_key_stays_as_long_as_an_injection_that_it_made(
     deployment.clock.advance(days=15)
     maker.inject("A")  # a request that had begun before
     deployment.clock.advance(days=20)
-    sweep(stocked)
+    sweep(stocked.services)
     assert maker.key.id in {row["id"] for row in rows.all("api_keys")}
     deployment.clock.advance(days=20)
-    sweep(stocked)
+    sweep(stocked.services)
     assert maker.key.id not in {row["id"] for row in rows.all("api_keys")}
 
 
@@ -150,7 +139,7 @@ def test_keys_below_a_revoked_one_go_before_it(
     deployment.clock.advance(days=31)
     left = []
     for _ in range(3):
-        sweep(stocked)
+        sweep(stocked.services)
         left.append({row["id"] for row in rows.all("api_keys")} - {stocked.key.id})
     assert grandchild.key.id not in left[0]
     assert left == [{root.key.id, child.key.id}, {root.key.id}, set()]
@@ -163,7 +152,7 @@ def test_keys_below_one_that_cannot_be_read_stay(
     child = child_of(root)
     rows.edit("api_keys", {"id": root.key.id}, scopes="damaged")
     deployment.clock.advance(days=31)
-    sweep(stocked)
+    sweep(stocked.services)
     assert child.key.id in {row["id"] for row in rows.all("api_keys")}
 
 
@@ -174,7 +163,7 @@ def test_a_damaged_row_stops_no_sweep(deployment: Deployment, stocked: Tenant, r
     rows.edit("accounts", {"id": stocked.caller.account_id}, devbox=7)
     rows.edit("api_keys", {"id": stocked.key.id}, scopes="everything", revoked_at_ms=1)
     deployment.clock.advance(days=31)
-    sweep(other)
+    sweep(other.services)
     assert rows.all("injections") == []
     assert stocked.key.id in {row["id"] for row in rows.all("api_keys")}
 
@@ -186,17 +175,18 @@ def test_no_transaction_of_the_sweep_deletes_more_than_100_rows(
         stocked.inject("A")
     deployment.clock.advance(days=31)
     steps = Steps()
-    sweep(stocked.at(deployment.process(database=stepped(deployment.database, steps))))
+    sweep(deployment.process(database=stepped(deployment.database, steps)))
     assert steps.names.count("injections.delete_ended") == 3
     assert rows.all("injections") == []
 
 
-def test_an_idle_pass_writes_nothing(deployment: Deployment, stocked: Tenant) -> None:
-    sweep(stocked)
+def test_an_idle_pass_writes_only_its_lease(deployment: Deployment, stocked: Tenant) -> None:
+    sweep(stocked.services)
     steps = Steps()
     deployment.clock.advance(seconds=60)
-    sweep(stocked.at(deployment.process(database=stepped(deployment.database, steps))))
-    assert "writing" not in steps.names
+    sweep(deployment.process(database=stepped(deployment.database, steps)))
+    leases = steps.names.count("leases.take") + steps.names.count("leases.give_up")
+    assert steps.names.count("writing") == leases == 2
 
 
 class Age:
