@@ -1,4 +1,4 @@
-"""Identifiers: a prefix that tells the kind, and a UUIDv7 in base62, so that they sort by time."""
+"""Identifiers: a prefix that names the kind, and a UUIDv7 in base62, so that they sort by time."""
 
 import re
 

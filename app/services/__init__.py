@@ -1,1 +1,1 @@
-"""What the product does, in domain words. Knows neither HTTP nor SQL nor a vendor."""
+"""The services of the product, in domain words. They know neither HTTP nor SQL nor a vendor."""

@@ -37,31 +37,31 @@ def now_ms() -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What was seen of the wall clock; offsets are from the time since boot.
+    """The wall clock as it was seen; offsets are from the time since boot.
 
     Attributes:
         offset: Where it stood when it was seen.
         at: When that was, by the time since boot.
-        held: For how long it had stood there by then.
+        stable: For how long it had stood there by then.
         believed: Where it stood for an hour, or else at the start.
         proven: Whether it was for an hour.
     """
 
     offset: int
     at: int
-    held: int
+    stable: int
     believed: int
     proven: bool = False
 
 
 def _followed(seen: _Seen, offset: int, since_boot: int) -> _Seen:
     """The same clock a moment later, adjusted a little at most."""
-    held = seen.held + since_boot - seen.at
-    is_believed = held >= BELIEVED_MS
+    stable = seen.stable + since_boot - seen.at
+    is_believed = stable >= BELIEVED_MS
     return _Seen(
         offset,
         since_boot,
-        held,
+        stable,
         offset if is_believed else seen.believed,
         proven=seen.proven or is_believed,
     )
@@ -117,7 +117,7 @@ class SteadyClock:
         offset = self._wall() - since_boot
         seen = self._seen
         if abs(offset - seen.offset) > _SLEW_MS:
-            self._seen = seen = replace(seen, offset=offset, at=since_boot, held=0)
+            self._seen = seen = replace(seen, offset=offset, at=since_boot, stable=0)
         elif since_boot - seen.at >= _LOOK_MS:
             self._seen = seen = _followed(seen, offset, since_boot)
         return since_boot, offset, seen

@@ -1,4 +1,4 @@
-"""What is wrong with a deployment before it starts: all faults at once, none with a value in it."""
+"""The check of a deployment before it starts: reports all faults at once, without any value."""
 
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.errors import DomainError, NotInitialised

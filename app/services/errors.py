@@ -1,4 +1,4 @@
-"""What services raise beside the domain's errors: those of keys, for who sees no backend."""
+"""The errors of keys that services raise, for layers that see no backend."""
 
 from backends.errors import DecryptionError, KeyProviderError, KeyUnavailable
 

@@ -214,7 +214,7 @@ def _issued(
 
 
 def _may_see(caller: Caller, injection: Injection) -> bool:
-    """Whether the names in an injection are no news: a limited key sees its own."""
+    """Return True if the caller may see the names in it: a limited key sees its own injections."""
     return caller.names is None or injection.api_key_id == caller.api_key_id
 
 

@@ -294,7 +294,7 @@ def _is_row_of(token: ParsedToken, injection: Injection) -> bool:
 
 
 def _may_take(request: _Request, injection: Injection, now_ms: int) -> bool:
-    """Whether the injection is pending, or was redeemed a moment ago with the same nonce."""
+    """Return True if the injection is pending, or was just redeemed with the same nonce."""
     if injection.state is InjectionState.PENDING:
         return injection.is_pending(now_ms)
     is_used = injection.state is InjectionState.REDEEMED
@@ -313,7 +313,7 @@ def _is_same_try(request: _Request, injection: Injection, now_ms: int) -> bool:
 
 
 def _is_backed(injection: Injection, key: ApiKey, account: Account) -> bool:
-    """Whether key and account are those of the injection, and may inject."""
+    """Return True if key and account are those of the injection, and may inject."""
     is_its_key = (key.account_id, key.id) == (injection.account_id, injection.api_key_id)
     is_its_account = account.id == injection.account_id
     return is_its_key and is_its_account and account.devbox and Scope.SECRETS_INJECT in key.scopes

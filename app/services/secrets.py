@@ -1,4 +1,4 @@
-"""Secrets: kept, listed, replaced and deleted for the account that owns them.
+"""Secrets: created, listed, replaced and deleted for the account that owns them.
 
 Listing, getting and deleting never open a value, so a damaged row can always be seen, replaced and
 deleted.
@@ -54,7 +54,7 @@ class SecretRef:
 
 
 class Secrets:
-    """What an account does with its secrets."""
+    """The secrets of accounts."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Secrets:
     def create(
         self, caller: Caller, name: str, value: SecretValue, retry: RetryKey | None
     ) -> Secret:
-        """Keep a new secret.
+        """Store a new secret.
 
         Raises:
             InvalidRequest: The name or the value breaks a rule.
@@ -171,7 +171,7 @@ class Secrets:
             return attempt.commit(secret)
 
     def delete(self, caller: Caller, ref: SecretRef, retry: RetryKey | None) -> Secret:
-        """Delete a secret for good; what it was.
+        """Delete a secret for good. Returns its metadata.
 
         Raises:
             SecretNotFound: The account has no such secret.

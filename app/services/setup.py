@@ -7,7 +7,7 @@ from app.services.keys.system_key import SystemKey
 
 
 class Setup:
-    """What ``strongroom init`` and ``strongroom db upgrade`` do to the database."""
+    """Prepares the database, for ``strongroom init`` and ``strongroom db upgrade``."""
 
     def __init__(self, database: Database, system_key: SystemKey) -> None:
         self._database = database

@@ -21,5 +21,5 @@ class Reencryption:
     started_ms: int
 
     def columns(self) -> Mapping[str, GuardedField]:
-        """When it started: an earlier time would spare data keys that are to go."""
+        """The start: an earlier time would spare data keys that are to go."""
         return {"reencrypt_started_ms": self.started_ms}

@@ -13,7 +13,7 @@ R = TypeVar("R", bound=Guardable)
 def in_batches(
     database: Database, read: Callable[[Repository, Position | None], Batch[R]]
 ) -> Iterator[Stored[R]]:
-    """Every row of a list. One batch at a time is held, and no connection between two of them.
+    """Yield every row of a list: one batch in memory at a time, no connection between batches.
 
     Args:
         read: Reads the batch after a position.

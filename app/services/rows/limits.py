@@ -44,7 +44,7 @@ class _Account:
         self._read_at_ms: int | None = None
 
     def is_fresh(self, now_ms: int) -> bool:
-        """Whether the count need not be read again."""
+        """Return True if the count need not be read again."""
         read_at = self._read_at_ms
         return read_at is not None and 0 <= now_ms - read_at < READ_AGAIN_MS
 

@@ -9,8 +9,8 @@ class BoundedPage(Generic[T]):
     """One page of a list, as it is filled.
 
     Args:
-        limit: How many rows it holds at most.
-        max_bytes: How many bytes they take at most, but for a single row that takes more.
+        limit: The limit on its rows.
+        max_bytes: The limit on their bytes; a single row may take more.
 
     Attributes:
         has_more: Whether a row was left out for its size.
@@ -20,17 +20,17 @@ class BoundedPage(Generic[T]):
         self.rows: list[T] = []
         self.has_more = False
         self._limit = limit
-        self._bytes_left = max_bytes
+        self._remaining_bytes = max_bytes
 
     @property
     def room(self) -> int:
-        """How many rows may follow."""
+        """The number of rows that may follow."""
         return 0 if self.has_more else self._limit - len(self.rows)
 
     def add(self, row: T, size: int) -> None:
         """Add a row unless the page has ended."""
-        self._bytes_left -= size
-        if self.has_more or (self._bytes_left < 0 and self.rows):
+        self._remaining_bytes -= size
+        if self.has_more or (self._remaining_bytes < 0 and self.rows):
             self.has_more = True
         else:
             self.rows.append(row)

@@ -1,1 +1,1 @@
-"""What a worker and an operator do to keep the deployment well."""
+"""Upkeep of a deployment, by its workers and by an operator."""

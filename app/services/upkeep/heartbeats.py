@@ -1,4 +1,4 @@
-"""Heartbeats: a worker tells the deployment that it lives, and by which root keys.
+"""Heartbeats: a worker reports that it is alive, and which root keys it can use.
 
 Each heartbeat commits a row, so it is also the proof that the disk still takes writes. Between two
 of them the worker looks if fences changed, and answers a change at once: a retirement waits for it.
@@ -17,7 +17,7 @@ from backends.errors import KeyProviderError
 from backends.keyring.keyring import Keyring
 
 LOOK_S = 2.0
-"""How often a worker looks for fences, in seconds."""
+"""Seconds from one look for fences to the next."""
 BEAT_S = 20.0
 """Seconds from one heartbeat to the next."""
 
@@ -58,7 +58,7 @@ class Heartbeats:
 
     @property
     def are_well(self) -> bool:
-        """Whether the last heartbeat was committed and is no older than a minute.
+        """Return True if the last heartbeat was committed and is no older than a minute.
 
         A process that is no worker has none, and is well.
         """

@@ -1,4 +1,4 @@
-"""Whether this process can serve: the database answers, and keys can be opened."""
+"""The readiness of this process: the database responds, and keys can be opened."""
 
 from dataclasses import dataclass
 
@@ -10,19 +10,19 @@ from app.services.upkeep.heartbeats import Heartbeats
 
 @dataclass(frozen=True, slots=True)
 class ReadinessReport:
-    """What answers now."""
+    """The dependencies that respond now."""
 
     database: bool
     provider: bool
 
     @property
     def ready(self) -> bool:
-        """Whether all of it does."""
+        """Return True if all of them do."""
         return self.database and self.provider
 
 
 class Readiness:
-    """Asks what the server depends on."""
+    """Asks the dependencies of the server."""
 
     def __init__(self, database: Database, system_key: SystemKey, heartbeats: Heartbeats) -> None:
         self._database = database

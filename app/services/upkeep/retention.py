@@ -1,4 +1,4 @@
-"""How long rows that grant nothing any more are kept.
+"""The retention of rows that grant nothing any more.
 
 What has ended is deleted in small batches: at most 100 injections with each new one, and all others
 by the sweep. Nothing is deleted while a clock that was set may still show that it lives.
@@ -16,18 +16,18 @@ class Retention:
 
     Args:
         clock: Knows how early it may be.
-        kept_ms: The retention, in milliseconds.
+        retention_ms: The retention, in milliseconds.
     """
 
-    def __init__(self, clock: SteadyClock, kept_ms: int) -> None:
+    def __init__(self, clock: SteadyClock, retention_ms: int) -> None:
         self._clock = clock
-        self._kept_ms = kept_ms
+        self._retention_ms = retention_ms
 
     @property
     def until_ms(self) -> int:
-        """What had ended by then is deleted; Unix milliseconds."""
-        return self._clock.read().earliest_ms - self._kept_ms
+        """Rows that had ended by this time are deleted; Unix milliseconds."""
+        return self._clock.read().earliest_ms - self._retention_ms
 
     def delete_injections(self, work: Repository, account_id: str) -> int:
-        """Delete at most 100 of the account's injections; how many it were."""
+        """Delete up to 100 of the account's injections. Returns the number deleted."""
         return work.injections.delete_ended(account_id, self.until_ms, DELETED_AT_ONCE)

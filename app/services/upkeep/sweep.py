@@ -20,7 +20,7 @@ from app.services.upkeep.retention import DELETED_AT_ONCE, Retention
 from backends.lifetime import Seconds
 
 TICK_SECONDS = 1.0
-"""How often ``run`` is to be called."""
+"""Seconds from one call of ``run`` to the next."""
 
 WORK_SECONDS = 0.05
 """For how long one run works, but for its last step."""
@@ -59,7 +59,7 @@ class Sweep:
         """Go on with the pass, or begin one if it is time and no other process does.
 
         Raises:
-            StorageUnavailable: The database is busy or down; the next pass begins anew.
+            StorageUnavailable: The database is busy or down; the next pass begins from the start.
         """
         if self._steps is None and self._age() < self._due:
             return
@@ -72,7 +72,7 @@ class Sweep:
             self._give_up_lease()
 
     def _work_on(self, steps: Iterator[None]) -> Iterator[None] | None:
-        """Take steps until the time is over; what is left of them."""
+        """Take steps until the time is over. Returns the remaining ones."""
         until = self._age() + WORK_SECONDS
         for _ in steps:
             if self._age() >= until:
@@ -80,7 +80,7 @@ class Sweep:
         return None
 
     def _holds_lease(self) -> bool:
-        """Whether this process may sweep: it holds the lease, or has taken it."""
+        """Return True if this process has the lease, or takes it now."""
         if self._age() < self._renew_due:
             return True
         now_ms = self._clock.now_ms()
