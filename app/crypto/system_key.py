@@ -30,7 +30,7 @@ _OVERHEAD_BYTES = 1024  # of Python's objects, for each row
 
 
 class Purpose(StrEnum):
-    """What a keyed hash is for; each purpose has a key of its own."""
+    """The purpose of a keyed hash; each has a key of its own."""
 
     ROW = "row"
     API_KEY_TOKEN = "api-key-token"  # noqa: S105 - a purpose, not a password
@@ -53,11 +53,11 @@ class OpenedSystemKey:
             purpose: HMAC(derive(key, f"strongroom/v1/mac/{purpose}|".encode(), owner), SHA256())
             for purpose in Purpose
         }
-        self._verified = Memo[Guarded[Guardable], Guardable](_REMEMBERED_BYTES, _size)
+        self._verified = Memo[Guarded[Guardable], Guardable](_REMEMBERED_BYTES)
 
     @property
     def fingerprint(self) -> SystemKeyFingerprint:
-        """What tells this key from a planted one."""
+        """The public name by which this key is told from a planted one."""
         return SystemKeyFingerprint.of(self.key, self.context)
 
     def digest(self, purpose: Purpose, data: bytes) -> bytes:
@@ -67,7 +67,7 @@ class OpenedSystemKey:
         return hmac.finalize()
 
     def matches(self, purpose: Purpose, data: bytes, digest: bytes) -> bool:
-        """Whether ``digest`` is the keyed hash of ``data``, in constant time."""
+        """Return whether ``digest`` is the keyed hash of ``data``, in constant time."""
         return constant_time.bytes_eq(self.digest(purpose, data), digest)
 
     def guard(self, row: Row) -> Guarded[Row]:
@@ -77,7 +77,7 @@ class OpenedSystemKey:
         return Guarded(row, Mac(self.context.data_key_id, bytes((layout,)) + digest))
 
     def verify(self, guarded: Guarded[Row]) -> Row:
-        """The row, now to be believed.
+        """Return the row once its MAC is verified.
 
         Raises:
             TamperedRow: The row or its MAC is not what this server wrote.
@@ -93,10 +93,10 @@ class OpenedSystemKey:
     def verify_stored(
         self, stored: Guarded[Row] | DamagedRow, account_id: str | None = None
     ) -> Row | DamagedRow:
-        """A row of a list: itself to be believed, or as damaged.
+        """Verify a row of a list. Returns it, or its place if it is damaged.
 
         Args:
-            account_id: Whose list it is; ``None`` for an operator's of all accounts.
+            account_id: The owner of the list; ``None`` for an operator's list of all accounts.
         """
         if isinstance(stored, DamagedRow):
             return stored
@@ -115,7 +115,7 @@ class OpenedSystemKey:
         """
         if self._verified.find(guarded) is None:
             row = self.verify(guarded)
-            self._verified.keep(guarded, row)
+            self._verified.keep(guarded, row, _size(row))
         return guarded.unverified
 
     def verify_data_key(self, stored: GuardedDataKey, *, often: bool = True) -> VerifiedDataKey:
@@ -139,6 +139,6 @@ class OpenedSystemKey:
         return VerifiedDataKey(context, record.check, tuple(wrapped), record)
 
 
-def _size(_: Guarded[Guardable], row: Guardable) -> int:
+def _size(row: Guardable) -> int:
     values = row.columns().values()
     return _OVERHEAD_BYTES + sum(len(value) for value in values if isinstance(value, str | bytes))

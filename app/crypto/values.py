@@ -65,11 +65,9 @@ def _remembered_context(owner: KeyContext, secret_id: str, name: str, version: i
     context = _CONTEXTS.find(identity)
     if context is None:
         context = _context(*identity)
-        _CONTEXTS.keep(identity, context)
+        _CONTEXTS.keep(identity, context, 5 * len(context) + _OVERHEAD_BYTES)
     return context
 
 
 _OVERHEAD_BYTES = 1024  # of ids and of Python's objects
-_CONTEXTS = Memo[tuple[KeyContext, str, str, int], bytes](
-    8 * 1024 * 1024, lambda _, context: 5 * len(context) + _OVERHEAD_BYTES
-)
+_CONTEXTS = Memo[tuple[KeyContext, str, str, int], bytes](8 * 1024 * 1024)

@@ -64,7 +64,7 @@ class GuardedDataKey:
     wrappings: tuple[Guarded[Wrapping], ...]
 
     def closed(self, deployment_id: str) -> ClosedKey:
-        """Return what the keyring opens. Only an opened system key is trusted without MACs."""
+        """Return what the keyring opens; no MAC of it is verified yet."""
         record = self.record.unverified
         return ClosedKey(
             KeyContext(deployment_id, record.account_id, record.id),

@@ -75,12 +75,12 @@ def _bound(text: str) -> tuple[BoundSecret, ...]:
     known = _KNOWN.find(text)
     if known is None:
         known = tuple(map(BoundSecret._make, json.loads(text)))
-        _KNOWN.keep(text, known)
+        _KNOWN.keep(text, known, 9 * len(text))
     return known
 
 
 # A parsed map takes up to eight times its text.
-_KNOWN = Memo[str, tuple[BoundSecret, ...]](4 * 1024 * 1024, lambda text, _: 9 * len(text))
+_KNOWN = Memo[str, tuple[BoundSecret, ...]](4 * 1024 * 1024)
 
 
 @dataclass(frozen=True, slots=True)

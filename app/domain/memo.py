@@ -15,17 +15,16 @@ class Memo(Generic[K, V]):
 
     Args:
         max_bytes: The bound.
-        size: The size of an entry in bytes, the same whenever it is asked.
 
     Attributes:
         find: Returns the result for an argument, or ``None``.
     """
 
-    def __init__(self, max_bytes: int, size: Callable[[K, V], int]) -> None:
+    def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._size = size
         self._bytes = 0
         self._results: dict[K, V] = {}
+        self._sizes: dict[K, int] = {}
         self._lock = Lock()
         self.find: Callable[[K], V | None] = self._results.get
 
@@ -34,16 +33,17 @@ class Memo(Generic[K, V]):
         """The size of all entries."""
         return self._bytes
 
-    def keep(self, argument: K, result: V) -> None:
+    def keep(self, argument: K, result: V, size: int) -> None:
         """Remember a result, unless it alone is over the bound."""
-        size = self._size(argument, result)
         if size > self._max_bytes:
             return
         with self._lock:
             if argument in self._results:
                 return
             self._results[argument] = result
+            self._sizes[argument] = size
             self._bytes += size
             while self._bytes > self._max_bytes:
                 oldest = next(iter(self._results))
-                self._bytes -= self._size(oldest, self._results.pop(oldest))
+                del self._results[oldest]
+                self._bytes -= self._sizes.pop(oldest)

@@ -1,4 +1,4 @@
-"""Why a sweep could not do a data key: codes to count, with no word of what a vendor said."""
+"""Reasons why a sweep left a data key as it was: codes to count, with no vendor's words."""
 
 from collections import Counter
 from enum import StrEnum
@@ -33,7 +33,7 @@ class FailureReason(StrEnum):
 
 Foreseen = KeyProviderError | TamperedRow | StorageUnavailable
 
-_CAUSES: dict[type[Exception], FailureReason] = {
+_REASONS: dict[type[Exception], FailureReason] = {
     KeyUnavailable: FailureReason.KEY_UNAVAILABLE,
     KeyAccessDenied: FailureReason.KEY_ACCESS_DENIED,
     KeyDisabled: FailureReason.KEY_DISABLED,
@@ -47,12 +47,12 @@ _CAUSES: dict[type[Exception], FailureReason] = {
 
 
 def failure_reason_of(error: Foreseen) -> FailureReason:
-    """The cause that an error stands for: that of the class that it is nearest to."""
-    reason = nearest(_CAUSES, error)
+    """Return the reason that an error stands for: that of its nearest class."""
+    reason = nearest(_REASONS, error)
     assert reason is not None  # noqa: S101 - every foreseen error is in the table
     return reason
 
 
-def counted(cause: FailureReason | None) -> Counter[FailureReason]:
-    """The count of one data key: none where nothing is wrong."""
-    return Counter() if cause is None else Counter([cause])
+def counted(reason: FailureReason | None) -> Counter[FailureReason]:
+    """Count the reason of one data key, if there is one."""
+    return Counter() if reason is None else Counter([reason])

@@ -1,18 +1,18 @@
-"""What failed a moment ago and is not worth another try yet."""
+"""Pauses after a failure, before another try."""
 
 from threading import Lock
 
 from app.services.clock import Clock
 
-_MOST = 4096
+_LIMIT = 4096
 
 
 class Pauses:
-    """Pauses by name, each as long, for many threads; beyond 4096 the oldest is forgotten.
+    """Equally long pauses by name, safe for threads. Beyond 4096 the oldest is forgotten.
 
     Args:
         clock: Milliseconds that never go back.
-        milliseconds: How long a pause is.
+        milliseconds: The length of a pause.
     """
 
     def __init__(self, clock: Clock, milliseconds: int) -> None:
@@ -26,9 +26,9 @@ class Pauses:
         with self._lock:
             self._until.pop(name, None)
             self._until[name] = self._clock() + self._milliseconds
-            if len(self._until) > _MOST:
+            if len(self._until) > _LIMIT:
                 del self._until[next(iter(self._until))]
 
     def lasts(self, name: str) -> bool:
-        """Whether its pause is not over."""
+        """Return whether its pause is not over."""
         return self._clock() < self._until.get(name, 0)

@@ -32,7 +32,7 @@ _LOG = logging.getLogger("strongroom.keys")
 
 
 def are_refusals(failures: Iterable[KeyProviderError]) -> bool:
-    """Whether providers answered, and refuse the key itself: it is gone, disabled or denied."""
+    """Return whether every failure is a provider's refusal: the key is gone, disabled or denied."""
     refusals = (DecryptionError, KeyAccessDenied, KeyDisabled, UnknownKey)
     return all(
         isinstance(each, refusals) and not isinstance(each, CredentialsMissing) for each in failures
@@ -40,10 +40,10 @@ def are_refusals(failures: Iterable[KeyProviderError]) -> bool:
 
 
 class RootKeyProof:
-    """Counts the life of a proof, and says when it is to be renewed.
+    """Keeps the age of a proof, and says when it is due to be renewed.
 
     Args:
-        seconds: How long a proof holds.
+        seconds: The life of a proof.
         clock: Seconds that never go back, such as an ``AgeClock``.
         on_refusal: Called when refusals end the proof.
     """
@@ -63,17 +63,17 @@ class RootKeyProof:
 
     @property
     def holds(self) -> bool:
-        """Whether there is a proof, and it is young enough."""
+        """True while there is a proof that is young enough."""
         proved_at = self._proved_at
         return proved_at is not None and self.now() - proved_at < self._seconds
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time for another one: at half of its life, or soon after a failure."""
+        """True when another proof is due: at half of its life, or soon after a failure."""
         return self.now() >= self._next_at
 
     def was_tried_within(self, seconds: float) -> bool:
-        """Whether the last try, good or not, is no older than this."""
+        """Return whether the last try, successful or not, is no older than this."""
         tried_at = self._tried_at
         return tried_at is not None and self.now() - tried_at < seconds
 

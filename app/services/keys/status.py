@@ -1,4 +1,4 @@
-"""Where the wrappings stand: current, stale or orphaned."""
+"""The state of all wrappings: current, stale or orphaned."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,8 @@ class ProviderLine:
 
     Attributes:
         role: ``wraps`` for the first, ``unwraps`` for the others, ``escrow``.
-        data_keys_without: How many data keys have no current wrapping by it; ``None`` where it
-            wraps nothing or cannot tell its current key_ref.
+        data_keys_without: The number of data keys without a current wrapping by it; ``None`` where
+            it wraps nothing or cannot tell its current key_ref.
     """
 
     scheme: str
@@ -40,7 +40,7 @@ class KeyRefLine:
 
 @dataclass(frozen=True, slots=True)
 class KeyringReport:
-    """What ``strongroom keyring status`` tells."""
+    """The report of ``strongroom keyring status``."""
 
     data_keys: int
     providers: list[ProviderLine]

@@ -1,4 +1,4 @@
-"""The system data key: what keys the server's own hashes and seals its stored answers.
+"""The system data key in this process: made once, opened once, proved again and again.
 
 It is a data key like any other, of the account ``_system``, and it covers its own rows. There is no
 second master secret. A process keeps it once opened, so that refusing, listing and deleting go on
@@ -80,11 +80,11 @@ class SystemKey:
 
     @property
     def is_open(self) -> bool:
-        """Whether this process has opened the key."""
+        """True once this process has opened the key."""
         return self._opened is not None
 
     def require_proof(self) -> None:
-        """Refuse what grants something, unless a listed provider opened the key of late.
+        """Refuse to grant anything unless a listed provider opened the key lately.
 
         Call it outside of transactions: a provider may have to be asked.
 
@@ -123,13 +123,13 @@ class SystemKey:
                 self.opened_by = self._prove(opened, until_one=False).key_refs
 
     def is_proved(self) -> bool:
-        """Whether a listed provider opens the key, at most 20 seconds ago.
+        """Return whether a listed provider opened the key in the last 20 seconds.
 
-        One caller asks; the others get the answer of before. A failure holds for 3 seconds in a
-        process that never opened the key.
+        One caller asks the provider; the others get the result of the last try. A failure counts
+        for 3 seconds in a process that never opened the key.
         """
-        held_s = _GOOD_S if self.is_open else _BAD_S
-        if not self._proof.was_tried_within(held_s):
+        valid_s = _GOOD_S if self.is_open else _BAD_S
+        if not self._proof.was_tried_within(valid_s):
             with suppress(KeyProviderError, DomainError), self._turn.take():
                 self._try()
         return self.is_open and not self._proof.has_failed
@@ -177,7 +177,7 @@ class SystemKey:
         return opened
 
     def _open(self) -> tuple[OpenedSystemKey, KeyProviderError | None]:
-        """The key, and why its opening is no proof: only a retired root key opens it still."""
+        """Open the key. Returns it, and an error if only a retired root key opened it: no proof."""
         with self._database.reading() as repository:
             deployment_id = repository.deployment.get_id()
             stored = repository.data_keys.get_active(SYSTEM_ACCOUNT_ID)
@@ -187,7 +187,7 @@ class SystemKey:
         closed = stored.closed(deployment_id)
         key, failure = unwrap(self._keyring, closed, fences)
         opened = OpenedSystemKey(closed.context, key)
-        opened.verify_data_key(stored)
+        opened.verify_data_key(stored, often=False)
         self._recognise(opened)
         return opened, failure
 
@@ -206,7 +206,7 @@ class SystemKey:
         raise SystemKeyUnreadable if isinstance(failure, DecryptionError) else failure
 
     def _prove(self, opened: OpenedSystemKey, *, until_one: bool) -> Openings:
-        """Have listed providers open the key's wrappings anew, as they stand, and remember it."""
+        """Have listed providers open the key's wrappings as stored, and note the result."""
         asked_at = self._proof.now()
         try:
             openings = self._try_openings(opened, until_one=until_one)

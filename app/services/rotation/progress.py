@@ -1,4 +1,4 @@
-"""Progress of a sweep, and the pace that it keeps."""
+"""Progress of a sweep, and the rate that it keeps to."""
 
 import sys
 import time
@@ -11,19 +11,19 @@ from app.domain.damage import DamagedRow
 from app.services.keys.failure_reasons import FailureReason
 
 NAMED_ROWS = 100
-"""How many damaged rows are named."""
+"""The number of damaged rows that are named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a sweep is.
+    """The progress of a sweep.
 
     Attributes:
         done: Rows looked at.
         total: Rows to look at, as counted at the start.
         changed: Rows written, or that would be in a dry run.
-        causes: How many data keys could not be done, by why; they stay as they were.
-        seconds_left: Estimated from the pace so far; ``None`` at the start.
+        causes: The number of data keys that could not be done, by reason; they stay as they were.
+        seconds_left: Estimated from the rate so far; ``None`` at the start.
         unit: What the rows hold.
         damaged: The first 100 rows that were found damaged.
     """
@@ -38,7 +38,7 @@ class Progress:
 
     @property
     def failed(self) -> int:
-        """How many data keys could not be done."""
+        """The number of data keys that could not be done."""
         return sum(self.causes.values())
 
 
@@ -46,15 +46,14 @@ Report = Callable[[Progress], None]
 
 
 class RateLimiter:
-    """Counts a sweep's rows, reports them, and holds it to a number of rows a second.
+    """Counts a sweep's rows, reports them, and limits how many are worked on in a second.
 
-    The bound is on rows that are worked on: to look at what is done already costs no provider and
-    no writer anything.
+    Rows that need no work are not limited: reading them costs no provider and no writer anything.
 
     Args:
         total: Rows to look at.
-        rate: Rows a second at most; ``None`` for no bound.
-        report: Told after each batch.
+        rate: The limit of rows a second; ``None`` for none.
+        report: Called after each batch.
         unit: What the rows hold.
     """
 
@@ -80,12 +79,12 @@ class RateLimiter:
         self._damaged: dict[DamagedRow, None] = {}
 
     @property
-    def most(self) -> int:
-        """The largest batch that keeps to the bound: what it allows in a second, or one row."""
+    def limit(self) -> int:
+        """The largest batch within the rate: the rows of one second, or one row."""
         return sys.maxsize if self._rate is None else max(1, int(self._rate))
 
     def wait(self, rows: int) -> None:
-        """Before work on a batch of so many rows: wait until the bound allows it.
+        """Wait until the rate allows work on a batch of so many rows.
 
         Time that an earlier batch took too long is not made up for.
         """
@@ -115,10 +114,10 @@ class RateLimiter:
             self._damaged[row] = None
 
     def progress(self) -> Progress:
-        """How far the sweep is."""
-        left = max(self._total - self._done, 0)
+        """Return the progress of the sweep."""
+        remaining = max(self._total - self._done, 0)
         elapsed = self._clock() - self._started
-        seconds_left = left * elapsed / self._done if self._done else None
+        seconds_left = remaining * elapsed / self._done if self._done else None
         return Progress(
             done=self._done,
             total=self._total,

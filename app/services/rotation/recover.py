@@ -81,7 +81,7 @@ class Recovery:
 
         Args:
             private: The private half, with the fingerprint that was filed.
-            report: Told after each batch.
+            report: Called after each batch.
             rate: Data keys to open a second at most; ``None`` for no bound.
             dry_run: Only verify everything, open it, and count.
             skip_damaged: Leave damaged rows as they are, but for those of the system data key. They
@@ -97,14 +97,14 @@ class Recovery:
         damaged = self._damaged_rows(opened, skip=skip_damaged)
         restoring = Restoring(self._database, self._keyring, opened, private.key)
         with self._database.reading() as repository:
-            pace = RateLimiter(repository.data_keys.count(), rate, report)
-        pace.note(damaged)
-        for batch in batches(self._database, opened, limit=pace.most):
-            pace.wait(len(batch.keys))
+            limiter = RateLimiter(repository.data_keys.count(), rate, report)
+        limiter.note(damaged)
+        for batch in batches(self._database, opened, limit=limiter.limit):
+            limiter.wait(len(batch.keys))
             changed, causes = restoring.restore(batch.keys, dry_run=dry_run)
             causes[FailureReason.ROW_EDITED] += len(batch.damaged)
-            pace.step(done=batch.size, changed=changed, causes=causes, damaged=batch.damaged)
-        return pace.progress()
+            limiter.step(done=batch.size, changed=changed, causes=causes, damaged=batch.damaged)
+        return limiter.progress()
 
     def _open_system_key(self, private: PrivateKeyFile) -> OpenedSystemKey:
         with self._database.reading() as repository:

@@ -23,7 +23,7 @@ from backends.recovery.keys import RecoveryPrivateKey
 
 
 class Restoring:
-    """Opens data keys with a recovery key, and wraps them anew.
+    """Opens data keys with a recovery key, and wraps them for the listed providers.
 
     Args:
         opened: The system data key, by which every row was verified.
@@ -56,7 +56,7 @@ class Restoring:
             dry_run: Only find out what they lack, and whether they open.
 
         Returns:
-            How many were changed, and how many could not be, by why.
+            The number that were changed, and the number that could not be, by reason.
         """
         lacking = {ref: self._lacking(ref, keys) for ref in self._targets}
         wanted = {key.record.id: key for each in lacking.values() for key in each}
@@ -101,7 +101,7 @@ class Restoring:
         return new
 
     def _refusals(self, keys: Iterable[VerifiedDataKey]) -> dict[str, FailureReason]:
-        """Why data keys do not open."""
+        """Open data keys. Returns the reasons why some do not open."""
         opened, failed = self._open_all(keys)
         for data_key in opened.values():
             data_key.wipe()
@@ -133,7 +133,7 @@ class Restoring:
 
 
 def unwrap_recovered(private: RecoveryPrivateKey, closed: ClosedKey) -> DataKey:
-    """The data key, verified.
+    """Open a data key with the recovery key, and verify it.
 
     Raises:
         DecryptionError: What the recovery key wrapped does not open to it.

@@ -34,7 +34,7 @@ BATCH = 100
 OPENED_AT_ONCE = 200
 
 _DAMAGE = {FailureReason.KEY_UNREADABLE, FailureReason.VALUE_UNREADABLE, FailureReason.ROW_EDITED}
-"""What running the job again would not change."""
+"""Reasons that running the job again would not change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Reencrypt:
         self._clock = clock
 
     def unfinished(self) -> int | None:
-        """When the job started that ``run`` goes on with, in Unix milliseconds, or ``None``.
+        """Return the start of the job that ``run`` goes on with, in Unix milliseconds, or ``None``.
 
         Raises:
             TamperedRow: The job is not one that this server filed.
@@ -105,25 +105,28 @@ class Reencrypt:
         """
         started_ms = None if restart else self.unfinished()
         if started_ms is None:
-            started_ms = self._clock()
-            if not dry_run:
-                self._start(started_ms)
+            started_ms = self._start(dry_run=dry_run)
         old = self._old_keys(started_ms)
         causes = Counter({FailureReason.ROW_EDITED: len(old.damaged)})
         damaged = tuple(old.damaged[:NAMED_ROWS])
         if not dry_run:
-            pace = self._pace(started_ms, rate, report)
-            pace.step(done=0, changed=0, causes=causes, damaged=old.damaged)
-            causes += self._replace_all(old, pace)
-            damaged = pace.progress().damaged
+            limiter = self._limiter(started_ms, rate, report)
+            limiter.step(done=0, changed=0, causes=causes, damaged=old.damaged)
+            causes += self._replace_all(old, limiter)
+            damaged = limiter.progress().damaged
         total = len(old.keys) + len(old.damaged)
         return Progress(total, total, total - causes.total(), causes, 0, damaged=damaged)
 
-    def _start(self, started_ms: int) -> None:
+    def _start(self, *, dry_run: bool) -> int:
+        """File a job that starts now, unless in a dry run. Returns its start."""
+        started_ms = self._clock()
+        if dry_run:
+            return started_ms
         job = self._system_key.opened().guard(Reencryption(started_ms))
         with self._database.writing() as work:
             work.deployment.start_reencryption(job)
             work.commit()
+        return started_ms
 
     def _end(self) -> None:
         with self._database.writing() as work:
@@ -145,41 +148,41 @@ class Reencrypt:
             keys += [key for key in batch.keys if _is_old(key.record, started_ms, self._clock())]
         return _OldKeys(keys, damaged)
 
-    def _pace(self, started_ms: int, rate: float | None, report: Report) -> RateLimiter:
+    def _limiter(self, started_ms: int, rate: float | None, report: Report) -> RateLimiter:
         with self._database.reading() as repository:
             total = repository.data_keys.count_secrets(started_ms)
         return RateLimiter(total, rate, report, unit="secrets")
 
-    def _replace_all(self, old: _OldKeys, pace: RateLimiter) -> Counter[FailureReason]:
-        """Replace the old data keys and delete them; how many are left, by why."""
-        for _, cause in self._replace_each(old.keys, pace):
-            pace.step(done=0, changed=0, causes=counted(cause))
-        return self._finish(old.keys, pace)
+    def _replace_all(self, old: _OldKeys, limiter: RateLimiter) -> Counter[FailureReason]:
+        """Replace the old data keys and delete them. Returns why some remain."""
+        for _, cause in self._replace_each(old.keys, limiter):
+            limiter.step(done=0, changed=0, causes=counted(cause))
+        return self._finish(old.keys, limiter)
 
     def _replace_each(
-        self, keys: Sequence[VerifiedDataKey], pace: RateLimiter
+        self, keys: Sequence[VerifiedDataKey], limiter: RateLimiter
     ) -> Iterator[tuple[VerifiedDataKey, FailureReason | None]]:
-        """Replace these, opened in batches; each with why some of its values were not sealed."""
-        size = min(OPENED_AT_ONCE, pace.most)
+        """Replace data keys in batches. Yields each, with why some values were not sealed."""
+        size = min(OPENED_AT_ONCE, limiter.limit)
         for start in range(0, len(keys), size):
             batch = keys[start : start + size]
             refusals = self._ahead.open(batch)
             for key, refusal in zip(batch, refusals, strict=True):
-                yield key, self._replace(key.record, refusal, pace)
+                yield key, self._replace(key.record, refusal, limiter)
 
     def _replace(
-        self, record: DataKeyRow, refusal: KeyProviderError | None, pace: RateLimiter
+        self, record: DataKeyRow, refusal: KeyProviderError | None, limiter: RateLimiter
     ) -> FailureReason | None:
-        """Seal all values of one data key anew, or say why some of them were not.
+        """Seal all values of one data key under the active one. Returns why some were not.
 
         Args:
             refusal: Why it does not open: no hindrance where it seals nothing.
         """
-        pace.wait(1)
+        limiter.wait(1)
         try:
             self._data_keys.replace_active(record)
             with self._data_keys.open_active(record.account_id) as active:
-                complete = self._reseal_all(record, refusal, active, pace)
+                complete = self._reseal_all(record, refusal, active, limiter)
         except (KeyProviderError, TamperedRow, StorageUnavailable) as error:
             return failure_reason_of(error)
         return None if complete else FailureReason.VALUE_UNREADABLE
@@ -189,10 +192,10 @@ class Reencrypt:
         record: DataKeyRow,
         refusal: KeyProviderError | None,
         active: OpenedKey,
-        pace: RateLimiter,
+        limiter: RateLimiter,
     ) -> bool:
-        """Whether every value could be opened."""
-        limit = min(BATCH, pace.most)
+        """Seal all values of one data key under the active one. Returns whether all opened."""
+        limit = min(BATCH, limiter.limit)
         after: str | None = None
         complete = True
         while True:
@@ -204,14 +207,16 @@ class Reencrypt:
             if refusal is not None:
                 raise refusal
             after = batch[-1].id
-            pace.wait(len(batch))
+            limiter.wait(len(batch))
             with self._data_keys.open(stored, record.account_id) as old:
                 opened = [_reseal(old, active, secret) for secret in batch]
             resealed = [secret for secret in opened if secret is not None]
             complete = complete and len(resealed) == len(batch)
             self._store(record, resealed)
             done = len(resealed)
-            pace.step(done=done, changed=done, causes=Counter(), damaged=_unopened(batch, opened))
+            limiter.step(
+                done=done, changed=done, causes=Counter(), damaged=_unopened(batch, opened)
+            )
 
     def _store(self, record: DataKeyRow, resealed: list[StoredSecret]) -> None:
         with self._database.writing() as work:
@@ -219,17 +224,19 @@ class Reencrypt:
                 work.secrets.reseal(secret, sealed_under=record.id)
             work.commit()
 
-    def _finish(self, old: Iterable[VerifiedDataKey], pace: RateLimiter) -> Counter[FailureReason]:
+    def _finish(
+        self, old: Iterable[VerifiedDataKey], limiter: RateLimiter
+    ) -> Counter[FailureReason]:
         """Delete the old data keys, after a second pass over those that still seal something.
 
         The job has ended unless what is left can be done later.
 
         Returns:
-            How many data keys are left, by why.
+            The number of data keys that remain, by reason.
         """
-        again = dict(self._replace_each([*self._delete_unused(old)], pace))
-        left = self._delete_unused(again)
-        causes = Counter(again[key] or cause for key, cause in left.items())
+        again = dict(self._replace_each([*self._delete_unused(old)], limiter))
+        remaining = self._delete_unused(again)
+        causes = Counter(again[key] or cause for key, cause in remaining.items())
         if causes.keys() <= _DAMAGE:
             self._end()
         return causes
@@ -237,19 +244,19 @@ class Reencrypt:
     def _delete_unused(
         self, old: Iterable[VerifiedDataKey]
     ) -> dict[VerifiedDataKey, FailureReason]:
-        """Delete those that seal nothing any more; the others."""
-        left = {}
+        """Delete data keys that seal nothing any more. Returns the others."""
+        remaining = {}
         for key in old:
             this = key.record.account_id, key.record.id
             try:
                 with self._database.writing() as work:
                     work.data_keys.delete_unused(*this)
                     if work.data_keys.get(*this) is not None:
-                        left[key] = FailureReason.STILL_IN_USE
+                        remaining[key] = FailureReason.STILL_IN_USE
                     work.commit()
             except StorageUnavailable as error:
-                left[key] = failure_reason_of(error)
-        return left
+                remaining[key] = failure_reason_of(error)
+        return remaining
 
 
 def _unopened(
@@ -261,7 +268,7 @@ def _unopened(
 
 
 def _is_old(record: DataKeyRow, started_ms: int, now_ms: int) -> bool:
-    """Whether a data key is from before the job, or from a future that a wrong clock saw."""
+    """Return whether a data key is from before the job, or from a wrong clock's future."""
     if record.account_id == SYSTEM_ACCOUNT_ID:
         return False
     return record.created_at_ms <= started_ms or not has_begun(record.created_at_ms, now_ms)

@@ -28,7 +28,7 @@ from backends.keyring.keyring import Keyring, ListedProvider
 
 BATCH = 500
 LOOK_S = 0.25
-"""How often a retirement looks if workers know its fence, in seconds."""
+"""The interval at which a retirement looks if workers know its fence, in seconds."""
 
 
 class StillNeeded(DomainError):
@@ -93,18 +93,18 @@ class NotFenced(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """How many wrappings were deleted."""
+    """The result of a retirement: the number of wrappings deleted."""
 
     wrappings: int
 
 
 @dataclass(frozen=True, slots=True)
 class Dependence:
-    """What a retirement would do, and how many data keys keep it from it.
+    """The effect that a retirement would have, and the data keys in its way.
 
     Attributes:
-        wrappings: How many would be deleted.
-        stranded_data_keys: How many have no other wrapping that a listed provider opens.
+        wrappings: The number that would be deleted.
+        stranded_data_keys: The number that have no other wrapping that a listed provider opens.
         faults: Why wrappings by some providers do not count, and the damaged rows, one a line.
         blind_workers: Why live workers would be in its way, one sentence each.
     """
@@ -151,7 +151,7 @@ class Retire:
             return Retired(self._delete(key_ref, name, others))
 
     def count(self, key_ref: str) -> Dependence:
-        """What a retirement would come to now; changes nothing.
+        """Return the effect of a retirement, and change nothing.
 
         Raises:
             StillInUse: It is what new wrappings get.
@@ -181,7 +181,7 @@ class Retire:
             raise NotFenced
 
     def _refuse_if_in_use(self, key_ref: str) -> Iterable[str]:
-        """What new wrappings get, which it is not."""
+        """Return the key_refs that new wrappings get, unless this is one."""
         self._keyring.statuses()  # until asked, a provider by an alias cannot tell what it owns
         in_use = wrapping_providers(self._keyring)
         if key_ref in in_use:
@@ -237,7 +237,7 @@ class Retire:
             raise NeededByWorkers(needing)
 
     def _has_other(self, key_refs: Iterable[str], name: str) -> bool:
-        """Whether one of these is neither fenced by this name nor a version of what is."""
+        """Return whether one of these is neither fenced by this name nor a version of it."""
         return any(name not in {ref, self._keyring.root_of(ref)} for ref in key_refs)
 
     def _others(self, key_ref: str) -> frozenset[str]:
@@ -252,7 +252,7 @@ class Retire:
         return others
 
     def _dependence(self, key_ref: str) -> tuple[frozenset[str], int, tuple[str, ...]]:
-        """What else data keys can be opened by, how many cannot, and which providers failed."""
+        """Return the other usable key_refs, the number of stranded data keys, and all faults."""
         opened = self._system_key.opened()
         usable = usable_root_keys(self._database, self._keyring, opened)
         others = usable.key_refs - {key_ref}
@@ -278,6 +278,6 @@ class Retire:
 
 
 def _needed_by(worker: Worker) -> str:
-    """Why a worker cannot do without a key; what cannot be printed of its row is escaped."""
+    """Say that a worker needs the key, with its node escaped if it cannot be printed."""
     node = worker.node if worker.node.isprintable() else ascii(worker.node)
     return f"the worker {node} opens the system data key by nothing else"

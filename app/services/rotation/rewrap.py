@@ -34,7 +34,7 @@ class Rewrap:
         """Rewrap every stale data key.
 
         Args:
-            report: Told after each batch.
+            report: Called after each batch.
             rate: Data keys to rewrap a second at most; ``None`` for no bound.
             dry_run: Only count what is stale.
 
@@ -44,18 +44,18 @@ class Rewrap:
         """
         targets = wrapping_providers(self._keyring)
         with self._database.reading() as repository:
-            pace = RateLimiter(repository.data_keys.count(), rate, report)
+            limiter = RateLimiter(repository.data_keys.count(), rate, report)
         opened = self._system_key.opened()
-        for batch in batches(self._database, opened, limit=pace.most):
+        for batch in batches(self._database, opened, limit=limiter.limit):
             stale = {ref: _without(batch.keys, ref) for ref in targets}
             changed = len({key.record.id for keys in stale.values() for key in keys})
             if not dry_run:
-                pace.wait(changed)
+                limiter.wait(changed)
             causes = Counter() if dry_run else self._rewrap(opened, targets, stale)
             changed -= causes.total()
             causes[FailureReason.ROW_EDITED] += len(batch.damaged)
-            pace.step(done=batch.size, changed=changed, causes=causes, damaged=batch.damaged)
-        return pace.progress()
+            limiter.step(done=batch.size, changed=changed, causes=causes, damaged=batch.damaged)
+        return limiter.progress()
 
     def _rewrap(
         self,

@@ -42,7 +42,7 @@ def pace(time: Time, rate: float | None) -> RateLimiter:
 
 @pytest.mark.parametrize(("rate", "most"), [(0.2, 1), (1, 1), (7.9, 7), (150, 150)])
 def test_a_batch_is_what_the_bound_allows_in_a_second(time: Time, rate: float, most: int) -> None:
-    assert pace(time, rate).most == most
+    assert pace(time, rate).limit == most
 
 
 def test_without_a_bound_nothing_waits(time: Time) -> None:
