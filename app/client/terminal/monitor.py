@@ -23,7 +23,7 @@ from typing import NamedTuple, NoReturn
 from app.client.redeem import NOT_EXECUTABLE, Fault, Refused, execute
 
 _MESSAGE = struct.Struct("!Bi")
-_FOREGROUND, _BACKGROUND = b"f", b"b"
+_FOREGROUND, _BACKGROUND, _LEAVE = b"f", b"b", b"l"
 _TERMINAL_STOPS = (signal.SIGTTOU, signal.SIGTTIN, signal.SIGTSTP)
 
 
@@ -115,6 +115,20 @@ class Monitor:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._group, number)
 
+    def leave_terminal(self) -> None:
+        """Let the monitor close its terminal and outlive us, after the command has ended.
+
+        It still leads the session: without a leader, the terminal would be taken from processes
+        that the command left in the background.
+        """
+        with contextlib.suppress(ConnectionError):
+            self._channel.send(_LEAVE)
+            self._channel.recv(1)
+
+    def hand_over(self) -> None:
+        """Let go of the monitor: it ends with the process that was forked from ours."""
+        self._channel.close()
+
     def close(self) -> None:
         """End the monitor, after the command has ended."""
         self._channel.close()
@@ -186,7 +200,13 @@ def _watch(start: Start, channel: socket.socket, command: int) -> None:
         _send(channel, Event.CONTINUED, command)
     event = Event.EXITED if state and state.si_code == os.CLD_EXITED else Event.KILLED
     _send(channel, event, state.si_status if state else signal.SIGKILL)
-    channel.recv(1)  # returns once our parent closes its end: till then the process id is taken
+    # Until our parent closes its end, the command's process id is taken.
+    if channel.recv(1) == _LEAVE:
+        if start.terminal is not None:
+            os.close(start.terminal)
+        _outlive_parent()
+        channel.send(_LEAVE)
+        channel.recv(1)
 
 
 def _close_all_but(channel: int, terminal: int | None) -> None:
@@ -207,6 +227,11 @@ def _open_descriptors() -> Sequence[int]:
 
 def _send(channel: socket.socket, event: Event, number: int) -> None:
     channel.send(_MESSAGE.pack(event, number))
+
+
+def _outlive_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, 0)
 
 
 def _die_with(parent: int) -> None:

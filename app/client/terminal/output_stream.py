@@ -6,7 +6,10 @@ the masker's patience ends; then `OutputStream.release` prints those that are un
 
 import os
 import select
+import selectors
 import time
+from collections.abc import Sequence
+from functools import partial
 
 from app.masking.masker import Masker
 
@@ -20,6 +23,7 @@ class OutputStream:
 
     Attributes:
         source: The descriptor to read from.
+        sink: The descriptor to print on.
         open: True while more output can come.
     """
 
@@ -27,7 +31,7 @@ class OutputStream:
         os.set_blocking(source, False)
         self.source = source
         self.open = True
-        self._sink = sink
+        self.sink = sink
         self._masker = masker
         self._release_at: float | None = None
 
@@ -40,14 +44,16 @@ class OutputStream:
         return len(data)
 
     def drain(self) -> None:
-        """Pass on the output that a pipe can hold, and withheld bytes; no output beyond that.
+        """Pass on the output that a pipe can hold; no output beyond that.
 
         A background process of the command may print for ever.
         """
-
         remaining = _PIPE_BYTES
         while remaining > 0 and self.open and (count := self.pump()):
             remaining -= count
+
+    def finish(self) -> None:
+        """Pass on withheld bytes, with a mask for those that are likely to begin a value."""
         self._release_at = None
         self._write(self._masker.finish())
 
@@ -79,9 +85,35 @@ class OutputStream:
         rest = memoryview(text)
         while rest:
             try:
-                rest = rest[os.write(self._sink, rest) :]
+                rest = rest[os.write(self.sink, rest) :]
             except BlockingIOError:
-                select.select([], [self._sink], [])
+                select.select([], [self.sink], [])
             except OSError:
                 self.open = False
                 return
+
+
+def listen(selector: selectors.BaseSelector, outputs: Sequence[OutputStream]) -> None:
+    """Let `serve_once` read the outputs."""
+    for output in outputs:
+        read = partial(_read_once, selector, output)
+        selector.register(output.source, selectors.EVENT_READ, read)
+
+
+def serve_once(selector: selectors.BaseSelector, outputs: Sequence[OutputStream]) -> None:
+    """Wait for an event, call what is registered for it, and release withheld bytes when due."""
+    waits = [output.seconds_to_release() for output in outputs]
+    wait = min((each for each in waits if each is not None), default=None)
+    for key, _ in selector.select(wait):
+        if selector.get_map().get(key.fd) is key:  # a callback may have replaced it
+            key.data()
+    for output in outputs:
+        if output.seconds_to_release() == 0:
+            output.release()
+
+
+def _read_once(selector: selectors.BaseSelector, output: OutputStream) -> None:
+    output.pump()
+    if not output.open:
+        selector.unregister(output.source)
+        os.close(output.source)

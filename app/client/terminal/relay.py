@@ -5,11 +5,10 @@ import selectors
 import signal
 from collections.abc import Sequence
 from contextlib import closing
-from functools import partial
 
 from app.client.terminal.keyboard import Keyboard
 from app.client.terminal.monitor import Event, Message, Monitor, reap
-from app.client.terminal.output_stream import OutputStream
+from app.client.terminal.output_stream import OutputStream, listen, serve_once
 from app.client.terminal.wakeup import Wakeup
 
 _NOT_CAUGHT = {signal.SIGKILL, signal.SIGSTOP}
@@ -52,33 +51,15 @@ class Relay:
 
     def _serve(self) -> Message:
         self._selector.register(self._monitor, selectors.EVENT_READ, self._on_message)
-        for output in self._outputs:
-            self._selector.register(
-                output.source, selectors.EVENT_READ, partial(self._pump, output)
-            )
+        listen(self._selector, self._outputs)
         if self._keyboard:
             self._keyboard.listen()
         while self._end is None:
-            self._serve_once()
+            serve_once(self._selector, self._outputs)
+        self._monitor.leave_terminal()
         for output in self._outputs:
             output.drain()
         return self._end
-
-    def _serve_once(self) -> None:
-        waits = [output.seconds_to_release() for output in self._outputs]
-        wait = min((each for each in waits if each is not None), default=None)
-        for key, _ in self._selector.select(wait):
-            if self._selector.get_map().get(key.fd) is key:  # a callback may have replaced it
-                key.data()
-        for output in self._outputs:
-            if output.seconds_to_release() == 0:
-                output.release()
-
-    def _pump(self, output: OutputStream) -> None:
-        output.pump()
-        if not output.open:
-            self._selector.unregister(output.source)
-            os.close(output.source)
 
     def _catch_signals(self) -> None:
         for number in _PASSED_ON:
@@ -132,6 +113,7 @@ class Relay:
         """Stop our process group, and with it the job; returns when the job is continued."""
         for output in self._outputs:
             output.drain()
+            output.finish()
         if self._keyboard:
             self._keyboard.leave()
         self._continued = False

@@ -7,6 +7,7 @@ import signal
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 
+from app.client.terminal.background import mask_in_background
 from app.client.terminal.keyboard import Keyboard
 from app.client.terminal.monitor import Event, Message, Monitor, Start
 from app.client.terminal.output_stream import OutputStream
@@ -40,7 +41,13 @@ def run_masked(
     with selectors.DefaultSelector() as selector:
         keyboard = None if user is None or outer is None else Keyboard(user, outer, selector)
         end = Relay(monitor, outputs, keyboard, selector).run(take_keys=foreground)
-    monitor.close()
+    if any(output.open for output in outputs):
+        mask_in_background(outputs)
+        monitor.hand_over()
+    else:
+        monitor.close()
+        for output in outputs:
+            output.finish()
     return _end_alike(end)
 
 

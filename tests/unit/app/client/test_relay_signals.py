@@ -23,6 +23,9 @@ class Command:
     def read(self):
         return Message(Event.KILLED, os.read(self.told, 1)[0])
 
+    def leave_terminal(self):
+        pass
+
 class SignalledElsewhere(selectors.PollSelector):
     def select(self, timeout=None):
         _thread.start_new_thread(self.signal, ())

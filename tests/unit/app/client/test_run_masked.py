@@ -67,10 +67,49 @@ def test_a_closed_reader_ends_the_command(environment: dict[str, str], tmp_path:
     assert shell.stdout == b"y\n"
 
 
-def test_a_silent_background_process_does_not_delay_the_end(run: Run, tmp_path: Path) -> None:
-    result = run(*MASKED, "sh", "-c", "sleep 1000 & echo $! > id; echo done")
-    os.kill(int((tmp_path / "id").read_text()), signal.SIGKILL)
-    assert result.stdout == "done\n"
+def test_a_background_process_does_not_delay_the_end(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    script = f"sleep 1000 & echo $! > {tmp_path}/id; echo done"
+    command = ["strongroom", "run", *MASKED, "sh", "-c", script]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as ours:
+        assert ours.wait(timeout=60) == 0
+        os.kill(int((tmp_path / "id").read_text()), signal.SIGKILL)
+        assert ours.stdout is not None
+        assert ours.stdout.read() == b"done\n"
+
+
+def test_output_of_a_background_process_is_masked_after_the_end(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """It is complete once its last writer has ended."""
+    fifo = tmp_path / "go"
+    os.mkfifo(fifo)
+    script = f"(read line < {fifo}; echo out $GREETING; echo err $GREETING >&2) & echo started"
+    command = ["strongroom", "run", *MASKED, "sh", "-c", script]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as ours:
+        assert ours.wait(timeout=60) == 0
+        fifo.write_text("go\n")
+        assert ours.stdout is not None
+        assert ours.stderr is not None
+        assert ours.stdout.read() == b"started\nout [masked]\n"
+        assert ours.stderr.read() == b"err [masked]\n"
+
+
+def test_a_stream_ends_with_its_last_writer(environment: dict[str, str], tmp_path: Path) -> None:
+    """Standard output does, though a background process has standard error."""
+    fifo = tmp_path / "go"
+    os.mkfifo(fifo)
+    script = f"(exec >&2; read line < {fifo}) & echo done"
+    command = ["strongroom", "run", *MASKED, "sh", "-c", script]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as ours:
+        assert ours.stdout is not None
+        assert ours.stdout.read() == b"done\n"
+        fifo.write_text("go\n")
 
 
 def test_killing_us_ends_the_command(environment: dict[str, str], tmp_path: Path) -> None:
