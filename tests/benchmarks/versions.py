@@ -3,7 +3,9 @@
 Both run as shipped, each from its own checkout and virtual environment, and are reached over HTTP
 only, so any two versions can be compared. Each round of this version lies between two of the other.
 
-    python -m tests.benchmarks.versions OTHER_CHECKOUT [GET] [CREATE] [REDEEM]
+A rewrap has no HTTP; it is timed inside a process of each version, without its start.
+
+    python -m tests.benchmarks.versions OTHER_CHECKOUT [GET] [CREATE] [REDEEM] [REWRAP]
 """
 
 import json
@@ -34,6 +36,31 @@ _SECONDS = 2
 _START_SECONDS = 60.0
 _NAMES = [f"SECRET_{number:02}" for number in range(50)]
 _TOKENS = 1500 * _SECONDS  # more than can be used in that time
+_DATA_KEYS = 400  # one for each account
+_ISSUE_KEYS = """
+import sys
+from app import bootstrap
+from config import load
+services = bootstrap.build(load({"STRONGROOM_HOME": sys.argv[1]}))
+for number in range(int(sys.argv[2])):
+    account = services.accounts.create(f"account-{number}")
+    print(services.api_keys.issue(account.id, name="key").token.reveal())
+services.close()
+"""
+_REWRAP = """
+import sys, time
+from pathlib import Path
+from cryptography.fernet import Fernet
+from app import bootstrap
+from config import load
+keys = Path(sys.argv[1], "keys")
+keys.write_bytes(Fernet.generate_key() + b"\\n" + keys.read_bytes())
+services = bootstrap.build(load({"STRONGROOM_HOME": sys.argv[1]}))
+start = time.perf_counter()
+services.rewrap.run(lambda _: None)
+print(time.perf_counter() - start)
+services.close()
+"""
 
 Measure = Callable[[], Load]
 
@@ -45,13 +72,17 @@ class _Server:
     url: str
     token: str
     directory: Path
+    checkout: Path
 
-    def post(self, path: str, body: object) -> dict[str, str]:
-        """The answer to a request that must succeed."""
+    def post(self, path: str, body: object, token: str | None = None) -> dict[str, str]:
+        """Return the response to a request that must succeed."""
         request = urllib.request.Request(  # noqa: S310 - our own server
             f"{self.url}{path}",
             data=json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
+            headers={
+                "Authorization": f"Bearer {token or self.token}",
+                "Content-Type": "application/json",
+            },
         )
         with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
             answer: dict[str, str] = json.load(response)
@@ -72,6 +103,29 @@ class _Server:
         issued = (self.post("/v1/injections", wanted)["token"] for _ in range(_TOKENS))
         tokens.write_text("\n".join(issued) + "\n")
         return self._run(script=REDEEM, arguments=[str(tokens)])
+
+    def make_data_keys(self) -> None:
+        """Give many accounts a data key, by one secret each."""
+        for token in self._python(_ISSUE_KEYS, str(_DATA_KEYS)).split():
+            self.post("/v1/secrets", {"name": "SECRET", "value": "a value"}, token)
+
+    def rewrap(self) -> Load:
+        """Rewrap every data key with a root key that is new each time."""
+        seconds = float(self._python(_REWRAP))
+        return Load(_DATA_KEYS / seconds, seconds, seconds)
+
+    def _python(self, script: str, *arguments: str) -> str:
+        return subprocess.run(
+            [self.checkout / ".venv" / "bin" / "python", "-c", script, self._home, *arguments],
+            cwd=self.checkout,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout
+
+    @property
+    def _home(self) -> str:
+        return str(self.directory / "home")
 
     def _run(
         self, path: str = "", script: str = "", arguments: tuple[str, ...] | list[str] = ()
@@ -98,8 +152,12 @@ def main(other: Path, operations: tuple[str, ...]) -> None:
             ("GET", _Server.get_secret),
             ("CREATE", _Server.create),
             ("REDEEM", _Server.redeem),
+            ("REWRAP", _Server.rewrap),
         ):
             if not operations or name in operations:
+                if name == "REWRAP":
+                    theirs.make_data_keys()
+                    ours.make_data_keys()
                 _compare(name, partial(measure, theirs), partial(measure, ours))
 
 
@@ -144,7 +202,9 @@ def _serving(checkout: Path) -> Iterator[_Server]:
             stderr=subprocess.DEVNULL,
         )
         try:
-            server = _Server(f"http://127.0.0.1:{port}", given["RUNLOOP_API_KEY"], Path(name))
+            server = _Server(
+                f"http://127.0.0.1:{port}", given["RUNLOOP_API_KEY"], Path(name), checkout
+            )
             _wait_for(server)
             for secret in _NAMES:
                 server.post("/v1/secrets", {"name": secret, "value": "a value of 40 bytes " * 2})
