@@ -192,6 +192,10 @@ def running(directory: Path, settings: Mapping[str, str] | None = None) -> Itera
         server.kill()
 
 
+_OF_A_HOME = ("STRONGROOM_KEYS", "STRONGROOM_ESCROW", "STRONGROOM_BIND")
+"""The beginnings of the settings that ``init`` follows, with their ``_FILE`` variants."""
+
+
 def prepared(directory: Path, settings: Mapping[str, str] | None = None) -> Strongroom:
     """The same, set up and not started.
 
@@ -205,7 +209,7 @@ def prepared(directory: Path, settings: Mapping[str, str] | None = None) -> Stro
         **(settings or {}),
     }
     server = Strongroom(home, environment, directory / "server.log")
-    if "STRONGROOM_KEYS" in environment or "STRONGROOM_BIND" in environment:
+    if any(name.startswith(_OF_A_HOME) for name in environment):
         server.command("init")
     else:
         copy_ready_home(home, server.url)
