@@ -33,6 +33,7 @@ import shlex
 import shutil
 import signal
 import socket
+import ssl
 import stat
 import sys
 import tempfile
@@ -138,6 +139,8 @@ def read_text(file: Path, limit: int, seconds: float) -> str:
 # With the same nonce a redemption can be repeated for 30 s, so no retry may come later than that.
 MAX_TIMEOUT_SECONDS = 25.0
 _ATTEMPT_SECONDS = 12.0  # the server responds within 10
+_START_SECONDS = 2.0  # for a server on this machine, or a resolver, that is just starting
+_NOTICE_SECONDS = 2.0  # a longer wait is announced on a terminal
 _RESPONSE_BYTES = 8 << 20  # 1 MiB of values, as JSON may escape them
 _EXPLANATION_CHARACTERS = 10_000  # the rest of an error response is ignored
 _SUCCESS = range(200, 300)
@@ -178,11 +181,15 @@ def credential_faults(name: str, credential: str) -> list[Fault]:
 
 
 class _Unusable(Exception):
-    """An attempt without a usable response: the reason, and the server's Retry-After in seconds."""
+    """An attempt without a usable response.
 
-    def __init__(self, reason: str, retry_after: float = 0.0) -> None:
+    ``reason`` is for the user, ``retry_after`` the server's Retry-After, and ``patience`` how long
+    retries make sense, both in seconds.
+    """
+
+    def __init__(self, reason: str, retry_after: float = 0.0, patience: float = 60.0) -> None:
         super().__init__(reason)
-        self.reason, self.retry_after = reason, retry_after
+        self.reason, self.retry_after, self.patience = reason, retry_after, patience
 
 
 def countdown(seconds: float) -> Callable[[], float]:
@@ -200,6 +207,8 @@ class Client:
     def __init__(self, base_url: str, bearer: str, timeout: float) -> None:
         self._url, self._bearer = urlsplit(base_url), bearer
         self._remaining = countdown(timeout)
+        self._began = time.monotonic()
+        self._is_announced = False
 
     def call(
         self, path: str, read: Callable[[_Document], _Read | None], body: _Document | None = None
@@ -220,8 +229,9 @@ class Client:
                 return self._attempt(path, read, body, headers)
             except _Unusable as failed:
                 wait = failed.retry_after or pause * (0.75 + secrets.randbelow(500) / 1000)
-                if wait >= self._remaining():
+                if wait >= min(self._remaining(), failed.patience - self._waited()):
                     raise Refused(Fault(failed.reason, UNAVAILABLE)) from None
+            self._announce()
             time.sleep(wait)
             pause = min(2 * pause, 4.0)
 
@@ -234,18 +244,47 @@ class Client:
     ) -> _Read:
         seconds = max(0.1, self._remaining())
         try:
-            response, raw = _within(seconds, lambda: self._exchange(path, body, headers, seconds))
+            response, raw = _within(
+                seconds, lambda: self._exchange(path, body, headers, seconds), self._announce
+            )
             document: _Document = json.loads(raw) if raw.startswith(b"{") else {}
         except (OSError, HTTPException, ValueError, RecursionError) as error:
-            cause = getattr(error, "strerror", None) or type(error).__name__
-            text = f"no response from the server at RUNLOOP_BASE_URL: {cause}."
-            raise _Unusable(text) from None
+            raise self._failure(error) from None
         if response.status not in _SUCCESS:
             raise self._refusal(response, document)
         found = read(document)
         if found is None:
             raise _Unusable("the server at RUNLOOP_BASE_URL sent an unexpected response.")
         return found
+
+    def _failure(self, error: Exception) -> Refused | _Unusable:
+        """Tell an error that lasts from one that a retry may get past."""
+        if isinstance(error, ssl.SSLCertVerificationError):
+            text = f"the certificate of RUNLOOP_BASE_URL does not verify: {error.verify_message}."
+            return Refused(Fault(text, UNAVAILABLE))
+        cause = getattr(error, "strerror", None) or type(error).__name__
+        text = f"no response from the server at RUNLOOP_BASE_URL: {cause}."
+        if isinstance(error, socket.gaierror):
+            if error.errno != socket.EAI_AGAIN:
+                return Refused(Fault(text, UNAVAILABLE))
+            return _Unusable(text, patience=_START_SECONDS)
+        is_here = re.fullmatch(_LOOPBACK.replace("http:", "https?:"), self._url.geturl())
+        if isinstance(error, ConnectionRefusedError) and is_here:
+            return _Unusable(text, patience=_START_SECONDS)
+        return _Unusable(text)
+
+    def _waited(self) -> float:
+        return time.monotonic() - self._began
+
+    def _announce(self) -> None:
+        """Say on a terminal, once, what a longer wait is for."""
+        if self._is_announced or self._waited() < _NOTICE_SECONDS:
+            return
+        self._is_announced = True
+        with suppress(AttributeError, OSError, ValueError):  # standard error may be closed
+            if sys.stderr.isatty():
+                sys.stderr.write(f"strongroom: waiting for {self._url.geturl()}\n")
+                sys.stderr.flush()
 
     def _exchange(
         self, path: str, body: _Document | None, headers: dict[str, str], seconds: float
@@ -277,9 +316,10 @@ class Client:
         return f"the server responded with {status}: {printable}"
 
 
-def _within(seconds: float, work: Callable[[], _Read]) -> _Read:
+def _within(seconds: float, work: Callable[[], _Read], announce: Callable[[], None]) -> _Read:
     """Return the result of the work, or raise `TimeoutError` once the seconds have passed.
 
+    ``announce`` is called if the work takes long.
     A socket's own timeout ends neither a slow DNS look-up nor a response that trickles in.
     """
     results: list[_Read] = []
@@ -293,7 +333,10 @@ def _within(seconds: float, work: Callable[[], _Read]) -> _Read:
 
     thread = Thread(target=do, daemon=True)
     thread.start()
-    thread.join(seconds)
+    thread.join(min(seconds, _NOTICE_SECONDS))
+    if thread.is_alive():
+        announce()
+        thread.join(max(0.0, seconds - _NOTICE_SECONDS))
     for error in errors:
         raise error
     for result in results:
