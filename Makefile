@@ -41,6 +41,8 @@ check: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.checks.rooms
+	$(BIN)/python -m tests.checks.sizes
+	$(BIN)/python -m tests.checks.prose
 
 # Needs uv.
 lock:

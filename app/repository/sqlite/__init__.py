@@ -1,1 +1,1 @@
-"""What is particular to SQLite: its files, its settings, its one writer and its log."""
+"""The parts of the repository for SQLite alone: its files, settings, one writer and log."""

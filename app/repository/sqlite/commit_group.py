@@ -9,7 +9,7 @@ from app.repository.sql.driver.statements import cause_of
 from app.repository.sqlite.disk.numbering import Numbering
 
 LONGEST_S = 0.01
-"""How long others on this host may wait for a group that goes on taking in more, in seconds."""
+"""The seconds for which a group takes in more writers, while other processes wait."""
 
 
 class CommitGroup:
@@ -44,7 +44,7 @@ class CommitGroup:
 
     @property
     def takes_more(self) -> bool:
-        """Whether another unit of work may follow."""
+        """Return True if another unit of work may follow."""
         is_young = time.monotonic() - self._began < LONGEST_S
         return is_young and not (self._is_undone or self._is_lost or self.has_failed)
 

@@ -102,7 +102,7 @@ class SqliteDatabase(Database):
             repository.deployment.get_id()
 
     def exists(self) -> bool:
-        """Whether there is something under the database's name."""
+        """Return True if a file of the database's name exists."""
         return os.path.lexists(self._path)
 
     def check(self) -> Findings:
@@ -257,7 +257,7 @@ class SqliteDatabase(Database):
             return attempt(lambda: schema.age(connection))
 
     def _is_damaged(self) -> bool:
-        """Whether the pages of the file do not fit together; single rows are not looked at."""
+        """Return True if the pages of the file are damaged. Single rows are not checked."""
         self._before_open(has_place=False)
         with closing(open_connection(reading_engine(self._path))) as connection:
             found = attempt(lambda: connection.exec_driver_sql("PRAGMA quick_check").fetchall())

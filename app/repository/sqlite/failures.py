@@ -26,7 +26,7 @@ def explain(cause: str | None) -> str:
 
 
 def is_damage(line: str) -> bool:
-    """Whether a line of ``PRAGMA quick_check`` is about the pages of the file.
+    """Return True if a line of ``PRAGMA quick_check`` is about the pages of the file.
 
     A row that breaks a constraint is told where it is read; it does not stop the others.
     """

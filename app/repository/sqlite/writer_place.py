@@ -28,7 +28,7 @@ class FairLock:
         self._turns: deque[threading.Lock] = deque()
 
     def acquire(self, timeout_s: float) -> bool:
-        """Whether it could be had within ``timeout_s`` seconds; 0 does not wait."""
+        """Acquire it. Returns False if it does not come in time; 0 does not wait."""
         with self._mutex:
             if not self._is_held:
                 self._is_held = True
@@ -55,7 +55,7 @@ class FairLock:
         return False
 
     def _give_up(self, turn: threading.Lock) -> bool:
-        """Whether the turn had not come after all, between the timeout and now."""
+        """Give the turn up. Returns False if it has come between the timeout and now."""
         with self._mutex:
             if turn not in self._turns:
                 return False
@@ -111,7 +111,7 @@ class WriterPlace:
 
     @contextmanager
     def if_free(self) -> Iterator[bool]:
-        """Whether no thread of this process holds the place, which none takes meanwhile."""
+        """Take the place from other threads of this process. Yields False if one of them has it."""
         is_free = self._threads.acquire(0)
         try:
             yield is_free

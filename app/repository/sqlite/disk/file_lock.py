@@ -22,7 +22,7 @@ class FileLock:
         self._file: int | None = None
 
     def acquire(self, timeout_s: float) -> bool:
-        """Whether it could be had within ``timeout_s`` seconds.
+        """Acquire the lock. Returns False if it does not come within ``timeout_s`` seconds.
 
         Raises:
             OSError: The file cannot be made or locked.
@@ -65,7 +65,7 @@ class _Waiting:
         threading.Thread(target=self._run, daemon=True).start()
 
     def is_done_within(self, timeout_s: float) -> bool:
-        """Whether the lock came in time; otherwise the file belongs to the thread."""
+        """Return True if the lock came in time. Otherwise the file belongs to the thread."""
         return self._is_locked.wait(timeout_s) or not self._is_decided.acquire(blocking=False)
 
     def _run(self) -> None:

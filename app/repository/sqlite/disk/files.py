@@ -87,7 +87,7 @@ def require_safe(path: Path) -> None:
 
 
 def faults(path: Path) -> Iterator[str]:
-    """What is wrong with the database file and its directory, in words for an operator."""
+    """Yield the faults of the database file and its directory, in words for an operator."""
     yield from _directory_faults(path)
     yield from _file_faults(path)
 

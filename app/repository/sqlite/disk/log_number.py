@@ -94,7 +94,7 @@ def number_of(path: Path) -> int:
 
 
 def is_own_log(path: Path) -> bool:
-    """Whether the log beside the database, if there is one, continues this database file.
+    """Return True if there is no log beside the database, or if it continues this file.
 
     The answer is final only if the caller keeps all writers out. A log without a number was written
     by another program, and is believed unless the database is a backup.

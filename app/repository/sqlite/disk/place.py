@@ -1,4 +1,4 @@
-"""Where the database is: whether SQLite's log and locks work on such a file system."""
+"""Checks that SQLite's log and locks work on the database's file system."""
 
 import fcntl
 import os
