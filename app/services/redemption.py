@@ -55,7 +55,6 @@ _ATTEMPTS = 4  # the first may be with secrets from the cache
 # Padding at most doubles a value, and an envelope without a value is under 512 bytes long.
 _MAX_SEALED_BYTES = 2 * MAX_VALUES_BYTES + MAX_SECRETS * 512
 
-
 _LOG = logging.getLogger("strongroom.redemption")
 
 
@@ -66,8 +65,8 @@ class _Event:
     It names ids only: of rows that were verified, or of a token that is shaped like one of ours.
 
     Attributes:
-        is_reuse: Whether the token was used before, and not by the same try.
-        is_repeated: Whether it is the same try again, after its response was lost.
+        is_reuse: True if the token was used before, with another nonce or none.
+        is_repeated: True if it is a retry with the nonce of the first time.
     """
 
     account_id: str | None = None
@@ -91,7 +90,7 @@ class _Event:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """One redemption as it was asked for, with the opened system data key that verifies it."""
+    """One request for a redemption, with the opened system data key that verifies its rows."""
 
     token: ParsedToken
     token_digest: bytes
@@ -102,7 +101,11 @@ class _Request:
 
 
 class _Verified(NamedTuple):
-    """The rows of a grant after their MACs were verified."""
+    """The rows of a grant after their MACs were verified.
+
+    Attributes:
+        secrets: The injection's map: variable, id and name of each secret.
+    """
 
     injection: Injection
     secrets: tuple[BoundSecret, ...]
@@ -130,11 +133,11 @@ class Redemption:
     def redeem(
         self, credential: Redacted, nonce: RedeemNonce | None, address: str | None
     ) -> Environment:
-        """The current values of the injection's secrets, by environment variable.
+        """Return the current values of the injection's secrets, by environment variable.
 
         Args:
             credential: The token.
-            nonce: With the same one, the values may be had again for 30 seconds.
+            nonce: A retry with the same one gets the values again for 30 seconds.
             address: The address of the client, if it is known; stored with the injection.
 
         Raises:
@@ -193,7 +196,10 @@ class Redemption:
         return environment
 
     def _find_cached(self, repository: Repository, injection: Injection) -> SealedSecrets | None:
-        """The sealed secrets from the cache, while their data keys are there."""
+        """Return the sealed secrets from the cache, unless one of their data keys is gone.
+
+        They may be outdated: `_mark` compares them with the database.
+        """
         secrets = self._cache.find(injection)
         if secrets is None:
             return None
@@ -204,7 +210,7 @@ class Redemption:
     def _open(
         self, injection: Injection, wanted: Sequence[BoundSecret], sealed: SealedSecrets
     ) -> Environment:
-        """The values by variable."""
+        """Open every envelope. Returns the values by variable."""
         _require_bound(injection, wanted, sealed.secrets)
         values: dict[str, SecretValue] = {}
         for stored in sealed.data_keys:
@@ -219,13 +225,13 @@ class Redemption:
     def _mark(
         self, request: _Request, grant: InjectionGrant, secrets: Sequence[SealedValue]
     ) -> bool:
-        """Mark the injection redeemed. Returns false if a row is not as it was read."""
+        """Mark the injection redeemed. Returns False if a row is not as it was read."""
         redeemed = _redeemed(request, grant.injection, self._clock())
         with self._database.writing() as work:
-            _require_time_left(request, grant, self._clock())
+            _require_unexpired(request, grant, self._clock())
             if not work.injections.replace_if_granted(redeemed, grant, secrets):
                 return False
-            if redeemed is not grant.injection:
+            if redeemed is not grant.injection:  # a retry changes nothing
                 work.commit()
             return True
 
@@ -256,7 +262,7 @@ def _nonce_digest(
 
 
 def _find_grant(repository: Repository, request: _Request) -> InjectionGrant:
-    """The rows that the token names, if the injection is the token's.
+    """Return the rows that the token names, or refuse a token that is not the injection's.
 
     The digests are compared before any MAC is verified, and also where there is no row. So a client
     without the secret learns nothing from the time that a refusal takes.
@@ -282,6 +288,7 @@ def _verify(request: _Request, grant: InjectionGrant) -> _Verified:
         secrets = injection.secrets
         event.api_key_id = injection.api_key_id
         event.secrets = secrets
+        # Key and account are the same for many redemptions, so their verification is cached.
         key = system_key.verify_often(grant.api_key)
         return _Verified(injection, secrets, key, system_key.verify_often(grant.account))
     except TamperedRow as error:
@@ -298,13 +305,14 @@ def _may_take(request: _Request, injection: Injection, now_ms: int) -> bool:
     if injection.state is InjectionState.PENDING:
         return injection.is_pending(now_ms)
     is_used = injection.state is InjectionState.REDEEMED
-    is_repeated = is_used and _is_same_try(request, injection, now_ms)
+    is_repeated = is_used and _is_retry(request, injection, now_ms)
     request.event.is_reuse = is_used and not is_repeated
     request.event.is_repeated = is_repeated
     return is_repeated
 
 
-def _is_same_try(request: _Request, injection: Injection, now_ms: int) -> bool:
+def _is_retry(request: _Request, injection: Injection, now_ms: int) -> bool:
+    """Return True if the injection was redeemed with the same nonce within 30 seconds."""
     stored = injection.nonce_digest
     if request.nonce_digest is None or stored is None:
         return False
@@ -322,7 +330,10 @@ def _is_backed(injection: Injection, key: ApiKey, account: Account) -> bool:
 def _with_issuers(
     repository: Repository, request: _Request, grant: InjectionGrant, now_ms: int
 ) -> InjectionGrant:
-    """The grant with the issuers of its verified key, if all of them are live."""
+    """Return the grant with the issuers of its key, or refuse it if one has ended.
+
+    The key's row is verified by now.
+    """
     issuers = live_issuers(repository, request.system_key, grant.api_key.unverified, now_ms)
     if issuers is None:
         raise InjectionRefused
@@ -344,8 +355,8 @@ def _require_bound(
 ) -> None:
     """Refuse secrets other than those that were named when the injection was made.
 
-    Then they were looked up by names that nothing had authenticated. The names here are those that
-    the values are opened with, and a secret is never renamed.
+    At that time an edited database could map a name to another secret's id. Here each name is part
+    of its value's context, so a wrong one does not open; and a secret is never renamed.
     """
     names = {secret.id: secret.name for secret in secrets}
     if any(bound.secret_id not in names for bound in wanted):
@@ -356,7 +367,7 @@ def _require_bound(
 
 
 def _environment(wanted: Sequence[BoundSecret], values: dict[str, SecretValue]) -> Environment:
-    """The values by variable, if they are not too large together."""
+    """Return the values by variable, or refuse them if they are too large together."""
     environment, size = {}, 0
     for bound in wanted:
         value = environment[bound.variable] = values[bound.secret_id]
@@ -372,7 +383,7 @@ def _too_large() -> InvalidRequest:
 
 
 def _redeemed(request: _Request, stored: Guarded[Injection], now_ms: int) -> Guarded[Injection]:
-    """The injection as redeemed; unchanged, if an earlier try redeemed it."""
+    """Return the injection as redeemed, or unchanged if it is redeemed already."""
     injection = stored.unverified
     if injection.state is InjectionState.REDEEMED:
         return stored
@@ -386,7 +397,7 @@ def _redeemed(request: _Request, stored: Guarded[Injection], now_ms: int) -> Gua
     return request.system_key.guard(redeemed)
 
 
-def _require_time_left(request: _Request, grant: InjectionGrant, now_ms: int) -> None:
+def _require_unexpired(request: _Request, grant: InjectionGrant, now_ms: int) -> None:
     """Refuse a grant that expired while this redemption waited for other writers."""
     for key in (grant.api_key, *grant.issuers):
         if not key.unverified.is_live(now_ms):
