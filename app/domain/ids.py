@@ -5,6 +5,7 @@ import re
 import uuid_utils
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 ID_DIGITS = 22
 
 SECRET = "sec"  # noqa: S105 - a prefix, not a password
@@ -27,11 +28,13 @@ _ID_OF = {
 
 def base62(number: int, digits: int) -> str:
     """``number`` in exactly ``digits`` base62 digits, whose order is that of the numbers."""
-    text = ""
-    for _ in range(digits):
-        number, remainder = divmod(number, len(_ALPHABET))
-        text = _ALPHABET[remainder] + text
-    return text
+    pieces = []
+    for _ in range(digits // 2):
+        number, pair = divmod(number, len(_PAIRS))
+        pieces.append(_PAIRS[pair])
+    if digits % 2:
+        pieces.append(_ALPHABET[number % len(_ALPHABET)])
+    return "".join(reversed(pieces))
 
 
 def new_id(prefix: str) -> str:

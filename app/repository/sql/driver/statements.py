@@ -5,7 +5,6 @@ takes a third of the time that it takes through SQLAlchemy (``docs/adr/0006``).
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from functools import cache
 from operator import attrgetter, methodcaller
 from typing import Any, NoReturn, TypeVar, cast
@@ -26,7 +25,6 @@ Parameters = Mapping[str, object]
 Query = Select[*tuple[Any, ...]]
 T = TypeVar("T")
 
-_one: Callable[[Any], Row | None] = methodcaller("fetchone")
 _every: Callable[[Any], list[Row]] = methodcaller("fetchall")
 _written: Callable[[Any], int] = attrgetter("rowcount")
 
@@ -93,6 +91,8 @@ class PreparedStatements(dict[ClauseElement, tuple[str, Parameters]]):
 class Statements:
     """Runs statements on one connection and returns plain rows.
 
+    One cursor serves all of them: each is read to its end before the next, and so holds nothing.
+
     Args:
         connection: Where they run.
         prepared: The statements of its dialect.
@@ -107,7 +107,8 @@ class Statements:
     def __init__(
         self, connection: Connection, prepared: PreparedStatements, *, locks: bool
     ) -> None:
-        self._open_cursor: Callable[[], Any] = connection.connection.cursor
+        self._cursor: Any = connection.connection.cursor()
+        self._execute: Callable[[str, Parameters], object] = self._cursor.execute
         self._error = connection.dialect.loaded_dbapi.Error
         self._prepared = prepared
         self._locks = locks
@@ -116,7 +117,7 @@ class Statements:
 
     def end(self) -> None:
         """Refuse every further statement: it would run outside of its transaction."""
-        self._open_cursor = _refuse
+        self._execute = _refuse
 
     def lockable(self, statement: Query) -> Query:
         """Return the statement, which locks the rows that it reads in a unit of work."""
@@ -124,7 +125,8 @@ class Statements:
 
     def first(self, statement: ClauseElement, parameters: Parameters) -> Row | None:
         """Return the first row, or ``None``."""
-        return self._run(statement, parameters, _one)
+        rows = self._run(statement, parameters, _every)
+        return rows[0] if rows else None
 
     def all(self, statement: ClauseElement, parameters: Parameters) -> list[Row]:
         """Return every row."""
@@ -159,9 +161,8 @@ class Statements:
         if constants:
             parameters = {**constants, **parameters}
         try:
-            with closing(self._open_cursor()) as cursor:
-                cursor.execute(sql, parameters)
-                return take(cursor)
+            self._execute(sql, parameters)
+            return take(self._cursor)
         except self._error as error:
             self.has_failed = True
             cause = cause_of(error)
@@ -169,7 +170,7 @@ class Statements:
         raise StorageUnavailable(cause)
 
 
-def _refuse() -> NoReturn:
+def _refuse(*_: object) -> NoReturn:
     raise RuntimeError("this unit of work has ended")
 
 
