@@ -101,11 +101,7 @@ class _Request:
 
 
 class _Verified(NamedTuple):
-    """The rows of a grant after their MACs were verified.
-
-    Attributes:
-        secrets: The injection's map: variable, id and name of each secret.
-    """
+    """The rows of a grant after their MACs were verified, and the injection's parsed map."""
 
     injection: Injection
     secrets: tuple[BoundSecret, ...]
@@ -196,10 +192,7 @@ class Redemption:
         return environment
 
     def _find_cached(self, repository: Repository, injection: Injection) -> SealedSecrets | None:
-        """Return the sealed secrets from the cache, unless one of their data keys is gone.
-
-        They may be outdated: `_mark` compares them with the database.
-        """
+        """Return the sealed secrets from the cache, perhaps outdated, if their data keys exist."""
         secrets = self._cache.find(injection)
         if secrets is None:
             return None
@@ -330,10 +323,7 @@ def _is_backed(injection: Injection, key: ApiKey, account: Account) -> bool:
 def _with_issuers(
     repository: Repository, request: _Request, grant: InjectionGrant, now_ms: int
 ) -> InjectionGrant:
-    """Return the grant with the issuers of its key, or refuse it if one has ended.
-
-    The key's row is verified by now.
-    """
+    """Return the grant with the issuers of its verified key, or refuse it if one has ended."""
     issuers = live_issuers(repository, request.system_key, grant.api_key.unverified, now_ms)
     if issuers is None:
         raise InjectionRefused
