@@ -7,6 +7,7 @@ which a test compares.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -24,6 +25,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
 
 from app.domain.access.accounts import Account
@@ -60,19 +62,26 @@ _TYPES: Mapping[type, TypeEngine[Any]] = {
 }
 
 
-def _column(name: str, kind: TypeEngine[Any], *, nullable: bool = False) -> Column[Any]:
-    return Column(name, kind, nullable=nullable)
+def _table(name: str, *parts: SchemaItem) -> Table:
+    return Table(name, metadata, *parts, sqlite_strict=True)
+
+
+def _named(kind: TypeEngine[Any], *names: str, nullable: bool = False) -> list[Column[Any]]:
+    return [Column(name, kind, nullable=nullable) for name in names]
+
+
+_strings, _numbers, _blobs = (partial(_named, kind) for kind in (String, Number, Bytes))
 
 
 def _columns(row_type: type) -> list[Column[Any]]:
     return [
-        _column(each.name, _TYPES[each.codec.kind], nullable=each.is_nullable)
+        Column(each.name, _TYPES[each.codec.kind], nullable=each.is_nullable)
         for each in columns_of(row_type).all
     ]
 
 
-def _mac() -> tuple[Column[Any], Column[Any]]:
-    return _column("mac_key_id", String), _column("mac", Bytes)
+def _mac() -> list[Column[Any]]:
+    return [*_strings("mac_key_id"), *_blobs("mac")]
 
 
 def _at_most(column: str, length: int) -> CheckConstraint:
@@ -92,36 +101,31 @@ def _one_of(column: str, *words: str) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({', '.join(words)})", name=column)
 
 
-deployment = Table(
+deployment = _table(
     "deployment",
-    metadata,
-    _column("only", Integer()),
-    _column("id", String),
-    _column("fence_generation", Number),
-    _column("reencrypt_started_ms", Number, nullable=True),
-    _column("reencrypt_mac_key_id", String, nullable=True),
-    _column("reencrypt_mac", Bytes, nullable=True),
+    Column("only", Integer(), nullable=False),
+    *_strings("id"),
+    *_numbers("fence_generation"),
+    *_numbers("reencrypt_started_ms", nullable=True),
+    *_strings("reencrypt_mac_key_id", nullable=True),
+    *_blobs("reencrypt_mac", nullable=True),
     PrimaryKeyConstraint("only"),
     _one_of("only", "1"),
     _tag("reencrypt_mac"),
-    sqlite_strict=True,
 )
 
-accounts = Table(
+accounts = _table(
     "accounts",
-    metadata,
     *_columns(Account),
     *_mac(),
     PrimaryKeyConstraint("id"),
     _at_most("id", 64),
     _one_of("devbox", "0", "1"),
     _tag("mac"),
-    sqlite_strict=True,
 )
 
-api_keys = Table(
+api_keys = _table(
     "api_keys",
-    metadata,
     *_columns(ApiKey),
     *_mac(),
     PrimaryKeyConstraint("account_id", "id"),
@@ -131,13 +135,11 @@ api_keys = Table(
     _digest("token_digest"),
     _digest("previous_digest"),
     _tag("mac"),
-    sqlite_strict=True,
 )
 
 # The system data key belongs to an account without a row, hence no foreign key to accounts.
-data_keys = Table(
+data_keys = _table(
     "data_keys",
-    metadata,
     *_columns(DataKeyRow),
     *_mac(),
     PrimaryKeyConstraint("account_id", "id"),
@@ -153,59 +155,42 @@ data_keys = Table(
         sqlite_where=text("state = 'active'"),
         postgresql_where=text("state = 'active'"),
     ),
-    sqlite_strict=True,
 )
 
-wrappings = Table(
+wrappings = _table(
     "wrappings",
-    metadata,
     *_columns(Wrapping),
     *_mac(),
     PrimaryKeyConstraint("account_id", "data_key_id", "key_ref"),
     ForeignKeyConstraint(["account_id", "data_key_id"], ["data_keys.account_id", "data_keys.id"]),
     Index("ix_wrappings_key_ref", "key_ref"),
     _tag("mac"),
-    sqlite_strict=True,
 )
 
 # Retired root keys: no wrapping by one of these is added.
-fences = Table(
+fences = _table(
     "fences",
-    metadata,
-    _column("key_ref", String),
+    *_strings("key_ref"),
     PrimaryKeyConstraint("key_ref"),
-    sqlite_strict=True,
 )
 
 # The heartbeats of workers. They grant nothing; they can only stop a root key's retirement.
-workers = Table(
+workers = _table(
     "workers",
-    metadata,
-    _column("id", String),
-    _column("node", String),
-    _column("key_refs", String),
-    _column("opened_by", String),
-    _column("fence_generation", Number),
-    _column("started_at_ms", Number),
-    _column("seen_at_ms", Number),
+    *_strings("id", "node", "key_refs", "opened_by"),
+    *_numbers("fence_generation", "started_at_ms", "seen_at_ms"),
     PrimaryKeyConstraint("id"),
     _at_most("id", 64),
     _at_most("node", 255),
-    sqlite_strict=True,
 )
 
-secrets = Table(
+secrets = _table(
     "secrets",
-    metadata,
-    _column("account_id", String),
-    _column("id", String),
-    _column("name", String),
-    _column("version", Number),
-    _column("create_time_ms", Number),
-    _column("update_time_ms", Number),
-    _column("data_key_id", String),
+    *_strings("account_id", "id", "name"),
+    *_numbers("version", "create_time_ms", "update_time_ms"),
+    *_strings("data_key_id"),
     *_mac(),  # covers account_id, id and name only
-    _column("envelope", Bytes),  # last: a list reads no page that only an envelope fills
+    *_blobs("envelope"),  # last: a list reads no page that only an envelope fills
     PrimaryKeyConstraint("account_id", "id"),
     UniqueConstraint("account_id", "name"),
     ForeignKeyConstraint(["account_id"], ["accounts.id"]),
@@ -215,23 +200,19 @@ secrets = Table(
     _at_most("name", 255),
     CheckConstraint("version >= 1", name="version"),
     _tag("mac"),
-    sqlite_strict=True,
 )
 
-stored_responses = Table(
+stored_responses = _table(
     "stored_responses",
-    metadata,
     *_columns(StoredResponse),
     PrimaryKeyConstraint("account_id", "api_key_id", "request_id"),
     Index("ix_stored_responses_expires_at_ms", "account_id", "expires_at_ms"),
     _at_most("request_id", 255),
     _digest("digest"),
-    sqlite_strict=True,
 )
 
-injections = Table(
+injections = _table(
     "injections",
-    metadata,
     *_columns(Injection),
     *_mac(),
     PrimaryKeyConstraint("account_id", "id"),
@@ -243,30 +224,20 @@ injections = Table(
     _one_of("state", "'pending'", "'redeemed'", "'revoked'"),
     _digest("nonce_digest"),
     _tag("mac"),
-    sqlite_strict=True,
 )
 
 # The usage of an account, as the sweep counted it last. No MAC: a wrong count grants no value.
-usage = Table(
+usage = _table(
     "usage",
-    metadata,
-    _column("account_id", String),
-    _column("secrets", Number),
-    _column("injections", Number),
-    _column("api_keys", Number),
-    _column("bytes", Number),
-    _column("counted_at_ms", Number),
+    *_strings("account_id"),
+    *_numbers("secrets", "injections", "api_keys", "bytes", "counted_at_ms"),
     PrimaryKeyConstraint("account_id"),
-    sqlite_strict=True,
 )
 
 # Work that one process at a time does.
-leases = Table(
+leases = _table(
     "leases",
-    metadata,
-    _column("name", String),
-    _column("holder", String),
-    _column("until_ms", Number),
+    *_strings("name", "holder"),
+    *_numbers("until_ms"),
     PrimaryKeyConstraint("name"),
-    sqlite_strict=True,
 )

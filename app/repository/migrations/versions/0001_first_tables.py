@@ -1,5 +1,6 @@
 """The tables of the first release."""
 
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -38,12 +39,12 @@ def upgrade() -> None:
 def _deployment() -> None:
     _table(
         "deployment",
-        _column("only", sa.Integer()),
-        _column("id", _STRING),
-        _column("fence_generation", _NUMBER),
-        _column("reencrypt_started_ms", _NUMBER, nullable=True),
-        _column("reencrypt_mac_key_id", _STRING, nullable=True),
-        _column("reencrypt_mac", _BYTES, nullable=True),
+        sa.Column("only", sa.Integer(), nullable=False),
+        *_strings("id"),
+        *_numbers("fence_generation"),
+        *_numbers("reencrypt_started_ms", nullable=True),
+        *_strings("reencrypt_mac_key_id", nullable=True),
+        *_blobs("reencrypt_mac", nullable=True),
         sa.PrimaryKeyConstraint("only", name="pk_deployment"),
         sa.CheckConstraint("only IN (1)", name="ck_deployment_only"),
         sa.CheckConstraint('length("reencrypt_mac") = 33', name="ck_deployment_reencrypt_mac"),
@@ -53,12 +54,10 @@ def _deployment() -> None:
 def _accounts() -> None:
     _table(
         "accounts",
-        _column("id", _STRING),
-        _column("name", _STRING),
-        _column("devbox", sa.Integer()),
-        _column("created_at_ms", _NUMBER),
-        _column("mac_key_id", _STRING),
-        _column("mac", _BYTES),
+        *_strings("id", "name"),
+        sa.Column("devbox", sa.Integer(), nullable=False),
+        *_numbers("created_at_ms"),
+        *_mac(),
         sa.PrimaryKeyConstraint("id", name="pk_accounts"),
         sa.CheckConstraint("length(id) BETWEEN 1 AND 64", name="ck_accounts_id"),
         sa.CheckConstraint("devbox IN (0, 1)", name="ck_accounts_devbox"),
@@ -69,22 +68,18 @@ def _accounts() -> None:
 def _api_keys() -> None:
     _table(
         "api_keys",
-        _column("account_id", _STRING),
-        _column("id", _STRING),
-        _column("name", _STRING),
-        _column("restricted", sa.Integer()),
-        _column("scopes", _STRING),
-        _column("token_digest", _BYTES),
-        _column("created_at_ms", _NUMBER),
-        _column("expires_at_ms", _NUMBER, nullable=True),
-        _column("revoked_at_ms", _NUMBER, nullable=True),
-        _column("issuers", _STRING),
-        _column("names", _STRING, nullable=True),
-        _column("rotated_at_ms", _NUMBER, nullable=True),
-        _column("previous_digest", _BYTES, nullable=True),
-        _column("previous_until_ms", _NUMBER, nullable=True),
-        _column("mac_key_id", _STRING),
-        _column("mac", _BYTES),
+        *_strings("account_id", "id", "name"),
+        sa.Column("restricted", sa.Integer(), nullable=False),
+        *_strings("scopes"),
+        *_blobs("token_digest"),
+        *_numbers("created_at_ms"),
+        *_numbers("expires_at_ms", "revoked_at_ms", nullable=True),
+        *_strings("issuers"),
+        *_strings("names", nullable=True),
+        *_numbers("rotated_at_ms", nullable=True),
+        *_blobs("previous_digest", nullable=True),
+        *_numbers("previous_until_ms", nullable=True),
+        *_mac(),
         sa.PrimaryKeyConstraint("account_id", "id", name="pk_api_keys"),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name="fk_api_keys_accounts"),
         sa.CheckConstraint("length(id) BETWEEN 1 AND 64", name="ck_api_keys_id"),
@@ -98,13 +93,10 @@ def _api_keys() -> None:
 def _data_keys() -> None:
     _table(
         "data_keys",
-        _column("account_id", _STRING),
-        _column("id", _STRING),
-        _column("state", _STRING),
-        _column("check", _BYTES),
-        _column("created_at_ms", _NUMBER),
-        _column("mac_key_id", _STRING),
-        _column("mac", _BYTES),
+        *_strings("account_id", "id", "state"),
+        *_blobs("check"),
+        *_numbers("created_at_ms"),
+        *_mac(),
         sa.PrimaryKeyConstraint("account_id", "id", name="pk_data_keys"),
         sa.CheckConstraint("length(account_id) BETWEEN 1 AND 64", name="ck_data_keys_account_id"),
         sa.CheckConstraint("length(id) BETWEEN 1 AND 64", name="ck_data_keys_id"),
@@ -125,13 +117,9 @@ def _data_keys() -> None:
 def _wrappings() -> None:
     _table(
         "wrappings",
-        _column("account_id", _STRING),
-        _column("data_key_id", _STRING),
-        _column("scheme", _STRING),
-        _column("key_ref", _STRING),
-        _column("blob", _BYTES),
-        _column("mac_key_id", _STRING),
-        _column("mac", _BYTES),
+        *_strings("account_id", "data_key_id", "scheme", "key_ref"),
+        *_blobs("blob"),
+        *_mac(),
         sa.PrimaryKeyConstraint("account_id", "data_key_id", "key_ref", name="pk_wrappings"),
         _of_data_key("fk_wrappings_data_keys"),
         sa.CheckConstraint('length("mac") = 33', name="ck_wrappings_mac"),
@@ -142,7 +130,7 @@ def _wrappings() -> None:
 def _fences() -> None:
     _table(
         "fences",
-        _column("key_ref", _STRING),
+        *_strings("key_ref"),
         sa.PrimaryKeyConstraint("key_ref", name="pk_fences"),
     )
 
@@ -150,13 +138,8 @@ def _fences() -> None:
 def _workers() -> None:
     _table(
         "workers",
-        _column("id", _STRING),
-        _column("node", _STRING),
-        _column("key_refs", _STRING),
-        _column("opened_by", _STRING),
-        _column("fence_generation", _NUMBER),
-        _column("started_at_ms", _NUMBER),
-        _column("seen_at_ms", _NUMBER),
+        *_strings("id", "node", "key_refs", "opened_by"),
+        *_numbers("fence_generation", "started_at_ms", "seen_at_ms"),
         sa.PrimaryKeyConstraint("id", name="pk_workers"),
         sa.CheckConstraint("length(id) BETWEEN 1 AND 64", name="ck_workers_id"),
         sa.CheckConstraint("length(node) BETWEEN 1 AND 255", name="ck_workers_node"),
@@ -166,16 +149,11 @@ def _workers() -> None:
 def _secrets() -> None:
     _table(
         "secrets",
-        _column("account_id", _STRING),
-        _column("id", _STRING),
-        _column("name", _STRING),
-        _column("version", _NUMBER),
-        _column("create_time_ms", _NUMBER),
-        _column("update_time_ms", _NUMBER),
-        _column("data_key_id", _STRING),
-        _column("mac_key_id", _STRING),
-        _column("mac", _BYTES),
-        _column("envelope", _BYTES),
+        *_strings("account_id", "id", "name"),
+        *_numbers("version", "create_time_ms", "update_time_ms"),
+        *_strings("data_key_id"),
+        *_mac(),
+        *_blobs("envelope"),
         sa.PrimaryKeyConstraint("account_id", "id", name="pk_secrets"),
         sa.UniqueConstraint("account_id", "name", name="uq_secrets_account_id_name"),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name="fk_secrets_accounts"),
@@ -191,13 +169,11 @@ def _secrets() -> None:
 def _stored_responses() -> None:
     _table(
         "stored_responses",
-        _column("account_id", _STRING),
-        _column("api_key_id", _STRING),
-        _column("request_id", _STRING),
-        _column("digest", _BYTES),
-        _column("data_key_id", _STRING),
-        _column("response", _BYTES),
-        _column("expires_at_ms", _NUMBER),
+        *_strings("account_id", "api_key_id", "request_id"),
+        *_blobs("digest"),
+        *_strings("data_key_id"),
+        *_blobs("response"),
+        *_numbers("expires_at_ms"),
         sa.PrimaryKeyConstraint(
             "account_id", "api_key_id", "request_id", name="pk_stored_responses"
         ),
@@ -214,19 +190,14 @@ def _stored_responses() -> None:
 def _injections() -> None:
     _table(
         "injections",
-        _column("account_id", _STRING),
-        _column("id", _STRING),
-        _column("api_key_id", _STRING),
-        _column("secrets", _STRING),
-        _column("token_digest", _BYTES),
-        _column("state", _STRING),
-        _column("created_at_ms", _NUMBER),
-        _column("expires_at_ms", _NUMBER),
-        _column("redeemed_at_ms", _NUMBER, nullable=True),
-        _column("redeemed_from", _STRING, nullable=True),
-        _column("nonce_digest", _BYTES, nullable=True),
-        _column("mac_key_id", _STRING),
-        _column("mac", _BYTES),
+        *_strings("account_id", "id", "api_key_id", "secrets"),
+        *_blobs("token_digest"),
+        *_strings("state"),
+        *_numbers("created_at_ms", "expires_at_ms"),
+        *_numbers("redeemed_at_ms", nullable=True),
+        *_strings("redeemed_from", nullable=True),
+        *_blobs("nonce_digest", nullable=True),
+        *_mac(),
         sa.PrimaryKeyConstraint("account_id", "id", name="pk_injections"),
         sa.ForeignKeyConstraint(
             ["account_id", "api_key_id"],
@@ -248,12 +219,8 @@ def _injections() -> None:
 def _usage() -> None:
     _table(
         "usage",
-        _column("account_id", _STRING),
-        _column("secrets", _NUMBER),
-        _column("injections", _NUMBER),
-        _column("api_keys", _NUMBER),
-        _column("bytes", _NUMBER),
-        _column("counted_at_ms", _NUMBER),
+        *_strings("account_id"),
+        *_numbers("secrets", "injections", "api_keys", "bytes", "counted_at_ms"),
         sa.PrimaryKeyConstraint("account_id", name="pk_usage"),
     )
 
@@ -261,9 +228,8 @@ def _usage() -> None:
 def _leases() -> None:
     _table(
         "leases",
-        _column("name", _STRING),
-        _column("holder", _STRING),
-        _column("until_ms", _NUMBER),
+        *_strings("name", "holder"),
+        *_numbers("until_ms"),
         sa.PrimaryKeyConstraint("name", name="pk_leases"),
     )
 
@@ -272,8 +238,15 @@ def _table(name: str, *parts: SchemaItem) -> None:
     op.create_table(name, *parts, sqlite_strict=True)
 
 
-def _column(name: str, kind: TypeEngine[Any], *, nullable: bool = False) -> sa.Column[Any]:
-    return sa.Column(name, kind, nullable=nullable)
+def _columns(kind: TypeEngine[Any], *names: str, nullable: bool = False) -> list[sa.Column[Any]]:
+    return [sa.Column(name, kind, nullable=nullable) for name in names]
+
+
+_strings, _numbers, _blobs = (partial(_columns, kind) for kind in (_STRING, _NUMBER, _BYTES))
+
+
+def _mac() -> list[sa.Column[Any]]:
+    return [*_strings("mac_key_id"), *_blobs("mac")]
 
 
 def _of_data_key(name: str) -> sa.ForeignKeyConstraint:
