@@ -33,8 +33,8 @@ def pytest_configure() -> None:
             signal.signal(number, handler)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)  # to be before xdist, which reads the groups in the same hook
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Start with what waits for real servers, so that short tests fill the workers at the end.
 
     Tests that share a fixture of their module or package run on one worker, one after the other.
@@ -45,6 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         shared = _shared_scope(item)
         if shared is not None:
             item.add_marker(pytest.mark.xdist_group(str(shared.relative_to(item.config.rootpath))))
+    yield
 
 
 def _starts_servers(item: pytest.Item) -> bool:
