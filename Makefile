@@ -21,10 +21,10 @@ run: $(RUNTIME)
 	@exec $(BIN)/gunicorn -c config/gunicorn.py wsgi:app
 
 # What is promised, in minutes; `prove` takes the full number of rounds, in hours. More tests run at
-# once than there are cores, as they mostly wait. tests/conftest.py decides on their order.
+# once than there are cores, as they mostly wait. tests/support/scheduling.py keeps modules whole.
 test: $(DEV)
 	$(call say,collecting and running every test: about ten minutes on two cores)
-	@$(BIN)/python -m pytest --numprocesses=6 --dist=loadgroup --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses=6 --dist=loadscope --no-loadscope-reorder
 
 prove: $(DEV)
 	@$(BIN)/python -m pytest --prove

@@ -3,11 +3,12 @@
 import signal
 import threading
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.openbao import OpenBao, openbao_server
+from tests.support.scheduling import ByModule
 
 _TASKS = frozenset(
     {"clock", "credentials", "root_key_proof", "data_key_cache", "heartbeat", "sweep"}
@@ -33,33 +34,15 @@ def pytest_configure() -> None:
             signal.signal(number, handler)
 
 
-@pytest.hookimpl(wrapper=True)  # to be before xdist, which reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Start with what waits for real servers, so that short tests fill the workers at the end.
-
-    Tests that share a fixture of their module or package run on one worker, one after the other.
-    Those of a real server that share none are handed out one by one; all others by module.
-    """
-    items.sort(key=lambda item: not _starts_servers(item))
-    for item in items:
-        shared = _shared_scope(item)
-        if shared is not None:
-            item.add_marker(pytest.mark.xdist_group(str(shared.relative_to(item.config.rootpath))))
-    yield
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with what waits for real servers, so that short tests fill the workers at the end."""
+    items.sort(key=lambda item: {"e2e", "docs"}.isdisjoint(item.path.parts))
 
 
-def _starts_servers(item: pytest.Item) -> bool:
-    return not {"e2e", "docs"}.isdisjoint(item.path.parts)
-
-
-def _shared_scope(item: pytest.Item) -> Path | None:
-    """The folder or the module whose tests stay together with this one."""
-    assert isinstance(item, pytest.Function)
-    used = (item._fixtureinfo.name2fixturedefs.get(name, ()) for name in item.fixturenames)
-    scopes = {definition.scope for definitions in used for definition in definitions[-1:]}
-    if "package" in scopes:
-        return item.path.parent
-    return item.path if "module" in scopes or not _starts_servers(item) else None
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand out the tests of long modules one by one, and all others by module."""
+    return ByModule(config, log)
 
 
 @pytest.fixture(autouse=True)
