@@ -128,8 +128,12 @@ def test_killing_us_ends_the_command(environment: dict[str, str], tmp_path: Path
 
 
 def test_the_monitor_has_no_open_descriptor_but_its_channel(run: Run) -> None:
-    result = run(*MASKED, "sh", "-c", "ls /proc/$PPID/fd | wc -l")
-    assert result.stdout.split() == ["1"]
+    """It closes the others while the command already runs."""
+    count = "n=$(ls /proc/$PPID/fd | wc -l)"
+    script = (
+        f"i=0; while [ $i -lt 1000 ]; do {count}; [ $n = 1 ] && break; i=$((i+1)); done; echo $n"
+    )
+    assert run(*MASKED, "sh", "-c", script).stdout.split() == ["1"]
 
 
 ADOPT = """
