@@ -268,7 +268,7 @@ class Client:
             if error.errno != socket.EAI_AGAIN:
                 return Refused(Fault(text, UNAVAILABLE))
             return _Unusable(text, patience=_START_SECONDS)
-        is_here = re.fullmatch(_LOOPBACK.replace("http:", "https?:"), self._url.geturl())
+        is_here = re.fullmatch(_LOOPBACK, self._url._replace(scheme="http").geturl())
         if isinstance(error, ConnectionRefusedError) and is_here:
             return _Unusable(text, patience=_START_SECONDS)
         return _Unusable(text)

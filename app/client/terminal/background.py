@@ -31,27 +31,26 @@ def _mask(outputs: Sequence[OutputStream]) -> NoReturn:
         for number in signal.valid_signals() - _NOT_CAUGHT:
             ignored = number in _IGNORED
             signal.signal(number, signal.SIG_IGN if ignored else signal.SIG_DFL)
-        nothing = os.open(os.devnull, os.O_RDWR)
-        sinks = {output.sink for output in outputs}
-        for unused in {0, 1, 2} - sinks:
-            os.dup2(nothing, unused)
-        remaining = [output for output in outputs if output.open]
-        _close_sinks(nothing, sinks - {output.sink for output in remaining})
         with selectors.DefaultSelector() as selector:
+            remaining = [output for output in outputs if output.open]
             listen(selector, remaining)
+            used = {0, 1, 2} | {output.sink for output in outputs}
             while remaining:
+                used = _close_unused(used, remaining)
                 serve_once(selector, remaining)
-                ended = [output for output in remaining if not output.open]
-                for output in ended:
-                    output.finish()
+                for output in remaining:
+                    if not output.open:
+                        output.finish()
                 remaining = [output for output in remaining if output.open]
-                used = {output.sink for output in remaining}
-                _close_sinks(nothing, {output.sink for output in ended} - used)
     finally:
         os._exit(0)
 
 
-def _close_sinks(nothing: int, sinks: set[int]) -> None:
-    """Let the readers of these see their end."""
-    for sink in sinks:
-        os.dup2(nothing, sink)
+def _close_unused(used: set[int], outputs: Sequence[OutputStream]) -> set[int]:
+    """Let the readers of what no output is printed on any more see its end. Returns the others."""
+    sinks = {output.sink for output in outputs}
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for unused in used - sinks:
+        os.dup2(nothing, unused)
+    os.close(nothing)
+    return sinks

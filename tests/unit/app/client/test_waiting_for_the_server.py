@@ -23,6 +23,20 @@ def refusal(url: str, timeout: float = 20.0) -> str:
     return refused.value.message
 
 
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Every connection is refused. Waits are counted, and not slept."""
+    counted: list[float] = []
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr("app.client.redeem.time.monotonic", lambda: sum(counted))
+    monkeypatch.setattr("app.client.redeem.time.sleep", counted.append)
+    return counted
+
+
 def test_a_name_that_does_not_exist_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
     hosts: list[object] = []
 
@@ -67,17 +81,9 @@ def test_a_certificate_that_does_not_verify_is_presented_once(tmp_path: Path) ->
 
 @pytest.mark.parametrize(("host", "retries"), [("127.0.0.1", False), ("192.0.2.1", True)])
 def test_a_refused_connection_is_retried_for_long_only_elsewhere(
-    host: str, retries: bool, monkeypatch: pytest.MonkeyPatch
+    host: str, retries: bool, waits: list[float]
 ) -> None:
-    """Waits are counted and not slept. On this machine they add up to 2 seconds at most."""
-    waits: list[float] = []
-
-    def refuse(*_: object, **__: object) -> None:
-        raise ConnectionRefusedError(111, "Connection refused")
-
-    monkeypatch.setattr(socket, "create_connection", refuse)
-    monkeypatch.setattr("app.client.redeem.time.monotonic", lambda: sum(waits))
-    monkeypatch.setattr("app.client.redeem.time.sleep", waits.append)
+    """On this machine the waits add up to 2 seconds at most."""
     assert "Connection refused" in refusal(f"http://{host}:{free_port()}")
     assert (sum(waits) > 2) is retries
 
@@ -104,16 +110,9 @@ except redeem.Refused:
     os.close(outer)
 
 
+@pytest.mark.usefixtures("waits")
 def test_a_longer_wait_is_silent_where_there_is_no_terminal(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    waits: list[float] = []
-
-    def refuse(*_: object, **__: object) -> None:
-        raise ConnectionRefusedError(111, "Connection refused")
-
-    monkeypatch.setattr(socket, "create_connection", refuse)
-    monkeypatch.setattr("app.client.redeem.time.monotonic", lambda: sum(waits))
-    monkeypatch.setattr("app.client.redeem.time.sleep", waits.append)
     refusal("http://192.0.2.1:9")
     assert capfd.readouterr().err == ""
