@@ -14,9 +14,9 @@ _LONG_PATIENCE_SECONDS = 1.0
 class Masker:
     """One stream in which values are replaced by ``[masked]``.
 
-    What may be the beginning of a value is held back; `patience` says for how long. What was
-    released then is remembered: if the value goes on after all, its rest is still replaced.
-    What is likely to be the beginning of a value waits until more is there, or for `finish`.
+    Bytes that may begin a value are withheld, for as long as `patience` returns. What was released
+    then is remembered: if the value goes on after all, its rest is still replaced. Bytes that are
+    likely to begin a value wait until more is there, or for `finish`.
 
     All that is pending is searched anew with each piece. Where much is pending and comes in small
     pieces, it is searched once it has grown by an eighth, or the stream pauses. So each byte is
@@ -40,7 +40,7 @@ class Masker:
         return self._scan()
 
     def release(self) -> bytes:
-        """Give up waiting. Returns what was held back and is not likely to begin a value."""
+        """Return the withheld bytes that are not likely to begin a value: the stream pauses."""
         shown = self._scan() if self._new else b""
         return shown + self._show(self._likely)
 
@@ -57,7 +57,7 @@ class Masker:
         return shown
 
     def _show(self, end: int) -> bytes:
-        """Give what is pending before ``end``, with a mask for each value that begins there."""
+        """Return what is pending before ``end``, with a mask for each value that begins there."""
         shown, at, masked_to = bytearray(), self._shown, 0
         for start, stop in self._spans:
             if start <= end and stop > at:
@@ -69,14 +69,14 @@ class Masker:
         return bytes(shown)
 
     def finish(self) -> bytes:
-        """Give what was held back, and a mask for what is likely to begin a value."""
-        held = self.release()
+        """Return the withheld bytes, with a mask for those that are likely to begin a value."""
+        released = self.release()
         rest = self._pending[self._shown :]
         self._shown = len(self._pending)
-        return held + MASK + rest[len(rest.rstrip(b"\r\n")) :] if rest else held
+        return released + MASK + rest[len(rest.rstrip(b"\r\n")) :] if rest else released
 
     def patience(self) -> float | None:
-        """For how many seconds of silence to wait before `release`; none if nothing is to be.
+        """Return the seconds of silence before `release` is due; ``None`` if nothing is withheld.
 
         Up to 3 bytes tell little and are usually there by chance: 50 ms, which nobody sees, and
         nothing at the end of a line, where programs often wait. More are rare: 1 s.

@@ -13,10 +13,10 @@ import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from functools import cached_property
 from typing import NamedTuple
 
 from app.masking.automaton import Automaton, rarest_run
+from app.masking.remainder import Remainder
 from app.masking.spelling import Spelling, reduce
 
 _LONG_BYTES = 16
@@ -70,7 +70,7 @@ class Needles:
 
     def find(self, output: bytes, *, is_end: bool) -> Found:
         """Find the needles in output; at its end also those that may go on after it."""
-        view = _View(output)
+        view = Remainder(output, reduce(output), _DROPPED_RUN)
         found = Found([], [])
         for start in sorted(self._starts(view.text, is_end=is_end)):
             found.hits.extend(self._hits(view, start))
@@ -98,7 +98,7 @@ class Needles:
             starts.update(range(max(0, len(text) - _HEAD_BYTES - _PROBE_BYTES), len(text)))
         return starts
 
-    def _hits(self, view: "_View", start: int) -> list[tuple[int, int]]:
+    def _hits(self, view: Remainder, start: int) -> list[tuple[int, int]]:
         """Return the longest needle that starts here, by each of its spellings.
 
         Of all needles that a text begins with, the longest is the last one before it in order, or
@@ -120,7 +120,7 @@ class Needles:
             number = self._prefixes[number]
         return []
 
-    def _open(self, view: "_View", start: int) -> Iterator[tuple[int, bool]]:
+    def _open(self, view: Remainder, start: int) -> Iterator[tuple[int, bool]]:
         """Yield the needles that begin with all that the text has from here on."""
         rest = view.text[start : start + self._longest + 1]
         if start + len(rest) < len(view.text):
@@ -140,33 +140,6 @@ class Needles:
             ):
                 yield first, _is_likely(len(rest), len(needle))
             number += 1
-
-
-class _View:
-    """An output without what is dropped, and the way back.
-
-    Attributes:
-        output: As it is.
-        text: What remains of it.
-    """
-
-    def __init__(self, output: bytes) -> None:
-        self.output = output
-        self.text = reduce(output)
-
-    def place(self, place: int) -> int:
-        """Return where in the output stands what the text has at a place."""
-        before, dropped = self._runs
-        return place + dropped[bisect_right(before, place)]
-
-    @cached_property
-    def _runs(self) -> tuple[list[int], list[int]]:
-        """For each run that is dropped, how much of the text is before it; and what was dropped."""
-        before, dropped = [], [0]
-        for found in _DROPPED_RUN.finditer(self.output):
-            before.append(found.start() - dropped[-1])
-            dropped.append(dropped[-1] + found.end() - found.start())
-        return before, dropped
 
 
 def _prefixes(needles: list[bytes]) -> list[int]:

@@ -8,8 +8,7 @@ value.
 """
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from app.masking import escapes
@@ -18,6 +17,7 @@ from app.masking.control import without_control
 from app.masking.forms import printed_forms
 from app.masking.needles import Found, Needles
 from app.masking.reading import Reading
+from app.masking.remainder import Remainder
 
 _HEAD_BYTES = 96
 """The run of letters and digits that is looked for ends within so many bytes of a text."""
@@ -50,8 +50,9 @@ class ValueSearch:
         texts = {form for value in values for form in printed_forms(value)}
         self._needles = Needles(texts)
         self._tail_bytes = _reach(min(max(map(len, texts), default=0), _HEAD_BYTES))
-        self._has_probes = all(rarest_run(text, _HEAD_BYTES)[1] for text in texts)
-        around = _probes(texts)
+        runs = {text: rarest_run(text, _HEAD_BYTES) for text in texts}
+        self._has_probes = all(probe for _, probe in runs.values())
+        around = _probes(runs)
         self._around = list(around.values())
         self._automaton = Automaton(around)
 
@@ -88,19 +89,10 @@ class ValueSearch:
 
     def _surroundings(self, text: bytes) -> list[tuple[int, int]]:
         """The surroundings of each probe, also of one that a line break divides."""
-        is_indented = any(each in text for each in _INDENTED + _CONTINUED)
-        line_break = _LINE_BREAK if is_indented else _LINE_ENDS
-        joined = line_break.sub(b"", text) if is_indented else text.translate(None, b"\r\n")
-        hits = self._automaton.find(joined)
-        if not hits:
-            return []
-        before, dropped = [], [0]
-        for found in line_break.finditer(text):
-            before.append(found.start() - dropped[-1])
-            dropped.append(dropped[-1] + found.end() - found.start())
+        joined = _without_breaks(text)
         windows = []
-        for number, start, _ in hits:
-            place = start + dropped[bisect_right(before, start)]
+        for number, start, _ in self._automaton.find(joined.text):
+            place = joined.place(start)
             left, right = self._around[number]
             windows.append((max(0, place - left), min(len(text), place + right)))
         return sorted(windows)
@@ -123,17 +115,21 @@ class ValueSearch:
         return found
 
 
-def _probes(texts: Iterable[bytes]) -> dict[bytes, tuple[int, int]]:
+def _without_breaks(text: bytes) -> Remainder:
+    """Leave out line ends, the indentation after them, and a backslash before them."""
+    if any(each in text for each in _INDENTED + _CONTINUED):
+        return Remainder(text, _LINE_BREAK.sub(b"", text), _LINE_BREAK)
+    return Remainder(text, text.translate(None, b"\r\n"), _LINE_ENDS)
+
+
+def _probes(runs: Mapping[bytes, tuple[int, bytes]]) -> dict[bytes, tuple[int, int]]:
     """For each run to look for, how far a value may extend before and after it."""
     around: dict[bytes, tuple[int, int]] = {}
-    longest = 0
-    for text in texts:
-        longest = max(longest, len(text))
-        start, probe = rarest_run(text, _HEAD_BYTES)
-        if not probe:
-            continue
-        before, after = around.get(probe, (0, 0))
-        around[probe] = max(before, _reach(start)), max(after, _reach(len(text) - start))
+    for text, (start, probe) in runs.items():
+        if probe:
+            before, after = around.get(probe, (0, 0))
+            around[probe] = max(before, _reach(start)), max(after, _reach(len(text) - start))
+    longest = max(map(len, runs), default=0)
     anywhere = _reach(longest), _reach(longest)
     return around | dict.fromkeys(escapes.of_plain_characters(), anywhere)
 
