@@ -44,5 +44,5 @@ def report(error: Exception) -> int:
     if code == INTERNAL:
         say(internal_error(error))
     else:
-        say(error.told if isinstance(error, DomainError) else str(error))
+        say(error.operator_message if isinstance(error, DomainError) else str(error))
     return code

@@ -43,7 +43,7 @@ def lines(clock: Callable[[], float] = time.monotonic) -> Report:
 
 
 def _line(progress: Progress) -> str:
-    seconds = progress.seconds_left
-    remaining = "" if seconds is None else f"; about {seconds:.0f} s left"
+    seconds = progress.seconds_remaining
+    remaining = "" if seconds is None else f"; about {seconds:.0f} s remaining"
     done = f"{progress.done} of {progress.total} {progress.unit} done"
     return f"{done}, {progress.failed} data keys failed{remaining}."

@@ -57,7 +57,7 @@ class OpenedSystemKey:
 
     @property
     def fingerprint(self) -> SystemKeyFingerprint:
-        """The public name by which this key is told from a planted one."""
+        """The public name that distinguishes this key from a planted one."""
         return SystemKeyFingerprint.of(self.key, self.context)
 
     def digest(self, purpose: Purpose, data: bytes) -> bytes:

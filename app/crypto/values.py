@@ -10,15 +10,15 @@ from backends.context import KeyContext
 
 
 def seal_value(
-    lent: OpenedKey, secret: Secret, version: int, value: SecretValue, mac: Mac
+    opened: OpenedKey, secret: Secret, version: int, value: SecretValue, mac: Mac
 ) -> StoredSecret:
-    """The row of a secret, with its value sealed under the lent data key.
+    """The row of a secret, with its value sealed under the opened data key.
 
     Args:
         secret: Its id and name are believed: they were made or verified just now.
         mac: The MAC of these.
     """
-    owner = lent.context
+    owner = opened.context
     context = _context(owner, secret.id, secret.name, version)
     return StoredSecret(
         account_id=owner.account_id,
@@ -26,7 +26,7 @@ def seal_value(
         name=secret.name,
         version=version,
         data_key_id=owner.data_key_id,
-        envelope=seal(lent.key, value.reveal().encode(), context),
+        envelope=seal(opened.key, value.reveal().encode(), context),
         create_time_ms=secret.create_time_ms,
         update_time_ms=secret.update_time_ms,
         mac_key_id=mac.key_id,
@@ -34,14 +34,14 @@ def seal_value(
     )
 
 
-def open_value(lent: OpenedKey, secret: SealedValue | StoredSecret) -> SecretValue:
-    """The value of a row, under the data key that it names, lent.
+def open_value(opened: OpenedKey, secret: SealedValue | StoredSecret) -> SecretValue:
+    """The value of a row, under the data key that it names, opened.
 
     Raises:
         DecryptionError: The row is not what was written: any of its columns, or its envelope.
     """
-    context = _remembered_context(lent.context, secret.id, secret.name, secret.version)
-    plaintext = open_envelope(lent.key, secret.envelope, context, lent.record_keys)
+    context = _remembered_context(opened.context, secret.id, secret.name, secret.version)
+    plaintext = open_envelope(opened.key, secret.envelope, context, opened.record_keys)
     try:
         return SecretValue(str(plaintext, "utf-8"))
     finally:

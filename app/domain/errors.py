@@ -22,7 +22,7 @@ class DomainError(Exception):
     """A refusal that its caller can act on."""
 
     @property
-    def told(self) -> str:
+    def operator_message(self) -> str:
         """The message for an operator and for the log, which may say more than that for callers."""
         return str(self)
 
@@ -216,6 +216,6 @@ class StorageUnavailable(DomainError):
         self.cause = cause
 
     @property
-    def told(self) -> str:
+    def operator_message(self) -> str:
         """The message for an operator."""
         return str(self) if self.cause is None else f"{self} Cause: {self.cause}"

@@ -18,7 +18,7 @@ class Masker:
     then is remembered: if the value goes on after all, its rest is still replaced. Bytes that are
     likely to begin a value wait until more is there, or for `finish`.
 
-    All that is pending is searched anew with each piece. Where much is pending and comes in small
+    All that is pending is searched again with each piece. Where much is pending and comes in small
     pieces, it is searched once it has grown by an eighth, or the stream pauses. So each byte is
     looked at a bounded number of times.
     """

@@ -91,8 +91,8 @@ class ListedFields(logging.Formatter):
             "pid": record.process,
             "event": _event(record),
         }
-        held = record.__dict__
-        line.update((name, held[name]) for name in _GIVEN if held.get(name) is not None)
+        extra = record.__dict__
+        line.update((name, extra[name]) for name in _GIVEN if extra.get(name) is not None)
         if record.exc_info and record.exc_info[0] is not None:
             kind, _, trace = record.exc_info
             line |= {"exception": kind.__name__, "frames": frames_of(trace)}

@@ -41,7 +41,7 @@ class Checkup:
         return findings
 
     def _closed_system_key(self) -> ClosedKey:
-        """Its rows as they stand; what is wrong with them is told when it is opened."""
+        """Its rows as they stand; what is wrong with them is reported when it is opened."""
         try:
             with self._database.reading() as repository:
                 deployment_id = repository.deployment.get_id()

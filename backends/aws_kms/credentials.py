@@ -105,10 +105,10 @@ def _find(region: str) -> Found:
     frozen = source.get_frozen_credentials()
     if not frozen.access_key or not frozen.secret_key:
         raise aws.NoCredentialsError
-    return Found(session, frozen, _seconds_left(getattr(source, "refresh_needed", None)))
+    return Found(session, frozen, _seconds_remaining(getattr(source, "refresh_needed", None)))
 
 
-def _seconds_left(ends_within: Callable[[float], bool] | None) -> float | None:
+def _seconds_remaining(ends_within: Callable[[float], bool] | None) -> float | None:
     """The life of credentials, by the only question that botocore answers: do they end within x?"""
     if ends_within is None or not ends_within(_LONGEST_LIFE_SECONDS):
         return None

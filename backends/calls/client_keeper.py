@@ -20,7 +20,7 @@ from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
 from backends.calls.daemon_thread import in_daemon_thread
-from backends.calls.request_deadline import seconds_left
+from backends.calls.request_deadline import seconds_remaining
 from backends.errors import KeyProviderError, KeyUnavailable
 from backends.lifetime import age_seconds
 
@@ -92,7 +92,7 @@ class ClientKeeper(Generic[Client]):
         """
         build, client, refused = self._look()
         if build is not None and (client is None or refused):
-            seconds = seconds_left(CALL_SECONDS)
+            seconds = seconds_remaining(CALL_SECONDS)
             limit = seconds if client is None else min(seconds, _REFUSED_SECONDS)
             _wait(build, limit)
             client = self._client

@@ -23,7 +23,7 @@ def is_in_request() -> bool:
     return _moment.get() is not None
 
 
-def seconds_left(at_most: float) -> float:
+def seconds_remaining(at_most: float) -> float:
     """Seconds until the deadline, between 0 and ``at_most``; the latter where there is none."""
     moment = _moment.get()
     if moment is None:

@@ -6,7 +6,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from threading import Lock
 from typing import Generic, TypeVar
 
-from backends.calls.request_deadline import seconds_left
+from backends.calls.request_deadline import seconds_remaining
 from backends.errors import KeyUnavailable
 from backends.keyring.bulkhead import LONGEST_WAIT_SECONDS, Bulkhead
 
@@ -64,6 +64,6 @@ def wait_for(flight: Future[T]) -> T:
         KeyUnavailable: It takes too long.
     """
     try:
-        return flight.result(seconds_left(LONGEST_WAIT_SECONDS))
+        return flight.result(seconds_remaining(LONGEST_WAIT_SECONDS))
     except FutureTimeout:
         raise KeyUnavailable("The key provider did not answer in time.") from None

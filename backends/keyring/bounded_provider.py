@@ -27,7 +27,7 @@ from time import sleep
 from typing import TypeVar
 
 from backends.calls.daemon_thread import in_daemon_thread
-from backends.calls.request_deadline import is_in_request, seconds_left
+from backends.calls.request_deadline import is_in_request, seconds_remaining
 from backends.context import KeyContext
 from backends.data_key import DataKey
 from backends.errors import KeyProviderError, KeyUnavailable
@@ -135,7 +135,7 @@ class BoundedWrapper(KeyWrapper):
             KeyUnavailable: It is down or too slow, or was so until a moment ago.
             KeyProviderError: What the provider raised.
         """
-        if seconds_left(seconds) <= 0:
+        if seconds_remaining(seconds) <= 0:
             raise KeyUnavailable("No time is left to ask the key provider.")
         self._breaker.admit()
         try:
@@ -196,7 +196,7 @@ class BoundedWrapper(KeyWrapper):
         self._wait_for_credentials()
         future = self._submit(work, slots)
         try:
-            return future.result(seconds_left(seconds))
+            return future.result(seconds_remaining(seconds))
         except FutureTimeout:
             raise KeyUnavailable("The key provider did not answer in time.") from None
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import BoundedSemaphore, Lock
 
-from backends.calls.request_deadline import seconds_left
+from backends.calls.request_deadline import seconds_remaining
 from backends.errors import KeyUnavailable
 
 LONGEST_WAIT_SECONDS = 10.0
@@ -48,7 +48,7 @@ class Bulkhead:
 
     @contextmanager
     def _take(self, slots: BoundedSemaphore) -> Iterator[None]:
-        if not slots.acquire(timeout=seconds_left(self._patience())):
+        if not slots.acquire(timeout=seconds_remaining(self._patience())):
             raise KeyUnavailable("Too many requests wait for key providers.", retry_after=1)
         try:
             with self._visit():
@@ -112,7 +112,7 @@ class Turn:
         """
         if not self._lock.acquire(blocking=False):
             with self._waiters.slot():
-                if not self._lock.acquire(timeout=seconds_left(LONGEST_WAIT_SECONDS)):
+                if not self._lock.acquire(timeout=seconds_remaining(LONGEST_WAIT_SECONDS)):
                     raise KeyUnavailable("Another thread takes too long to ask the key provider.")
         try:
             yield

@@ -8,7 +8,7 @@ from hvac.api.secrets_engines import Transit
 
 from backends.calls.bounded_http import BoundedHttp, Response
 from backends.calls.deadline import Deadline
-from backends.calls.request_deadline import seconds_left
+from backends.calls.request_deadline import seconds_remaining
 from backends.errors import KeyAccessDenied, KeyDisabled, KeyProviderConfigError, KeyProviderError
 from backends.lifetime import age_seconds
 from backends.vault_transit.caller import VaultCaller
@@ -63,7 +63,7 @@ class Vault:
         Raises:
             KeyProviderError: There is none, or it cannot serve.
         """
-        return self._read_key(Deadline(seconds_left(CALL_SECONDS)))
+        return self._read_key(Deadline(seconds_remaining(CALL_SECONDS)))
 
     def prepare(self, seconds: float) -> bool:
         """Log in where there is no token. Returns whether there is one after so long."""
@@ -75,7 +75,7 @@ class Vault:
         self._http.close()
 
     def _ask_checked(self, request: Request) -> Response:
-        deadline = Deadline(seconds_left(CALL_SECONDS))
+        deadline = Deadline(seconds_remaining(CALL_SECONDS))
         # Encrypting under a key that does not exist creates it, and one that is not derived
         # ignores the context: neither may happen to a key that was put in place of ours.
         if age_seconds() >= self._checked_until:

@@ -55,4 +55,4 @@ def log_failure(error: BaseException, request_id: str | None, *, foreseen: bool)
 
 
 def _detail(error: BaseException) -> str:
-    return error.told if isinstance(error, DomainError) else str(error)
+    return error.operator_message if isinstance(error, DomainError) else str(error)

@@ -82,12 +82,12 @@ def reencrypt(
     """Give every value a new data key. The server may keep running.
 
     If this is stopped, run it again: it resumes, and says so. Data keys that were made since its
-    first start are then kept; with --restart they are replaced, too.
+    first start then stay; with --restart they are replaced, too.
     """
     with closing(build(load(context.obj))) as services, shown() as report:
         unfinished = None if restart else services.reencrypt.unfinished()
         if unfinished is not None:
-            say(f"resuming the job of {moment(unfinished)}. Data keys made since then are kept;")
+            say(f"resuming the job of {moment(unfinished)}. Data keys made since then stay;")
             say("to replace them too, run: strongroom keyring reencrypt --restart")
         progress = services.reencrypt.run(report, rate=rate, dry_run=dry_run, restart=restart)
     _finish(context, progress, dry_run=dry_run, json=json)
@@ -168,19 +168,19 @@ def _finish(
     context: click.Context, progress: Progress, *, json: bool, dry_run: bool = False
 ) -> None:
     """Print the outcome. The exit code is 6 if a data key failed."""
-    causes = sorted(progress.causes.items(), key=itemgetter(1), reverse=True)
+    reasons = sorted(progress.reasons.items(), key=itemgetter(1), reverse=True)
     document = {
         "data_keys": progress.done,
         "changed": progress.changed,
         "failed": progress.failed,
-        "causes": dict(causes),
+        "reasons": dict(reasons),
         "damaged": [asdict(row) for row in progress.damaged],
     }
     done = "would change" if dry_run else "changed"
     show(document, f"{progress.changed} of {progress.done} data keys {done}.", json=json)
     say_damaged(progress.damaged)
     if progress.failed:
-        counts = ", ".join(f"{cause} {count}" for cause, count in causes)
+        counts = ", ".join(f"{cause} {count}" for cause, count in reasons)
         failed = "would fail" if dry_run else "failed"
         say(f"{progress.failed} data keys {failed} and stay as they were: {counts}.")
         context.exit(INCOMPLETE)

@@ -24,7 +24,7 @@ class Token(Redacted):
     """A bearer credential: ``<prefix>_<account>_<id>_<secret><crc>``.
 
     The secret is 43 base62 digits, 256 bits. The CRC-32 of everything before it, in 6 digits, lets
-    scanners and typing errors be told from credentials without asking the database.
+    scanners and typing errors be distinguished from credentials without asking the database.
     """
 
     __slots__ = ()

@@ -11,17 +11,17 @@ from app.repository.sql.driver.dialect import now_ms
 from app.repository.sql.driver.statements import Parameters, Statements
 from app.repository.sql.tables import workers
 
-_TOLD = ("node", "key_refs", "opened_by", "fence_generation")
+_REPORTED = ("node", "key_refs", "opened_by", "fence_generation")
 _BEAT = (
     update(workers)
     .where(workers.c.id == bindparam("of_id"))
-    .values(seen_at_ms=now_ms(), **{name: bindparam(f"new_{name}") for name in _TOLD})
+    .values(seen_at_ms=now_ms(), **{name: bindparam(f"new_{name}") for name in _REPORTED})
 )
 _REGISTER = insert(workers).values(
     id=bindparam("of_id"),
     started_at_ms=now_ms(),
     seen_at_ms=now_ms(),
-    **{name: bindparam(f"new_{name}") for name in _TOLD},
+    **{name: bindparam(f"new_{name}") for name in _REPORTED},
 )
 _REMOVE = delete(workers).where(workers.c.id == bindparam("of_id"))
 # One that was seen in the future ended before the clock was set back: a live one writes it again.
@@ -30,7 +30,7 @@ _REMOVE_SILENT = delete(workers).where(
 )
 _ALL = select(
     workers.c.id,
-    *(workers.c[name] for name in _TOLD),
+    *(workers.c[name] for name in _REPORTED),
     now_ms() - workers.c.seen_at_ms,
 ).order_by(workers.c.node, workers.c.id)
 _TYPES = (str, str, str, str, int, int)
@@ -43,9 +43,9 @@ class SqlWorkers(WorkerRepository):
         self._statements = statements
 
     def beat(self, worker: Worker) -> None:
-        told = _values(worker)
-        if not self._statements.write(_BEAT, told):
-            self._statements.write(_REGISTER, told)
+        values = _values(worker)
+        if not self._statements.write(_BEAT, values):
+            self._statements.write(_REGISTER, values)
 
     def remove(self, worker_id: str) -> None:
         self._statements.write(_REMOVE, {"of_id": worker_id})

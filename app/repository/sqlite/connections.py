@@ -40,7 +40,7 @@ def _engine(path: Path, opener: Callable[[Path], sqlite3.Connection]) -> Engine:
         files.require_safe(path)
         return opener(path)
 
-    # No pool: connections are held by those who use them.
+    # No pool: connections belong to those who use them.
     return create_engine(
         "sqlite://", creator=create, poolclass=NullPool, hide_parameters=True, paramstyle="named"
     )

@@ -11,7 +11,7 @@ RETRY_S = 5.0
 
 
 class Eraser:
-    """Empties the log once, some time after it was told of deletions.
+    """Empties the log once, some time after deletions were reported to it.
 
     Args:
         truncate: Empties the log; whether it could. If not, it is called again 5 s later.

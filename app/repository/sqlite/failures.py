@@ -28,6 +28,6 @@ def explain(cause: str | None) -> str:
 def is_damage(line: str) -> bool:
     """Return True if a line of ``PRAGMA quick_check`` is about the pages of the file.
 
-    A row that breaks a constraint is told where it is read; it does not stop the others.
+    A row that breaks a constraint is reported where it is read; it does not stop the others.
     """
     return line != "ok" and not _ABOUT_A_ROW.search(line)

@@ -1,4 +1,4 @@
-"""Readers: connections that cannot write, held open and lent to one thread at a time."""
+"""Readers: connections that cannot write, kept open and used by one thread at a time."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from app.repository.sqlite.connections import open_connection, reading_engine
 
 
 class Readers:
-    """Lends repositories on held connections; there are as many as were ever lent at once.
+    """Lends repositories on open connections; there are as many as were ever used at once.
 
     Args:
         path: The database file.
@@ -23,27 +23,27 @@ class Readers:
         self._engine = reading_engine(path)
         self._prepared = PreparedStatements(self._engine.dialect)
         self._idle: deque[SqlRepository] = deque()
-        self._lent: set[SqlRepository] = set()
+        self._in_use: set[SqlRepository] = set()
 
     @contextmanager
     def lend(self) -> Iterator[SqlRepository]:
         """A repository for the time of a ``with`` block."""
         repository = self._take()
-        self._lent.add(repository)
+        self._in_use.add(repository)
         try:
             yield repository
         finally:
-            self._lent.discard(repository)
+            self._in_use.discard(repository)
             if repository.statements.has_failed:
                 repository.connection.close()
             else:
                 self._idle.append(repository)
 
     def close(self) -> bool:
-        """Close every connection that is not lent; whether these are all."""
+        """Close every idle connection, and return True if these are all."""
         while self._idle:
             self._idle.pop().connection.close()
-        return not self._lent
+        return not self._in_use
 
     def _take(self) -> SqlRepository:
         with suppress(IndexError):

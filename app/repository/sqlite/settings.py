@@ -48,13 +48,13 @@ _READ_ONLY = Setting("query_only", "ON", 1)
 _text: Callable[[bytes], str] = methodcaller("decode", "utf-8", "replace")
 
 
-def make_durable(path: Path, *, anew: bool = False) -> None:
+def make_durable(path: Path, *, renumber: bool = False) -> None:
     """Give a database the write-ahead log, and a number if it has none; it keeps both.
 
     The caller has made sure that there is no log of another database.
 
     Args:
-        anew: Give it another number also if it has one, so that it has no other log than its own.
+        renumber: Replace also a number that it has, so that no log but its own applies.
 
     Raises:
         sqlite3.Error: It cannot be opened, or is in use.
@@ -63,7 +63,7 @@ def make_durable(path: Path, *, anew: bool = False) -> None:
     connection = _connect(path)
     try:
         ((number,),) = connection.execute(f"PRAGMA {NUMBER}")
-        if anew or number == NO_NUMBER:
+        if renumber or number == NO_NUMBER:
             # Into the file itself, with no log in between: no log ever continues the number 0.
             _put(connection, Setting("journal_mode", "DELETE", "delete"))
             connection.execute(f"PRAGMA {NUMBER} = {new_number(final=True)}").close()
@@ -97,7 +97,7 @@ def _open(path: Path, settings: tuple[Setting, ...]) -> sqlite3.Connection:
 def _connect(path: Path) -> sqlite3.Connection:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise SettingNotInForce("STRICT tables")
-    # mode=rw: a database that is gone is not made anew. No isolation level: the driver begins no
+    # mode=rw: a database that is gone is not made again. No isolation level: the driver begins no
     # transaction of its own. Other threads: a connection passes from one to the next.
     connection = sqlite3.connect(
         f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False

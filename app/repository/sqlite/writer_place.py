@@ -16,7 +16,7 @@ from app.domain.operations.system_errors import name_of
 from app.repository.sqlite.disk.file_lock import FileLock
 
 WAIT_S = 5.0
-BUSY = "Other writers held the database for too long."
+BUSY = "Other writers used the database for too long."
 
 
 class FairLock:
@@ -39,7 +39,7 @@ class FairLock:
         return turn.acquire(timeout=max(timeout_s, 0)) or not self._give_up(turn)
 
     def pass_on(self) -> bool:
-        """Pass it to who has waited longest; if nobody waits, it is kept. Whether it was passed."""
+        """Pass it to who has waited longest, and return True. Return False if nobody waits."""
         with self._mutex:
             return self._pass_on()
 
@@ -79,7 +79,7 @@ class WriterPlace:
         """Be the writer for the time of a ``with`` block.
 
         Raises:
-            StorageUnavailable: Others held the place for 5 s, or its file cannot be locked.
+            StorageUnavailable: Others had the place for 5 s, or its file cannot be locked.
         """
         self.take(time.monotonic() + WAIT_S)
         try:
@@ -91,7 +91,7 @@ class WriterPlace:
         """Be the writer until ``leave``, which any thread may call.
 
         Raises:
-            StorageUnavailable: Others held the place until ``deadline`` (on the clock of
+            StorageUnavailable: Others had the place until ``deadline`` (on the clock of
                 ``time.monotonic``), or its file cannot be locked.
         """
         if not self._threads.acquire(deadline - time.monotonic()):

@@ -22,8 +22,8 @@ class Progress:
         done: Rows looked at.
         total: Rows to look at, as counted at the start.
         changed: Rows written, or that would be in a dry run.
-        causes: The number of data keys that could not be done, by reason; they stay as they were.
-        seconds_left: Estimated from the rate so far; ``None`` at the start.
+        reasons: The number of data keys that could not be done, by reason; they stay as they were.
+        seconds_remaining: Estimated from the rate so far; ``None`` at the start.
         unit: What the rows hold.
         damaged: The first 100 rows that were found damaged.
     """
@@ -31,15 +31,15 @@ class Progress:
     done: int
     total: int
     changed: int
-    causes: Mapping[FailureReason, int]
-    seconds_left: float | None
+    reasons: Mapping[FailureReason, int]
+    seconds_remaining: float | None
     unit: str = "data keys"
     damaged: tuple[DamagedRow, ...] = ()
 
     @property
     def failed(self) -> int:
         """The number of data keys that could not be done."""
-        return sum(self.causes.values())
+        return sum(self.reasons.values())
 
 
 Report = Callable[[Progress], None]
@@ -75,7 +75,7 @@ class RateLimiter:
         self._sleep = sleep
         self._started = self._due = clock()
         self._done = self._changed = 0
-        self._causes: Counter[FailureReason] = Counter()
+        self._reasons: Counter[FailureReason] = Counter()
         self._damaged: dict[DamagedRow, None] = {}
 
     @property
@@ -98,14 +98,14 @@ class RateLimiter:
         *,
         done: int,
         changed: int,
-        causes: Counter[FailureReason],
+        reasons: Counter[FailureReason],
         damaged: Iterable[DamagedRow] = (),
     ) -> None:
         """Count a batch that was looked at, and report."""
         self.note(damaged)
         self._done += done
         self._changed += changed
-        self._causes += causes
+        self._reasons += reasons
         self._report(self.progress())
 
     def note(self, damaged: Iterable[DamagedRow]) -> None:
@@ -117,13 +117,13 @@ class RateLimiter:
         """Return the progress of the sweep."""
         remaining = max(self._total - self._done, 0)
         elapsed = self._clock() - self._started
-        seconds_left = remaining * elapsed / self._done if self._done else None
+        seconds_remaining = remaining * elapsed / self._done if self._done else None
         return Progress(
             done=self._done,
             total=self._total,
             changed=self._changed,
-            causes=Counter(self._causes),
-            seconds_left=seconds_left,
+            reasons=Counter(self._reasons),
+            seconds_remaining=seconds_remaining,
             unit=self._unit,
             damaged=tuple(self._damaged),
         )

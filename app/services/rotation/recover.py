@@ -101,9 +101,9 @@ class Recovery:
         limiter.note(damaged)
         for batch in batches(self._database, opened, limit=limiter.limit):
             limiter.wait(len(batch.keys))
-            changed, causes = restoring.restore(batch.keys, dry_run=dry_run)
-            causes[FailureReason.ROW_EDITED] += len(batch.damaged)
-            limiter.step(done=batch.size, changed=changed, causes=causes, damaged=batch.damaged)
+            changed, reasons = restoring.restore(batch.keys, dry_run=dry_run)
+            reasons[FailureReason.ROW_EDITED] += len(batch.damaged)
+            limiter.step(done=batch.size, changed=changed, reasons=reasons, damaged=batch.damaged)
         return limiter.progress()
 
     def _open_system_key(self, private: PrivateKeyFile) -> OpenedSystemKey:

@@ -70,7 +70,7 @@ class Restoring:
     def _lacking(self, ref: str, keys: Sequence[VerifiedDataKey]) -> list[VerifiedDataKey]:
         """Those without a wrapping by ``ref`` that opens.
 
-        A root key that was made anew in the place of a lost one has its key_ref.
+        A root key that was made again in the place of a lost one has its key_ref.
         """
         having = [
             (key, wrapped) for key in keys for wrapped in key.wrappings if wrapped.key_ref == ref

@@ -1,9 +1,9 @@
 """Re-encrypt: every value gets a new data key, and the old data keys go.
 
-The start of the job is kept with the deployment: a job that was killed, or that an outage kept from
-ending, goes on from it when run again, from any node, and every data key older than it is replaced.
+The start of the job is stored with the deployment: a job that was killed, or that an outage
+interrupted, goes on from it when run again, from any node. Every older data key is replaced.
 A MAC covers it, as an earlier one would spare the data keys made since. So would that of a job
-which ended, put back: it is passed over, for no data key is left of it.
+which ended, put back: it is passed over, for no data key of it exists.
 """
 
 from collections import Counter
@@ -83,16 +83,16 @@ class Reencrypt:
         dry_run: bool = False,
         restart: bool = False,
     ) -> Progress:
-        """Seal anew every value that was sealed under a data key from before the job's start.
+        """Seal again every value that was sealed under a data key from before the job's start.
 
         Old data keys are deleted at the very end. One with a value that does not open stays, with
         that value. A request that took a key before its turn may still seal under it: either its
-        value is sealed anew in a second pass, or it comes too late for its key and is refused, to
+        value is sealed again in a second pass, or it comes too late for its key and is refused, to
         be sent again.
 
         Args:
-            report: Told how many secrets were sealed anew, after each batch of them.
-            rate: Secrets to seal anew a second at most, where making a data key counts as one;
+            report: Called with the number of secrets sealed again, after each batch of them.
+            rate: Secrets to seal again a second at most, where making a data key counts as one;
                 ``None`` for no bound.
             dry_run: Only count.
             restart: Replace the data keys from before now, whatever job has not ended.
@@ -107,15 +107,15 @@ class Reencrypt:
         if started_ms is None:
             started_ms = self._start(dry_run=dry_run)
         old = self._old_keys(started_ms)
-        causes = Counter({FailureReason.ROW_EDITED: len(old.damaged)})
+        reasons = Counter({FailureReason.ROW_EDITED: len(old.damaged)})
         damaged = tuple(old.damaged[:NAMED_ROWS])
         if not dry_run:
             limiter = self._limiter(started_ms, rate, report)
-            limiter.step(done=0, changed=0, causes=causes, damaged=old.damaged)
-            causes += self._replace_all(old, limiter)
+            limiter.step(done=0, changed=0, reasons=reasons, damaged=old.damaged)
+            reasons += self._replace_all(old, limiter)
             damaged = limiter.progress().damaged
         total = len(old.keys) + len(old.damaged)
-        return Progress(total, total, total - causes.total(), causes, 0, damaged=damaged)
+        return Progress(total, total, total - reasons.total(), reasons, 0, damaged=damaged)
 
     def _start(self, *, dry_run: bool) -> int:
         """File a job that starts now, unless in a dry run. Returns its start."""
@@ -156,7 +156,7 @@ class Reencrypt:
     def _replace_all(self, old: _OldKeys, limiter: RateLimiter) -> Counter[FailureReason]:
         """Replace the old data keys and delete them. Returns why some remain."""
         for _, cause in self._replace_each(old.keys, limiter):
-            limiter.step(done=0, changed=0, causes=counted(cause))
+            limiter.step(done=0, changed=0, reasons=counted(cause))
         return self._finish(old.keys, limiter)
 
     def _replace_each(
@@ -215,7 +215,7 @@ class Reencrypt:
             self._store(record, resealed)
             done = len(resealed)
             limiter.step(
-                done=done, changed=done, causes=Counter(), damaged=_unopened(batch, opened)
+                done=done, changed=done, reasons=Counter(), damaged=_unopened(batch, opened)
             )
 
     def _store(self, record: DataKeyRow, resealed: list[StoredSecret]) -> None:
@@ -229,17 +229,17 @@ class Reencrypt:
     ) -> Counter[FailureReason]:
         """Delete the old data keys, after a second pass over those that still seal something.
 
-        The job has ended unless what is left can be done later.
+        The job has ended unless what remains can be done later.
 
         Returns:
             The number of data keys that remain, by reason.
         """
         again = dict(self._replace_each([*self._delete_unused(old)], limiter))
         remaining = self._delete_unused(again)
-        causes = Counter(again[key] or cause for key, cause in remaining.items())
-        if causes.keys() <= _DAMAGE:
+        reasons = Counter(again[key] or cause for key, cause in remaining.items())
+        if reasons.keys() <= _DAMAGE:
             self._end()
-        return causes
+        return reasons
 
     def _delete_unused(
         self, old: Iterable[VerifiedDataKey]

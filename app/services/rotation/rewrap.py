@@ -1,6 +1,6 @@
 """Rewrap: every data key gets a current wrapping by the first provider and every escrow key.
 
-Values and data keys stay as they are. What was done is told by the wrappings themselves, so a sweep
+Values and data keys stay as they are. The wrappings themselves show what was done, so a sweep
 that was killed is simply run again. Providers are asked outside transactions; what is stored is
 compared with what was read.
 """
@@ -51,10 +51,10 @@ class Rewrap:
             changed = len({key.record.id for keys in stale.values() for key in keys})
             if not dry_run:
                 limiter.wait(changed)
-            causes = Counter() if dry_run else self._rewrap(opened, targets, stale)
-            changed -= causes.total()
-            causes[FailureReason.ROW_EDITED] += len(batch.damaged)
-            limiter.step(done=batch.size, changed=changed, causes=causes, damaged=batch.damaged)
+            reasons = Counter() if dry_run else self._rewrap(opened, targets, stale)
+            changed -= reasons.total()
+            reasons[FailureReason.ROW_EDITED] += len(batch.damaged)
+            limiter.step(done=batch.size, changed=changed, reasons=reasons, damaged=batch.damaged)
         return limiter.progress()
 
     def _rewrap(

@@ -1,4 +1,4 @@
-"""The log of damaged rows, for an operator: who is refused because of one is told nothing of it."""
+"""The log of damaged rows, for an operator. A caller refused because of one learns nothing."""
 
 import logging
 

@@ -54,7 +54,7 @@ class Heartbeats:
         self._began_at: float | None = None
         self._beat_at: float | None = None
         self._has_failed = False
-        self._told_openings = False
+        self._reported_openings = False
 
     @property
     def are_well(self) -> bool:
@@ -91,7 +91,7 @@ class Heartbeats:
     def _is_due(self, now: float) -> bool:
         if self._beat_at is None or self._has_failed or now - self._beat_at >= BEAT_S:
             return True
-        return not self._told_openings and self._system_key.is_open
+        return not self._reported_openings and self._system_key.is_open
 
     def _beat(self, generation: int) -> None:
         """Commit a row that answers all fences up to this generation, or leave it to the next look.
@@ -128,20 +128,20 @@ class Heartbeats:
 
     def _succeed(self, generation: int) -> None:
         if self._generation != generation:
-            _LOG.info("keys_listed", extra={"detail": self._told()})
+            _LOG.info("keys_listed", extra={"detail": self._listed_keys()})
         elif self._has_failed:
             _LOG.info("heartbeat_again")
         self._generation = generation
-        self._told_openings = bool(self._system_key.opened_by)
+        self._reported_openings = bool(self._system_key.opened_by)
         self._beat_at = self._clock()
         self._has_failed = False
 
     def _fail(self, error: DomainError) -> None:
         if not self._has_failed:
-            _LOG.error("heartbeat_failed", extra={"detail": error.told})
+            _LOG.error("heartbeat_failed", extra={"detail": error.operator_message})
         self._has_failed = True
 
-    def _told(self) -> str:
+    def _listed_keys(self) -> str:
         listed = ", ".join(self._key_refs) or "unknown yet"
         opened_by = ", ".join(sorted(self._system_key.opened_by)) or "none"
         return f"listed: {listed}; the system data key is opened by: {opened_by}"

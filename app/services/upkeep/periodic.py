@@ -64,7 +64,7 @@ class PeriodicTask:
             try:
                 self._run()
             except Exception as error:  # noqa: BLE001 - the next run may succeed
-                cause = f": {error.told}" if isinstance(error, DomainError) else ""
+                cause = f": {error.operator_message}" if isinstance(error, DomainError) else ""
                 about = {"detail": self._name + cause, "exception": type(error).__name__}
                 _LOG.error("task_failed", extra=about)
             pause_s = self._interval_s * _CHANCE.uniform(0.9, 1)

@@ -38,3 +38,10 @@ def test_other_docstrings_pass(tmp_path: Path, text: str) -> None:
     module.write_text(f'"""{text}\n\nWhat follows is no opening.\n"""\nname = "What"\n')
 
     assert not list(violations(module, tmp_path))
+
+
+def test_a_second_word_is_reported_with_the_one_of_the_glossary(tmp_path: Path) -> None:
+    module = tmp_path / "module.py"
+    module.write_text('"""A module."""\n\nlent = 1  # not silent, and no leftover\n')
+
+    assert list(violations(module, tmp_path)) == ["module.py:3: lent: say used, opened"]

@@ -2,7 +2,7 @@
 
 SQLite applies any valid log that it finds beside a database. After a crash the log holds what was
 written last; if somebody then copies a backup over the database, the log of the old one undoes the
-backup or destroys it. So the log must be told from that of another database before SQLite opens it:
+backup or destroys it. So a log of another database must be recognised before SQLite opens it:
 
 - transactions of ours write a new random number, and the one before it, into the header of the
   database (``application_id`` and ``user_version``, which nothing else here uses). Few need one:

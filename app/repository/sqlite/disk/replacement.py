@@ -69,12 +69,12 @@ class _Replacement(Replacement):
 
     def drop_pending_injections(self) -> int:
         """Delete the injections that were not redeemed. Returns how many there were."""
-        with _told(), closing(open_writer(self._draft)) as connection:
+        with _refusing(), closing(open_writer(self._draft)) as connection:
             return connection.execute(_DROP).rowcount
 
     def put_in_place(self) -> Path | None:
         """Set the former database aside, with its log, and put the copy in its place."""
-        with _told(), closing(open_writer(self._draft)) as connection:
+        with _refusing(), closing(open_writer(self._draft)) as connection:
             connection.execute(_NO_WORKERS)
         self.database.close()
         if os.path.lexists(files.log_of(self._draft)):
@@ -145,7 +145,9 @@ def _prepare(path: Path, *, replace: bool) -> None:
 
 def _refuse_unless_replaceable(path: Path, *, replace: bool) -> None:
     if not replace:
-        raise FileRefused("There is a database already; with --replace it is set aside, and kept.")
+        raise FileRefused(
+            "There is a database already; with --replace it is set aside, not deleted."
+        )
     if not stat.S_ISREG(path.lstat().st_mode):
         raise FileRefused("In the place of the database is something else than a file.")
     with _sole_use(path):
@@ -195,10 +197,10 @@ def _copy_file(source: Path, target: Path) -> None:
 
 def _verify(draft: Path) -> None:
     """Give the copy a number of its own, and look at all of its pages."""
-    with _told():
+    with _refusing():
         if draft.stat().st_size == 0 or not is_own_log(draft):
             raise BackupDamaged("The log beside the backup is not its own, or the backup is empty.")
-        make_durable(draft, anew=True)
+        make_durable(draft, renumber=True)
         with closing(open_writer(draft)) as connection:
             found = connection.execute("PRAGMA integrity_check").fetchall()
     if any(is_damage(line) for (line,) in found):
@@ -206,7 +208,7 @@ def _verify(draft: Path) -> None:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _refusing() -> Iterator[None]:
     try:
         yield
     except SettingNotInForce as setting:

@@ -93,7 +93,7 @@ def test_writing(disk: SmallDisk, terminal: Terminal, account: str) -> None:
                 owner.update(name, "small")
                 written[name] = "small"
         except StorageUnavailable as error:
-            told = error.told
+            told = error.operator_message
         assert not told or _NAMED.search(told)
         return bool(told)
 

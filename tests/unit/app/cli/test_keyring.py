@@ -56,7 +56,7 @@ def test_the_table_of_status_says_the_same(moving: Terminal) -> None:
 
 def test_a_dry_run_counts_and_changes_nothing(moving: Terminal) -> None:
     counted = moving.json("keyring", "rewrap", "--dry-run")
-    assert counted == {"data_keys": 1, "changed": 1, "failed": 0, "causes": {}, "damaged": []}
+    assert counted == {"data_keys": 1, "changed": 1, "failed": 0, "reasons": {}, "damaged": []}
     assert set(key_refs(moving)) == {"stale"}
 
 
@@ -91,20 +91,21 @@ def test_progress_goes_to_standard_error(moving: Terminal) -> None:
     result = moving.run("keyring", "rewrap")
     assert result.stdout == "1 of 1 data keys changed.\n"
     assert (
-        result.stderr == "strongroom: 1 of 1 data keys done, 0 data keys failed; about 0 s left.\n"
+        result.stderr
+        == "strongroom: 1 of 1 data keys done, 0 data keys failed; about 0 s remaining.\n"
     )
 
 
 def test_failed_data_keys_are_reported_and_end_with_6(
     moving: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    causes = {FailureReason.KEY_UNREADABLE: 1, FailureReason.KEY_UNAVAILABLE: 2}
-    partly = Progress(done=5, total=5, changed=2, causes=causes, seconds_left=0)
+    reasons = {FailureReason.KEY_UNREADABLE: 1, FailureReason.KEY_UNAVAILABLE: 2}
+    partly = Progress(done=5, total=5, changed=2, reasons=reasons, seconds_remaining=0)
     monkeypatch.setattr(Rewrap, "run", lambda *_, **__: partly)
     result = moving.run("keyring", "rewrap", "--json")
     assert result.exit_code == INCOMPLETE
     answer = json.loads(result.stdout)
-    assert (answer["failed"], answer["causes"]) == (3, {"key_unreadable": 1, "key_unavailable": 2})
+    assert (answer["failed"], answer["reasons"]) == (3, {"key_unreadable": 1, "key_unavailable": 2})
     assert result.stderr == (
         "strongroom: 3 data keys failed and stay as they were: key_unavailable 2, "
         "key_unreadable 1.\n"
@@ -116,7 +117,7 @@ def test_reencrypt_replaces_every_older_data_key(terminal: Terminal) -> None:
         "data_keys": 0,
         "changed": 0,
         "failed": 0,
-        "causes": {},
+        "reasons": {},
         "damaged": [],
     }
 

@@ -11,9 +11,11 @@ from app.services.keys.failure_reasons import FailureReason
 from app.services.rotation.progress import Progress
 
 
-def at(done: int, seconds_left: float | None = 7.4) -> Progress:
-    causes = {FailureReason.KEY_UNAVAILABLE: 1}
-    return Progress(done=done, total=90, changed=done, causes=causes, seconds_left=seconds_left)
+def at(done: int, seconds_remaining: float | None = 7.4) -> Progress:
+    reasons = {FailureReason.KEY_UNAVAILABLE: 1}
+    return Progress(
+        done=done, total=90, changed=done, reasons=reasons, seconds_remaining=seconds_remaining
+    )
 
 
 def test_lines_are_five_seconds_apart(capsys: pytest.CaptureFixture[str]) -> None:
@@ -24,7 +26,7 @@ def test_lines_are_five_seconds_apart(capsys: pytest.CaptureFixture[str]) -> Non
         report(at(done))
     told = capsys.readouterr().err.splitlines()
     assert told == [
-        f"strongroom: {done} of 90 data keys done, 1 data keys failed; about 7 s left."
+        f"strongroom: {done} of 90 data keys done, 1 data keys failed; about 7 s remaining."
         for done in (1, 3, 5)
     ]
 

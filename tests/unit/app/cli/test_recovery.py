@@ -108,7 +108,7 @@ def test_a_file_system_without_private_files_is_reported(
 def test_everything_comes_back_with_the_private_half(destroyed: Terminal, offline: Path) -> None:
     assert destroyed.run("check").exit_code == 1
     recovered = destroyed.json("keyring", "recover", "--private", str(offline))
-    assert recovered == {"data_keys": 1, "changed": 1, "failed": 0, "causes": {}, "damaged": []}
+    assert recovered == {"data_keys": 1, "changed": 1, "failed": 0, "reasons": {}, "damaged": []}
     assert destroyed.json("check")["ok"]
 
 

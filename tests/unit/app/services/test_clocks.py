@@ -355,7 +355,7 @@ def test_reencryption_replaces_a_data_key_that_a_wrong_clock_made(
     before = rows.one("data_keys", account_id=tenant.caller.account_id)["id"]
     deployment.clock.set(seconds=-TEN_YEARS)
     operator = deployment.process()
-    assert not operator.reencrypt.run(lambda _: None).causes
+    assert not operator.reencrypt.run(lambda _: None).reasons
     assert rows.one("data_keys", account_id=tenant.caller.account_id)["id"] != before
     assert operator.reencrypt.unfinished() is None
 

@@ -97,10 +97,14 @@ def test_the_time_left_is_told_from_the_pace_so_far(time: Time) -> None:
     seen: list[Progress] = []
     bound = RateLimiter(10, 1, seen.append, clock=time.clock, sleep=time.sleep)
     time.now += 6
-    bound.step(done=4, changed=3, causes=Counter({FailureReason.ROW_EDITED: 1}))
+    bound.step(done=4, changed=3, reasons=Counter({FailureReason.ROW_EDITED: 1}))
     assert seen == [
         Progress(
-            done=4, total=10, changed=3, causes={FailureReason.ROW_EDITED: 1}, seconds_left=9.0
+            done=4,
+            total=10,
+            changed=3,
+            reasons={FailureReason.ROW_EDITED: 1},
+            seconds_remaining=9.0,
         )
     ]
 

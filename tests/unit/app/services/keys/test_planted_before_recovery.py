@@ -231,7 +231,7 @@ def test_damaged_rows_are_named_and_stay_as_they_are_when_they_are_skipped(
 def test_a_damaged_data_key_that_is_skipped_counts_as_failed(loss: Loss, rows: Rows) -> None:
     replaced_wrapping(Attacker(loss, rows))
     progress = loss.process().recovery.run(loss.private, ignore, skip_damaged=True)
-    assert (progress.changed, progress.causes) == (4, {FailureReason.ROW_EDITED: 1})
+    assert (progress.changed, progress.reasons) == (4, {FailureReason.ROW_EDITED: 1})
 
 
 @pytest.mark.parametrize("plant", [name for name in PLANTS if "system key" in name])

@@ -136,7 +136,7 @@ def test_data_keys_that_cannot_be_wrapped_are_counted_and_stay_as_they_were(
     before = loss.move.deployment.snapshot()
     services = loss.move.deployment.process(keyring=Keyring([CannotWrap(loss.fresh)]))
     progress = services.recovery.run(loss.private, ignore)
-    assert (progress.changed, progress.causes) == (0, {FailureReason.KEY_DISABLED: DATA_KEYS})
+    assert (progress.changed, progress.reasons) == (0, {FailureReason.KEY_DISABLED: DATA_KEYS})
     assert loss.move.deployment.snapshot() == before
 
 
@@ -191,7 +191,7 @@ def test_a_data_key_without_escrow_is_counted_and_the_others_come_back(
     lost = rows.one("secrets", name="OLD", account_id=tenants[0].caller.account_id)["data_key_id"]
     rows.remove("wrappings", data_key_id=lost, scheme="recovery")
     progress = loss.process().recovery.run(loss.private, ignore)
-    assert (progress.changed, progress.causes) == (DATA_KEYS - 1, {FailureReason.KEY_UNKNOWN: 1})
+    assert (progress.changed, progress.reasons) == (DATA_KEYS - 1, {FailureReason.KEY_UNKNOWN: 1})
     assert tenants[1].at(loss.process()).values() == VALUES
 
 

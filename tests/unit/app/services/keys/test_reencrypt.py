@@ -139,7 +139,7 @@ def test_a_data_key_that_no_one_opens_is_deleted_if_it_seals_nothing(
     services.accounts.list()  # the system key is open
     denied = KeyAccessDenied("It is denied.")
     with patch.object(a, "unwrap_many", lambda items: [denied] * len(items)):
-        assert services.reencrypt.run(ignore).causes == {FailureReason.KEY_ACCESS_DENIED: 2}
+        assert services.reencrypt.run(ignore).reasons == {FailureReason.KEY_ACCESS_DENIED: 2}
     assert not lost & data_key_ids(rows)
 
 
@@ -166,7 +166,7 @@ def test_a_damaged_value_stays_alone_with_its_key(
     damage(rows, tenants[0], "OLD")
     before = rows.one("secrets", account_id=tenants[0].caller.account_id, name="OLD")
     progress = move.process(move.a).reencrypt.run(ignore)
-    assert (progress.changed, progress.causes) == (
+    assert (progress.changed, progress.reasons) == (
         DATA_KEYS - 1,
         {FailureReason.VALUE_UNREADABLE: 1},
     )
@@ -203,7 +203,7 @@ def test_an_edited_data_key_is_counted_and_the_others_are_done(
     edited = rows.all("data_keys", account_id=tenants[0].caller.account_id)[0]
     rows.edit("data_keys", {"id": edited["id"]}, created_at_ms=edited["created_at_ms"] - 1)
     progress = move.process(move.a).reencrypt.run(ignore)
-    assert progress.causes == {FailureReason.ROW_EDITED: 1}
+    assert progress.reasons == {FailureReason.ROW_EDITED: 1}
     assert tenants[1].at(move.process(move.a)).values() == VALUES
 
 
@@ -228,8 +228,8 @@ def test_a_write_that_fails_anywhere_late_ends_no_sweep(
         old = data_key_ids(rows)
         services, counted = counting(move)
         counted.at(number, unavailable)
-        causes = services.reencrypt.run(ignore).causes
-        assert causes.keys() <= {FailureReason.STORAGE_UNAVAILABLE}
+        reasons = services.reencrypt.run(ignore).reasons
+        assert reasons.keys() <= {FailureReason.STORAGE_UNAVAILABLE}
         again = move.process(move.b, move.a)
         assert again.reencrypt.run(ignore).failed == 0
         assert not old & data_key_ids(rows)
@@ -248,7 +248,7 @@ def test_a_database_that_stays_away_is_the_cause_that_is_told(
 
     steps.before("secrets.reseal", lambda: steps.before("writing", always))
     progress = services.reencrypt.run(ignore)
-    assert 0 < progress.failed == progress.causes[FailureReason.STORAGE_UNAVAILABLE]
+    assert 0 < progress.failed == progress.reasons[FailureReason.STORAGE_UNAVAILABLE]
     assert move.process(move.b, move.a).reencrypt.run(ignore).failed == 0
     assert not old & data_key_ids(rows)
 
@@ -361,8 +361,8 @@ def interrupt_by_outage(move: Move) -> None:
             a.down = KeyUnavailable("The provider is down.")
 
     a.before_call = fail_later
-    causes = services.reencrypt.run(ignore).causes
-    assert 0 < causes[FailureReason.KEY_UNAVAILABLE] < DATA_KEYS
+    reasons = services.reencrypt.run(ignore).reasons
+    assert 0 < reasons[FailureReason.KEY_UNAVAILABLE] < DATA_KEYS
 
 
 def test_a_write_that_had_an_old_key_is_not_left_behind_wherever_it_commits(

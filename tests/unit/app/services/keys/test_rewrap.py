@@ -132,7 +132,10 @@ def test_an_edited_data_key_is_left_alone_and_counted(move: Move, tenants: list[
         edited = rows.all("data_keys", account_id=tenants[0].caller.account_id)[0]
         rows.edit("data_keys", {"id": edited["id"]}, created_at_ms=1)
         progress = move.process(move.b, move.a).rewrap.run(ignore)
-        assert (progress.changed, progress.causes) == (DATA_KEYS - 1, {FailureReason.ROW_EDITED: 1})
+        assert (progress.changed, progress.reasons) == (
+            DATA_KEYS - 1,
+            {FailureReason.ROW_EDITED: 1},
+        )
         assert len(rows.all("wrappings", data_key_id=edited["id"])) == 1
 
 
@@ -154,7 +157,7 @@ def test_what_no_provider_opens_is_counted_and_done_when_run_again(
     services = move.deployment.process(keyring=Keyring([b, a]))
     services.accounts.list()  # the system key is open
     a.down = KeyUnavailable("The provider is down.")
-    assert services.rewrap.run(ignore).causes == {FailureReason.KEY_UNAVAILABLE: DATA_KEYS}
+    assert services.rewrap.run(ignore).reasons == {FailureReason.KEY_UNAVAILABLE: DATA_KEYS}
     a.down = None
     again = move.deployment.process(keyring=Keyring([b, a]))
     assert again.rewrap.run(ignore).failed == 0
@@ -174,7 +177,7 @@ def test_data_keys_that_fail_for_different_reasons_are_told_apart(
 
     a.before_call = fail_by_turns
     progress = services.rewrap.run(ignore)
-    assert progress.causes.keys() == {FailureReason.KEY_DISABLED, FailureReason.KEY_ACCESS_DENIED}
+    assert progress.reasons.keys() == {FailureReason.KEY_DISABLED, FailureReason.KEY_ACCESS_DENIED}
     assert progress.failed == DATA_KEYS
 
 
@@ -185,7 +188,7 @@ def test_a_write_that_fails_late_is_counted_and_the_next_batch_is_done(
     services, steps = counting(move)
     steps.before("wrappings.add", unavailable)
     progress = services.rewrap.run(ignore)
-    assert (progress.changed, progress.causes) == (3, {FailureReason.STORAGE_UNAVAILABLE: 2})
+    assert (progress.changed, progress.reasons) == (3, {FailureReason.STORAGE_UNAVAILABLE: 2})
     assert move.process(move.b, move.a).rewrap.run(ignore).changed == 2
 
 

@@ -62,7 +62,7 @@ def test_rewrap_stores_no_wrapping_of_another_key(
 ) -> None:
     keyring = Keyring([faulty(move.b), Scripted(move.a)])
     progress = move.deployment.process(keyring=keyring).rewrap.run(ignore)
-    assert progress.causes == {FailureReason.KEY_UNREADABLE: DATA_KEYS}
+    assert progress.reasons == {FailureReason.KEY_UNREADABLE: DATA_KEYS}
     assert move.refs() == [{"a"}] * DATA_KEYS
 
 
