@@ -10,39 +10,53 @@ from typing import NoReturn
 
 import click
 
-from app.cli.errors import report
+from app.cli.lazy_group import LazyCommand, LazyGroup
 from app.client import redeem
 from app.client.messages import usage_errors
 from app.observability import logs
 from app.observability.standard_streams import keep_standard_streams
 
-_MODULES = {
-    "init": "app.cli.commands.init:init",
-    "check": "app.cli.commands.check:check",
-    "db": "app.cli.commands.db:db",
-    "backup": "app.cli.commands.backup:backup",
-    "restore": "app.cli.commands.backup:restore",
-    "account": "app.cli.commands.account:account",
-    "api-key": "app.cli.commands.api_key:api_key",
-    "keyring": "app.cli.commands.keyring:keyring",
-    "run": "app.client.run:run",
+_COMMANDS = {
+    "init": LazyCommand(
+        "app.cli.commands.init:init",
+        "Make the parts that are missing: key file, database, first account, API key, client.env.",
+    ),
+    "check": LazyCommand(
+        "app.cli.commands.check:check",
+        "Check settings, providers, migrations, the system key and this machine.",
+    ),
+    "db": LazyCommand("app.cli.commands.db:db", "The database."),
+    "backup": LazyCommand(
+        "app.cli.commands.backup:backup", "Write the database as it is now to the new FILE."
+    ),
+    "restore": LazyCommand(
+        "app.cli.commands.backup:restore", "Replace the database by the backup FILE."
+    ),
+    "account": LazyCommand(
+        "app.cli.commands.account:account", "Accounts: each owns secrets and API keys of its own."
+    ),
+    "api-key": LazyCommand(
+        "app.cli.commands.api_key:api_key", "API keys, with which clients authenticate."
+    ),
+    "keyring": LazyCommand(
+        "app.cli.commands.keyring:keyring",
+        "Root keys: status, rewrap, re-encrypt, retire, recover.",
+    ),
+    "run": LazyCommand("app.client.run:run", "Start a command with secrets in its environment."),
 }
 
-_CLIENTS = {"run", "redeem"}  # these pass signals on, or leave them to the user's command
+_PASS_SIGNALS = {"run", "redeem"}  # they pass signals on, or leave them to the user's command
+_FAILURES = "app.cli.errors"
 
 
-class _Commands(click.Group):
-    """Imports a command's module only when it is called, to start fast."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*_MODULES, *super().list_commands(ctx)]
+class _Commands(LazyGroup):
+    """The command itself: every failure ends with a message and an exit code."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _MODULES:
-            return super().get_command(ctx, cmd_name)
-        module, _, name = _MODULES[cmd_name].partition(":")
-        command: click.Command = getattr(import_module(module), name)
-        return command
+        found = self.table.get(cmd_name)
+        if found is not None and not found.is_client:
+            import_module(_FAILURES)  # now: no file may be free when a command fails
+        return super().get_command(ctx, cmd_name)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         with usage_errors():
@@ -55,7 +69,7 @@ class _Commands(click.Group):
         except (click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # noqa: BLE001 - a traceback could show values
-            ctx.exit(report(error))
+            ctx.exit(import_module(_FAILURES).report(error))
 
 
 class _Verbatim(click.Command):
@@ -66,7 +80,10 @@ class _Verbatim(click.Command):
         return []
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands, table=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(package_name="strongroom", message="%(prog)s %(version)s")
 def strongroom() -> None:
     """Strongroom: a self-hosted server for the Runloop Secrets API."""
 
@@ -99,7 +116,7 @@ def main() -> None:
     """Run the command with this process's arguments and environment."""
     redeem.forbid_dumps()
     logs.configure("CRITICAL")  # app.cli.errors reports failures, once
-    if not _CLIENTS & set(sys.argv[1:2]):
+    if not _PASS_SIGNALS & set(sys.argv[1:2]):
         keep_standard_streams()
         _print_every_name()
         _close_when_told_to_end()

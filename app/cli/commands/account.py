@@ -9,13 +9,14 @@ import click
 from app.bootstrap import build
 from app.cli.output import as_json, show
 from app.cli.stored_rows import show_stored
+from app.client.summaries import SummaryGroup
 from config import load
 
 _COLUMNS = ("id", "devbox", "created_at_ms", "name")
 _DEVBOX = "Let the account's API keys use secrets; without it the API responds with 403."
 
 
-@click.group()
+@click.group(cls=SummaryGroup)
 def account() -> None:
     """Accounts: each owns secrets and API keys of its own."""
 

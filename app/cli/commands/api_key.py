@@ -10,6 +10,7 @@ from app.bootstrap import build
 from app.cli.output import Row, as_json, moment, show
 from app.cli.stored_rows import show_stored
 from app.client.messages import say
+from app.client.summaries import SummaryGroup
 from app.domain.access.api_keys import ApiKey, IssuedApiKey
 from app.domain.access.key_lives import KeyLives, KeyState
 from app.domain.access.name_limits import NameLimit
@@ -48,7 +49,7 @@ class _Lifetime(click.ParamType[int]):
         return int(match[1]) * _MS[match[2]]
 
 
-@click.group("api-key")
+@click.group("api-key", cls=SummaryGroup)
 def api_key() -> None:
     """API keys, with which clients authenticate."""
 

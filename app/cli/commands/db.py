@@ -6,10 +6,11 @@ from contextlib import closing
 import click
 
 from app.bootstrap import build
+from app.client.summaries import SummaryGroup
 from config import load
 
 
-@click.group()
+@click.group(cls=SummaryGroup)
 def db() -> None:
     """The database."""
 

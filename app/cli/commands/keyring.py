@@ -16,6 +16,7 @@ from app.cli.progress import shown
 from app.cli.recovery_files import FILE, read_private_half, write_pair
 from app.cli.stored_rows import say_damaged
 from app.client.messages import say
+from app.client.summaries import SummaryGroup
 from app.domain.operations.workers import SeenWorker
 from app.services.keys.status import KeyringReport, ProviderLine
 from app.services.rotation.progress import Progress
@@ -25,7 +26,7 @@ from config import load
 _PROVIDER_COLUMNS = ("role", "scheme", "healthy", "data_keys_without", "key_ref", "detail")
 
 
-@click.group()
+@click.group(cls=SummaryGroup)
 def keyring() -> None:
     """Root keys: status, rewrap, re-encrypt, retire, recover."""
 

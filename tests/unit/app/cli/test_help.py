@@ -1,0 +1,76 @@
+"""The help of the command: quick, and nothing in it is cut."""
+
+import re
+import subprocess
+import sys
+
+import click
+import pytest
+
+from app.cli.main import strongroom
+from app.client.summaries import SummaryGroup
+from tests.support.terminal import Terminal
+
+SLOW = {
+    "alembic",
+    "app.bootstrap",
+    "boto3",
+    "cryptography",
+    "flask",
+    "hvac",
+    "marshmallow",
+    "orjson",
+    "sqlalchemy",
+}
+CONTEXT = strongroom.make_context("strongroom", [], resilient_parsing=True)
+CLIENTS = [*(name for name, each in strongroom.table.items() if each.is_client), "redeem"]
+
+PROBE = """
+import atexit, sys
+from app.cli.main import main
+atexit.register(lambda: print("imported:", *sorted({slow} & {{*sys.modules}})))
+sys.argv[1:] = {arguments}
+main()
+"""
+
+
+def command(name: str) -> click.Command:
+    found = strongroom.get_command(CONTEXT, name)
+    assert found is not None
+    return found
+
+
+GROUPS = [
+    [],
+    *([name] for name in strongroom.table if isinstance(command(name), click.Group)),
+]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], *([name, "--help"] for name in CLIENTS)], ids=" ".join
+)
+def test_a_quick_answer_imports_nothing_of_the_server(arguments: list[str]) -> None:
+    code = PROBE.format(slow=SLOW, arguments=arguments)
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.endswith("\nimported:\n")
+
+
+@pytest.mark.parametrize("name", strongroom.table)
+def test_the_summary_in_the_table_is_the_first_sentence_of_the_command(name: str) -> None:
+    own = command(name).get_short_help_str(limit=10_000)
+    assert strongroom.table[name].summary == own
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=" ".join)
+def test_no_summary_is_cut(group: list[str], bare: Terminal) -> None:
+    _, _, listed = bare.answer(*group, "--help").partition("Commands:\n")
+    unfolded = re.sub(r"\s+", " ", listed)
+    found = command(group[0]) if group else strongroom
+    assert isinstance(found, SummaryGroup)
+    for name in found.list_commands(CONTEXT):
+        assert f"{name} {found.summary(CONTEXT, name)} " in unfolded
+    assert "..." not in unfolded
+
+
+def test_the_version_is_that_of_the_package(bare: Terminal) -> None:
+    assert re.fullmatch(r"strongroom \d+\.\d+\.\d+\n", bare.answer("--version"))
