@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
-from itertools import count
 from pathlib import Path
 from threading import Event
 
@@ -21,6 +20,7 @@ from tests.support.strongroom import Strongroom, running
 from tests.support.waiting import wait_until
 
 _WRITERS = 8
+_SECRETS_A_WRITER = 50
 _RELOADS = 3
 _DEADLINE_SECONDS = 60.0
 
@@ -59,40 +59,47 @@ def reload(server: Strongroom) -> None:
 def test_reloading_under_load_drops_no_request(
     own_server: Strongroom, own_account: Account
 ) -> None:
-    done, number = Event(), count()
+    done = Event()
 
-    def write() -> list[tuple[str, int]]:
-        written = []
+    def write(writer: int) -> tuple[list[str], list[int]]:
+        """Create secrets, then go on by replacing the value of the last one."""
+        made = [f"OF_{writer}_{number}" for number in range(_SECRETS_A_WRITER)]
+        created: list[str] = []
+        statuses: list[int] = []
         while not done.is_set():
-            name = f"NAME_{next(number)}"
-            written.append((name, create_over_a_connection_of_its_own(own_account, name)))
-        return written
+            if len(created) < len(made):
+                created.append(made[len(created)])
+                request = sent(own_account, created[-1])
+            else:
+                request = sent(own_account, created[-1], replacing=True)
+            with request as connection:
+                statuses.append(connection.getresponse().status)
+        return created, statuses
 
     with ThreadPoolExecutor(_WRITERS) as pool:
-        writers = [pool.submit(write) for _ in range(_WRITERS)]
-        for _ in range(_RELOADS):
-            reload(own_server)
-        done.set()
-        written = [each for writer in writers for each in writer.result()]
-    assert {status for _, status in written} == {200}
-    assert sorted(own_account.names()) == sorted(name for name, _ in written)
+        writers = [pool.submit(write, number) for number in range(_WRITERS)]
+        try:
+            for _ in range(_RELOADS):
+                reload(own_server)
+        finally:
+            done.set()
+        written = [writer.result() for writer in writers]
+    assert {status for _, statuses in written for status in statuses} == {200}
+    assert sorted(own_account.names()) == sorted(name for names, _ in written for name in names)
 
 
-def create_over_a_connection_of_its_own(account: Account, name: str) -> int:
-    with sent(account, name) as connection:
-        return connection.getresponse().status
-
-
-def sent(account: Account, name: str) -> closing[HTTPConnection]:
-    """A request to create a secret, sent and not yet answered."""
+def sent(account: Account, name: str, *, replacing: bool = False) -> closing[HTTPConnection]:
+    """A request to create a secret or replace its value, over a connection of its own."""
     connection = HTTPConnection(account.url.removeprefix("http://"), timeout=30)
     headers = {
         "Authorization": f"Bearer {account.token}",
         "Content-Type": "application/json",
         "Connection": "close",
     }
-    body = json.dumps({"name": name, "value": "a value"})
-    connection.request("POST", "/v1/secrets", body, headers)
+    path, body = "/v1/secrets", {"name": name, "value": "a value"}
+    if replacing:
+        path, body = f"/v1/secrets/{name}", {"value": "another"}
+    connection.request("POST", path, json.dumps(body), headers)
     return closing(connection)
 
 

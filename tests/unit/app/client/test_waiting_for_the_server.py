@@ -72,9 +72,11 @@ def test_a_certificate_that_does_not_verify_is_presented_once(tmp_path: Path) ->
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve, args=[listener])
         thread.start()
-        message = refusal(f"https://127.0.0.1:{listener.getsockname()[1]}")
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
+        try:
+            message = refusal(f"https://127.0.0.1:{listener.getsockname()[1]}")
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
     assert "the certificate of RUNLOOP_BASE_URL does not verify" in message
     assert connections == 1
 
