@@ -136,8 +136,8 @@ def read_text(file: Path, limit: int, seconds: float) -> str:
 
 # ---- The server ----
 
-# With the same nonce a redemption can be repeated for 30 s, so no retry may come later than that.
-MAX_TIMEOUT_SECONDS = 25.0
+# With the same nonce a redemption can be repeated for 60 s, so no retry may come later than that.
+MAX_TIMEOUT_SECONDS = 55.0
 _ATTEMPT_SECONDS = 12.0  # the server responds within 10
 _START_SECONDS = 2.0  # for a server on this machine, or a resolver, that is just starting
 _NOTICE_SECONDS = 2.0  # a longer wait is announced on a terminal
@@ -193,8 +193,8 @@ class _Unusable(Exception):
 
 
 def countdown(seconds: float) -> Callable[[], float]:
-    """Return a function that reports the seconds remaining of ``seconds``, which is 25 at most."""
-    end = time.monotonic() + min(MAX_TIMEOUT_SECONDS, seconds)  # in this order NaN becomes 25, too
+    """Return a function that reports the seconds remaining of ``seconds``, which is 55 at most."""
+    end = time.monotonic() + min(MAX_TIMEOUT_SECONDS, seconds)  # in this order NaN becomes 55, too
     return lambda: max(0.0, end - time.monotonic())
 
 
@@ -346,7 +346,7 @@ def _within(seconds: float, work: Callable[[], _Read], announce: Callable[[], No
 
 def redeem(client: Client) -> dict[str, str]:
     """Exchange the client's token for its values, by variable. Raises `Refused`."""
-    # 256 random bits: with them, and only for 30 s, a redemption can be retried.
+    # 256 random bits: with them, and only for 60 s, a redemption can be retried.
     nonce = {"redeem_nonce": secrets.token_urlsafe(32)}
     return client.call("/v1/injections/redeem", _environment, nonce)
 

@@ -26,7 +26,7 @@ MAX_VALUES_BYTES = 1024 * 1024
 DEFAULT_TTL_SECONDS = 300
 MAX_TTL_SECONDS = 24 * 60 * 60
 MAX_PAGE_BYTES = 1024 * 1024
-NONCE_WINDOW_MS = 30_000
+NONCE_WINDOW_MS = 60_000  # a retry spans the fail-over of a database: about 20 s
 NONCE_LENGTHS = (22, 128)
 _NONCE = re.compile(f"[!-~]{{{NONCE_LENGTHS[0]},{NONCE_LENGTHS[1]}}}")
 

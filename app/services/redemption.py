@@ -133,7 +133,7 @@ class Redemption:
 
         Args:
             credential: The token.
-            nonce: A retry with the same one gets the values again for 30 seconds.
+            nonce: A retry with the same one gets the values again for 60 seconds.
             address: The address of the client, if it is known; stored with the injection.
 
         Raises:
@@ -305,7 +305,7 @@ def _may_take(request: _Request, injection: Injection, now_ms: int) -> bool:
 
 
 def _is_retry(request: _Request, injection: Injection, now_ms: int) -> bool:
-    """Return True if the injection was redeemed with the same nonce within 30 seconds."""
+    """Return True if the injection was redeemed with the same nonce within 60 seconds."""
     stored = injection.nonce_digest
     if request.nonce_digest is None or stored is None:
         return False

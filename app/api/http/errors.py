@@ -86,8 +86,9 @@ RESPONSES: dict[type[Exception], ErrorResponse] = {
         "The keys that this needs cannot be used at the moment.",
         retry_after=5,
     ),
+    # The official clients retry five times: 25 s, which spans the fail-over of a database.
     domain.StorageUnavailable: ErrorResponse(
-        HTTPStatus.SERVICE_UNAVAILABLE, "storage_unavailable", retry_after=2
+        HTTPStatus.SERVICE_UNAVAILABLE, "storage_unavailable", retry_after=5
     ),
     domain.NotInitialised: ErrorResponse(
         HTTPStatus.SERVICE_UNAVAILABLE,

@@ -97,7 +97,7 @@ class RedeemParameters(Input[RedeemNonce | None]):
     """The nonce by which a retry of a redemption is recognised."""
 
     redeem_nonce = text(
-        "22 to 128 visible ASCII characters, at least 128 random bits: for 30 seconds the same one"
+        "22 to 128 visible ASCII characters, at least 128 random bits: for 60 seconds the same one"
         " gets the values again.",
     )
 

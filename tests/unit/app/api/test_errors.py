@@ -24,6 +24,9 @@ from tests.support.api_deployment import Client, body_of, error_of
 
 DOCUMENT = Path(__file__).parents[4] / "docs" / "errors.md"
 CANARY = "kumquat"
+OFFICIAL_RETRIES = 5
+LONGEST_FAIL_OVER_S = 22
+"""Patroni's, with its smallest ``ttl`` of 20 s, when the leader's machine dies."""
 
 
 def _answer_to(error: Exception) -> TestResponse:
@@ -46,6 +49,12 @@ def test_no_client_would_sleep_for_longer_than_a_minute() -> None:
     delays = [found.retry_after for found in RESPONSES.values() if found.retry_after is not None]
     assert delays
     assert all(1 <= delay <= 60 for delay in delays)
+
+
+def test_the_retries_of_an_official_client_span_the_fail_over_of_a_database() -> None:
+    wait = RESPONSES[domain.StorageUnavailable].retry_after
+    assert wait is not None
+    assert wait * OFFICIAL_RETRIES >= LONGEST_FAIL_OVER_S
 
 
 def test_503_always_says_when_to_come_back() -> None:

@@ -8,7 +8,8 @@ from contextlib import suppress
 
 import pytest
 
-from app.client.redeem import UNAVAILABLE, Client, Refused, redeem
+from app.client.redeem import MAX_TIMEOUT_SECONDS, UNAVAILABLE, Client, Refused, redeem
+from app.domain.injections import NONCE_WINDOW_MS
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 SLOW = {
@@ -73,3 +74,7 @@ def test_the_deadline_includes_the_dns_lookup(monkeypatch: pytest.MonkeyPatch) -
         over.set()
     assert refused.value.code == UNAVAILABLE
     assert time.monotonic() - began < 3
+
+
+def test_no_retry_comes_after_the_window_of_its_nonce() -> None:
+    assert MAX_TIMEOUT_SECONDS * 1000 < NONCE_WINDOW_MS

@@ -130,7 +130,7 @@ def test_a_moment_of_a_wrong_clock_ends_nothing(deployment: Deployment, seasoned
 # A lost answer that is asked for again
 
 
-@pytest.mark.parametrize("seconds", [-59, -1, 1, 29])
+@pytest.mark.parametrize("seconds", [-59, -1, 1, 59])
 def test_a_lost_answer_may_be_had_again_on_a_node_whose_clock_differs(
     deployment: Deployment, holder: Tenant, seconds: int
 ) -> None:
