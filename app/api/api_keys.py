@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask import Blueprint, Response
+from marshmallow import Schema
 
 from app.api.http.context import context
 from app.api.http.endpoint import Description, with_api_key
@@ -12,11 +13,12 @@ from app.api.schemas.api_keys import (
     ApiKeyCreatedView,
     ApiKeyCreateParameters,
     NewApiKey,
+    RestrictedKeyCreatedView,
     RestrictedKeyCreateParameters,
 )
 from app.api.schemas.base import Input
 from app.domain.access.api_keys import IssuedApiKey
-from app.domain.access.scopes import Scope
+from app.domain.access.scopes import Scope, granting_pairs
 
 api_keys = Blueprint("api_keys", __name__)
 
@@ -24,44 +26,49 @@ _CREATE = ApiKeyCreateParameters()
 _CREATE_RESTRICTED = RestrictedKeyCreateParameters()
 
 
-def _described(operation_id: str, summary: str) -> Description:
-    responses = {200: (ApiKeyCreatedView, "The new key, shown this once.")}
+def _described(operation_id: str, summary: str, shown: type[Schema]) -> Description:
+    responses = {200: (shown, "The new key, shown this once.")}
     return Description(id=operation_id, tag="api keys", summary=summary, responses=responses)
 
 
 @api_keys.post("/v1/apikeys")
 @with_api_key(
     Scope.KEYS_WRITE,
-    _described("createApiKey", "Issue an API key with the scopes of the key that asks."),
+    _described(
+        "createApiKey",
+        "Issue an API key with the scopes of the key that asks.",
+        ApiKeyCreatedView,
+    ),
     body=_CREATE,
 )
 def create_api_key() -> Response:
     """Issue an API key."""
-    return _mint(_CREATE)
+    return json_response(api_key_created_view(_mint(_CREATE)))
 
 
 @api_keys.post("/v1/restricted_keys")
 @with_api_key(
     Scope.KEYS_WRITE,
-    _described("createRestrictedKey", "Issue an API key with fewer scopes."),
+    _described(
+        "createRestrictedKey", "Issue an API key with fewer scopes.", RestrictedKeyCreatedView
+    ),
     body=_CREATE_RESTRICTED,
 )
 def create_restricted_key() -> Response:
     """Issue an API key with chosen scopes."""
-    return _mint(_CREATE_RESTRICTED)
+    return json_response(restricted_key_created_view(_mint(_CREATE_RESTRICTED)))
 
 
-def _mint(schema: Input[NewApiKey]) -> Response:
+def _mint(schema: Input[NewApiKey]) -> IssuedApiKey:
     body = read_body(schema)
     wanted = body.data
-    issued = context.services.api_keys.mint(
+    return context.services.api_keys.mint(
         context.caller,
         name=wanted.name,
         scopes=wanted.scopes,
         expires_at_ms=wanted.expires_at_ms,
         retry=body.retry,
     )
-    return json_response(api_key_created_view(issued))
 
 
 def api_key_created_view(issued: IssuedApiKey) -> dict[str, Any]:
@@ -72,3 +79,12 @@ def api_key_created_view(issued: IssuedApiKey) -> dict[str, Any]:
         "key_secret": issued.token.reveal(),
         "expires_at_ms": issued.expires_at_ms,
     }
+
+
+def restricted_key_created_view(issued: IssuedApiKey) -> dict[str, Any]:
+    """Make a ``RestrictedKeyCreatedView``."""
+    scopes = [
+        {"resource_type": resource_type, "access_level": access_level}
+        for resource_type, access_level in granting_pairs(issued.scopes)
+    ]
+    return {**api_key_created_view(issued), "scopes": scopes}

@@ -21,7 +21,7 @@ from app.domain.access.api_keys import (
 from app.domain.access.key_lives import KeyLives
 from app.domain.access.labels import check_label
 from app.domain.access.name_limits import NameLimit
-from app.domain.access.scopes import ALL_SCOPES, Scope
+from app.domain.access.scopes import ALL_SCOPES, GRANTING_PAIRS, Scope
 from app.domain.damage import DamagedRow
 from app.domain.errors import (
     ApiKeyEnded,
@@ -44,17 +44,20 @@ from app.services.rows.limits import Limits
 
 
 def _dump(issued: IssuedApiKey) -> str:
-    return json.dumps((issued.id, issued.name, issued.token.reveal(), issued.expires_at_ms))
+    scopes = " ".join(sorted(issued.scopes))
+    return json.dumps((issued.id, issued.name, scopes, issued.token.reveal(), issued.expires_at_ms))
 
 
 def _load(stored: str) -> IssuedApiKey:
-    key_id, name, token, expires_at_ms = json.loads(stored)
-    return IssuedApiKey(key_id, name, Token(token), expires_at_ms)
+    key_id, name, scopes, token, expires_at_ms = json.loads(stored)
+    granted = frozenset(map(Scope, scopes.split()))
+    return IssuedApiKey(key_id, name, granted, Token(token), expires_at_ms)
 
 
 _BATCH = 200
 _LIMITED_SCOPES = frozenset({Scope.SECRETS_INJECT})
 _LIMITED_RULE = f"go with no other scope than {Scope.SECRETS_INJECT}"
+_GRANTING_RULE = "must hold one of: " + ", ".join(map(" with ".join, GRANTING_PAIRS))
 _RESPONSES: ResponseFormat[IssuedApiKey] = ResponseFormat(_dump, _load)
 
 
@@ -105,9 +108,11 @@ class ApiKeys:
         Raises:
             ScopeMissing: The caller does not have one of the scopes.
             IssuerLimitReached: There are three keys above the caller's own already.
-            InvalidRequest: The name or the expiry is not valid.
+            InvalidRequest: The name or the expiry is not valid, or there is no scope at all.
             AccountLimitReached: The account holds as much as it may.
         """
+        if scopes is not None and not scopes:
+            raise InvalidRequest("The key could do nothing.", {"scopes": _GRANTING_RULE})
         for scope in sorted((scopes or frozenset()) - caller.scopes):
             raise ScopeMissing(scope)
         issuers = (*caller.issuers, caller.api_key_id)
@@ -228,7 +233,7 @@ class ApiKeys:
             rotated = _rotated(key, _digest(opened, token), now, overlap_ms)
             work.api_keys.replace(opened.guard(rotated))
             work.commit()
-        issued = IssuedApiKey(key_id, key.name, token, key.expires_at_ms)
+        issued = IssuedApiKey(key_id, key.name, key.scopes, token, key.expires_at_ms)
         return RotatedApiKey(issued, rotated.previous_until_ms)
 
     def _live_from(self, key: ApiKey) -> Sequence[str]:
@@ -289,7 +294,7 @@ def _issued(
         issuers=wanted.issuers,
         names=wanted.names,
     )
-    issued = IssuedApiKey(key_id, wanted.name, token, wanted.expires_at_ms)
+    issued = IssuedApiKey(key_id, wanted.name, wanted.scopes, token, wanted.expires_at_ms)
     return system_key.guard(key), issued
 
 

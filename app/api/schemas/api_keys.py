@@ -54,7 +54,8 @@ class RestrictedKeyCreateParameters(ApiKeyCreateParameters):
 
     scopes = ListOf(
         ScopeEntry,
-        "The permissions. Those for resources of the hosted API only grant nothing.",
+        "The permissions. Those for resources of the hosted API only grant nothing; one must "
+        "grant something.",
         validate=validate.Length(max=_MAX_SCOPES, error="must hold at most {max} entries"),
     )
 
@@ -73,3 +74,9 @@ class ApiKeyCreatedView(Closed):
     expires_at_ms = whole(
         "When the key expires, in Unix milliseconds.", required=True, allow_none=True
     )
+
+
+class RestrictedKeyCreatedView(ApiKeyCreatedView):
+    """A new restricted key, shown this once, with its permissions."""
+
+    scopes = ListOf(ScopeEntry, "The permissions that the key has.")

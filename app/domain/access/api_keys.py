@@ -143,6 +143,7 @@ class IssuedApiKey:
 
     id: str
     name: str
+    scopes: frozenset[Scope]
     token: Token
     expires_at_ms: int | None
 

@@ -34,6 +34,18 @@ RESOURCE_TYPES = (
 ACCESS_LEVELS = ("ACCESS_LEVEL_NONE", "ACCESS_LEVEL_READ", "ACCESS_LEVEL_WRITE")
 
 
+GRANTING_PAIRS = tuple(_GRANTS)
+"""The official pairs of a resource type and an access level that grant something here."""
+
+
 def scopes_granted(resource_type: str, access_level: str) -> frozenset[Scope]:
     """Our scopes for one official pair; those that name what we do not have give nothing."""
     return _GRANTS.get((resource_type, access_level), frozenset())
+
+
+def granting_pairs(scopes: frozenset[Scope]) -> list[tuple[str, str]]:
+    """Return the fewest official pairs that grant these scopes, which pairs granted."""
+    within = {pair: granted for pair, granted in _GRANTS.items() if granted <= scopes}
+    return [
+        pair for pair, granted in within.items() if not any(map(granted.__lt__, within.values()))
+    ]

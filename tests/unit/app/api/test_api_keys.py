@@ -12,6 +12,9 @@ def _entry(resource: str, level: str) -> dict[str, str]:
     return {"resource_type": f"RESOURCE_TYPE_{resource}", "access_level": f"ACCESS_LEVEL_{level}"}
 
 
+READ = _entry("SECRETS", "READ")
+
+
 def _minted(account: Account, path: str, **sent: object) -> Client:
     made = body_of(account.client().post(path, json=sent))
     return Client(account.deployment.app, made["key_secret"])
@@ -42,12 +45,8 @@ def test_a_key_ends_when_it_was_told_to(client: Client) -> None:
     [
         (_entry("SECRETS", "READ"), {"GET"}),
         (_entry("SECRETS", "WRITE"), {"GET", "POST"}),
-        (_entry("SECRETS", "NONE"), set()),
-        (_entry("DEVBOXES", "READ"), set()),
-        (_entry("BLUEPRINTS", "WRITE"), set()),
-        (_entry("SNAPSHOTS", "WRITE"), set()),
-        (_entry("OBJECTS", "WRITE"), set()),
-        (_entry("ACCOUNT", "READ"), set()),
+        (_entry("DEVBOXES", "WRITE"), set()),
+        (_entry("ACCOUNT", "WRITE"), set()),
     ],
 )
 def test_a_restricted_key_does_what_its_scopes_say(
@@ -59,8 +58,47 @@ def test_a_restricted_key_does_what_its_scopes_say(
 
 
 def test_a_restricted_key_is_known_by_its_prefix(client: Client) -> None:
-    made = body_of(client.post("/v1/restricted_keys", json={"scopes": []}))
+    made = body_of(client.post("/v1/restricted_keys", json={"scopes": [READ]}))
     assert made["key_secret"].startswith("rk_")
+
+
+@pytest.mark.parametrize(
+    ("sent", "has"),
+    [
+        ([_entry("SECRETS", "READ")], [_entry("SECRETS", "READ")]),
+        ([_entry("SECRETS", "READ"), _entry("SECRETS", "WRITE")], [_entry("SECRETS", "WRITE")]),
+        ([_entry("ACCOUNT", "WRITE")] * 2, [_entry("ACCOUNT", "WRITE")]),
+        (
+            [_entry("BLUEPRINTS", "WRITE"), _entry("DEVBOXES", "WRITE")],
+            [_entry("DEVBOXES", "WRITE")],
+        ),
+    ],
+)
+def test_a_new_restricted_key_is_shown_with_the_scopes_that_it_has(
+    client: Client, sent: list[dict[str, str]], has: list[dict[str, str]]
+) -> None:
+    assert body_of(client.post("/v1/restricted_keys", json={"scopes": sent}))["scopes"] == has
+
+
+@pytest.mark.parametrize(
+    "scopes",
+    [
+        [],
+        [_entry("SECRETS", "NONE")],
+        [_entry("DEVBOXES", "READ")],
+        [_entry("ACCOUNT", "READ")],
+        [_entry("BLUEPRINTS", "WRITE"), _entry("SNAPSHOTS", "WRITE"), _entry("OBJECTS", "WRITE")],
+    ],
+)
+def test_a_restricted_key_that_could_do_nothing_is_refused(
+    account: Account, scopes: list[dict[str, str]]
+) -> None:
+    client, services = account.client(), account.deployment.services
+    before = len([*services.api_keys.list(account.id)])
+    refused = client.post("/v1/restricted_keys", json={"scopes": scopes})
+    assert error_of(refused) == (400, "invalid_request")
+    assert "RESOURCE_TYPE_SECRETS with ACCESS_LEVEL_READ" in body_of(refused)["message"]
+    assert len([*services.api_keys.list(account.id)]) == before
 
 
 def test_account_write_gives_the_minting_of_keys(account: Account) -> None:

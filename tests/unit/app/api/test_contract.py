@@ -28,6 +28,7 @@ _ADDED_SCHEMAS = {
     "RedeemedView",
     "ReadinessView",
     "RestrictedKeyCreateParameters",
+    "RestrictedKeyCreatedView",
     "ScopeEntry",
 }
 ADDED = {

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.api_deployment import Account, Client, body_of, error_of
 
+READ = {"resource_type": "RESOURCE_TYPE_SECRETS", "access_level": "ACCESS_LEVEL_READ"}
 ID = {"x-request-id": "stainless-python-retry-1f0c"}
 
 
@@ -46,7 +47,7 @@ def test_a_repeated_update_does_not_undo_what_came_between(client: Client) -> No
 
 @pytest.mark.parametrize(
     ("path", "sent"),
-    [("/v1/apikeys", {"name": "a key"}), ("/v1/restricted_keys", {"scopes": []})],
+    [("/v1/apikeys", {"name": "a key"}), ("/v1/restricted_keys", {"scopes": [READ]})],
 )
 def test_a_repeated_minting_shows_the_same_key(client: Client, path: str, sent: object) -> None:
     first, second = (client.post(path, json=sent, headers=ID) for _ in range(2))

@@ -3,7 +3,7 @@
 import pytest
 from marshmallow import Schema
 
-from app.api.schemas.api_keys import ApiKeyCreatedView
+from app.api.schemas.api_keys import ApiKeyCreatedView, RestrictedKeyCreatedView
 from app.api.schemas.errors import ErrorView
 from app.api.schemas.health import HealthView, ReadinessView
 from app.api.schemas.injections import (
@@ -42,7 +42,7 @@ def client(client: Client) -> Client:
         ("POST", "/v1/secrets/A/delete", {}, SecretView),
         ("POST", "/v1/apikeys", {}, ApiKeyCreatedView),
         ("POST", "/v1/apikeys", {"name": "x", "expires_at_ms": 2**53 - 1}, ApiKeyCreatedView),
-        ("POST", "/v1/restricted_keys", {"scopes": _SCOPES}, ApiKeyCreatedView),
+        ("POST", "/v1/restricted_keys", {"scopes": _SCOPES}, RestrictedKeyCreatedView),
         ("POST", "/v1/injections", _INJECTION, InjectionCreatedView),
         ("GET", "/v1/injections", None, InjectionListView),
         ("GET", "/healthz", None, HealthView),
