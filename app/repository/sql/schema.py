@@ -1,12 +1,18 @@
-"""Runs the migrations, and compares a database with them."""
+"""Runs the migrations, and compares a database with them.
+
+Alembic is imported where a migration may be missing: it would double the start of a process.
+"""
 
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+NEWEST = "0001_3"
+"""The revision of the newest migration."""
 
 ABANDONED = frozenset({"0001", "0001_2"})
 """Revisions of databases that were made before the first release and cannot be carried over."""
@@ -23,6 +29,8 @@ class SchemaAge(Enum):
 
 def upgrade(connection: Connection) -> None:
     """Run every migration that is missing, in the connection's transaction."""
+    from alembic import command  # noqa: PLC0415 - see the top
+
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
@@ -30,22 +38,37 @@ def upgrade(connection: Connection) -> None:
 
 def age(connection: Connection) -> SchemaAge:
     """Compare the database with the migrations; one without any table is older than all."""
-    scripts = ScriptDirectory.from_config(_config())
-    applied = set(MigrationContext.configure(connection).get_current_heads())
-    if applied == set(scripts.get_heads()):
+    applied = _applied(connection)
+    if applied == {NEWEST}:
         return SchemaAge.CURRENT
     if applied & ABANDONED:
         return SchemaAge.ABANDONED
-    known = {script.revision for script in scripts.walk_revisions()}
-    return SchemaAge.OLDER if applied <= known else SchemaAge.NEWER
+    return SchemaAge.OLDER if applied <= revisions() else SchemaAge.NEWER
 
 
 def is_empty(connection: Connection) -> bool:
     """Return True if no migration was ever applied."""
-    return not MigrationContext.configure(connection).get_current_heads()
+    return not _applied(connection)
 
 
-def _config() -> Config:
+def revisions() -> set[str]:
+    """The revisions of all migrations."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - see the top
+
+    scripts = ScriptDirectory.from_config(_config())
+    return {script.revision for script in scripts.walk_revisions()}
+
+
+def _applied(connection: Connection) -> set[str]:
+    """The revisions that Alembic has recorded in the database."""
+    if not inspect(connection).has_table("alembic_version"):
+        return set()
+    return set(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars())
+
+
+def _config() -> "Config":
+    from alembic.config import Config  # noqa: PLC0415 - see the top
+
     config = Config()
     config.set_main_option("script_location", "app.repository:migrations")
     return config

@@ -1,6 +1,8 @@
 """The migrations make exactly the tables that the statements are written for."""
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -8,8 +10,17 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
+from app.repository.sql import schema
 from app.repository.sql.tables import metadata
 from app.repository.sqlite.database import SqliteDatabase
+
+CHECK = """
+import sys
+from pathlib import Path
+from app.repository.sqlite.database import SqliteDatabase
+assert SqliteDatabase(Path(sys.argv[1])).check().faults == []
+assert "alembic" not in sys.modules
+"""
 
 
 def schema_of(path: Path) -> dict[str, str]:
@@ -33,6 +44,20 @@ def test_migrations_and_tables_say_the_same_in_sql(
     metadata.create_all(engine)
     engine.dispose()
     assert schema_of(path) == schema_of(tmp_path / "from-tables.db")
+
+
+def test_the_newest_revision_is_that_of_the_last_migration(
+    database: SqliteDatabase, path: Path
+) -> None:
+    database.close()
+    with create_engine(f"sqlite:///{path}").connect() as connection:
+        assert MigrationContext.configure(connection).get_current_heads() == (schema.NEWEST,)
+
+
+def test_a_current_database_is_recognised_without_alembic(
+    database: SqliteDatabase, path: Path
+) -> None:
+    subprocess.run([sys.executable, "-c", CHECK, path], check=True)
 
 
 def test_every_table_is_strict(database: SqliteDatabase, path: Path) -> None:
