@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import errno
 import fcntl
 import json
 import os
@@ -882,16 +883,40 @@ def _permit_dumps() -> None:
             resource.setrlimit(resource.RLIMIT_CORE, limits)
 
 
+_LINE_BYTES = 80  # as Bash does, to distinguish scripts from programs
+
+
 def execute(command: Sequence[str], environment: Mapping[bytes, bytes]) -> NoReturn:
     """Become the command, or raise `Refused`. Signals that Python ignores get their defaults."""
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     _permit_dumps()
+    path = os.fsdecode(environment.get(b"PATH", os.defpath))
+    file = shutil.which(command[0], path=path) or command[0]
     try:
-        os.execvpe(command[0], [*command], environment)  # noqa: S606 - our purpose
+        _execute_file(file, command, environment)
     except OSError as error:
         text = f"{command[0]} cannot be executed: {error.strerror}."
         raise Refused(Fault(text, NOT_EXECUTABLE)) from None
+
+
+def _execute_file(
+    file: str, command: Sequence[str], environment: Mapping[bytes, bytes]
+) -> NoReturn:
+    """Execute the file. The shell runs a script without ``#!``, as execvp(3) has it."""
+    try:
+        os.execve(file, [*command], environment)  # noqa: S606 - our purpose
+    except OSError as error:
+        if error.errno != errno.ENOEXEC or not _is_script(file):
+            raise
+    script = file if os.path.dirname(file) else os.path.join(os.curdir, file)  # noqa: PTH118, PTH120
+    os.execve("/bin/sh", ["/bin/sh", script, *command[1:]], environment)  # noqa: S606 - the same
+
+
+def _is_script(file: str) -> bool:
+    """Return True if the first line has no NUL, as a program for another processor has one."""
+    with Path(file).open("rb") as opened:
+        return b"\0" not in opened.readline(_LINE_BYTES)
 
 
 # ---- Files, for programs that read files ----
