@@ -291,16 +291,21 @@ class Client:
         self, path: str, body: _Document | None, headers: dict[str, str], seconds: float
     ) -> tuple[HTTPResponse, bytes]:
         """Send one request and read its whole response."""
-        connect = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
         verb, data = ("GET", None) if body is None else ("POST", json.dumps(body).encode())
-        timeout = min(seconds, _ATTEMPT_SECONDS)
-        with closing(connect(self._url.netloc, timeout=timeout)) as connection:
+        with self.connection(min(seconds, _ATTEMPT_SECONDS)) as connection:
             connection.request(verb, self._url.path.rstrip("/") + path, data, headers)
             with closing(connection.getresponse()) as response:
                 raw = response.read(_RESPONSE_BYTES)
-        if response.headers.get("Content-Length", str(len(raw))) != str(len(raw)):
-            raise IncompleteRead(b"")  # or too long; the error must not carry what was read
+            if response.headers.get("Content-Length", str(len(raw))) != str(len(raw)):
+                raise IncompleteRead(b"")  # or too long; the error must not carry what was read
         return response, raw
+
+    @contextmanager
+    def connection(self, timeout: float) -> Iterator[HTTPConnection]:
+        """Connect for one exchange. Each of its steps takes at most ``timeout`` seconds."""
+        connect = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
+        with closing(connect(self._url.netloc, timeout=timeout)) as connection:
+            yield connection
 
     def _refusal(self, response: HTTPResponse, document: _Document) -> Refused | _Unusable:
         text = self._explain(response.status, document)
