@@ -10,8 +10,8 @@ from typing import NoReturn
 
 import click
 
-from app.cli.lazy_group import LazyCommand, LazyGroup
 from app.client import redeem
+from app.client.lazy_group import LazyCommand, LazyGroup
 from app.client.messages import usage_errors
 from app.observability import logs
 from app.observability.standard_streams import keep_standard_streams

@@ -6,8 +6,8 @@ from typing import TypeVar
 import click
 
 from app.cli.errors import DAMAGED
-from app.cli.output import Row, show_rows
 from app.client.messages import say
+from app.client.output import Row, show_rows
 from app.domain.damage import DamagedRow
 
 _MAX_NAMED = 20

@@ -7,8 +7,8 @@ from dataclasses import asdict
 import click
 
 from app.bootstrap import build
-from app.cli.output import as_json, show
 from app.cli.stored_rows import show_stored
+from app.client.output import as_json, show
 from app.client.summaries import SummaryGroup
 from config import load
 

@@ -1,16 +1,16 @@
 """``strongroom api-key``: the API keys of an account."""
 
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 
 import click
 
 from app.bootstrap import build
-from app.cli.output import Row, as_json, moment, show
 from app.cli.stored_rows import show_stored
 from app.client.messages import say
+from app.client.output import Row, as_json, moment, show
 from app.client.summaries import SummaryGroup
+from app.client.time_span import TimeSpan
 from app.domain.access.api_keys import ApiKey, IssuedApiKey
 from app.domain.access.key_lives import KeyLives, KeyState
 from app.domain.access.name_limits import NameLimit
@@ -31,22 +31,7 @@ _COLUMNS = (
     "name",
 )
 _INDENT = "  "
-_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_LIFETIME = re.compile("([0-9]{1,6})([mhd])")
-
-
-class _Lifetime(click.ParamType[int]):
-    """A span of time, such as 90d, 12h or 30m, in milliseconds."""
-
-    name = "lifetime"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        match = _LIFETIME.fullmatch(str(value))
-        if match is None:
-            self.fail("must be a number of days, hours or minutes: 90d, 12h or 30m.", param, ctx)
-        return int(match[1]) * _MS[match[2]]
+_LIFETIME = TimeSpan("mhd")
 
 
 @click.group("api-key", cls=SummaryGroup)
@@ -72,7 +57,7 @@ def api_key() -> None:
     help="Let the key inject only these secrets, by name or as PREFIX*. Repeatable; needs --scope "
     "secrets:inject alone.  [default: all]",
 )
-@click.option("--expires", type=_Lifetime(), help="Refuse the key after this, for example 90d.")
+@click.option("--expires", type=_LIFETIME, help="Refuse the key after this, for example 90d.")
 @as_json
 @click.pass_obj
 def create(
@@ -146,7 +131,7 @@ def revoke(
 @click.argument("api_key_id", metavar="API_KEY")
 @click.option(
     "--overlap",
-    type=_Lifetime(),
+    type=_LIFETIME,
     default="1h",
     show_default=True,
     help="Accept the old token this long; an hour at most, 0m for not at all.",

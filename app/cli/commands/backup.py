@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from app import bootstrap
-from app.cli.output import Row, as_json, show_json, show_rows
 from app.client.messages import say
+from app.client.output import Row, as_json, show_json, show_rows
 from app.domain.access.api_keys import ApiKey
 from app.domain.operations.backups import BackupContents, Restored, TakenOver
 from config import load

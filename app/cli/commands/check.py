@@ -7,8 +7,8 @@ import click
 from app.bootstrap import diagnose
 from app.cli.errors import REFUSED
 from app.cli.machine import ciphers_fault, look_at_machine
-from app.cli.output import as_json, show_json
 from app.client.messages import say
+from app.client.output import as_json, show_json
 from app.domain.operations.findings import Findings
 from config import examine
 

@@ -11,11 +11,11 @@ import click
 
 from app.bootstrap import build
 from app.cli.errors import INCOMPLETE
-from app.cli.output import Function, Row, as_json, moment, show, show_json, show_rows
 from app.cli.progress import shown
 from app.cli.recovery_files import FILE, read_private_half, write_pair
 from app.cli.stored_rows import say_damaged
 from app.client.messages import say
+from app.client.output import Function, Row, as_json, moment, show, show_json, show_rows
 from app.client.summaries import SummaryGroup
 from app.domain.operations.workers import SeenWorker
 from app.services.keys.status import KeyringReport, ProviderLine

@@ -197,4 +197,4 @@ def test_a_refusal_is_reported_in_one_line(
 def test_a_malformed_lifetime_is_refused(text: str, terminal: Terminal, account: str) -> None:
     refused = terminal.run("api-key", "create", account, "--expires", text)
     assert refused.exit_code == 2
-    assert "must be a number of days, hours or minutes" in refused.stderr
+    assert "Units: m (minutes), h (hours), d (days)." in refused.stderr
