@@ -24,13 +24,13 @@ def show_usage_error(error: click.ClickException) -> None:
 
 
 @contextmanager
-def usage_errors() -> Iterator[None]:
-    """Print click's errors, and end with their exit codes."""
+def usage_errors(code: int | None = None) -> Iterator[None]:
+    """Print click's errors, and end with their exit codes, or all with the same one."""
     try:
         yield
     except click.ClickException as error:
         show_usage_error(error)
-        raise click.exceptions.Exit(error.exit_code) from None
+        raise click.exceptions.Exit(code or error.exit_code) from None
 
 
 def internal_error(error: Exception) -> str:

@@ -106,8 +106,17 @@ class Refused(Exception):
         super().__init__(*faults)
         codes = {fault.code for fault in faults}
         self.code = codes.pop() if len(codes) == 1 else INVALID
-        lines = "".join(f"\n  {hide(fault.text)}" for fault in faults)
-        self.message = f"nothing was started:{lines}"
+        self.faults = faults
+        self.reasons = "".join(f"\n  {hide(fault.text)}" for fault in faults)
+        self.message = f"nothing was started:{self.reasons}"
+
+
+class RefusedByServer(Refused):
+    """The server refused, with this HTTP status."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(Fault(text, SERVER_REFUSED))
+        self.status = status
 
 
 def read_text(file: Path, limit: int, seconds: float) -> str:
@@ -308,18 +317,22 @@ class Client:
             yield connection
 
     def _refusal(self, response: HTTPResponse, document: _Document) -> Refused | _Unusable:
-        text = self._explain(response.status, document)
+        text = self.explain(response.status, document)
         if response.status not in _RETRIED or response.headers.get("x-should-retry") == "false":
-            return Refused(Fault(text, SERVER_REFUSED))
+            return RefusedByServer(text, response.status)
         after = response.headers.get("Retry-After", "")
         return _Unusable(text, float(after) if re.fullmatch("[0-9]{1,3}", after) else 0.0)
 
-    def _explain(self, status: int, document: _Document) -> str:
+    def explain(self, status: int, document: _Document) -> str:
         """Make the server's error printable. The credential, if echoed back, is hidden."""
         text = " · ".join(str(document.get(key, "")) for key in ("message", "code", "request_id"))
         text = hide(text[:_EXPLANATION_CHARACTERS].replace(self._bearer, "…"))[:500]
-        printable = "".join(c if c.isprintable() else "?" for c in text)
-        return f"the server responded with {status}: {printable}"
+        return f"the server responded with {status}: {printable(text)}"
+
+
+def printable(text: str) -> str:
+    """Replace every character that could control a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _within(seconds: float, work: Callable[[], _Read], announce: Callable[[], None]) -> _Read:

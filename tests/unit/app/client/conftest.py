@@ -17,6 +17,7 @@ from tests.unit.app.client.pseudo_terminal import PseudoTerminal
 
 Redeem = Callable[..., subprocess.CompletedProcess[str]]
 Run = Callable[..., subprocess.CompletedProcess[str]]
+Secret = Callable[..., subprocess.CompletedProcess[bytes]]
 
 SECRETS = {"DATABASE_PASSWORD": "canary-p'a$s\"s`wörd\\n\n", "GREETING": "canary-hello"}
 
@@ -91,6 +92,25 @@ def run(environment: dict[str, str], tmp_path: Path) -> Run:
             input=given,
             capture_output=True,
             text=True,
+            timeout=60,
+            start_new_session=True,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def secret(environment: dict[str, str], tmp_path: Path) -> Secret:
+    """Run ``strongroom secret`` without a terminal."""
+
+    def run(*arguments: str, given: bytes = b"", **more: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            ["strongroom", "secret", *arguments],
+            env=environment | more,
+            cwd=tmp_path,
+            input=given,
+            capture_output=True,
             timeout=60,
             start_new_session=True,
             check=False,

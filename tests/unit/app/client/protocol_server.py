@@ -12,6 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 
 API_KEY = "ak_CanaryAccount_CanaryKeyId_CanaryKeySecret0123456789"
 
+CREATED_MS = 1_700_000_000_000
+
 Answer = tuple[int, dict[str, Any] | bytes, dict[str, str]]
 """Status, what becomes JSON or is it already, and headers."""
 
@@ -50,6 +52,7 @@ class ProtocolServer:
     troubles: list[Trouble] = field(default_factory=list)
     tokens: dict[str, dict[str, str]] = field(default_factory=dict)
     spent: dict[str, str | None] = field(default_factory=dict)
+    updated: dict[str, int] = field(default_factory=dict)
 
     def issue(self, names: dict[str, str]) -> str:
         secret = f"CanaryTokenSecret{token_hex(8)}"  # so that no other test's process has it
@@ -70,7 +73,9 @@ class ProtocolServer:
             return refusal(401, "unauthenticated", "The API key is missing or not valid.")
         if exchange.path == "/v1/injections":
             return self._create(exchange)
-        return self._list(exchange)
+        if exchange.path == "/v1/secrets":
+            return self._list(exchange) if exchange.verb == "GET" else self._keep(exchange)
+        return self._one(exchange, *exchange.path.removeprefix("/v1/secrets/").split("/"))
 
     def _create(self, exchange: Exchange) -> Answer:
         names = exchange.body["secrets"]
@@ -91,10 +96,32 @@ class ProtocolServer:
         names = self.tokens[token]
         return 200, {"environment": {k: self.secrets[v] for k, v in names.items()}}, {}
 
+    def row(self, name: str) -> dict[str, Any]:
+        updated = self.updated.get(name, CREATED_MS)
+        row = {"id": f"sec_{name}", "name": name, "create_time_ms": CREATED_MS}
+        return row | {"update_time_ms": updated}
+
+    def _keep(self, exchange: Exchange) -> Answer:
+        name, value = exchange.body["name"], exchange.body["value"]
+        if name in self.secrets:
+            return refusal(400, "secret_name_exists", f"A secret named {name} already exists.")
+        self.secrets[name] = value
+        return 200, self.row(name), {}
+
+    def _one(self, exchange: Exchange, name: str, action: str = "") -> Answer:
+        if name not in self.secrets:
+            return refusal(404, "secret_not_found", f"There is no secret named {name}.")
+        row = self.row(name)
+        if action == "delete":
+            del self.secrets[name]
+        elif exchange.verb == "POST":
+            self.secrets[name] = exchange.body["value"]
+        return 200, row, {}
+
     def _list(self, exchange: Exchange) -> Answer:
         after = exchange.query.get("starting_after", [""])[0]
         limit = int(exchange.query.get("limit", ["20"])[0])
-        rows = [{"id": f"sec_{name}", "name": name} for name in self.secrets]
+        rows = [self.row(name) for name in self.secrets]
         start = next((i + 1 for i, row in enumerate(rows) if row["id"] == after), 0)
         page = rows[start : start + min(limit, 2)]
         return 200, {"secrets": page, "has_more": start + 2 < len(rows)}, {}

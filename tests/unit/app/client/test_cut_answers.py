@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.client import redeem, run
+from app.client import redeem
+from app.client.api import Account
 from tests.unit.app.client.protocol_server import (
     API_KEY,
     Answer,
@@ -31,6 +32,10 @@ def client(server: ProtocolServer, bearer: str, timeout: float = 25) -> redeem.C
     return redeem.Client(server.url, bearer, timeout)
 
 
+def account(server: ProtocolServer, timeout: float = 25) -> Account:
+    return Account(server.url, API_KEY, timeout)
+
+
 def test_a_redemption_survives_a_cut_at_every_byte(server: ProtocolServer) -> None:
     for size in range(len(as_sent((200, {"environment": VALUES}, {})))):
         server.troubles.append(cut(size))
@@ -43,7 +48,7 @@ def test_creating_an_injection_survives_a_cut_at_every_byte(server: ProtocolServ
     whole = as_sent(server._create(Exchange("POST", "", {}, {}, {"secrets": NAMES})))
     for size in range(len(whole)):
         server.troubles.append(cut(size))
-        assert run.create(client(server, API_KEY), NAMES) in server.tokens
+        assert account(server).create_injection(NAMES, 60) in server.tokens
         first, second = server.exchanges[-2:]
         assert first.headers["x-request-id"] == second.headers["x-request-id"]
 
@@ -52,7 +57,7 @@ def test_a_list_survives_a_cut_at_every_byte(server: ProtocolServer) -> None:
     exchange = Exchange("GET", "/v1/secrets", {}, {}, {})
     for size in range(len(as_sent(server._list(exchange)))):
         server.troubles.append(cut(size))
-        assert run.secret_names(client(server, API_KEY)) == [*server.secrets]
+        assert [each.name for each in account(server).secrets(256)] == [*server.secrets]
 
 
 INCOMPLETE: list[Answer] = [
@@ -90,5 +95,5 @@ def test_a_creation_response_without_a_token_is_reported_as_unavailable(
 ) -> None:
     server.troubles.append(lambda _, __: (200, document, {}))
     with pytest.raises(redeem.Refused) as refused:
-        run.create(client(server, API_KEY, timeout=0), NAMES)
+        account(server, timeout=0).create_injection(NAMES, 60)
     assert refused.value.code == redeem.UNAVAILABLE

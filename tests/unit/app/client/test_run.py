@@ -156,8 +156,8 @@ def test_an_endless_list_is_refused_once_it_exceeds_an_injection(
     run: Run, server: ProtocolServer
 ) -> None:
     def endless(exchange: Exchange, _: object) -> Answer:
-        number = len(server.exchanges)
-        return 200, {"secrets": [{"id": f"sec_{number}", "name": f"S{number}"}], "has_more": 1}, {}
+        row = server.row(f"S{len(server.exchanges)}")
+        return 200, {"secrets": [row], "has_more": True}, {}
 
     server.troubles += [endless] * 400
     result = run("--all", "--", "true")
@@ -166,7 +166,7 @@ def test_an_endless_list_is_refused_once_it_exceeds_an_injection(
 
 
 def test_a_list_that_repeats_a_page_is_refused(run: Run, server: ProtocolServer) -> None:
-    page = {"secrets": [{"id": "sec_1", "name": "GREETING"}], "has_more": True}
+    page = {"secrets": [server.row("GREETING")], "has_more": True}
     server.troubles += [lambda _, __: (200, page, {})] * 400
     assert run("--all", "--", "true").returncode == 124
 
@@ -186,7 +186,7 @@ def test_an_unexpected_error_ends_with_125_and_is_reported_by_its_class(
     def fail() -> None:
         raise RuntimeError("canary")
 
-    monkeypatch.setattr("app.client.run.forbid_dumps", fail)
+    monkeypatch.setattr("app.client.command_line.forbid_dumps", fail)
     result = CliRunner().invoke(command, ["--", "true"], obj={})
     assert (result.exit_code, "RuntimeError" in result.output) == (125, True)
     assert "canary" not in result.output

@@ -1,0 +1,183 @@
+"""The server that the environment names, and the calls of its Secrets API that commands make."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
+
+from app.client.redeem import (
+    UNAVAILABLE,
+    Client,
+    Fault,
+    Refused,
+    RefusedByServer,
+    credential_faults,
+    is_token,
+    printable,
+    server_faults,
+)
+
+_Document = Mapping[str, Any]
+
+_PAGE_SECRETS = 5000
+_ID = re.compile("[0-9A-Za-z_-]{1,128}")
+_NAME_CHARACTERS = 1024
+_LAST_MS = 253_402_300_799_999  # the year 9999
+_MISSING = 404
+_ECHO_CHARACTERS, _TINY_CHARACTERS = 8, 4
+
+
+class Secret(NamedTuple):
+    """A secret without its value. Times are Unix milliseconds."""
+
+    id: str
+    name: str
+    create_time_ms: int
+    update_time_ms: int
+
+
+class Server:
+    """The server that RUNLOOP_BASE_URL names, and the API key in RUNLOOP_API_KEY."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._url = environ.get("RUNLOOP_BASE_URL", "")
+        self._api_key = environ.get("RUNLOOP_API_KEY", "")
+
+    def faults(self, *, allow_http: bool) -> list[Fault]:
+        """Return the faults of the two variables."""
+        return [
+            *server_faults(self._url, allow_http=allow_http),
+            *credential_faults("RUNLOOP_API_KEY", self._api_key),
+        ]
+
+    def account(self, seconds: float) -> "Account":
+        """Return the account of the API key. All calls together take at most ``seconds``."""
+        return Account(self._url, self._api_key, seconds)
+
+    def injection(self, token: str, seconds: float) -> Client:
+        """Return a client that sends an injection's token."""
+        return Client(self._url, token, seconds)
+
+
+class Account(Client):
+    """The account of an API key. Every call raises `Refused`.
+
+    A server could repeat a value in the message of an error. Such a message is not shown.
+    """
+
+    _value = ""  # of the call that runs
+
+    def secrets(self, limit: int) -> list[Secret]:
+        """Return all secrets, without values, or stop once there are more than ``limit``."""
+        query, found = {"limit": str(_PAGE_SECRETS)}, dict[str, Secret]()
+        while True:
+            page = self.call(f"/v1/secrets?{urlencode(query)}", _page)
+            known = len(found)
+            found |= {each.id: each for each in page.secrets}
+            if len(found) < known + len(page.secrets):
+                raise Refused(Fault("the server lists secrets twice.", UNAVAILABLE))
+            if not page.has_more or len(found) > limit:
+                return [*found.values()]
+            query["starting_after"] = page.secrets[-1].id
+
+    def get(self, name: str) -> Secret:
+        """Return the secret of this name, without its value."""
+        return self.call(_path(name), _secret)
+
+    def create(self, name: str, value: str) -> Secret:
+        """Create a secret. Refused if the name exists."""
+        with self._sending(value):
+            return self.call("/v1/secrets", _secret, {"name": name, "value": value})
+
+    def update(self, name: str, value: str) -> Secret:
+        """Replace the value of a secret."""
+        with self._sending(value):
+            return self.call(_path(name), _secret, {"value": value})
+
+    def put(self, name: str, value: str) -> bool:
+        """Replace the value, or create the secret. Returns True if it was created."""
+        try:
+            self.update(name, value)
+        except RefusedByServer as refused:
+            if refused.status != _MISSING:
+                raise
+            self.create(name, value)
+            return True
+        return False
+
+    def delete(self, name: str) -> Secret:
+        """Delete a secret."""
+        return self.call(f"{_path(name)}/delete", _secret, {})
+
+    def create_injection(self, names: Mapping[str, str], ttl_seconds: int) -> str:
+        """Create an injection of the secrets by variable, and return its token."""
+        return self.call("/v1/injections", _token, {"secrets": names, "ttl_seconds": ttl_seconds})
+
+    def explain(self, status: int, document: _Document) -> str:
+        """Make the server's error printable, without the value that was sent."""
+        text = super().explain(status, document)
+        if _repeats(text, printable(self._value)):
+            return f"the server responded with {status}, and its message repeats the value."
+        return text
+
+    @contextmanager
+    def _sending(self, value: str) -> Iterator[None]:
+        self._value = value
+        try:
+            yield
+        finally:
+            self._value = ""
+
+
+class _Page(NamedTuple):
+    secrets: list[Secret]
+    has_more: bool
+
+
+def _page(document: _Document) -> _Page | None:
+    """Return a page of secrets, or None if the document is none."""
+    rows, has_more = document.get("secrets"), document.get("has_more")
+    if not (isinstance(rows, list) and isinstance(has_more, bool)):
+        return None
+    found = [secret for row in rows if isinstance(row, dict) and (secret := _secret(row))]
+    is_whole = len(found) == len(rows) and (found or not has_more)
+    return _Page(found, has_more) if is_whole else None
+
+
+def _secret(document: _Document) -> Secret | None:
+    """Return the secret that the document describes, or None if it describes none."""
+    secret_id, name = document.get("id"), document.get("name")
+    if not (isinstance(secret_id, str) and _ID.fullmatch(secret_id) and _is_name(name)):
+        return None
+    times = [document.get(key) for key in ("create_time_ms", "update_time_ms")]
+    created, updated = (t if type(t) is int and 0 <= t <= _LAST_MS else None for t in times)
+    if created is None or updated is None:
+        return None
+    return Secret(secret_id, str(name), created, updated)
+
+
+def _is_name(name: object) -> bool:
+    """Return True for a text that cannot control a terminal or break a list of lines."""
+    return isinstance(name, str) and 0 < len(name) <= _NAME_CHARACTERS and name.isprintable()
+
+
+def _token(document: _Document) -> str | None:
+    token: object = document.get("token")
+    return str(token) if is_token(token) else None
+
+
+def _path(name: str) -> str:
+    return f"/v1/secrets/{quote(name, safe='')}"
+
+
+def _repeats(text: str, value: str) -> bool:
+    """Return True if the text has the value, or 8 characters in a row of it.
+
+    A value of less than 4 characters is like any other text.
+    """
+    if len(value) < _TINY_CHARACTERS:
+        return False
+    size = min(len(value), _ECHO_CHARACTERS)
+    seen = {text[i : i + size] for i in range(len(text) - size + 1)}
+    return any(value[i : i + size] in seen for i in range(len(value) - size + 1))
