@@ -42,6 +42,10 @@ _COMMANDS = {
         "app.cli.commands.keyring:keyring",
         "Root keys: status, rewrap, re-encrypt, retire, recover.",
     ),
+    "secret": LazyCommand(
+        "app.client.secret.group:secret",
+        "Secrets of your account: set, list, get, delete, import, export.",
+    ),
     "run": LazyCommand("app.client.run:run", "Start a command with secrets in its environment."),
 }
 

@@ -1,0 +1,1 @@
+"""``strongroom secret``: the secrets of an account, through the API."""

@@ -1,0 +1,19 @@
+"""The commands of ``strongroom secret``."""
+
+import click
+
+from app.client.command_line import ClientGroup
+from app.client.lazy_group import LazyCommand
+
+_COMMANDS = {
+    "set": LazyCommand("app.client.secret.set_value:set_value", "Create or replace a secret."),
+    "list": LazyCommand("app.client.secret.list_secrets:list_secrets", "List secrets."),
+}
+
+
+@click.group("secret", cls=ClientGroup, table=_COMMANDS)
+def secret() -> None:
+    """Secrets of your account: set, list, get, delete, import, export.
+
+    RUNLOOP_BASE_URL names the server; RUNLOOP_API_KEY is the account's key.
+    """

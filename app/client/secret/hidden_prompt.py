@@ -1,0 +1,101 @@
+"""A value that is typed at a terminal, unseen, and twice."""
+
+import os
+import select
+import signal
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+
+from app.client.redeem import Fault, Refused
+
+# A longer line is cut by the terminal itself: termios(3), and tty_io's MAX_CANON on macOS.
+_LINE_BYTES = 4096 if sys.platform == "linux" else 1024
+_PASTE_SECONDS = 0.2
+
+
+def ask_twice(label: str) -> bytes:
+    """Ask for a value and for its repetition. Returns the bytes without the line end.
+
+    Raises:
+        Refused: They differ, are too long for a line, or there is none.
+    """
+    with ExitStack() as opened:
+        terminal = _open(opened)
+        with _hidden(terminal) as ask:
+            first, second = ask(f"{label}: "), ask("the same again: ")
+            if first != second:
+                _drain(terminal)
+                text = "the two entries differ. For several lines, pipe them or use --file."
+                raise Refused(Fault(text))
+    return first
+
+
+def _open(opened: ExitStack) -> int:
+    """Open the terminal that this process belongs to; standard input if it belongs to none."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+    except OSError:
+        return sys.stdin.fileno()
+    opened.callback(os.close, terminal)
+    return terminal
+
+
+@contextmanager
+def _hidden(terminal: int) -> Iterator[Callable[[str], bytes]]:
+    """Switch the echo off, and yield a function that prompts and reads a line.
+
+    Ctrl-Z switches it on as long as the process is stopped. Afterwards it is as before, and input
+    that nobody read is dropped, so that no line of a paste gets to the shell.
+    """
+    usual = termios.tcgetattr(terminal)
+    shown = ""
+
+    def hide() -> None:
+        modes = termios.tcgetattr(terminal)
+        modes[3] = modes[3] & ~termios.ECHO | termios.ECHONL | termios.ICANON | termios.ISIG
+        termios.tcsetattr(terminal, termios.TCSADRAIN, modes)
+
+    def stop(number: int, _: FrameType | None) -> None:
+        termios.tcsetattr(terminal, termios.TCSAFLUSH, usual)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)  # returns once we are continued
+        signal.signal(number, stop)
+        hide()
+        os.write(terminal, shown.encode())
+
+    def ask(prompt: str) -> bytes:
+        nonlocal shown
+        shown = prompt
+        os.write(terminal, prompt.encode())
+        return _line(terminal)
+
+    before = signal.signal(signal.SIGTSTP, stop)
+    try:
+        hide()
+        yield ask
+    finally:
+        termios.tcsetattr(terminal, termios.TCSAFLUSH, usual)
+        signal.signal(signal.SIGTSTP, before)
+
+
+def _line(terminal: int) -> bytes:
+    """Read a line, without its end."""
+    line = b""
+    while not line.endswith(b"\n"):
+        piece = os.read(terminal, _LINE_BYTES)
+        if not piece:
+            raise Refused(Fault("no value was typed."))
+        line += piece
+    if len(line) >= _LINE_BYTES:
+        raise Refused(Fault("a terminal cuts so long a line: pipe the value, or use --file."))
+    return line[:-1]
+
+
+def _drain(terminal: int) -> None:
+    """Read what remains of a paste of several lines."""
+    while select.select([terminal], [], [], _PASTE_SECONDS)[0]:
+        if not os.read(terminal, _LINE_BYTES):
+            return

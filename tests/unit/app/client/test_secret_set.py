@@ -1,0 +1,159 @@
+"""``strongroom secret set``: a value gets to the server byte for byte, and nowhere else."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.app.client.conftest import Secret
+from tests.unit.app.client.protocol_server import API_KEY, ProtocolServer, refusal
+from tests.unit.app.client.pseudo_terminal import PseudoTerminal
+
+
+@pytest.fixture
+def prompt(environment: dict[str, str], tmp_path: Path) -> Iterator[PseudoTerminal]:
+    """``strongroom secret set`` on a terminal, in front of its first prompt."""
+    command = ["strongroom", "secret", "set", "TYPED"]
+    with PseudoTerminal(command, environment | {"TERM": "xterm"}, tmp_path) as terminal:
+        terminal.expect("value of TYPED: ")
+        yield terminal
+
+
+EXACT = [
+    b"canary",
+    b" canary ",
+    b"canary\n",
+    b"line 1\r\nline 2\n\n",
+    "wörd 🗝 \u2028\x1b[31m\x7f".encode(),
+    b"x" * 65_536,
+]
+
+
+@pytest.mark.parametrize("value", EXACT, ids=range(len(EXACT)))
+def test_standard_input_is_stored_byte_for_byte(
+    secret: Secret, server: ProtocolServer, value: bytes
+) -> None:
+    result = secret("set", "NEW", given=value)
+    assert (result.returncode, server.secrets["NEW"].encode()) == (0, value)
+
+
+@pytest.mark.parametrize("value", EXACT, ids=range(len(EXACT)))
+def test_a_file_is_stored_byte_for_byte(
+    secret: Secret, server: ProtocolServer, tmp_path: Path, value: bytes
+) -> None:
+    Path(tmp_path, "value").write_bytes(value)
+    result = secret("set", "NEW", "--file", "value")
+    assert (result.returncode, server.secrets["NEW"].encode()) == (0, value)
+
+
+def test_an_existing_secret_is_replaced(secret: Secret, server: ProtocolServer) -> None:
+    result = secret("set", "GREETING", given=b"canary-other")
+    assert (result.stdout, result.stderr) == (b"", b"strongroom secret set: GREETING: replaced\n")
+    assert server.secrets["GREETING"] == "canary-other"
+
+
+def test_a_new_secret_is_created(secret: Secret, server: ProtocolServer) -> None:
+    result = secret("set", "NEW", given=b"canary")
+    assert (result.stdout, result.stderr) == (b"", b"strongroom secret set: NEW: created\n")
+
+
+def test_new_refuses_a_name_that_exists(secret: Secret, server: ProtocolServer) -> None:
+    result = secret("set", "--new", "GREETING", given=b"canary-other")
+    assert (result.returncode, b"GREETING already exists" in result.stderr) == (123, True)
+    assert server.secrets["GREETING"] == "canary-hello"
+
+
+def test_a_typed_value_is_stored_and_never_echoed(
+    prompt: PseudoTerminal, server: ProtocolServer
+) -> None:
+    prompt.type("canary typed\n")
+    prompt.expect("the same again: ")
+    prompt.type("canary typed\n")
+    shown = prompt.rest()
+    assert prompt.wait() == 0
+    assert server.secrets["TYPED"] == "canary typed"
+    assert "canary" not in shown
+    assert "TYPED: created" in shown
+
+
+def test_two_different_entries_store_nothing(
+    prompt: PseudoTerminal, server: ProtocolServer
+) -> None:
+    prompt.type("canary typed\n")
+    prompt.expect("the same again: ")
+    prompt.type("canary typo\n")
+    shown = prompt.rest()
+    assert (prompt.wait(), "differ" in shown, "canary" in shown) == (125, True, False)
+    assert server.exchanges == []
+
+
+def test_ctrl_c_ends_with_130_and_restores_the_terminal(
+    prompt: PseudoTerminal, server: ProtocolServer
+) -> None:
+    asked = prompt.is_usual
+    prompt.type("canary\x03")
+    ended = prompt.wait()
+    assert (asked, ended, prompt.is_usual) == (False, 130, True)
+    assert server.exchanges == []
+
+
+@pytest.mark.parametrize(
+    ("value", "rule"),
+    [
+        (b"", b"empty"),
+        (b"canary\xff", b"not UTF-8"),
+        (b"canary\0", b"NUL"),
+        (b"x" * 65_537, b"65536 bytes"),
+        ("ö".encode() * 40_000, b"65536 bytes"),
+    ],
+)
+def test_a_value_against_the_rules_is_refused_before_it_is_sent(
+    secret: Secret, server: ProtocolServer, value: bytes, rule: bytes
+) -> None:
+    result = secret("set", "NEW", given=value)
+    assert (result.returncode, rule in result.stderr) == (125, True)
+    assert b"canary" not in result.stdout + result.stderr
+    assert server.exchanges == []
+
+
+def test_allow_empty_permits_an_empty_value(secret: Secret, server: ProtocolServer) -> None:
+    assert secret("set", "NEW", "--allow-empty").returncode == 0
+    assert server.secrets["NEW"] == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("NAME=canary",), ("NAME", "canary"), ("canary value",), ("NAME", "--value=canary")],
+)
+def test_a_value_on_the_command_line_is_refused_and_not_repeated(
+    secret: Secret, server: ProtocolServer, arguments: tuple[str, ...]
+) -> None:
+    result = secret("set", *arguments, given=b"x")
+    assert result.returncode == 125
+    assert b"canary" not in result.stdout + result.stderr
+    assert server.exchanges == []
+
+
+def test_all_faults_are_named_at_once(secret: Secret, server: ProtocolServer) -> None:
+    result = secret("set", "A", "B", "--file", "/no/such/file", RUNLOOP_API_KEY="")
+    named = [b"NAME", b"/no/such/file", b"RUNLOOP_API_KEY"]
+    assert (result.returncode, [each for each in named if each not in result.stderr]) == (125, [])
+
+
+@pytest.mark.parametrize(
+    "value", ["canary-secret", "canary\nof\nlines", "x" * 600 + "canary" + "y" * 600]
+)
+def test_a_message_that_repeats_the_value_is_not_shown(
+    secret: Secret, server: ProtocolServer, value: str
+) -> None:
+    server.troubles.append(lambda _, __: refusal(400, "bad", f"Cannot take {value!r}: {value}"))
+    result = secret("set", "NEW", given=value.encode())
+    assert (result.returncode, b"responded with 400" in result.stderr) == (123, True)
+    assert b"canary" not in result.stderr
+    assert b"xxx" not in result.stderr
+
+
+def test_the_api_key_is_in_no_message(secret: Secret, server: ProtocolServer) -> None:
+    server.troubles.append(lambda _, __: refusal(400, "bad", f"Wrong: {API_KEY}"))
+    result = secret("set", "NEW", given=b"canary")
+    assert (result.returncode, API_KEY.encode() in result.stderr) == (123, False)
