@@ -112,12 +112,16 @@ class NamePolicy(StrEnum):
     RUNLOOP = "runloop"
 
 
-_NAME_PATTERNS = {
-    NamePolicy.ENVIRONMENT: "[A-Za-z_][A-Za-z0-9_]{0,254}",
-    NamePolicy.RUNLOOP: "[A-Za-z_][A-Za-z0-9_-]{0,254}",
+_ENVIRONMENT_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]{0,254}")
+_ANY_NAME = re.compile("[A-Za-z_][A-Za-z0-9_-]{0,254}")
+_RULES = {
+    NamePolicy.ENVIRONMENT: "must be 1 to 255 ASCII letters, digits or underscores, no digit first",
+    NamePolicy.RUNLOOP: "must be 1 to 255 ASCII letters, digits, underscores or hyphens, no digit "
+    "or hyphen first",
 }
-_ENVIRONMENT_NAME = re.compile(_NAME_PATTERNS[NamePolicy.ENVIRONMENT])
-_ANY_NAME = re.compile(_NAME_PATTERNS[NamePolicy.RUNLOOP])
+_NO_HYPHENS = (
+    "must hold no hyphens; the server's setting STRONGROOM_NAME_POLICY=runloop admits them"
+)
 
 
 def is_environment_name(text: str) -> bool:
@@ -139,9 +143,8 @@ class SecretRules:
     """
 
     def __init__(self, name_policy: NamePolicy, max_value_bytes: int) -> None:
-        self.name_pattern = _NAME_PATTERNS[name_policy]
         self.max_value_bytes = max_value_bytes
-        self._name = re.compile(self.name_pattern)
+        self._name_policy = name_policy
 
     def check_name(self, text: str) -> None:
         """Refuse an illegal name.
@@ -149,13 +152,9 @@ class SecretRules:
         Raises:
             InvalidRequest: The rule that it breaks; never the name.
         """
-        if is_any_id(text):
-            raise InvalidRequest("The name is not valid.", {"name": "must not look like an id"})
-        if self._name.fullmatch(text) is None:
-            raise InvalidRequest(
-                "The name is not valid.",
-                {"name": f"must match {self.name_pattern} as a whole"},
-            )
+        rule = self._broken_name_rule(text)
+        if rule is not None:
+            raise InvalidRequest("The name is not valid.", {"name": rule})
 
     def check_value(self, value: SecretValue) -> None:
         """Refuse a value that could not become an environment variable, or is too long.
@@ -163,11 +162,20 @@ class SecretRules:
         Raises:
             InvalidRequest: The rule that it breaks; never the value.
         """
-        rule = self._broken_rule(value.reveal())
+        rule = self._broken_value_rule(value.reveal())
         if rule is not None:
             raise InvalidRequest("The value is not valid.", {"value": rule})
 
-    def _broken_rule(self, text: str) -> str | None:
+    def _broken_name_rule(self, text: str) -> str | None:
+        if is_any_id(text):
+            return "must not look like an id"
+        if is_environment_name(text):
+            return None
+        if not could_be_name(text):
+            return _RULES[self._name_policy]
+        return None if self._name_policy is NamePolicy.RUNLOOP else _NO_HYPHENS
+
+    def _broken_value_rule(self, text: str) -> str | None:
         """Apart, because a traceback may show the locals of every frame that an error left."""
         try:
             size = len(text.encode())
