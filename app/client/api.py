@@ -15,6 +15,8 @@ from app.client.redeem import (
     credential_faults,
     is_token,
     printable,
+    proxy_faults,
+    proxy_for,
     server_faults,
 )
 
@@ -43,21 +45,24 @@ class Server:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._url = environ.get("RUNLOOP_BASE_URL", "")
         self._api_key = environ.get("RUNLOOP_API_KEY", "")
+        self._proxy = proxy_for(self._url, environ)
+        self._proxy_faults = proxy_faults(self._url, environ)
 
     def faults(self, *, allow_http: bool) -> list[Fault]:
-        """Return the faults of the two variables."""
+        """Return the faults of the two variables, and of HTTPS_PROXY."""
         return [
             *server_faults(self._url, allow_http=allow_http),
+            *self._proxy_faults,
             *credential_faults("RUNLOOP_API_KEY", self._api_key),
         ]
 
     def account(self, seconds: float) -> "Account":
         """Return the account of the API key. All calls together take at most ``seconds``."""
-        return Account(self._url, self._api_key, seconds)
+        return Account(self._url, self._api_key, seconds, self._proxy)
 
     def injection(self, token: str, seconds: float) -> Client:
         """Return a client that sends an injection's token."""
-        return Client(self._url, token, seconds)
+        return Client(self._url, token, seconds, self._proxy)
 
 
 class Account(Client):

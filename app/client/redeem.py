@@ -39,6 +39,7 @@ import stat
 import sys
 import tempfile
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from http.client import (
@@ -48,10 +49,11 @@ from http.client import (
     HTTPSConnection,
     IncompleteRead,
 )
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple, NoReturn, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 SERVER_REFUSED, UNAVAILABLE, INVALID, NOT_EXECUTABLE, NOT_FOUND = 123, 124, 125, 126, 127
 _TOKEN_VARIABLE = "STRONGROOM_INJECTION_TOKEN"  # noqa: S105 - a name
@@ -208,14 +210,173 @@ def countdown(seconds: float) -> Callable[[], float]:
     return lambda: max(0.0, end - time.monotonic())
 
 
+def _failure(error: Exception, party: str, *, is_here: bool) -> Refused | _Unusable:
+    """Distinguish an error that lasts from one that a retry may get past."""
+    cause = getattr(error, "strerror", None) or type(error).__name__
+    text = f"no response from the {party}: {cause}."
+    if isinstance(error, socket.gaierror):
+        if error.errno != socket.EAI_AGAIN:
+            return Refused(Fault(text, UNAVAILABLE))
+        return _Unusable(text, patience=_START_SECONDS)
+    if isinstance(error, ConnectionRefusedError) and is_here:
+        return _Unusable(text, patience=_START_SECONDS)
+    return _Unusable(text)
+
+
+# ---- The proxy ----
+
+_PROXY = re.compile(
+    r"(?i:http://)?(?:([!-~]*)@)?(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(?::([0-9]{1,5}))?/?"
+)
+_HTTP_PORT, _HTTPS_PORT, _PORTS = "80", 443, range(1, 1 << 16)
+_CREDENTIALS_WANTED = 407
+
+
+class Proxy:
+    """Opens tunnels to servers, by CONNECT (RFC 9110, section 9.3.6).
+
+    Attributes:
+        name: For messages. It says which variable names the proxy, not where it is.
+    """
+
+    def __init__(self, variable: str, userinfo: str | None, host: str, port: int) -> None:
+        self.name = f"proxy of {variable}"
+        self._host, self._port = host, port
+        self._credentials: bytes | None = None
+        if userinfo is not None:
+            user, _, password = userinfo.partition(":")
+            self._credentials = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
+
+    def connect(self, host: str, port: int, timeout: float) -> socket.socket:
+        """Return a connection to the server. Raises `Refused`, or what a retry may get past."""
+        opened = None
+        try:
+            opened = socket.create_connection((self._host, self._port), timeout)
+            self._open_tunnel(opened, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        except Exception as error:
+            if opened is not None:
+                opened.close()
+            if isinstance(error, (OSError, HTTPException)):
+                raise _failure(error, self.name, is_here=_is_loopback(self._host)) from None
+            raise
+        return opened
+
+    def _open_tunnel(self, opened: socket.socket, server: str) -> None:
+        lines = [f"CONNECT {server} HTTP/1.1", f"Host: {server}"]
+        if self._credentials is not None:
+            lines.append(f"Proxy-Authorization: Basic {b64encode(self._credentials).decode()}")
+        opened.sendall("\r\n".join([*lines, "", ""]).encode())
+        with closing(HTTPResponse(opened, method="CONNECT")) as response:
+            response.begin()
+        if response.status in _SUCCESS:
+            return
+        text = f"the {self.name} did not connect to the server ({response.status})."
+        if response.status == _CREDENTIALS_WANTED:
+            missing = "wants USER:PASSWORD@ in its URL"
+            does = missing if self._credentials is None else "refuses its user or password"
+            text = f"the {self.name} {does} (407)."
+        raise _Unusable(text) if response.status in _RETRIED else Refused(Fault(text, UNAVAILABLE))
+
+
+def proxy_faults(base_url: str, environ: Mapping[str, str]) -> list[Fault]:
+    """Return the fault of HTTPS_PROXY, if it counts for this server and is not usable."""
+    variable, url = _proxy_url(base_url, environ)
+    if not url or _parse_proxy(variable, url):
+        return []
+    return [Fault(f"{variable} must read http://HOST:PORT or http://USER:PASSWORD@HOST:PORT.")]
+
+
+def proxy_for(base_url: str, environ: Mapping[str, str]) -> Proxy | None:
+    """Return the proxy for this server by HTTPS_PROXY and NO_PROXY; None for a direct way."""
+    return _parse_proxy(*_proxy_url(base_url, environ))
+
+
+def _parse_proxy(variable: str, url: str) -> Proxy | None:
+    match = _PROXY.fullmatch(url)
+    port = int(match[3] or _HTTP_PORT) if match else 0
+    return (
+        Proxy(variable, match[1], match[2].strip("[]"), port) if match and port in _PORTS else None
+    )
+
+
+def _proxy_url(base_url: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the variable that counts and its URL, which is empty for a direct way.
+
+    As in curl, names in lower case win. Plain http and this machine need no proxy.
+    """
+    variable, url = _first_set(environ, "https_proxy", "HTTPS_PROXY")
+    _, direct = _first_set(environ, "no_proxy", "NO_PROXY")
+    with suppress(ValueError):
+        server = urlsplit(base_url)
+        host, port = (server.hostname or "").rstrip("."), server.port or _HTTPS_PORT
+        if server.scheme == "https" and not (_is_loopback(host) or _is_direct(host, port, direct)):
+            return variable, url
+    return variable, ""
+
+
+def _first_set(environ: Mapping[str, str], *names: str) -> tuple[str, str]:
+    values = [(name, environ.get(name, "").strip()) for name in names]
+    return next((each for each in values if each[1]), ("", ""))
+
+
+def _is_direct(host: str, port: int, listed: str) -> bool:
+    """Return True if NO_PROXY lists the server, by the rules of Go's net/http/httpproxy.
+
+    ``example.com`` stands for itself and what is below it, ``.example.com`` and ``*.example.com``
+    for what is below it, ``*`` for everything. An address or a network (CIDR) stands for a URL
+    with such an address; names are not looked up. A port may follow, but not after a network.
+    """
+    for entry in re.split(r"[,\s]+", listed.lower()):
+        name, wanted = _split_port(entry)
+        if name and wanted in {"", str(port)} and _covers(name, host):
+            return True
+    return False
+
+
+def _split_port(entry: str) -> tuple[str, str]:
+    name, _, port = entry.rpartition(":")
+    is_bare_ipv6 = ":" in name and not name.endswith("]")
+    if not port.isdigit() or is_bare_ipv6:
+        name, port = entry, ""
+    return name.strip("[]").rstrip("."), port
+
+
+def _covers(name: str, host: str) -> bool:
+    network, address = _network(name), _network(host)
+    if network and address:
+        return address.version == network.version and address[0] in network
+    below = name.lstrip("*") if name.startswith("*.") else name
+    return name in ("*", host) or host.endswith(below if below[0] == "." else f".{below}")
+
+
+def _network(text: str) -> IPv4Network | IPv6Network | None:
+    with suppress(ValueError):
+        network = ip_network(text, strict=False)
+        mapped = getattr(network[0], "ipv4_mapped", None)
+        return ip_network(mapped) if mapped and network.num_addresses == 1 else network
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    network = _network(host)
+    return host == "localhost" or (network is not None and network.is_loopback)
+
+
+# ---- The client ----
+
+
 class Client:
-    """The server's API with one bearer credential. Retries; follows no redirect and no proxy.
+    """The server's API with one bearer credential. Retries; follows no redirect.
 
     All of its calls together take at most ``timeout`` seconds.
     """
 
-    def __init__(self, base_url: str, bearer: str, timeout: float) -> None:
+    def __init__(
+        self, base_url: str, bearer: str, timeout: float, proxy: Proxy | None = None
+    ) -> None:
         self._url, self._bearer = urlsplit(base_url), bearer
+        self._proxy = proxy
+        self._way = f", through the {proxy.name}" if proxy else ""
         self._remaining = countdown(timeout)
         self._began = time.monotonic()
         self._is_announced = False
@@ -268,20 +429,11 @@ class Client:
         return found
 
     def _failure(self, error: Exception) -> Refused | _Unusable:
-        """Tell an error that lasts from one that a retry may get past."""
         if isinstance(error, ssl.SSLCertVerificationError):
             text = f"the certificate of RUNLOOP_BASE_URL does not verify: {error.verify_message}."
             return Refused(Fault(text, UNAVAILABLE))
-        cause = getattr(error, "strerror", None) or type(error).__name__
-        text = f"no response from the server at RUNLOOP_BASE_URL: {cause}."
-        if isinstance(error, socket.gaierror):
-            if error.errno != socket.EAI_AGAIN:
-                return Refused(Fault(text, UNAVAILABLE))
-            return _Unusable(text, patience=_START_SECONDS)
-        is_here = re.fullmatch(_LOOPBACK, self._url._replace(scheme="http").geturl())
-        if isinstance(error, ConnectionRefusedError) and is_here:
-            return _Unusable(text, patience=_START_SECONDS)
-        return _Unusable(text)
+        is_here = _is_loopback(self._url.hostname or "")
+        return _failure(error, f"server at RUNLOOP_BASE_URL{self._way}", is_here=is_here)
 
     def _waited(self) -> float:
         return time.monotonic() - self._began
@@ -293,7 +445,7 @@ class Client:
         self._is_announced = True
         with suppress(AttributeError, OSError, ValueError):  # standard error may be closed
             if sys.stderr.isatty():
-                sys.stderr.write(f"strongroom: waiting for {self._url.geturl()}\n")
+                sys.stderr.write(f"strongroom: waiting for {self._url.geturl()}{self._way}\n")
                 sys.stderr.flush()
 
     def _exchange(
@@ -312,9 +464,15 @@ class Client:
     @contextmanager
     def connection(self, timeout: float) -> Iterator[HTTPConnection]:
         """Connect for one exchange. Each of its steps takes at most ``timeout`` seconds."""
-        connect = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
-        with closing(connect(self._url.netloc, timeout=timeout)) as connection:
+        with closing(self.new_connection(timeout)) as connection:
             yield connection
+
+    def new_connection(self, timeout: float) -> HTTPConnection:
+        """Return a connection to the server, through the proxy if there is one."""
+        if self._proxy:
+            return _TunnelledConnection(self._url.netloc, timeout, self._proxy)
+        connect = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
+        return connect(self._url.netloc, timeout=timeout)
 
     def _refusal(self, response: HTTPResponse, document: _Document) -> Refused | _Unusable:
         text = self.explain(response.status, document)
@@ -333,6 +491,20 @@ class Client:
 def printable(text: str) -> str:
     """Replace every character that could control a terminal."""
     return "".join(c if c.isprintable() else "?" for c in text)
+
+
+class _TunnelledConnection(HTTPSConnection):
+    """A connection through a proxy. TLS ends at the server, whose name is verified."""
+
+    def __init__(self, server: str, timeout: float, proxy: Proxy) -> None:
+        self._tls = ssl.create_default_context()
+        super().__init__(server, timeout=timeout, context=self._tls)
+        self._seconds, self._proxy = timeout, proxy
+
+    def connect(self) -> None:
+        """Open the tunnel, and begin TLS with the server in it."""
+        tunnel = self._proxy.connect(self.host, self.port, self._seconds)
+        self.sock = self._tls.wrap_socket(tunnel, server_hostname=self.host)
 
 
 def _within(seconds: float, work: Callable[[], _Read], announce: Callable[[], None]) -> _Read:
@@ -1223,13 +1395,15 @@ def _start(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
     allowed = Allowed(options.allow_name, options.override)
     token, faults = _take_token(options, environ, remaining())
     faults += server_faults(base_url, allow_http=options.allow_http)
+    faults += proxy_faults(base_url, environ)
     if options.format:
         disk: bool = options.allow_disk
         faults += output_faults(options.format, options.output, allow_disk=disk)
     faults += command_faults(options.command, inherited) if options.command else []
     if faults:
         raise Refused(*faults)
-    values = redeem(Client(base_url, token, remaining()))
+    proxy = proxy_for(base_url, environ)
+    values = redeem(Client(base_url, token, remaining(), proxy))
     if options.token_file:
         options.token_file.unlink()
     if options.format:

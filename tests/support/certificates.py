@@ -13,15 +13,15 @@ from cryptography.x509.oid import NameOID
 
 @dataclass(frozen=True)
 class Certificate:
-    """PEM files: a server's certificate and key for ``127.0.0.1``, and the CA that signed it."""
+    """PEM files: a server's certificate and key, and the CA that signed it."""
 
     file: Path
     key_file: Path
     ca_file: Path
 
 
-def make_certificate(directory: Path) -> Certificate:
-    """Make a CA and one certificate, valid for an hour."""
+def make_certificate(directory: Path, host: str = "127.0.0.1") -> Certificate:
+    """Make a CA and one certificate, valid for an hour, for an address or a name."""
     ca_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     ca_name = _name(f"CA of {directory.name}")
     ca = (
@@ -31,10 +31,9 @@ def make_certificate(directory: Path) -> Certificate:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), False)
         .sign(ca_key, hashes.SHA256())
     )
-    loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
     server = (
         _builder(_name("server"), ca_name, server_key.public_key())
-        .add_extension(x509.SubjectAlternativeName([loopback]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_general(host)]), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), False
         )
@@ -51,6 +50,13 @@ def make_certificate(directory: Path) -> Certificate:
         )
     )
     return made
+
+
+def _general(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _name(common_name: str) -> x509.Name:

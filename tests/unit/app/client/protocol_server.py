@@ -1,6 +1,7 @@
 """A small server that speaks the injections protocol over a real socket, and can misbehave."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from secrets import token_hex
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.support.certificates import Certificate
 
 API_KEY = "ak_CanaryAccount_CanaryKeyId_CanaryKeySecret0123456789"
 
@@ -147,7 +150,10 @@ def cut_off_after(_: Exchange, proceed: Callable[[], Answer]) -> None:
 
 
 @contextmanager
-def serving(secrets: dict[str, str]) -> Iterator[ProtocolServer]:
+def serving(
+    secrets: dict[str, str], certificate: Certificate | None = None
+) -> Iterator[ProtocolServer]:
+    """Serve, by TLS if there is a certificate."""
     state = ProtocolServer(secrets)
 
     class Handler(BaseHTTPRequestHandler):
@@ -178,6 +184,11 @@ def serving(secrets: dict[str, str]) -> Iterator[ProtocolServer]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         state.url = f"http://127.0.0.1:{server.server_port}"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate.file, certificate.key_file)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+            state.url = f"https://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.app.client.protocol_server import ProtocolServer, cut_off_after
+from tests.support.certificates import make_certificate
+from tests.support.connect_proxy import connect_proxy
+from tests.unit.app.client.conftest import SECRETS
+from tests.unit.app.client.protocol_server import ProtocolServer, cut_off_after, serving
 
 NAMES = {"HELLO": "GREETING"}
 
@@ -60,6 +63,22 @@ def test_files_have_the_secret(redeem: RedeemBy39, tmp_path: Path, form: str) ->
     assert (result.returncode, result.stderr) == (0, "")
     file = output / "HELLO" if form == "systemd-credentials" else output
     assert "canary-hello" in file.read_text()
+
+
+def test_the_server_is_reached_through_a_proxy(
+    server: ProtocolServer, redeem: RedeemBy39, tmp_path: Path
+) -> None:
+    certificate = make_certificate(tmp_path, "strongroom.test")
+    with serving(dict(SECRETS), certificate) as remote, connect_proxy(remote.url) as proxy:
+        remote.tokens = server.tokens
+        result = redeem(
+            *("--", "sh", "-c", "echo $HELLO"),
+            RUNLOOP_BASE_URL="https://strongroom.test",
+            HTTPS_PROXY=f"http://user:password@127.0.0.1:{proxy.port}",
+            SSL_CERT_FILE=str(certificate.ca_file),
+        )
+    assert (result.returncode, result.stdout, result.stderr) == (0, "canary-hello\n", "")
+    assert proxy.targets == ["strongroom.test:443"]
 
 
 @pytest.mark.parametrize(
