@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from app.repository.sqlite.disk.log_number import ForeignLog
+from tests.support.terminal import unused_socket
 
 _PAGE = (Path(__file__).parents[2] / "docs" / "backup.md").read_text()
 _UNITS = Path(__file__).parents[2] / "config"
@@ -22,6 +23,7 @@ def test_a_backup_is_made_put_back_and_drilled(tmp_path: Path) -> None:
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
             "HOME": str(tmp_path),
             "STRONGROOM_HOME": str(tmp_path / "var"),
+            "STRONGROOM_BIND": unused_socket(),
         },
         capture_output=True,
         text=True,

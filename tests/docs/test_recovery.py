@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.services.rotation import recover as recovery
+from tests.support.terminal import unused_socket
 
 _PAGE = (Path(__file__).parents[2] / "docs" / "keys" / "recovery.md").read_text()
 _REFUSAL = re.compile(r'RecoveryRefused\(\s*"([^"]+)"')
@@ -23,6 +24,7 @@ def test_a_recovery_key_is_made_rotated_and_recovered_with(tmp_path: Path) -> No
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
             "HOME": str(tmp_path),
             "STRONGROOM_HOME": str(tmp_path / "var"),
+            "STRONGROOM_BIND": unused_socket(),
         },
         capture_output=True,
         text=True,

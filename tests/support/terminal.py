@@ -1,7 +1,9 @@
 """The operator's command in this process, in front of a home directory of its own."""
 
 import json
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from click.testing import CliRunner, Result
@@ -10,11 +12,14 @@ from app.cli.main import strongroom
 
 
 class Terminal:
-    """Runs ``strongroom`` in this process with an environment of its own."""
+    """Runs ``strongroom`` in this process with an environment of its own.
+
+    The server would listen on a Unix socket: any port may be in use on this machine.
+    """
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.environ = {"STRONGROOM_HOME": str(home)}
+        self.environ = {"STRONGROOM_HOME": str(home), "STRONGROOM_BIND": unused_socket()}
 
     def run(self, *arguments: str, **environ: str) -> Result:
         return CliRunner().invoke(strongroom, arguments, obj=self.environ | environ)
@@ -27,6 +32,17 @@ class Terminal:
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.answer(*arguments, "--json"))
+
+
+def unused_socket() -> str:
+    """A Unix socket that nobody listens on, as an address of ``STRONGROOM_BIND``."""
+    return f"unix:{_directory().name}/server.sock"
+
+
+@cache
+def _directory() -> "TemporaryDirectory[str]":
+    """The directory of the socket, with a short path. It is removed as this process ends."""
+    return TemporaryDirectory(prefix="strongroom-socket-")
 
 
 def faults(terminal: Terminal, **environ: str) -> list[str]:

@@ -128,14 +128,14 @@ def test_a_port_that_needs_a_privilege(nobodys: Place) -> None:
     ("bind", "words"),
     [
         (
-            "127.0.0.1:8123 [::1]:8123 unix:/no/such/place/socket",
+            "127.0.0.1:{port} [::1]:{port} unix:/no/such/place/socket",
             "cannot create files in the directory",
         ),
         ("unix:/dev/null", "not a socket"),
     ],
 )
 def test_an_address_where_nothing_can_be_made(roots: Place, bind: str, words: str) -> None:
-    told = fault(roots.run(serve=False, environ={"STRONGROOM_BIND": bind}))
+    told = fault(roots.run(serve=False, environ={"STRONGROOM_BIND": bind.format(port=roots.port)}))
     assert told.startswith("STRONGROOM_BIND: unix:/")
     assert words in told
 

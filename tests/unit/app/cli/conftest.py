@@ -17,7 +17,7 @@ def bare(tmp_path: Path) -> Terminal:
 @pytest.fixture
 def terminal(bare: Terminal) -> Terminal:
     """A deployment that ``strongroom init`` has made."""
-    copy_ready_home(bare.home)
+    copy_ready_home(bare.home, "https://localhost")
     return bare
 
 

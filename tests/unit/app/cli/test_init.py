@@ -31,7 +31,7 @@ def test_only_the_owner_can_read_what_it_makes(bare: Terminal) -> None:
 
 
 def test_the_printed_client_variables_equal_those_of_the_file(bare: Terminal) -> None:
-    printed = bare.run("init", PORT="9123").stdout
+    printed = bare.run("init", STRONGROOM_BIND="127.0.0.1:9123").stdout
     assert all(line.startswith("export ") for line in printed.splitlines())
     filed = variables((bare.home / "client.env").read_text())
     assert variables(printed) == filed
@@ -73,7 +73,7 @@ def test_the_api_key_is_not_made_again_when_the_operator_keeps_the_file_elsewher
 
 def test_a_new_port_changes_the_address_in_the_file_and_not_the_key(terminal: Terminal) -> None:
     before = variables((terminal.home / "client.env").read_text())
-    terminal.run("init", PORT="9123")
+    terminal.run("init", STRONGROOM_BIND="127.0.0.1:9123")
     after = variables((terminal.home / "client.env").read_text())
     assert after == before | {"RUNLOOP_BASE_URL": "http://127.0.0.1:9123"}
 
@@ -81,7 +81,7 @@ def test_a_new_port_changes_the_address_in_the_file_and_not_the_key(terminal: Te
 def test_an_address_that_the_operator_wrote_stays(terminal: Terminal) -> None:
     file = terminal.home / "client.env"
     file.write_text("RUNLOOP_BASE_URL=https://secrets.example\nRUNLOOP_API_KEY=x\n")
-    terminal.run("init", PORT="9123")
+    terminal.run("init", STRONGROOM_BIND="127.0.0.1:9123")
     assert file.read_text() == "RUNLOOP_BASE_URL=https://secrets.example\nRUNLOOP_API_KEY=x\n"
 
 

@@ -58,7 +58,7 @@ def test_the_command_that_starts_a_server_ends_with_all_faults_and_no_value(
     listing: Listing, wrong: Wrong, tmp_path: Path
 ) -> None:
     home = listing.terminal.home
-    server = Strongroom(home, {"STRONGROOM_HOME": str(home)}, tmp_path / "log")
+    server = Strongroom(home, listing.terminal.environ, tmp_path / "log")
     refused = server.command("check", check=False, **wrong.settings)
     assert refused.returncode == 1
     assert refused.stderr.splitlines() == [f"strongroom: {fault}" for fault in TOLD]
