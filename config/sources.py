@@ -75,7 +75,8 @@ def _is_a_service_link(name: str, environ: Mapping[str, str]) -> bool:
 def _text(environ: Mapping[str, str], name: str, contents: Contents) -> str | None:
     path = environ.get(name + _FILE)
     if path is None:
-        return environ.get(name)
+        text = environ.get(name)
+        return None if text is None else text.removesuffix("\r")  # of a file with CRLF
     if name in environ:
         raise _Fault(f"{name}: is given twice, as {name} and as {name + _FILE}.")
     return _text_of(Path(path), name + _FILE, contents)
@@ -83,11 +84,11 @@ def _text(environ: Mapping[str, str], name: str, contents: Contents) -> str | No
 
 def _text_of(path: Path, name: str, contents: Contents) -> str:
     try:
-        text = contents(path).decode()
+        text = contents(path).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise _Fault(f"{name}: the file must be UTF-8.") from None
     except ValueError as fault:
         raise _Fault(f"{name}: the file {fault}.") from None
     if "\0" in text:
         raise _Fault(f"{name}: the file must be text.")
-    return text.removesuffix("\n")
+    return text.removesuffix("\n").removesuffix("\r")

@@ -18,6 +18,7 @@ from app.client.redeem import (
     proxy_faults,
     proxy_for,
     server_faults,
+    trim,
 )
 
 _Document = Mapping[str, Any]
@@ -43,8 +44,8 @@ class Server:
     """The server that RUNLOOP_BASE_URL names, and the API key in RUNLOOP_API_KEY."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self._url = environ.get("RUNLOOP_BASE_URL", "")
-        self._api_key = environ.get("RUNLOOP_API_KEY", "")
+        self._url = trim(environ.get("RUNLOOP_BASE_URL", ""))
+        self._api_key = trim(environ.get("RUNLOOP_API_KEY", ""))
         self._proxy = proxy_for(self._url, environ)
         self._proxy_faults = proxy_faults(self._url, environ)
 

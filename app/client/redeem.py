@@ -21,6 +21,7 @@ replaces this process, so the exit code is the command's own, unless nothing was
 from __future__ import annotations
 
 import argparse
+import codecs
 import ctypes
 import errno
 import fcntl
@@ -127,7 +128,7 @@ def read_text(file: Path, limit: int, seconds: float) -> str:
     Raises:
         TimeoutError: The end did not come in time, as in a FIFO that nobody writes to.
         OSError: The file cannot be read.
-        ValueError: It is larger than ``limit`` bytes, or not UTF-8.
+        ValueError: It is larger than ``limit`` bytes, or not text.
     """
     remaining, raw = countdown(seconds), b""
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
@@ -139,11 +140,24 @@ def read_text(file: Path, limit: int, seconds: float) -> str:
                 raise TimeoutError
             piece = os.read(descriptor, limit + 1 - len(raw))
             if not piece:
-                return raw.decode()
+                return _decode(raw)
             raw += piece
     finally:
         os.close(descriptor)
     raise ValueError("too large")
+
+
+_UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # as editors of Windows write
+
+
+def _decode(raw: bytes) -> str:
+    return raw.decode("utf-16" if raw.startswith(_UTF_16_MARKS) else "utf-8-sig")
+
+
+def trim(setting: str) -> str:
+    """Remove what a file leaves around a setting: a byte order mark, line ends, white space."""
+    mark = os.fsdecode(codecs.BOM_UTF8)  # as the locale shows it
+    return setting.removeprefix("\ufeff").removeprefix(mark).strip()
 
 
 # ---- The server ----
@@ -1133,19 +1147,46 @@ def _dotenv_quoted(value: str) -> str | None:
     return f'"{value}"' if _DOUBLE_QUOTED.fullmatch(value) else None
 
 
+# From bufio's longest token, which `docker run --env-file` reads lines by.
+_DOCKER_LINE_BYTES = 1 << 16
+
+
+def _docker(values: Mapping[str, str]) -> str:
+    return "".join(f"{name}={value}\n" for name, value in values.items())
+
+
+def _dotenv_fault(name: str, value: str) -> str | None:
+    if _dotenv_quoted(value) is None:
+        return f"{name} has a value that readers of dotenv files disagree on."
+    return None
+
+
+def _docker_fault(name: str, value: str) -> str | None:
+    if re.search("[\r\n]", value):
+        return f"{name} has a value with line ends, which a line for Docker cannot hold."
+    if re.fullmatch("(['\"]).*\\1", value):
+        return f"{name} has a value in quotes, which some versions of Docker remove."
+    if len(_docker({name: value}).encode()) > _DOCKER_LINE_BYTES:
+        return f"{name} has a value that is too long for Docker: a line has at most 64 KiB."
+    return None
+
+
 def format_faults(form: str | None, values: Mapping[str, str]) -> list[Fault]:
     """Return a fault for each value that readers of the format would change."""
-    if form != "dotenv":
+    fault = {"dotenv": _dotenv_fault, "docker": _docker_fault}.get(form or "")
+    if fault is None:
         return []
-    lost = [name for name, value in values.items() if _dotenv_quoted(value) is None]
-    faults = [
-        Fault(f"{name} has a value that readers of dotenv files disagree on.") for name in lost
-    ]
+    texts = [text for name, value in values.items() if (text := fault(name, value))]
     hint = "The token is used. --format json and --format shell preserve every value."
-    return [*faults, Fault(hint)] if faults else []
+    return [Fault(text) for text in [*texts, hint]] if texts else []
 
 
-_FORMATS: dict[str, Callable[..., str]] = {"dotenv": _dotenv, "json": json.dumps, "shell": _shell}
+_FORMATS: dict[str, Callable[..., str]] = {
+    "docker": _docker,
+    "dotenv": _dotenv,
+    "json": json.dumps,
+    "shell": _shell,
+}
 _DIRECTORY = "systemd-credentials"  # one file per name, as LoadCredential= reads them
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 
@@ -1342,12 +1383,12 @@ def _take_token(
 ) -> tuple[str, list[Fault]]:
     file: Path | None = options.token_file or options.token_mount
     try:
-        token = read_text(file, _TOKEN_BYTES, seconds) if file else environ.get(_TOKEN_VARIABLE, "")
+        text = read_text(file, _TOKEN_BYTES, seconds) if file else environ.get(_TOKEN_VARIABLE, "")
     except TimeoutError:
         return "", [Fault(f"{file}: no injection token arrived in time.", UNAVAILABLE)]
     except (OSError, ValueError):
-        token = ""
-    token = token.strip()
+        text = ""
+    token = trim(text)
     if not is_token(token):
         return "", [Fault(f"{file or _TOKEN_VARIABLE} holds no injection token (injt_…).")]
     if options.token_file and options.token_file.lstat().st_mode & 0o077:  # every link has 0777
@@ -1391,7 +1432,8 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
 
 def _start(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
     remaining = countdown(options.timeout)
-    base_url, inherited = environ.get("RUNLOOP_BASE_URL", ""), inherited_environment(environ)
+    base_url = trim(environ.get("RUNLOOP_BASE_URL", ""))
+    inherited = inherited_environment(environ)
     allowed = Allowed(options.allow_name, options.override)
     token, faults = _take_token(options, environ, remaining())
     faults += server_faults(base_url, allow_http=options.allow_http)

@@ -146,6 +146,16 @@ def test_only_the_newline_at_the_end_of_a_file_is_not_part_of_the_setting(tmp_pa
     assert load({"STRONGROOM_HOME_FILE": str(file)}).home == Path(" a b \n")
 
 
+def test_a_file_of_windows_is_read_as_meant(tmp_path: Path) -> None:
+    file = tmp_path / "port"
+    file.write_bytes(b"\xef\xbb\xbf8443\r\n")
+    assert load({"PORT_FILE": str(file)}).port == 8443
+
+
+def test_a_carriage_return_at_the_end_of_a_setting_does_not_count() -> None:
+    assert load({"PORT": "8443\r"}).port == 8443
+
+
 def test_a_setting_given_directly_and_by_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "port"
     file.write_text("8080")

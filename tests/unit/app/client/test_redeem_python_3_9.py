@@ -56,7 +56,7 @@ def test_the_command_has_the_secret_after_a_lost_response(
     assert (result.returncode, result.stdout, result.stderr) == (0, "canary-hello\n", "")
 
 
-@pytest.mark.parametrize("form", ["shell", "dotenv", "json", "systemd-credentials"])
+@pytest.mark.parametrize("form", ["shell", "docker", "dotenv", "json", "systemd-credentials"])
 def test_files_have_the_secret(redeem: RedeemBy39, tmp_path: Path, form: str) -> None:
     output = tmp_path / "output"
     result = redeem("--format", form, "--output", str(output), "--allow-disk")
