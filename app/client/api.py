@@ -25,6 +25,7 @@ _Document = Mapping[str, Any]
 
 _PAGE_SECRETS = 5000
 _ID = re.compile("[0-9A-Za-z_-]{1,128}")
+_SECRET_ID = re.compile("sec_[0-9A-Za-z]{20,24}")
 _NAME_CHARACTERS = 1024
 _LAST_MS = 253_402_300_799_999  # the year 9999
 _MISSING = 404
@@ -88,7 +89,7 @@ class Account(Client):
             query["starting_after"] = page.secrets[-1].id
 
     def get(self, name: str) -> Secret:
-        """Return the secret of this name, without its value."""
+        """Return the secret of this name or id, without its value."""
         return self.call(_path(name), _secret)
 
     def create(self, name: str, value: str) -> Secret:
@@ -99,7 +100,7 @@ class Account(Client):
     def update(self, name: str, value: str) -> Secret:
         """Replace the value of a secret."""
         with self._sending(value):
-            return self.call(_path(name), _secret, {"value": value})
+            return self.call(f"/v1/secrets/{quote(name, safe='')}", _secret, {"value": value})
 
     def put(self, name: str, value: str) -> bool:
         """Replace the value, or create the secret. Returns True if it was created."""
@@ -113,7 +114,7 @@ class Account(Client):
         return False
 
     def delete(self, name: str) -> Secret:
-        """Delete a secret."""
+        """Delete the secret of this name or id."""
         return self.call(f"{_path(name)}/delete", _secret, {})
 
     def create_injection(self, names: Mapping[str, str], ttl_seconds: int) -> str:
@@ -174,7 +175,9 @@ def _token(document: _Document) -> str | None:
 
 
 def _path(name: str) -> str:
-    return f"/v1/secrets/{quote(name, safe='')}"
+    """Return the path of a secret. No name may look like an id."""
+    quoted = quote(name, safe="")
+    return f"/v1/secrets/id/{quoted}" if _SECRET_ID.fullmatch(name) else f"/v1/secrets/{quoted}"
 
 
 def _repeats(text: str, value: str) -> bool:

@@ -19,6 +19,8 @@ from app.client.redeem import (
     hide,
 )
 
+INCOMPLETE = 6  # a part is done
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 

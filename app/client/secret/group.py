@@ -8,6 +8,12 @@ from app.client.lazy_group import LazyCommand
 _COMMANDS = {
     "set": LazyCommand("app.client.secret.set_value:set_value", "Create or replace a secret."),
     "list": LazyCommand("app.client.secret.list_secrets:list_secrets", "List secrets."),
+    "get": LazyCommand(
+        "app.client.secret.get_secret:get_secret", "Show when a secret was created and updated."
+    ),
+    "delete": LazyCommand(
+        "app.client.secret.delete_secrets:delete_secrets", "Delete secrets for good."
+    ),
 }
 
 

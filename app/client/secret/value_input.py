@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from app.client.redeem import Fault, Refused
-from app.client.secret.hidden_prompt import ask_twice
+from app.client.secret.prompts import ask_twice
 
 MAX_VALUE_BYTES = 65_536  # a server may permit less
 

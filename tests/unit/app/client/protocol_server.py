@@ -78,7 +78,11 @@ class ProtocolServer:
             return self._create(exchange)
         if exchange.path == "/v1/secrets":
             return self._list(exchange) if exchange.verb == "GET" else self._keep(exchange)
-        return self._one(exchange, *exchange.path.removeprefix("/v1/secrets/").split("/"))
+        place = exchange.path.removeprefix("/v1/secrets/").split("/")
+        if place[0] == "id":
+            named = [name for name in self.secrets if self.row(name)["id"] == place[1]]
+            place = [*named, *place[2:]] if named else ["", *place[2:]]
+        return self._one(exchange, *place)
 
     def _create(self, exchange: Exchange) -> Answer:
         names = exchange.body["secrets"]
@@ -101,7 +105,7 @@ class ProtocolServer:
 
     def row(self, name: str) -> dict[str, Any]:
         updated = self.updated.get(name, CREATED_MS)
-        row = {"id": f"sec_{name}", "name": name, "create_time_ms": CREATED_MS}
+        row = {"id": secret_id(name), "name": name, "create_time_ms": CREATED_MS}
         return row | {"update_time_ms": updated}
 
     def _keep(self, exchange: Exchange) -> Answer:
@@ -128,6 +132,11 @@ class ProtocolServer:
         start = next((i + 1 for i, row in enumerate(rows) if row["id"] == after), 0)
         page = rows[start : start + min(limit, 2)]
         return 200, {"secrets": page, "has_more": start + 2 < len(rows)}, {}
+
+
+def secret_id(name: str) -> str:
+    """The id of the secret of this name."""
+    return f"sec_{name.replace('_', '0'):0<22.22}"
 
 
 def refusal(status: int, code: str, message: str, **headers: str) -> Answer:

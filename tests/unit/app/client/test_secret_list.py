@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.app.client.conftest import Secret
-from tests.unit.app.client.protocol_server import CREATED_MS, ProtocolServer
+from tests.unit.app.client.protocol_server import CREATED_MS, ProtocolServer, secret_id
 from tests.unit.app.client.pseudo_terminal import PseudoTerminal
 
 DAY_MS = 86_400_000
@@ -29,13 +29,13 @@ def test_json_is_an_array_of_what_the_api_shows(secret: Secret, server: Protocol
     server.updated["GREETING"] = CREATED_MS + 1
     assert json.loads(secret("list", "--json").stdout) == [
         {
-            "id": "sec_DATABASE_PASSWORD",
+            "id": secret_id("DATABASE_PASSWORD"),
             "name": "DATABASE_PASSWORD",
             "create_time_ms": CREATED_MS,
             "update_time_ms": CREATED_MS,
         },
         {
-            "id": "sec_GREETING",
+            "id": secret_id("GREETING"),
             "name": "GREETING",
             "create_time_ms": CREATED_MS,
             "update_time_ms": CREATED_MS + 1,
@@ -50,7 +50,7 @@ def test_a_terminal_shows_a_table(environment: dict[str, str], tmp_path: Path) -
     moment = "2023-11-14T22:13:20Z"
     assert shown == [
         ["name", "updated_at", "created_at", "id"],
-        ["GREETING", moment, moment, "sec_GREETING"],
+        ["GREETING", moment, moment, secret_id("GREETING")],
     ]
 
 

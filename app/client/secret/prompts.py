@@ -1,4 +1,4 @@
-"""A value that is typed at a terminal, unseen, and twice."""
+"""Questions at a terminal: a value, which is typed unseen and twice, and yes or no."""
 
 import os
 import select
@@ -14,6 +14,7 @@ from app.client.redeem import Fault, Refused
 # A longer line is cut by the terminal itself: termios(3), and tty_io's MAX_CANON on macOS.
 _LINE_BYTES = 4096 if sys.platform == "linux" else 1024
 _PASTE_SECONDS = 0.2
+_SIGNAL_SECONDS = 0.2
 
 
 def ask_twice(label: str) -> bytes:
@@ -31,6 +32,14 @@ def ask_twice(label: str) -> bytes:
                 text = "the two entries differ. For several lines, pipe them or use --file."
                 raise Refused(Fault(text))
     return first
+
+
+def confirm(question: str) -> bool:
+    """Ask a question. Returns True if the reply is yes."""
+    with ExitStack() as opened:
+        terminal = _open(opened)
+        os.write(terminal, f"{question} [y/N]: ".encode())
+        return _line(terminal).strip().lower() in {b"y", b"yes"}
 
 
 def _open(opened: ExitStack) -> int:
@@ -85,13 +94,20 @@ def _line(terminal: int) -> bytes:
     """Read a line, without its end."""
     line = b""
     while not line.endswith(b"\n"):
-        piece = os.read(terminal, _LINE_BYTES)
+        piece = _read(terminal)
         if not piece:
-            raise Refused(Fault("no value was typed."))
+            raise Refused(Fault("nothing was typed."))
         line += piece
     if len(line) >= _LINE_BYTES:
         raise Refused(Fault("a terminal cuts so long a line: pipe the value, or use --file."))
     return line[:-1]
+
+
+def _read(terminal: int) -> bytes:
+    """Read what was typed. A signal that arrives just before the read does not wait for a key."""
+    while not select.select([terminal], [], [], _SIGNAL_SECONDS)[0]:
+        pass
+    return os.read(terminal, _LINE_BYTES)
 
 
 def _drain(terminal: int) -> None:
