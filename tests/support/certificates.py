@@ -20,8 +20,11 @@ class Certificate:
     ca_file: Path
 
 
-def make_certificate(directory: Path, host: str = "127.0.0.1") -> Certificate:
-    """Make a CA and one certificate, valid for an hour, for an address or a name."""
+def make_certificate(directory: Path, *hosts: str) -> Certificate:
+    """Make a CA and one certificate, valid for an hour, for addresses and names.
+
+    Without any it is for ``127.0.0.1``.
+    """
     ca_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     ca_name = _name(f"CA of {directory.name}")
     ca = (
@@ -31,9 +34,10 @@ def make_certificate(directory: Path, host: str = "127.0.0.1") -> Certificate:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), False)
         .sign(ca_key, hashes.SHA256())
     )
+    subjects = x509.SubjectAlternativeName([*map(_general, hosts or ["127.0.0.1"])])
     server = (
         _builder(_name("server"), ca_name, server_key.public_key())
-        .add_extension(x509.SubjectAlternativeName([_general(host)]), critical=False)
+        .add_extension(subjects, critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), False
         )

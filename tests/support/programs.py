@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -18,3 +20,18 @@ def require(program: str) -> str:
     if "CI" in os.environ:  # noqa: TID251 - the switch of .ci/run
         pytest.fail(missing)
     pytest.skip(missing)
+
+
+def python_3_9() -> str:
+    """A Python 3.9 of this machine, be it one of pyenv that is not switched on.
+
+    Without one the test is skipped.
+    """
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")  # noqa: TID251
+    for candidate in ["python3.9", *map(str, versions.glob("3.9.*/bin/python3.9"))]:
+        try:
+            subprocess.run([candidate, "-c", ""], capture_output=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        return candidate
+    pytest.skip("this machine has no python3.9 that starts")

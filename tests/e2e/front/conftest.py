@@ -2,18 +2,39 @@
 
 import ssl
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
 
+from app.bootstrap import build
+from app.services.container import Services
+from config import load
+from tests.e2e.account import Account
 from tests.support.certificates import Certificate, make_certificate
+from tests.support.javascript import JavaScript
 from tests.support.nginx import Nginx, nginx
 from tests.support.ports import free_port
 from tests.support.strongroom import Strongroom, running
 
 THREADS = 4
+API_NAME = "api.strongroom.test"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to the server.
+
+    Attributes:
+        url: The base URL.
+        environment: It, and the certificate authority to trust, as clients read them.
+    """
+
+    url: str
+    environment: dict[str, str]
 
 
 @pytest.fixture(scope="package")
@@ -40,7 +61,7 @@ def backend(tmp_path_factory: pytest.TempPathFactory, socket_path: Path) -> Iter
 
 @pytest.fixture(scope="package")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("certificate"))
+    return make_certificate(tmp_path_factory.mktemp("certificate"), "127.0.0.1", API_NAME)
 
 
 @pytest.fixture(scope="package")
@@ -68,3 +89,32 @@ def client(front: Nginx, backend: Strongroom, trust: ssl.SSLContext) -> Iterator
         base_url=front.url, verify=trust, http2=True, headers=headers, trust_env=False, timeout=30
     ) as client:
         yield client
+
+
+@pytest.fixture(scope="package", params=["directly", "through nginx"])
+def way(
+    request: pytest.FixtureRequest, backend: Strongroom, front: Nginx, certificate: Certificate
+) -> Way:
+    url = backend.url if request.param == "directly" else front.url
+    ca_file = str(certificate.ca_file)
+    variables = {"RUNLOOP_BASE_URL": url, "SSL_CERT_FILE": ca_file, "NODE_EXTRA_CA_CERTS": ca_file}
+    return Way(url, variables)
+
+
+@pytest.fixture(scope="package")
+def backend_operator(backend: Strongroom) -> Iterator[Services]:
+    """The services on the same database, from outside the server's processes."""
+    with closing(build(load(backend.environment))) as services:
+        yield services
+
+
+@pytest.fixture
+def account(backend: Strongroom, backend_operator: Services) -> Iterator[Account]:
+    """A new account with an API key, which looks at the server itself."""
+    with Account.new(backend.url, backend_operator) as account:
+        yield account
+
+
+@pytest.fixture(scope="package")
+def javascript(tmp_path_factory: pytest.TempPathFactory) -> JavaScript:
+    return JavaScript(tmp_path_factory.mktemp("javascript"))

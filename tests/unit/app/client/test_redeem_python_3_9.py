@@ -1,6 +1,5 @@
 """``redeem.py`` under the oldest Python that it promises to run under, warnings being errors."""
 
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 
 from tests.support.certificates import make_certificate
 from tests.support.connect_proxy import connect_proxy
+from tests.support.programs import python_3_9
 from tests.unit.app.client.conftest import SECRETS
 from tests.unit.app.client.protocol_server import ProtocolServer, cut_off_after, serving
 
@@ -19,15 +19,7 @@ RedeemBy39 = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def python() -> str:
-    """A Python 3.9 of this machine, be it one of pyenv that is not switched on."""
-    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")  # noqa: TID251
-    for candidate in ["python3.9", *map(str, versions.glob("3.9.*/bin/python3.9"))]:
-        try:
-            subprocess.run([candidate, "-c", ""], capture_output=True, check=True)
-        except (OSError, subprocess.CalledProcessError):
-            continue
-        return candidate
-    pytest.skip("this machine has no python3.9 that starts")
+    return python_3_9()
 
 
 @pytest.fixture

@@ -1,48 +1,29 @@
-"""The official JavaScript client, unchanged, over HTTP/2 as it is by default."""
+"""The official JavaScript client, unchanged, over HTTP/2 as is its default; also through nginx."""
 
 import json
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.services.container import Services
 from tests.e2e.account import Account
-from tests.support.programs import require
+from tests.e2e.front.conftest import Way
+from tests.support.javascript import JavaScript
 from tests.support.strongroom import Strongroom
-
-_SCRIPT = Path(__file__).parent / "javascript"
 
 
 @pytest.fixture(scope="module")
-def account(server: Strongroom, operator: Services) -> Iterator[Account]:
-    with Account.new(server.url, operator) as account:
+def account(backend: Strongroom, backend_operator: Services, way: Way) -> Iterator[Account]:
+    with Account.new(backend.url, backend_operator) as account:
         yield account
 
 
 @pytest.fixture(scope="module")
-def answers(account: Account, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def answers(javascript: JavaScript, account: Account, way: Way) -> dict[str, Any]:
     """The responses that ``secrets.mjs`` got."""
-    node, npm = require("node"), require("npm")
-    directory = tmp_path_factory.mktemp("javascript")
-    for name in ("package.json", "package-lock.json", "secrets.mjs"):
-        shutil.copy(_SCRIPT / name, directory)
-    installing = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    subprocess.run(installing, cwd=directory, check=True, timeout=240)
-    variables = {"RUNLOOP_BASE_URL": account.url, "RUNLOOP_API_KEY": account.token}
-    ran = subprocess.run(
-        [node, "secrets.mjs"],
-        cwd=directory,
-        env=os.environ | variables,  # noqa: TID251 - node's own
-        check=True,
-        timeout=120,
-        stdout=subprocess.PIPE,
-    )
-    told: dict[str, Any] = json.loads(ran.stdout)
+    environ = {**way.environment, "RUNLOOP_API_KEY": account.token}
+    told: dict[str, Any] = json.loads(javascript.run("secrets.mjs", environ=environ).stdout)
     return told
 
 
@@ -81,7 +62,6 @@ def test_deleted_secrets_are_gone(answers: dict[str, Any]) -> None:
         ("illegal", "BadRequestError", 400),
         ("tooMany", "BadRequestError", 400),
         ("missing", "NotFoundError", 404),
-        ("odd", "NotFoundError", 404),
         ("deletedTwice", "NotFoundError", 404),
         ("wrongKey", "AuthenticationError", 401),
     ],
@@ -92,3 +72,8 @@ def test_a_refusal_is_reported_with_status_and_message(
     assert (answers[call]["error"], answers[call]["status"]) == (error, status)
     assert answers[call]["message"].startswith(f"{status} ")
     assert '{"' not in answers[call]["message"]
+
+
+def test_a_malformed_path_is_refused_by_the_server_or_by_nginx(answers: dict[str, Any]) -> None:
+    assert answers["odd"]["status"] in {404, 400}
+    assert answers["odd"]["message"].startswith(f"{answers['odd']['status']} ")

@@ -1,4 +1,4 @@
-"""The official Python client, unchanged, pointed here by its two variables."""
+"""The official Python client, unchanged, pointed here by its variables; also through nginx."""
 
 from collections.abc import Iterator
 
@@ -12,13 +12,14 @@ from runloop_api_client import (
 )
 
 from tests.e2e.account import Account
+from tests.e2e.front.conftest import Way
 from tests.support.strongroom import Strongroom
 
 
 @pytest.fixture
-def client(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runloop]:
-    monkeypatch.setenv("RUNLOOP_BASE_URL", account.url)
-    monkeypatch.setenv("RUNLOOP_API_KEY", account.token)
+def client(account: Account, way: Way, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runloop]:
+    for name, value in {**way.environment, "RUNLOOP_API_KEY": account.token}.items():
+        monkeypatch.setenv(name, value)
     with Runloop() as client:
         yield client
 
@@ -36,13 +37,13 @@ def test_a_process_gets_the_stored_value(client: Runloop, account: Account) -> N
 
 
 def test_a_command_starts_with_the_stored_value(
-    client: Runloop, account: Account, server: Strongroom
+    client: Runloop, account: Account, way: Way, backend: Strongroom
 ) -> None:
     client.secrets.create(name="GREETING", value="hello")
-    started = server.command(
+    started = backend.command(
         *("run", "--secret", "GREETING", "--", "sh", "-c", "echo $GREETING"),
-        RUNLOOP_BASE_URL=account.url,
-        RUNLOOP_API_KEY=account.token,
+        check=True,
+        **{**way.environment, "RUNLOOP_API_KEY": account.token},
     )
     assert (started.stdout, started.stderr) == ("hello\n", "")
 
@@ -105,32 +106,28 @@ def test_an_illegal_name_is_refused(name: str, client: Runloop) -> None:
     assert client.secrets.list().secrets == []
 
 
-def test_a_wrong_key_is_refused(account: Account) -> None:
-    with (
-        Runloop(base_url=account.url, bearer_token=account.token[:-1] + "?") as client,
-        pytest.raises(AuthenticationError),
-    ):
-        client.secrets.list()
+def test_a_wrong_key_is_refused(client: Runloop, account: Account) -> None:
+    wrong = client.copy(bearer_token=account.token[:-1] + "?")
+    with pytest.raises(AuthenticationError):
+        wrong.secrets.list()
 
 
 def test_a_key_made_by_the_client_works(client: Runloop, account: Account) -> None:
     made = client.apikeys.create(name="another")
     assert made.key_secret is not None
-    with Runloop(base_url=account.url, bearer_token=made.key_secret) as other:
-        other.secrets.create(name="FIRST", value="a value")
+    client.copy(bearer_token=made.key_secret).secrets.create(name="FIRST", value="a value")
     assert account.names() == ["FIRST"]
 
 
 def test_a_restricted_key_made_by_the_client_does_what_its_scopes_say(
-    client: Runloop, account: Account
+    client: Runloop,
 ) -> None:
     client.secrets.create(name="FIRST", value="a value")
-    made = client.restricted_keys.create(
-        name="reader",
-        scopes=[{"resource_type": "RESOURCE_TYPE_SECRETS", "access_level": "ACCESS_LEVEL_READ"}],  # type: ignore[typeddict-item]
-    )
+    wanted = {"resource_type": "RESOURCE_TYPE_SECRETS", "access_level": "ACCESS_LEVEL_READ"}
+    made = client.restricted_keys.create(name="reader", scopes=[wanted])  # type: ignore[list-item]
     assert made.key_secret is not None
-    with Runloop(base_url=account.url, bearer_token=made.key_secret) as reader:
-        assert [secret.name for secret in reader.secrets.list().secrets] == ["FIRST"]
-        with pytest.raises(PermissionDeniedError):
-            reader.secrets.delete("FIRST")
+    assert [each.to_dict() for each in made.scopes or []] == [wanted]
+    reader = client.copy(bearer_token=made.key_secret)
+    assert [secret.name for secret in reader.secrets.list().secrets] == ["FIRST"]
+    with pytest.raises(PermissionDeniedError):
+        reader.secrets.delete("FIRST")
