@@ -11,25 +11,22 @@ from sqlalchemy import (
     not_,
     or_,
     select,
-    tuple_,
-    update,
 )
 
-from app.domain.columns import GuardedColumns, Row
+from app.domain.columns import Row
 from app.domain.data_keys import DataKeyRow, GuardedDataKey, Wrapping
 from app.domain.errors import TamperedRow
 from app.domain.guarded import Guarded
 from app.repository.collections.keys import DataKeyRepository
-from app.repository.sql.driver import fields
 from app.repository.sql.driver.dialect import as_list, is_in
-from app.repository.sql.driver.statements import InsertUnlessThere, Statements
+from app.repository.sql.driver.paging import Paged
+from app.repository.sql.driver.statements import Collection, of_types
+from app.repository.sql.guarded_rows import GuardedTable
 from app.repository.sql.tables import data_keys, secrets, wrappings
 from app.repository.sql.wrappings import WRAPPINGS, SqlWrappings
 
-_DATA_KEYS = GuardedColumns(DataKeyRow)
-_THIS = and_(
-    data_keys.c.account_id == bindparam("of_account"), data_keys.c.id == bindparam("of_id")
-)
+_DATA_KEYS = GuardedTable(data_keys, DataKeyRow)
+_COLUMNS = _DATA_KEYS.columns
 DATA_KEY_COLUMNS = (*data_keys.c, *wrappings.c)
 _ID = DATA_KEY_COLUMNS.index(data_keys.c.id)
 ITS_WRAPPINGS = and_(
@@ -40,23 +37,22 @@ _WITH_WRAPPINGS = (
     .join_from(data_keys, wrappings, ITS_WRAPPINGS, isouter=True)
     .order_by(wrappings.c.key_ref)
 )
-_GET = _WITH_WRAPPINGS.where(_THIS)
+_GET = _WITH_WRAPPINGS.where(_DATA_KEYS.this)
 _FIND = _WITH_WRAPPINGS.where(
-    data_keys.c.account_id == bindparam("of_account"), is_in(data_keys.c.id, "ids")
+    data_keys.c.account_id == bindparam("of_account_id"), is_in(data_keys.c.id, "ids")
 )
 # A literal: an index on a condition serves only statements that say the same.
 _GET_ACTIVE = _WITH_WRAPPINGS.where(
-    data_keys.c.account_id == bindparam("of_account"),
+    data_keys.c.account_id == bindparam("of_account_id"),
     data_keys.c.state == literal_column("'active'"),
 )
-_ADD = InsertUnlessThere(data_keys)
-_REPLACE = update(data_keys).where(_THIS)
 _DELETE_WRAPPINGS = delete(wrappings).where(
-    wrappings.c.account_id == bindparam("of_account"), wrappings.c.data_key_id == bindparam("of_id")
+    wrappings.c.account_id == bindparam("of_account_id"),
+    wrappings.c.data_key_id == bindparam("of_id"),
 )
-_DELETE = delete(data_keys).where(_THIS)
+_DELETE = delete(data_keys).where(_DATA_KEYS.this)
 _IS_USED_OR_ACTIVE = select(data_keys.c.id).where(
-    _THIS,
+    _DATA_KEYS.this,
     or_(
         data_keys.c.state != literal_column("'decrypt_only'"),
         select(secrets.c.id)
@@ -81,48 +77,39 @@ _COUNT_SECRETS = (
     .where(data_keys.c.created_at_ms <= bindparam("until_ms"))
 )
 _IN_ORDER = (data_keys.c.account_id, data_keys.c.id)
-_SWEEP = select(*_IN_ORDER).order_by(*_IN_ORDER).limit(bindparam("limit"))
-_SWEEP_ON = _SWEEP.where(
-    tuple_(*_IN_ORDER) > tuple_(bindparam("after_account"), bindparam("after_id"))
-)
-
-
+_SWEEP = Paged(select(*_IN_ORDER), *_IN_ORDER)
 _HAS_ONE = (
     select(wrappings.c.key_ref).where(ITS_WRAPPINGS, is_in(wrappings.c.key_ref, "refs")).exists()
 )
 _COUNT_WITHOUT = select(func.count()).select_from(data_keys).where(not_(_HAS_ONE))
 
 
-class SqlDataKeys(DataKeyRepository):
+class SqlDataKeys(Collection, DataKeyRepository):
     """Data keys with their wrappings."""
 
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
-
     def get(self, account_id: str, data_key_id: str) -> GuardedDataKey | None:
-        rows = self._statements.all(_GET, {"of_account": account_id, "of_id": data_key_id})
+        rows = self._statements.all(_GET, {"of_account_id": account_id, "of_id": data_key_id})
         return parse_data_key(rows) if rows else None
 
     def find(self, account_id: str, data_key_ids: Sequence[str]) -> list[GuardedDataKey]:
-        parameters = {"of_account": account_id, "ids": as_list(data_key_ids)}
+        parameters = {"of_account_id": account_id, "ids": as_list(data_key_ids)}
         return parse_data_keys(self._statements.all(_FIND, parameters))
 
     def get_active(self, account_id: str) -> GuardedDataKey | None:
-        rows = self._statements.all(_GET_ACTIVE, {"of_account": account_id})
+        rows = self._statements.all(_GET_ACTIVE, {"of_account_id": account_id})
         return parse_data_key(rows) if rows else None
 
     def add(self, record: Guarded[DataKeyRow], wrappings: Sequence[Guarded[Wrapping]]) -> None:
-        self._statements.insert(_ADD, _DATA_KEYS.dump(record))
+        self._statements.insert(_DATA_KEYS.add, _COLUMNS.dump(record))
         its_wrappings = SqlWrappings(self._statements)
         for wrapping in wrappings:
             its_wrappings.add(wrapping)
 
     def replace(self, record: Guarded[DataKeyRow]) -> None:
-        this = {"of_account": record.unverified.account_id, "of_id": record.unverified.id}
-        self._statements.write(_REPLACE, {**this, **_DATA_KEYS.dump(record)})
+        self._statements.write(_DATA_KEYS.replace, _DATA_KEYS.dump(record))
 
     def delete_unused(self, account_id: str, data_key_id: str) -> bool:
-        this = {"of_account": account_id, "of_id": data_key_id}
+        this = {"of_account_id": account_id, "of_id": data_key_id}
         if self._statements.first(_IS_USED_OR_ACTIVE, this) is not None:
             return False
         self._statements.erase(_DELETE_WRAPPINGS, this)
@@ -132,13 +119,8 @@ class SqlDataKeys(DataKeyRepository):
         return self._statements.count(_COUNT, {})
 
     def sweep(self, after: tuple[str, str] | None, limit: int) -> list[tuple[str, str]]:
-        if after is None:
-            rows = self._statements.all(_SWEEP, {"limit": limit})
-        else:
-            account_id, data_key_id = after
-            parameters = {"limit": limit, "after_account": account_id, "after_id": data_key_id}
-            rows = self._statements.all(_SWEEP_ON, parameters)
-        return [fields.of_types(DataKeyRow.table, row, (str, str)) for row in rows]
+        rows = _SWEEP.rows(self._statements, after, limit)
+        return [of_types(DataKeyRow.table, row, (str, str)) for row in rows]
 
     def count_secrets(self, until_ms: int) -> int:
         return self._statements.count(_COUNT_SECRETS, {"until_ms": until_ms})
@@ -161,10 +143,10 @@ def parse_data_key(rows: Sequence[Row]) -> GuardedDataKey:
     Raises:
         TamperedRow: There are several, or a column is damaged.
     """
-    if len({row[: _DATA_KEYS.count] for row in rows}) != 1:
+    if len({row[: _COLUMNS.count] for row in rows}) != 1:
         raise TamperedRow(DataKeyRow.table, *rows[0][:2])
-    wrapped = [row[_DATA_KEYS.count :] for row in rows]
+    wrapped = [row[_COLUMNS.count :] for row in rows]
     if set(wrapped[0]) == {None}:
         wrapped = []
-    record = _DATA_KEYS.parse(rows[0][: _DATA_KEYS.count])
+    record = _COLUMNS.parse(rows[0][: _COLUMNS.count])
     return GuardedDataKey(record, tuple(map(WRAPPINGS.parse, wrapped)))

@@ -5,8 +5,7 @@ from sqlalchemy import bindparam, select, update
 from app.domain.guarded import Guarded, Mac
 from app.domain.operations.reencryption import Reencryption
 from app.repository.collections.operations import DeploymentRepository
-from app.repository.sql.driver import fields
-from app.repository.sql.driver.statements import InsertUnlessThere, Statements
+from app.repository.sql.driver.statements import Collection, InsertUnlessThere, of_types
 from app.repository.sql.tables import deployment
 
 _GET = select(deployment.c.id)
@@ -23,28 +22,25 @@ _SET_REENCRYPTION = update(deployment).values(
 _ADD = InsertUnlessThere(deployment).values(only=1, id=bindparam("id"), fence_generation=0)
 
 
-class SqlDeployment(DeploymentRepository):
+class SqlDeployment(Collection, DeploymentRepository):
     """The row of the deployment."""
-
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
 
     def get_id(self) -> str | None:
         row = self._statements.first(_GET, {})
-        return None if row is None else fields.of_types("deployment", row, (str,))[0]
+        return None if row is None else of_types("deployment", row, (str,))[0]
 
     def add(self, deployment_id: str) -> None:
         self._statements.insert(_ADD, {"id": deployment_id})
 
     def fence_generation(self) -> int:
         row = self._statements.first(self._statements.lockable(_FENCE_GENERATION), {})
-        return 0 if row is None else fields.of_types("deployment", row, (int,))[0]
+        return 0 if row is None else of_types("deployment", row, (int,))[0]
 
     def get_reencryption(self) -> Guarded[Reencryption] | None:
         row = self._statements.first(_GET_REENCRYPTION, {})
         if row is None or row[0] is None:
             return None
-        started_ms, *mac = fields.of_types(Reencryption.table, row, (int, str, bytes))
+        started_ms, *mac = of_types(Reencryption.table, row, (int, str, bytes))
         return Guarded(Reencryption(started_ms), Mac(*mac))
 
     def start_reencryption(self, job: Guarded[Reencryption]) -> None:

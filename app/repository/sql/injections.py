@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, literal_column, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, literal_column, select
 
 from app.domain.access.api_keys import MAX_ISSUERS
-from app.domain.columns import GuardedColumns
 from app.domain.guarded import Guarded
 from app.domain.injections import Injection, InjectionState
 from app.domain.secrets import SealedValue
@@ -13,16 +12,17 @@ from app.repository.collections.batches import Batch, Position
 from app.repository.collections.injections import InjectionGrant, InjectionRepository
 from app.repository.sql.accounts import ACCOUNTS
 from app.repository.sql.api_keys import API_KEYS
-from app.repository.sql.driver import fields
 from app.repository.sql.driver.dialect import as_list, is_in
-from app.repository.sql.driver.statements import InsertUnlessThere, Statements
+from app.repository.sql.driver.paging import Paged
+from app.repository.sql.guarded_rows import GuardedRows, GuardedTable
 from app.repository.sql.sealed_secrets import AS_READ, as_read
-from app.repository.sql.sweeps import sweep_parameters, sweeps
 from app.repository.sql.tables import accounts, api_keys, injections
 
-_OWN = injections.c.account_id == bindparam("of_account")
-_THIS = and_(_OWN, injections.c.id == bindparam("of_id"))
-_GET = select(*injections.c).where(_THIS)
+# Columns that never change are not written: each would cost its indexes an entry.
+_REPLACED = ("state", "redeemed_at_ms", "redeemed_from", "nonce_digest", "mac_key_id", "mac")
+_INJECTIONS = GuardedTable(injections, Injection, *_REPLACED)
+
+_OWN = injections.c.account_id == bindparam("of_account_id")
 _GET_GRANT = (
     select(*injections.c, *api_keys.c, *accounts.c)
     .join_from(
@@ -34,15 +34,12 @@ _GET_GRANT = (
         ),
     )
     .join(accounts, accounts.c.id == injections.c.account_id)
-    .where(_THIS)
+    .where(_INJECTIONS.this)
 )
-_FIRST_PAGE = (
-    select(*injections.c).where(_OWN).order_by(injections.c.id.desc()).limit(bindparam("limit"))
-)
-_NEXT_PAGE = _FIRST_PAGE.where(injections.c.id < bindparam("after_id"))
-_BY_KEY = injections.c.api_key_id == bindparam("of_key")
-_FIRST_PAGE_BY_KEY = _FIRST_PAGE.where(_BY_KEY)
-_NEXT_PAGE_BY_KEY = _NEXT_PAGE.where(_BY_KEY)
+_OF_ACCOUNT = _INJECTIONS.rows.where(_OWN)
+_PAGE = Paged(_OF_ACCOUNT, injections.c.id, descending=True)
+_OF_KEY = _OF_ACCOUNT.where(injections.c.api_key_id == bindparam("of_key"))
+_PAGE_OF_KEY = Paged(_OF_KEY, injections.c.id, descending=True)
 _COUNT_PENDING = (
     select(func.count())
     .select_from(injections)
@@ -53,7 +50,6 @@ _COUNT_PENDING = (
         injections.c.expires_at_ms > bindparam("now_ms"),
     )
 )
-_SWEEP, _SWEEP_ON = sweeps(injections)
 _ENDED = select(injections.c.id).where(_OWN, injections.c.expires_at_ms <= bindparam("until_ms"))
 _HAS_ENDED = _ENDED.limit(literal_column("1"))
 _DELETE_ENDED = delete(injections).where(
@@ -64,22 +60,18 @@ _DELETE_ENDED = delete(injections).where(
         .with_for_update(skip_locked=True)
     ),
 )
-_ADD = InsertUnlessThere(injections)
-# Columns that never change are not written: each would cost its indexes an entry.
-_REPLACED = ("state", "redeemed_at_ms", "redeemed_from", "nonce_digest", "mac_key_id", "mac")
-_REPLACE = update(injections).where(_THIS).values({name: bindparam(name) for name in _REPLACED})
-_REPLACE_IF_GRANTED = _REPLACE.where(
+_REPLACE_IF_GRANTED = _INJECTIONS.replace.where(
     injections.c.mac == bindparam("seen_mac"),
     select(api_keys.c.id)
     .where(
-        api_keys.c.account_id == bindparam("of_account"),
+        api_keys.c.account_id == bindparam("of_account_id"),
         api_keys.c.id == bindparam("of_key"),
         api_keys.c.mac == bindparam("seen_key_mac"),
     )
     .exists(),
     select(accounts.c.id)
     .where(
-        accounts.c.id == bindparam("of_account"),
+        accounts.c.id == bindparam("of_account_id"),
         accounts.c.mac == bindparam("seen_account_mac"),
     )
     .exists(),
@@ -92,7 +84,7 @@ def _with_issuer(place: int) -> ColumnElement[bool]:
     return (
         select(api_keys.c.id)
         .where(
-            api_keys.c.account_id == bindparam("of_account"),
+            api_keys.c.account_id == bindparam("of_account_id"),
             api_keys.c.id == bindparam(f"of_issuer_{place}"),
             api_keys.c.mac == bindparam(f"seen_issuer_mac_{place}"),
         )
@@ -106,31 +98,31 @@ _IF_GRANTED_BY = tuple(
     for length in range(MAX_ISSUERS + 1)
 )
 
-_INJECTIONS = GuardedColumns(Injection)
-_KEY_FROM = _INJECTIONS.count
-_ACCOUNT_FROM = _KEY_FROM + API_KEYS.count
+_KEY_FROM = _INJECTIONS.columns.count
+_ACCOUNT_FROM = _KEY_FROM + API_KEYS.columns.count
 # Parsed where there is no such row, so that the time it takes does not tell.
-_NO_GRANT = _INJECTIONS.example + API_KEYS.example + ACCOUNTS.example
+_NO_GRANT = _INJECTIONS.columns.example + API_KEYS.columns.example + ACCOUNTS.columns.example
+_PARSE = _INJECTIONS.columns.parse
+_PARSE_KEY = API_KEYS.columns.parse
+_PARSE_ACCOUNT = ACCOUNTS.columns.parse
 
 
-class SqlInjections(InjectionRepository):
+class SqlInjections(GuardedRows[Injection], InjectionRepository):
     """Injections."""
 
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
+    _table = _INJECTIONS
 
     def get(self, account_id: str, injection_id: str) -> Guarded[Injection] | None:
-        statement = self._statements.lockable(_GET)
-        row = self._statements.first(statement, _this(account_id, injection_id))
-        return None if row is None else _INJECTIONS.parse(row)
+        return self._get(account_id, injection_id)
 
     def get_grant(self, account_id: str, injection_id: str) -> InjectionGrant | None:
-        found = self._statements.first(_GET_GRANT, _this(account_id, injection_id))
+        this = {"of_account_id": account_id, "of_id": injection_id}
+        found = self._statements.first(_GET_GRANT, this)
         row = _NO_GRANT if found is None else found
         grant = InjectionGrant(
-            _INJECTIONS.parse(row[:_KEY_FROM]),
-            API_KEYS.parse(row[_KEY_FROM:_ACCOUNT_FROM]),
-            ACCOUNTS.parse(row[_ACCOUNT_FROM:]),
+            _PARSE(row[:_KEY_FROM]),
+            _PARSE_KEY(row[_KEY_FROM:_ACCOUNT_FROM]),
+            _PARSE_ACCOUNT(row[_ACCOUNT_FROM:]),
         )
         return None if found is None else grant
 
@@ -142,53 +134,26 @@ class SqlInjections(InjectionRepository):
         *,
         api_key_id: str | None = None,
     ) -> Batch[Injection]:
-        first, following = _FIRST_PAGE, _NEXT_PAGE
-        if api_key_id is not None:
-            first, following = _FIRST_PAGE_BY_KEY, _NEXT_PAGE_BY_KEY
-        statement = first if after is None else following
-        (after_id,) = after or (None,)
-        parameters = {
-            "of_account": account_id,
-            "of_key": api_key_id,
-            "limit": limit + 1,
-            "after_id": after_id,
-        }
-        return fields.batch(
-            _INJECTIONS.parse, self._statements.all(statement, parameters), limit, (1,)
-        )
-
-    def sweep(self, after: Position | None, limit: int) -> Batch[Injection]:
-        statement = _SWEEP if after is None else _SWEEP_ON
-        rows = self._statements.all(statement, sweep_parameters(after, limit))
-        return fields.batch(_INJECTIONS.parse, rows, limit, (0, 1))
+        page = _PAGE if api_key_id is None else _PAGE_OF_KEY
+        owner = {"of_account_id": account_id, "of_key": api_key_id}
+        return page.batch(self._statements, _PARSE, after, limit, **owner)
 
     def has_ended(self, account_id: str, until_ms: int) -> bool:
-        parameters = {"of_account": account_id, "until_ms": until_ms}
+        parameters = {"of_account_id": account_id, "until_ms": until_ms}
         return self._statements.first(_HAS_ENDED, parameters) is not None
 
     def delete_ended(self, account_id: str, until_ms: int, limit: int) -> int:
-        parameters = {"of_account": account_id, "until_ms": until_ms, "limit": limit}
+        parameters = {"of_account_id": account_id, "until_ms": until_ms, "limit": limit}
         return self._statements.write(_DELETE_ENDED, parameters)
 
     def count_pending(self, account_id: str, key_ids: Sequence[str], now_ms: int) -> int:
-        parameters = {"of_account": account_id, "keys": as_list(key_ids), "now_ms": now_ms}
+        parameters = {"of_account_id": account_id, "keys": as_list(key_ids), "now_ms": now_ms}
         return self._statements.count(_COUNT_PENDING, parameters)
-
-    def add(self, injection: Guarded[Injection]) -> None:
-        self._statements.insert(_ADD, _INJECTIONS.dump(injection))
-
-    def replace(self, injection: Guarded[Injection]) -> None:
-        row = injection.unverified
-        self._statements.write(
-            _REPLACE, {**_this(row.account_id, row.id), **_INJECTIONS.dump(injection)}
-        )
 
     def replace_if_granted(
         self, injection: Guarded[Injection], seen: InjectionGrant, used: Sequence[SealedValue]
     ) -> bool:
-        row = injection.unverified
         parameters: dict[str, object] = {
-            **_this(row.account_id, row.id),
             **_INJECTIONS.dump(injection),
             "seen_mac": seen.injection.mac.tag,
             "of_key": seen.api_key.unverified.id,
@@ -200,7 +165,3 @@ class SqlInjections(InjectionRepository):
             parameters[f"of_issuer_{place}"] = issuer.unverified.id
             parameters[f"seen_issuer_mac_{place}"] = issuer.mac.tag
         return self._statements.write(_IF_GRANTED_BY[len(seen.issuers)], parameters) > 0
-
-
-def _this(account_id: str, injection_id: str) -> dict[str, object]:
-    return {"of_account": account_id, "of_id": injection_id}

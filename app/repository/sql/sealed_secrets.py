@@ -35,7 +35,7 @@ from app.repository.sql.tables import data_keys, secrets, wrappings
 
 _SELECTED = (
     select(*(secrets.c[name] for name in SealedValue._fields))
-    .where(secrets.c.account_id == bindparam("of_account"), is_in(secrets.c.id, "ids"))
+    .where(secrets.c.account_id == bindparam("of_account_id"), is_in(secrets.c.id, "ids"))
     .order_by(secrets.c.id)
 )
 _THESE = _SELECTED.cte("these")
@@ -63,7 +63,7 @@ SEALED: CompoundSelect[Any] = union_all(
     select(*(null() for _ in _IN_ONE), *DATA_KEY_COLUMNS)
     .join_from(data_keys, wrappings, ITS_WRAPPINGS, isouter=True)
     .where(
-        data_keys.c.account_id == bindparam("of_account"),
+        data_keys.c.account_id == bindparam("of_account_id"),
         data_keys.c.id.in_(select(_THESE.c.data_key_id)),
     ),
 )

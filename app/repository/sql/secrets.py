@@ -27,16 +27,16 @@ from app.domain.columns import GuardedColumns
 from app.domain.errors import StorageUnavailable
 from app.domain.secrets import Secret, SecretFilter, SecretIdentity, StoredSecret
 from app.repository.collections.secrets import LockedSecret, SealedSecrets, SecretRepository
-from app.repository.sql.driver import fields
 from app.repository.sql.driver.dialect import as_list, is_in
-from app.repository.sql.driver.statements import InsertUnlessThere, Query, Statements
+from app.repository.sql.driver.paging import Paged
+from app.repository.sql.driver.statements import Collection, InsertUnlessThere, Query, of_types
 from app.repository.sql.sealed_secrets import SEALED, parse_sealed
 from app.repository.sql.tables import secrets
 
 _ESCAPE = "\\"
 _LARGEST_VERSION = 2**63 - 2
 
-_OWN = secrets.c.account_id == bindparam("of_account")
+_OWN = secrets.c.account_id == bindparam("of_account_id")
 _THIS = and_(_OWN, secrets.c.id == bindparam("of_id"))
 _NAMED = secrets.c.name == bindparam("of_name")
 
@@ -80,13 +80,10 @@ _REPLACE_VALUE = (
     .values({name: bindparam(name) for name in ("version", "data_key_id", "envelope")})
     .values(update_time_ms=bindparam("update_time_ms"))
 )
-_SEALED_UNDER = (
-    select(*_STORED_COLUMNS)
-    .where(_OWN, secrets.c.data_key_id == bindparam("of_data_key"))
-    .order_by(secrets.c.id)
-    .limit(bindparam("limit"))
+_SEALED_UNDER = Paged(
+    select(*_STORED_COLUMNS).where(_OWN, secrets.c.data_key_id == bindparam("of_data_key")),
+    secrets.c.id,
 )
-_SEALED_UNDER_AFTER = _SEALED_UNDER.where(secrets.c.id > bindparam("after_id"))
 _RESEAL = (
     update(secrets)
     .where(
@@ -121,14 +118,11 @@ _PAGE = _VIEW.order_by(secrets.c.id.desc()).limit(bindparam("limit"))
 _COUNT = select(func.count()).select_from(secrets)
 
 
-class SqlSecrets(SecretRepository):
+class SqlSecrets(Collection, SecretRepository):
     """Secrets."""
 
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
-
     def view(self, account_id: str, name: str) -> Secret | None:
-        row = self._statements.first(_VIEW_BY_NAME, {"of_account": account_id, "of_name": name})
+        row = self._statements.first(_VIEW_BY_NAME, {"of_account_id": account_id, "of_name": name})
         return None if row is None else Secret._make(row)
 
     def view_by_id(self, account_id: str, secret_id: str) -> Secret | None:
@@ -160,14 +154,14 @@ class SqlSecrets(SecretRepository):
         self._statements.insert(_ADD, secret._asdict())
 
     def find(self, account_id: str, refs: Sequence[str]) -> list[Secret]:
-        parameters = {"of_account": account_id, "refs": as_list(refs)}
+        parameters = {"of_account_id": account_id, "refs": as_list(refs)}
         return list(map(Secret._make, self._statements.all(_FIND, parameters)))
 
     def sealed(
         self, account_id: str, secret_ids: Sequence[str], max_bytes: int
     ) -> SealedSecrets | None:
         parameters = {
-            "of_account": account_id,
+            "of_account_id": account_id,
             "ids": as_list(secret_ids),
             "max_bytes": max_bytes,
         }
@@ -200,15 +194,10 @@ class SqlSecrets(SecretRepository):
     def sealed_under(
         self, account_id: str, data_key_id: str, limit: int, after_id: str | None
     ) -> list[StoredSecret]:
-        statement = _SEALED_UNDER if after_id is None else _SEALED_UNDER_AFTER
-        parameters = {
-            "of_account": account_id,
-            "of_data_key": data_key_id,
-            "limit": limit,
-            "after_id": after_id,
-        }
-        rows = self._statements.all(statement, parameters)
-        return [StoredSecret._make(fields.of_types("secrets", row, _STORED_TYPES)) for row in rows]
+        owner = {"of_account_id": account_id, "of_data_key": data_key_id}
+        after = None if after_id is None else (after_id,)
+        rows = _SEALED_UNDER.rows(self._statements, after, limit, **owner)
+        return [StoredSecret._make(of_types("secrets", row, _STORED_TYPES)) for row in rows]
 
     def reseal(self, secret: StoredSecret, *, sealed_under: str) -> bool:
         parameters = {
@@ -225,12 +214,12 @@ class SqlSecrets(SecretRepository):
 
 
 def _this(account_id: str, secret_id: str) -> dict[str, object]:
-    return {"of_account": account_id, "of_id": secret_id}
+    return {"of_account_id": account_id, "of_id": secret_id}
 
 
 def _wanted(account_id: str, wanted: SecretFilter) -> dict[str, object]:
     return {
-        "of_account": account_id,
+        "of_account_id": account_id,
         "of_name": wanted.name,
         "search": None if wanted.search is None else _containing(wanted.search),
     }

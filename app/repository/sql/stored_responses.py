@@ -7,14 +7,13 @@ from sqlalchemy import and_, bindparam, delete, literal_column, select, tuple_, 
 from app.domain.columns import columns_of
 from app.domain.idempotency import StoredResponse
 from app.repository.collections.stored_responses import StoredResponseRepository
-from app.repository.sql.driver import fields
-from app.repository.sql.driver.statements import InsertUnlessThere, Statements
+from app.repository.sql.driver.statements import Collection, InsertUnlessThere, of_types
 from app.repository.sql.tables import stored_responses
 
 _COLUMNS = columns_of(StoredResponse)
 _TYPES = tuple(get_type_hints(StoredResponse).values())
 
-_OWN = stored_responses.c.account_id == bindparam("of_account")
+_OWN = stored_responses.c.account_id == bindparam("of_account_id")
 _THIS = and_(
     _OWN,
     stored_responses.c.api_key_id == bindparam("of_key"),
@@ -53,17 +52,14 @@ _END_LATER = (
 _DELETE_THIS_IF_EXPIRED = delete(stored_responses).where(_THIS, _EXPIRED)
 
 
-class SqlStoredResponses(StoredResponseRepository):
+class SqlStoredResponses(Collection, StoredResponseRepository):
     """Stored responses to idempotent requests."""
-
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
 
     def get(self, account_id: str, api_key_id: str, request_id: str) -> StoredResponse | None:
         row = self._statements.first(_GET, _this(account_id, api_key_id, request_id))
         if row is None:
             return None
-        return StoredResponse(*fields.of_types("stored_responses", row, _TYPES))
+        return StoredResponse(*of_types("stored_responses", row, _TYPES))
 
     def claim(self, response: StoredResponse, now_ms: int) -> bool:
         this = _this(response.account_id, response.api_key_id, response.request_id)
@@ -76,21 +72,21 @@ class SqlStoredResponses(StoredResponseRepository):
         self._statements.write(_FINISH, {**this, "response": response.response})
 
     def has_expired(self, account_id: str, now_ms: int) -> bool:
-        parameters = {"of_account": account_id, "now_ms": now_ms}
+        parameters = {"of_account_id": account_id, "now_ms": now_ms}
         return self._statements.first(_HAS_EXPIRED, parameters) is not None
 
     def has_later(self, account_id: str, later_ms: int) -> bool:
-        parameters = {"of_account": account_id, "later_ms": later_ms}
+        parameters = {"of_account_id": account_id, "later_ms": later_ms}
         return self._statements.first(_HAS_LATER, parameters) is not None
 
     def end_later(self, account_id: str, later_ms: int, until_ms: int, limit: int) -> int:
-        parameters = {"of_account": account_id, "later_ms": later_ms, "until_ms": until_ms}
+        parameters = {"of_account_id": account_id, "later_ms": later_ms, "until_ms": until_ms}
         return self._statements.write(_END_LATER, {**parameters, "limit": limit})
 
     def delete_expired(self, account_id: str, now_ms: int, limit: int) -> int:
-        parameters = {"of_account": account_id, "now_ms": now_ms, "limit": limit}
+        parameters = {"of_account_id": account_id, "now_ms": now_ms, "limit": limit}
         return self._statements.erase(_DELETE_EXPIRED, parameters)
 
 
 def _this(account_id: str, api_key_id: str, request_id: str) -> dict[str, object]:
-    return {"of_account": account_id, "of_key": api_key_id, "of_request": request_id}
+    return {"of_account_id": account_id, "of_key": api_key_id, "of_request": request_id}

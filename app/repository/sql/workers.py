@@ -8,7 +8,7 @@ from app.domain.columns import Row
 from app.domain.operations.workers import SeenWorker, Worker
 from app.repository.collections.operations import WorkerRepository
 from app.repository.sql.driver.dialect import now_ms
-from app.repository.sql.driver.statements import Parameters, Statements
+from app.repository.sql.driver.statements import Collection, Parameters
 from app.repository.sql.tables import workers
 
 _REPORTED = ("node", "key_refs", "opened_by", "fence_generation")
@@ -36,11 +36,8 @@ _ALL = select(
 _TYPES = (str, str, str, str, int, int)
 
 
-class SqlWorkers(WorkerRepository):
+class SqlWorkers(Collection, WorkerRepository):
     """Workers."""
-
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
 
     def beat(self, worker: Worker) -> None:
         values = _values(worker)

@@ -9,16 +9,15 @@ from app.domain.data_keys import Wrapping
 from app.domain.guarded import Guarded
 from app.repository.base import Fenced
 from app.repository.collections.keys import WrappingRepository
-from app.repository.sql.driver import fields
 from app.repository.sql.driver.dialect import as_list, is_in
-from app.repository.sql.driver.statements import InsertUnlessThere, Statements
+from app.repository.sql.driver.statements import Collection, InsertUnlessThere, of_types
 from app.repository.sql.tables import deployment, fences, wrappings
 
 WRAPPINGS = GuardedColumns(Wrapping)
 
 _ADD = InsertUnlessThere(wrappings)
 _REMOVE = delete(wrappings).where(
-    wrappings.c.account_id == bindparam("of_account"),
+    wrappings.c.account_id == bindparam("of_account_id"),
     wrappings.c.data_key_id == bindparam("of_data_key"),
     wrappings.c.key_ref == bindparam("of_key_ref"),
     wrappings.c.blob == bindparam("of_blob"),
@@ -50,11 +49,8 @@ _GET_FENCE = select(fences.c.key_ref).where(
 )
 
 
-class SqlWrappings(WrappingRepository):
+class SqlWrappings(Collection, WrappingRepository):
     """Wrappings and fences."""
-
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
 
     def add(self, wrapping: Guarded[Wrapping]) -> None:
         new = wrapping.unverified
@@ -66,7 +62,7 @@ class SqlWrappings(WrappingRepository):
 
     def remove(self, wrapping: Wrapping) -> bool:
         this = {
-            "of_account": wrapping.account_id,
+            "of_account_id": wrapping.account_id,
             "of_data_key": wrapping.data_key_id,
             "of_key_ref": wrapping.wrapped.key_ref,
             "of_blob": wrapping.wrapped.blob,
@@ -75,8 +71,7 @@ class SqlWrappings(WrappingRepository):
 
     def counts(self) -> dict[str, int]:
         return dict(
-            fields.of_types(Wrapping.table, row, (str, int))
-            for row in self._statements.all(_COUNTS, {})
+            of_types(Wrapping.table, row, (str, int)) for row in self._statements.all(_COUNTS, {})
         )
 
     def count_stranded(self, key_ref: str, others: Sequence[str]) -> int:

@@ -5,6 +5,7 @@ takes a third of the time that it takes through SQLAlchemy (``docs/adr/0006``).
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter, methodcaller
 from typing import Any, NoReturn, TypeVar, cast
@@ -18,7 +19,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import Insert
 
 from app.domain.columns import Row
-from app.domain.errors import StorageUnavailable
+from app.domain.errors import StorageUnavailable, TamperedRow
 from app.repository.base import Conflict
 
 Parameters = Mapping[str, object]
@@ -168,6 +169,24 @@ class Statements:
             cause = cause_of(error)
         # Outside the handler, as in attempt.
         raise StorageUnavailable(cause)
+
+
+@dataclass
+class Collection:
+    """A collection of rows, by the statements that it runs."""
+
+    _statements: Statements
+
+
+def of_types(table: str, row: Row, types: tuple[type, ...]) -> Row:
+    """Return the row if each column has the type at its place.
+
+    Raises:
+        TamperedRow: One has another; the refusal names the table.
+    """
+    if tuple(map(type, row)) != types:
+        raise TamperedRow(table)
+    return row
 
 
 def _refuse(*_: object) -> NoReturn:
