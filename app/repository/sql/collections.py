@@ -1,7 +1,6 @@
 """All collections on one connection."""
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable
 
 from sqlalchemy import Connection
 
@@ -18,20 +17,6 @@ from app.repository.sql.usage import SqlLeases, SqlUsage
 from app.repository.sql.workers import SqlWorkers
 from app.repository.sql.wrappings import SqlWrappings
 
-_COLLECTIONS: Mapping[str, Callable[[Statements], object]] = {
-    "deployment": SqlDeployment,
-    "accounts": SqlAccounts,
-    "api_keys": SqlApiKeys,
-    "data_keys": SqlDataKeys,
-    "wrappings": SqlWrappings,
-    "secrets": SqlSecrets,
-    "stored_responses": SqlStoredResponses,
-    "injections": SqlInjections,
-    "usage": SqlUsage,
-    "leases": SqlLeases,
-    "workers": SqlWorkers,
-}
-
 
 class SqlRepository(Repository):
     """All collections, on one connection.
@@ -44,41 +29,42 @@ class SqlRepository(Repository):
         self, connection: Connection, prepared: PreparedStatements, *, locks: bool = False
     ) -> None:
         self.connection = connection
-        self.statements = Statements(connection, prepared, locks=locks)
-
-    def __getattr__(self, name: str) -> object:
-        """Make a collection when it is first used: a unit of work uses few of them."""
-        if name not in _COLLECTIONS:
-            raise AttributeError(name)
-        collection = _COLLECTIONS[name](self.statements)
-        setattr(self, name, collection)
-        return collection
-
-
-class Ending(Protocol):
-    """The end of a unit of work: one of these, once."""
-
-    def commit(self) -> None:
-        """Make its changes durable."""
-
-    def roll_back(self) -> None:
-        """Undo its changes unless they were committed."""
+        self.statements = statements = Statements(connection, prepared, locks=locks)
+        self.deployment = SqlDeployment(statements)
+        self.accounts = SqlAccounts(statements)
+        self.api_keys = SqlApiKeys(statements)
+        self.data_keys = SqlDataKeys(statements)
+        self.wrappings = SqlWrappings(statements)
+        self.secrets = SqlSecrets(statements)
+        self.stored_responses = SqlStoredResponses(statements)
+        self.injections = SqlInjections(statements)
+        self.usage = SqlUsage(statements)
+        self.leases = SqlLeases(statements)
+        self.workers = SqlWorkers(statements)
 
 
 class SqlUnitOfWork(SqlRepository, UnitOfWork):
-    """All collections, in one write transaction."""
+    """All collections, in one write transaction.
+
+    Args:
+        commit: Makes the changes durable.
+
+    Attributes:
+        has_ended: Whether it was committed, or undone.
+    """
 
     def __init__(
-        self, connection: Connection, prepared: PreparedStatements, ending: Ending
+        self, connection: Connection, prepared: PreparedStatements, commit: Callable[[], None]
     ) -> None:
         super().__init__(connection, prepared, locks=True)
-        self._ending = ending
+        self._commit = commit
+        self.has_ended = False
 
     def commit(self) -> None:
-        self.statements.end()
-        self._ending.commit()
+        self.end()
+        self._commit()
 
-    def roll_back(self) -> None:
-        """Undo all changes unless they were committed."""
+    def end(self) -> None:
+        """Refuse every further statement."""
+        self.has_ended = True
         self.statements.end()
-        self._ending.roll_back()

@@ -11,12 +11,10 @@ import threading
 from contextlib import nullcontext
 from pathlib import Path
 
-from app.domain.errors import StorageUnavailable
-from app.domain.operations.system_errors import name_of
-from app.repository.sql.driver.statements import cause_of
+from app.repository.sqlite.connections import available
 from app.repository.sqlite.disk import files
 from app.repository.sqlite.disk.log_number import NO_NUMBER, ForeignLog, is_own_log, number_of
-from app.repository.sqlite.settings import SettingNotInForce, make_durable, open_reader
+from app.repository.sqlite.settings import make_durable, open_reader
 from app.repository.sqlite.writer_place import WriterPlace
 
 
@@ -44,21 +42,8 @@ class Anchor:
             StorageUnavailable: There is no database, it is unsafe, its log is not its own, or it
                 cannot be opened.
         """
-        if self._connection is not None:
-            return
-        try:
-            if not self._try_to_open():
-                with nullcontext() if has_place else self._place.hold():
-                    self._settle()
-        except sqlite3.Error as error:
-            cause = cause_of(error)
-        except OSError as error:
-            cause = name_of(error)
-        except (SettingNotInForce, files.UnsafeFiles) as fault:
-            cause = str(fault)
-        else:
-            return
-        raise StorageUnavailable(cause)
+        if self._connection is None:
+            available(lambda: self._open_or_settle(has_place=has_place))
 
     def close(self) -> None:
         """Close it; the next opening opens it again."""
@@ -66,6 +51,11 @@ class Anchor:
             connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def _open_or_settle(self, *, has_place: bool) -> None:
+        if not self._try_to_open():
+            with nullcontext() if has_place else self._place.hold():
+                self._settle()
 
     def _try_to_open(self) -> bool:
         """Open it if number and log fit together. They seem not to while others write."""

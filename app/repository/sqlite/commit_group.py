@@ -20,6 +20,8 @@ class CommitGroup:
     One may read what another left before it, which is not durable yet. So from the first change on
     none returns before the commit, and all fail if that fails.
 
+    The group begins with its first unit of work.
+
     Args:
         numbering: Begins the transaction on its connection.
 
@@ -34,7 +36,7 @@ class CommitGroup:
         numbering.begin()
         self._numbering = numbering
         self._began = time.monotonic()
-        self._units = 0
+        self._is_in_savepoint = False
         self._has_changes = False
         self._is_undone = False
         self._is_lost = False
@@ -48,23 +50,27 @@ class CommitGroup:
         is_young = time.monotonic() - self._began < LONGEST_S
         return is_young and not (self._is_undone or self._is_lost or self.has_failed)
 
-    def begin_unit(self) -> None:
-        """Begin a unit of work, when no other is in progress."""
-        self._units += 1
-        if self._is_in_savepoint:
-            self._run_or_lose("SAVEPOINT unit")
+    def begin_next(self) -> None:
+        """Begin another unit of work, when no other is in progress.
+
+        Raises:
+            StorageUnavailable: It cannot be begun, and the group is lost.
+        """
+        self._is_in_savepoint = True
+        self._run("SAVEPOINT unit")
+        self._raise_if_lost()
 
     def keep_unit(self) -> None:
         """End the unit of work in progress; its changes become durable with the group."""
         if self._is_in_savepoint:
-            self._run_or_lose("RELEASE unit")
+            self._run("RELEASE unit")
         self._has_changes = True
 
     def undo_unit(self) -> None:
         """End the unit of work in progress, and undo its changes."""
         if self._is_in_savepoint:
-            self._run_or_lose("ROLLBACK TO unit")
-            self._run_or_lose("RELEASE unit")
+            self._run("ROLLBACK TO unit")
+            self._run("RELEASE unit")
         else:
             self._is_undone = True
 
@@ -73,8 +79,6 @@ class CommitGroup:
         is_committed = self._has_changes and not self._is_lost
         try:
             self._run("COMMIT" if is_committed else "ROLLBACK")
-        except StorageUnavailable as error:
-            self._lose(error)
         finally:
             self._is_over.set()
         if is_committed and not self._is_lost:
@@ -88,29 +92,16 @@ class CommitGroup:
         """
         if self._has_changes:
             self._is_over.wait()
+        self._raise_if_lost()
+
+    def _raise_if_lost(self) -> None:
         if self._is_lost:
             raise StorageUnavailable(self._cause)
 
-    @property
-    def _is_in_savepoint(self) -> bool:
-        return self._units > 1
-
     def _run(self, statement: str) -> None:
+        """Run a statement; if it fails, the group is lost."""
         try:
             self._numbering.connection.execute(statement)
         except sqlite3.Error as error:
-            cause = cause_of(error)
-        else:
-            return
-        raise StorageUnavailable(cause)
-
-    def _run_or_lose(self, statement: str) -> None:
-        try:
-            self._run(statement)
-        except StorageUnavailable as error:
-            self._lose(error)
-            raise
-
-    def _lose(self, error: StorageUnavailable) -> None:
-        self._is_lost = self.has_failed = True
-        self._cause = self._cause or error.cause
+            self._is_lost = self.has_failed = True
+            self._cause = self._cause or cause_of(error)

@@ -3,13 +3,17 @@
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine
 
 from app.domain.errors import StorageUnavailable
-from app.repository.sql.driver.statements import attempt
+from app.domain.operations.system_errors import name_of
+from app.repository.sql.driver.statements import attempt, cause_of
 from app.repository.sqlite.disk import files
 from app.repository.sqlite.settings import SettingNotInForce, open_reader, open_writer
+
+T = TypeVar("T")
 
 
 def reading_engine(path: Path) -> Engine:
@@ -28,8 +32,22 @@ def open_connection(engine: Engine) -> Connection:
     Raises:
         StorageUnavailable: There is no database, it is unsafe, or a setting is not in force.
     """
+    return available(lambda: attempt(engine.connect))
+
+
+def available(call: Callable[[], T]) -> T:
+    """Call, and translate what SQLite, the system or our own checks refuse.
+
+    Raises:
+        StorageUnavailable: With a name or a sentence that holds no value. It is raised outside the
+            handler, as in ``attempt``.
+    """
     try:
-        return attempt(engine.connect)
+        return call()
+    except sqlite3.Error as error:
+        cause = cause_of(error)
+    except OSError as error:
+        cause = name_of(error)
     except (SettingNotInForce, files.UnsafeFiles) as fault:
         cause = str(fault)
     raise StorageUnavailable(cause)

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
@@ -14,10 +15,16 @@ from app.domain.operations.findings import Findings
 from app.domain.operations.system_errors import name_of
 from app.repository.base import Database, DatabaseMisconfigured, Replacement, Repository, UnitOfWork
 from app.repository.sql import schema
-from app.repository.sql.driver.statements import attempt, cause_of
+from app.repository.sql.collections import SqlRepository
+from app.repository.sql.driver.statements import PreparedStatements, attempt
 from app.repository.sql.schema import SchemaAge
 from app.repository.sqlite.anchor import Anchor
-from app.repository.sqlite.connections import open_connection, reading_engine, writing_engine
+from app.repository.sqlite.connections import (
+    available,
+    open_connection,
+    reading_engine,
+    writing_engine,
+)
 from app.repository.sqlite.disk import files
 from app.repository.sqlite.disk.backup import read_contents, write_backup
 from app.repository.sqlite.disk.log_number import (
@@ -31,7 +38,6 @@ from app.repository.sqlite.disk.place import look_at_place
 from app.repository.sqlite.disk.replacement import replacing
 from app.repository.sqlite.eraser import Eraser
 from app.repository.sqlite.failures import explain, is_damage
-from app.repository.sqlite.readers import Readers
 from app.repository.sqlite.settings import (
     SettingNotInForce,
     make_durable,
@@ -49,6 +55,58 @@ _AGES = {
         "set it aside and run: strongroom init"
     ),
 }
+
+
+class _Readers:
+    """Lends repositories on connections that cannot write, each to one thread at a time.
+
+    There are as many connections as were ever used at once.
+
+    Args:
+        path: The database file.
+        before_open: Called before a connection is opened; may refuse.
+
+    Attributes:
+        after_use: Called when a repository is given back, if it is set.
+    """
+
+    def __init__(self, path: Path, before_open: Callable[[], None]) -> None:
+        self._before_open = before_open
+        self._engine = reading_engine(path)
+        self._prepared = PreparedStatements(self._engine.dialect)
+        self._idle: deque[SqlRepository] = deque()
+        self._in_use: set[SqlRepository] = set()
+        self.after_use: Callable[[], object] | None = None
+
+    @contextmanager
+    def lend(self) -> Iterator[SqlRepository]:
+        """A repository for the time of a ``with`` block."""
+        try:
+            repository = self._take()
+            self._in_use.add(repository)
+            try:
+                yield repository
+            finally:
+                self._in_use.discard(repository)
+                if repository.statements.has_failed:
+                    repository.connection.close()
+                else:
+                    self._idle.append(repository)
+        finally:
+            if self.after_use is not None:
+                self.after_use()
+
+    def close(self) -> bool:
+        """Close every idle connection, and return True if these are all."""
+        while self._idle:
+            self._idle.pop().connection.close()
+        return not self._in_use
+
+    def _take(self) -> SqlRepository:
+        with suppress(IndexError):
+            return self._idle.pop()
+        self._before_open()
+        return SqlRepository(open_connection(self._engine), self._prepared)
 
 
 class SqliteDatabase(Database):
@@ -72,29 +130,13 @@ class SqliteDatabase(Database):
         self._start()
         _DATABASES.add(self)
 
-    @contextmanager
-    def reading(self) -> Iterator[Repository]:
+    def reading(self) -> AbstractContextManager[Repository]:
         """Collections that can only be read, outside a transaction."""
-        try:
-            with self._readers.lend() as repository:
-                yield repository
-        finally:
-            if self._is_closed:
-                self._let_go()
+        return self._readers.lend()
 
-    @contextmanager
-    def writing(self) -> Iterator[UnitOfWork]:
+    def writing(self) -> AbstractContextManager[UnitOfWork]:
         """A unit of work."""
-        try:
-            with self._writer.transaction() as work:
-                try:
-                    yield work
-                finally:
-                    if work.statements.has_erased:
-                        self._eraser.schedule()
-        finally:
-            if self._is_closed:
-                self._let_go()
+        return self._writer.transaction()
 
     def ping(self) -> None:
         """Read the deployment's row."""
@@ -141,6 +183,7 @@ class SqliteDatabase(Database):
         finishes its erasures. Takes a few seconds at most.
         """
         self._is_closed = True
+        self._close_after_use()
         self._let_go()
         self._eraser.finish()
 
@@ -159,10 +202,17 @@ class SqliteDatabase(Database):
         self._is_torn = False
 
     def _start(self) -> None:
-        self._readers = Readers(self._path, partial(self._before_open, has_place=False))
-        self._writer = Writer(self._path, partial(self._before_open, has_place=True))
         self._eraser = Eraser(self._truncate_log, self._erase_after_s)
+        self._readers = _Readers(self._path, partial(self._before_open, has_place=False))
+        self._writer = Writer(
+            self._path, partial(self._before_open, has_place=True), self._eraser.schedule
+        )
         self._anchor = Anchor(self._path, self._writer.place)
+        if self._is_closed:
+            self._close_after_use()
+
+    def _close_after_use(self) -> None:
+        self._readers.after_use = self._writer.after_use = self._let_go
 
     def _before_open(self, *, has_place: bool) -> None:
         if self._is_torn:
@@ -219,22 +269,21 @@ class SqliteDatabase(Database):
 
     def _make(self) -> None:
         try:
-            files.create(self._path)
-            with self._writer.place.hold():
-                if not is_own_log(self._path):
-                    raise ForeignLog
-                make_durable(self._path)
-        except (files.UnsafeFiles, SettingNotInForce) as fault:
-            raise DatabaseMisconfigured(_say(str(fault))) from None
+            available(self._create)
         except StorageUnavailable as error:
-            cause = error.cause
-        except OSError as error:
-            cause = name_of(error)
-        except sqlite3.Error as error:
-            cause = cause_of(error)
+            cause = str(error.cause)
         else:
             return
-        raise DatabaseMisconfigured(_say(f"the database cannot be made or opened ({cause})."))
+        if not cause.startswith(files.SETTING):
+            cause = f"the database cannot be made or opened ({cause})."
+        raise DatabaseMisconfigured(_say(cause))
+
+    def _create(self) -> None:
+        files.create(self._path)
+        with self._writer.place.hold():
+            if not is_own_log(self._path):
+                raise ForeignLog
+            make_durable(self._path)
 
     def _faults_inside(self) -> list[str]:
         try:

@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -24,11 +25,18 @@ class Writer:
     Args:
         path: The database file.
         before_open: Called before a connection is opened; may refuse. The writer has its place.
+        after_erasing: Called when ciphertext was deleted or replaced.
+
+    Attributes:
+        after_use: Called after each unit of work, if it is set.
     """
 
-    def __init__(self, path: Path, before_open: Callable[[], None]) -> None:
+    def __init__(
+        self, path: Path, before_open: Callable[[], None], after_erasing: Callable[[], None]
+    ) -> None:
         self._path = path
         self._before_open = before_open
+        self._after_erasing = after_erasing
         self._engine = writing_engine(path)
         self._prepared = PreparedStatements(self._engine.dialect)
         self._connection: Connection | None = None
@@ -36,6 +44,7 @@ class Writer:
         self._turns = FairLock()
         self._group: CommitGroup | None = None
         self.place = WriterPlace(path)
+        self.after_use: Callable[[], object] | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[SqlUnitOfWork]:
@@ -44,15 +53,22 @@ class Writer:
         Raises:
             StorageUnavailable: There is no database, or another writer is busy for too long.
         """
-        connection, group = self._join()
-        unit = _Unit(group, self._leave)
-        work = SqlUnitOfWork(connection, self._prepared, unit)
         try:
-            yield work
+            connection, group = self._join()
+            commit = partial(self._leave, group, group.keep_unit)
+            work = SqlUnitOfWork(connection, self._prepared, commit)
+            try:
+                yield work
+            finally:
+                if work.statements.has_erased:
+                    self._after_erasing()
+                group.has_failed |= work.statements.has_failed
+                if not work.has_ended:
+                    work.end()
+                    self._leave(group, group.undo_unit)
         finally:
-            group.has_failed |= work.statements.has_failed
-            if not unit.has_ended:
-                work.roll_back()
+            if self.after_use is not None:
+                self.after_use()
 
     def close(self) -> bool:
         """Close the connection unless a thread uses it; whether none does."""
@@ -72,16 +88,8 @@ class Writer:
         deadline = time.monotonic() + writer_place.WAIT_S
         if not self._turns.acquire(writer_place.WAIT_S):
             raise StorageUnavailable(writer_place.BUSY)
-        connection, group = self._open_group(deadline)
-        try:
-            group.begin_unit()
-        except StorageUnavailable:
-            self._leave(group)
-            raise
-        return connection, group
-
-    def _open_group(self, deadline: float) -> tuple[Connection, CommitGroup]:
         if self._group is not None and self._connection is not None:
+            self._begin_next(self._group)
             return self._connection, self._group
         try:
             self.place.take(deadline)
@@ -89,19 +97,33 @@ class Writer:
             self._turns.release()
             raise
         try:
-            connection = self._connected()
-            self._group = CommitGroup(self._numbered(connection))
+            if self._connection is None or self._numbering is None:
+                self._connection, self._numbering = self._open()
+            self._group = CommitGroup(self._numbering)
         except BaseException:
             self._drop()
             self._give_up_place()
             raise
-        return connection, self._group
+        return self._connection, self._group
 
-    def _leave(self, group: CommitGroup) -> None:
-        """Let the next unit of work in or, where none waits, end the group; wait for its end."""
-        if not (group.takes_more and self._turns.pass_on()):
+    def _begin_next(self, group: CommitGroup) -> None:
+        try:
+            group.begin_next()
+        except StorageUnavailable:
             self._end(group)
-        group.wait()
+            raise
+
+    def _leave(self, group: CommitGroup, end_unit: Callable[[], None]) -> None:
+        """Let the next unit of work in or, where none waits, end the group; wait for its end."""
+        is_passed_on = False
+        try:
+            end_unit()
+            is_passed_on = group.takes_more and self._turns.pass_on()
+        finally:
+            if not is_passed_on:
+                self._end(group)
+        if is_passed_on or group.has_failed:
+            group.wait()
 
     def _end(self, group: CommitGroup) -> None:
         self._group = None
@@ -116,18 +138,16 @@ class Writer:
         self.place.leave()
         self._turns.release()
 
-    def _connected(self) -> Connection:
-        if self._connection is None:
-            self._before_open()
-            self._connection = open_connection(self._engine)
-        return self._connection
-
-    def _numbered(self, connection: Connection) -> Numbering:
-        if self._numbering is None:
+    def _open(self) -> tuple[Connection, Numbering]:
+        self._before_open()
+        connection = open_connection(self._engine)
+        try:
             driver = connection.connection.driver_connection
             assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - the engine's own
-            self._numbering = open_numbering(driver, self._path)
-        return self._numbering
+            return connection, open_numbering(driver, self._path)
+        except BaseException:
+            connection.close()
+            raise
 
     def _drop(self) -> None:
         numbering, self._numbering = self._numbering, None
@@ -136,32 +156,3 @@ class Writer:
             numbering.close()
         if connection is not None:
             connection.close()
-
-
-class _Unit:
-    """One unit of work's part in its group.
-
-    Args:
-        leave: Makes way for the next, and waits for what this one may depend on.
-    """
-
-    def __init__(self, group: CommitGroup, leave: Callable[[CommitGroup], None]) -> None:
-        self._group = group
-        self._leave = leave
-        self.has_ended = False
-
-    def commit(self) -> None:
-        """Make its changes durable."""
-        self._end(self._group.keep_unit)
-
-    def roll_back(self) -> None:
-        """Undo its changes unless they were committed."""
-        if not self.has_ended:
-            self._end(self._group.undo_unit)
-
-    def _end(self, how: Callable[[], None]) -> None:
-        self.has_ended = True
-        try:
-            how()
-        finally:
-            self._leave(self._group)

@@ -9,12 +9,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from app.domain.errors import StorageUnavailable
 from app.domain.operations.backups import BackupContents, NeededRootKey
-from app.repository.sql.driver.statements import cause_of
+from app.repository.sqlite.connections import available
 from app.repository.sqlite.disk.log_number import NO_NUMBER, NUMBER, NUMBER_BEFORE
 from app.repository.sqlite.disk.new_file import new_file
-from app.repository.sqlite.settings import SettingNotInForce, open_writer
+from app.repository.sqlite.settings import open_writer
 
 _ROOT_KEYS = "SELECT key_ref, count(*) FROM wrappings GROUP BY key_ref ORDER BY key_ref"
 
@@ -27,15 +26,7 @@ def write_backup(path: Path, file: Path) -> None:
         StorageUnavailable: The database cannot be read, or the file not be written.
     """
     with new_file(file) as draft:
-        try:
-            _copy(path, draft)
-        except sqlite3.Error as error:
-            cause = cause_of(error)
-        except SettingNotInForce as setting:
-            cause = str(setting)
-        else:
-            return
-        raise StorageUnavailable(cause)
+        available(lambda: _copy(path, draft))
 
 
 def read_contents(path: Path) -> BackupContents:
@@ -44,17 +35,16 @@ def read_contents(path: Path) -> BackupContents:
     Raises:
         StorageUnavailable: It cannot be read.
     """
-    try:
-        with closing(_connect(path)) as connection:
-            ((secrets,),) = connection.execute("SELECT count(*) FROM secrets")
-            ((data_keys,),) = connection.execute("SELECT count(*) FROM data_keys")
-            found = connection.execute(_ROOT_KEYS).fetchall()
-    except sqlite3.Error as error:
-        cause = cause_of(error)
-    else:
-        root_keys = tuple(NeededRootKey(key_ref, count) for key_ref, count in found)
-        return BackupContents(secrets, data_keys, root_keys)
-    raise StorageUnavailable(cause)
+    return available(lambda: _read_contents(path))
+
+
+def _read_contents(path: Path) -> BackupContents:
+    with closing(_connect(path)) as connection:
+        ((secrets,),) = connection.execute("SELECT count(*) FROM secrets")
+        ((data_keys,),) = connection.execute("SELECT count(*) FROM data_keys")
+        found = connection.execute(_ROOT_KEYS).fetchall()
+    root_keys = tuple(NeededRootKey(key_ref, count) for key_ref, count in found)
+    return BackupContents(secrets, data_keys, root_keys)
 
 
 def _copy(path: Path, draft: Path) -> None:

@@ -56,11 +56,6 @@ def new_number(*, final: bool) -> int:
     return (int.from_bytes(os.urandom(4)) % _EVEN_NUMBERS + 1) * 2 - final
 
 
-def is_final(number: int) -> bool:
-    """Return whether only one state of the database has this number."""
-    return bool(number & 1)
-
-
 def renumber(execute: Execute, *, final: bool) -> None:
     """Give the transaction in progress a number."""
     ((before,),) = execute(f"PRAGMA {NUMBER}")

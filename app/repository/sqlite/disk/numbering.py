@@ -26,12 +26,12 @@ from pathlib import Path
 from app.domain.errors import StorageUnavailable
 from app.domain.operations.system_errors import name_of
 from app.repository.sql.driver.statements import cause_of
+from app.repository.sqlite.connections import available
 from app.repository.sqlite.disk.files import log_of
 from app.repository.sqlite.disk.log_number import (
     NUMBER,
     commit_final_number,
     frames,
-    is_final,
     renumber,
 )
 
@@ -97,7 +97,7 @@ class Numbering:
             self._is_new_generation()
         number = self._number()
         self._is_full = self._has_full_log()
-        if self._is_full or is_final(number):
+        if self._is_full or _is_final(number):
             renumber(self.connection.execute, final=self._is_full)
 
     def _number(self) -> int:
@@ -122,10 +122,10 @@ class Numbering:
 
     def _began_over_final(self) -> bool:
         first = next(frames(self._log), None)
-        return first is not None and is_final(first[0])
+        return first is not None and _is_final(first[0])
 
     def _end_generation(self) -> None:
-        if not is_final(self._number()):
+        if not _is_final(self._number()):
             commit_final_number(self.connection.execute)
         self._move_log()
 
@@ -139,8 +139,10 @@ def open_numbering(connection: sqlite3.Connection, path: Path) -> Numbering:
     Raises:
         StorageUnavailable: The log cannot be opened.
     """
-    try:
-        return Numbering(connection, os.open(log_of(path), os.O_RDONLY | os.O_CLOEXEC))
-    except OSError as error:
-        cause = name_of(error)
-    raise StorageUnavailable(cause)
+    log = available(lambda: os.open(log_of(path), os.O_RDONLY | os.O_CLOEXEC))
+    return Numbering(connection, log)
+
+
+def _is_final(number: int) -> bool:
+    """Return whether only one state of the database has this number."""
+    return bool(number & 1)

@@ -9,8 +9,7 @@ import pytest
 from app.domain.errors import StorageUnavailable
 from app.repository.sqlite import writer_place
 from app.repository.sqlite.database import SqliteDatabase
-from app.repository.sqlite.disk.file_lock import FileLock
-from app.repository.sqlite.writer_place import FairLock
+from app.repository.sqlite.writer_place import FairLock, FileLock
 from tests.contract.repository import rows
 from tests.support.waiting import wait_until
 
