@@ -1,7 +1,7 @@
 """The server that the environment names, and the calls of its Secrets API that commands make."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
@@ -17,6 +17,7 @@ from app.client.redeem import (
     printable,
     proxy_faults,
     proxy_for,
+    redeem,
     server_faults,
     trim,
 )
@@ -24,6 +25,7 @@ from app.client.redeem import (
 _Document = Mapping[str, Any]
 
 _PAGE_SECRETS = 5000
+_TOKEN_SECONDS = 60  # enough for a token that is redeemed at once
 _ID = re.compile("[0-9A-Za-z_-]{1,128}")
 _SECRET_ID = re.compile("sec_[0-9A-Za-z]{20,24}")
 _NAME_CHARACTERS = 1024
@@ -65,6 +67,15 @@ class Server:
     def injection(self, token: str, seconds: float) -> Client:
         """Return a client that sends an injection's token."""
         return Client(self._url, token, seconds, self._proxy)
+
+    def values(self, names: Mapping[str, str], remaining: Callable[[], float]) -> dict[str, str]:
+        """Return the values by variable, through an injection that is made and redeemed here."""
+        token = self.account(remaining()).create_injection(names, _TOKEN_SECONDS)
+        values = redeem(self.injection(token, remaining()))
+        if values.keys() != names.keys():
+            text = "the server returned other variables than requested."
+            raise Refused(Fault(text, UNAVAILABLE))
+        return values
 
 
 class Account(Client):
