@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from secrets import token_hex
 from typing import Any
@@ -136,7 +137,7 @@ class ProtocolServer:
 
 def secret_id(name: str) -> str:
     """The id of the secret of this name."""
-    return f"sec_{name.replace('_', '0'):0<22.22}"
+    return f"sec_{sha256(name.encode()).hexdigest()[:22]}"
 
 
 def refusal(status: int, code: str, message: str, **headers: str) -> Answer:
