@@ -3,13 +3,16 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
+from app.client.idle_connections import IdleConnections
 from app.client.redeem import (
     UNAVAILABLE,
     Client,
     Fault,
+    Proxy,
     Refused,
     RefusedByServer,
     credential_faults,
@@ -60,9 +63,12 @@ class Server:
             *credential_faults("RUNLOOP_API_KEY", self._api_key),
         ]
 
-    def account(self, seconds: float) -> "Account":
-        """Return the account of the API key. All calls together take at most ``seconds``."""
-        return Account(self._url, self._api_key, seconds, self._proxy)
+    def account(self, seconds: float, idle: IdleConnections | None = None) -> "Account":
+        """Return the account of the API key. All calls together take at most ``seconds``.
+
+        With ``idle`` it uses connections that stay open.
+        """
+        return Account(self._url, self._api_key, seconds, self._proxy, idle)
 
     def injection(self, token: str, seconds: float) -> Client:
         """Return a client that sends an injection's token."""
@@ -85,6 +91,27 @@ class Account(Client):
     """
 
     _value = ""  # of the call that runs
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        timeout: float,
+        proxy: Proxy | None = None,
+        idle: IdleConnections | None = None,
+    ) -> None:
+        super().__init__(base_url, api_key, timeout, proxy)
+        self._idle = idle
+
+    @contextmanager
+    def connection(self, timeout: float) -> Iterator[HTTPConnection]:
+        """Yield a connection for one exchange, which stays open among the idle ones."""
+        if self._idle is None:
+            with super().connection(timeout) as connection:
+                yield connection
+        else:
+            with self._idle.use(lambda: self.new_connection(timeout)) as connection:
+                yield connection
 
     def secrets(self, limit: int) -> list[Secret]:
         """Return all secrets, without values, or stop once there are more than ``limit``."""

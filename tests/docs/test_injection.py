@@ -26,6 +26,7 @@ _RUN_BY_TESTS = {
     "",  # what hands out tokens
     "One command on your own machine",
     "A mapping that can be committed",
+    "Moving from `.env`",
     "A container entrypoint",
     "A systemd unit with LoadCredential",
     "A Runloop-style launch",
@@ -91,8 +92,8 @@ def environment(server: Strongroom, tmp_path: Path) -> dict[str, str]:
     }
 
 
-def run(script: str, environment: dict[str, str]) -> str:
-    """The output of a recipe, typed in an empty directory."""
+def run(script: str, environment: dict[str, str], *, reported: str = "") -> str:
+    """The output of a recipe, typed in an empty directory; ``reported`` is on standard error."""
     require("curl")
     done = subprocess.run(
         ["sh", "-euc", "\n".join([*_PAGE[""]["sh"], script])],
@@ -104,7 +105,7 @@ def run(script: str, environment: dict[str, str]) -> str:
         text=True,
         timeout=60,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, reported)
     return done.stdout
 
 
@@ -121,6 +122,13 @@ def test_a_shell_recipe_hands_over_the_value(
 ) -> None:
     (script,) = _PAGE[title]["sh"]
     assert run(script, environment) == printed
+
+
+def test_a_dotenv_file_moves_to_the_server(environment: dict[str, str], tmp_path: Path) -> None:
+    (script,) = _PAGE["Moving from `.env`"]["sh"]
+    imported = "strongroom secret import: 2 created.\n"
+    assert run(script, environment, reported=imported) == "key of the shop, it costs $5\n"
+    assert (tmp_path / "secrets.map").read_text() == "PAYMENTS_KEY\nMAIL_PASSWORD\n"
 
 
 def test_a_container_starts_with_the_value(environment: dict[str, str], tmp_path: Path) -> None:

@@ -45,11 +45,15 @@ def value_rule(value: str) -> str | None:
 
 def faults_of(entries: Iterable[Entry]) -> list[Fault]:
     """Return a fault for each name that is illegal or given twice, and each illegal value."""
-    faults, first = [], dict[str, Place]()
+    faults, first = list[Fault](), dict[str, Place]()
     for entry in entries:
-        rules = [name_rule(entry.name), value_rule(entry.value)]
+        of_name, of_value = name_rule(entry.name), value_rule(entry.value)
+        if of_name is not None:
+            faults.append(Fault(entry.place, of_name))
         if entry.name in first:
-            rules.append(f"the name is given already, in {first[entry.name]}")
+            rule = f"the name is given already, in {first[entry.name]}"
+            faults.append(Fault(entry.place, rule, has_sure_name=of_name is None))
+        if of_value is not None:
+            faults.append(Fault(entry.place, of_value, has_sure_name=of_name is None))
         first.setdefault(entry.name, entry.place)
-        faults += [Fault(entry.place, rule) for rule in rules if rule is not None]
     return faults

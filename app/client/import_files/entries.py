@@ -34,10 +34,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A reason not to import the file: a place, and a rule. Both are our own words."""
+    """A reason not to import the file: a place, and a rule. Both are our own words.
+
+    Attributes:
+        has_sure_name: True if only the value is wrong, so that the names around it are names, and
+            no pieces of a value.
+    """
 
     place: Place
     rule: str
+    has_sure_name: bool = False
 
     def __str__(self) -> str:
         return f"{self.place}: {self.rule}"

@@ -1,6 +1,7 @@
 """Reads an import file as a whole: its bytes, its format, its entries, every fault at once."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import islice
@@ -28,6 +29,8 @@ _BY_NAME = {
 }
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _BOM = "\ufeff"
+_NOTED = 5
+_EMPTY = "the value is empty"
 _MAX_FAULTS = 2 * MAX_ENTRIES
 
 
@@ -37,6 +40,21 @@ class ImportFile:
 
     entries: list[Entry] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def has_sure_names(self) -> bool:
+        """True if no name can be a piece of a value, because the file reads as it was meant."""
+        return bool(self.entries) and all(fault.has_sure_name for fault in self.faults)
+
+    def notes(self) -> Iterator[str]:
+        """Yield each remark about values, with its places."""
+        places = dict[str, list[str]]()
+        for entry in self.entries:
+            if note := entry.note or ("" if entry.value else _EMPTY):
+                places.setdefault(note, []).append(str(entry.place))
+        for note, found in places.items():
+            more = f" and {len(found) - _NOTED} more" if len(found) > _NOTED else ""
+            yield f"{', '.join(found[:_NOTED])}{more}: {note}"
 
 
 def format_of(file: Path) -> str | None:

@@ -14,6 +14,9 @@ _COMMANDS = {
     "delete": LazyCommand(
         "app.client.secret.delete_secrets:delete_secrets", "Delete secrets for good."
     ),
+    "import": LazyCommand(
+        "app.client.secret.import_file:import_file", "Create the secrets that a file names."
+    ),
 }
 
 
