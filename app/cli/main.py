@@ -46,6 +46,9 @@ _COMMANDS = {
         "app.client.secret.group:secret",
         "Secrets of your account: set, list, get, delete, import, export.",
     ),
+    "token": LazyCommand(
+        "app.client.issue_token:issue_token", "Print the token of a new injection."
+    ),
     "run": LazyCommand("app.client.run:run", "Start a command with secrets in its environment."),
 }
 

@@ -41,7 +41,7 @@ import sys
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from http.client import (
     HTTPConnection,
@@ -1054,84 +1054,15 @@ def prepare(
     inherited: Mapping[str, str],
     values: Mapping[str, str],
     allowed: Allowed,
-    files: Collection[str] = (),
 ) -> dict[bytes, bytes]:
-    """Return the command's environment, or raise `Refused`. Values are UTF-8 in every locale.
-
-    The variables in ``files`` get paths of files in memory once the command is executed.
-    """
+    """Return the command's environment, or raise `Refused`. Values are UTF-8 in every locale."""
     faults = name_faults(values, inherited, allowed)
-    plain = {name: value for name, value in values.items() if name not in files}
-    faults += _size_faults(command, {**inherited, **plain, **dict.fromkeys(files, _LONGEST_PATH)})
+    faults += _size_faults(command, {**inherited, **values})
     if faults:
         raise Refused(*faults)
     environment = {os.fsencode(name): os.fsencode(value) for name, value in inherited.items()}
-    environment |= {name.encode(): value.encode() for name, value in plain.items()}
-    return environment | {name.encode(): FileContent(values[name].encode()) for name in files}
+    return environment | {name.encode(): value.encode() for name, value in values.items()}
 
-
-# ---- Files in memory, which end with the command ----
-
-_LONGEST_PATH = "/proc/4194304/fd/1048576"
-_FIRST_DESCRIPTOR = 100  # shells and scripts use lower numbers for their own files
-_NOEXEC_SEAL = 8  # memfd_create(2), Linux 6.3; Python 3.9 does not name it
-
-
-class FileContent(bytes):
-    """Bytes in an environment for which the command gets the path of a file that contains them."""
-
-    def __repr__(self) -> str:
-        return "FileContent(…)"
-
-    __str__ = __repr__
-
-
-def memory_file_faults() -> list[Fault]:
-    """Return a fault if this system has no files in memory that end with their process."""
-    if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
-        return []
-    return [Fault("--file needs Linux with a /proc.")]
-
-
-def _with_files(environment: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
-    """Make the files of the process that becomes the command, and put in their paths."""
-    return {
-        name: _make_memory_file(value) if isinstance(value, FileContent) else value
-        for name, value in environment.items()
-    }
-
-
-def _make_memory_file(content: bytes) -> bytes:
-    """Make a sealed file that nobody can change, and return its path.
-
-    The path leads through our process, so that others of the same user can open it, too. The kernel
-    frees the file once no process has it open.
-    """
-    made = _anonymous_file()
-    try:
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(made, rest) :]
-        os.fchmod(made, 0o400)
-        seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
-        fcntl.fcntl(made, fcntl.F_ADD_SEALS, seals)
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        first = _FIRST_DESCRIPTOR if soft > 2 * _FIRST_DESCRIPTOR else 3
-        passed_on = fcntl.fcntl(made, fcntl.F_DUPFD, first)
-    finally:
-        os.close(made)
-    return f"/proc/{os.getpid()}/fd/{passed_on}".encode()
-
-
-def _anonymous_file() -> int:
-    flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
-    try:
-        return os.memfd_create("secret", flags | _NOEXEC_SEAL)
-    except OSError:  # an older kernel
-        return os.memfd_create("secret", flags)
-
-
-# ---- The command ----
 
 _core_limits: list[tuple[int, int]] = []  # from before each `forbid_dumps`; the first counts
 
@@ -1166,11 +1097,6 @@ def execute(command: Sequence[str], environment: Mapping[bytes, bytes]) -> NoRet
     _permit_dumps()
     path = os.fsdecode(environment.get(b"PATH", os.defpath))
     file = shutil.which(command[0], path=path) or command[0]
-    try:
-        environment = _with_files(environment)
-    except OSError as error:
-        text = f"--file: no file in memory can be made: {error.strerror}."
-        raise Refused(Fault(text, NOT_EXECUTABLE)) from None
     try:
         _execute_file(file, command, environment)
     except OSError as error:
@@ -1251,29 +1177,31 @@ def format_faults(form: str | None, values: Mapping[str, str]) -> list[Fault]:
     if fault is None:
         return []
     texts = [text for name, value in values.items() if (text := fault(name, value))]
-    hint = "The token is used. --format json and --format shell preserve every value."
+    hint = "--format json and --format shell preserve every value."
     return [Fault(text) for text in [*texts, hint]] if texts else []
 
 
-_FORMATS: dict[str, Callable[..., str]] = {
+FORMATS: dict[str, Callable[..., str]] = {
     "docker": _docker,
     "dotenv": _dotenv,
     "json": json.dumps,
     "shell": _shell,
 }
-_DIRECTORY = "systemd-credentials"  # one file per name, as LoadCredential= reads them
+DIRECTORY = "systemd-credentials"  # one file per name, as LoadCredential= reads them
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 
 
-def output_faults(form: str, output: Path, *, allow_disk: bool) -> list[Fault]:
+def output_faults(
+    form: str, output: Path, *, allow_disk: bool, option: str = "--output"
+) -> list[Fault]:
     """Return a fault if writing would follow a link, or replace anything but a plain file."""
     place = _draft_place(form, output)
     if not os.access(place, os.W_OK | os.X_OK):
-        return [Fault(f"--output: nothing can be created in {place}.")]
+        return [Fault(f"{option}: nothing can be created in {place}.")]
     if os.path.lexists(output) and not _is_replaceable(form, output):
-        return [Fault(f"--output: {output} already exists and cannot be replaced.")]
-    if not (allow_disk or _is_in_memory(place)):
-        return [Fault(f"--output: {place} is not in memory (--allow-disk permits it).")]
+        return [Fault(f"{option}: {output} already exists and cannot be replaced.")]
+    if not (allow_disk or is_in_memory(place)):
+        return [Fault(f"{option}: {place} is not in memory (--allow-disk permits it).")]
     return []
 
 
@@ -1282,14 +1210,14 @@ def _draft_place(form: str, output: Path) -> Path:
 
     That is the output itself if it is a directory to fill: it may be a mount point.
     """
-    filled = form == _DIRECTORY and output.is_dir() and not output.is_symlink()
+    filled = form == DIRECTORY and output.is_dir() and not output.is_symlink()
     return output if filled else output.parent
 
 
 def _is_replaceable(form: str, output: Path) -> bool:
     if output.is_symlink():
         return False
-    if form == _DIRECTORY:
+    if form == DIRECTORY:
         return output.is_dir() and os.access(output, os.R_OK) and not any(output.iterdir())
     return output.is_file() and is_removable(output)
 
@@ -1304,8 +1232,9 @@ def is_removable(file: Path) -> bool:
     return writable and (owner or not sticky) and not mounted
 
 
-def _is_in_memory(directory: Path) -> bool:
-    number = directory.stat().st_dev
+def is_in_memory(place: Path) -> bool:
+    """Return True if a file or directory is on no disk."""
+    number = place.stat().st_dev
     device = f"{os.major(number)}:{os.minor(number)}"
     return any(mount.device == device and mount.kind in _IN_MEMORY for mount in _mounts())
 
@@ -1350,8 +1279,8 @@ def write(form: str, output: Path, values: Mapping[str, str]) -> None:
     """
     place = _draft_place(form, output)
     _remove_abandoned_drafts(place)
-    if form != _DIRECTORY:
-        _make_file(place, output.name, _FORMATS[form](values).encode())
+    if form != DIRECTORY:
+        _make_file(place, output.name, FORMATS[form](values).encode())
     elif place == output:
         _fill(output, values)
     else:
@@ -1489,17 +1418,9 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     token = parser.add_mutually_exclusive_group()
     token.add_argument("--token-file", type=Path, metavar="FILE", help="removed once redeemed")
     token.add_argument("--token-mount", type=Path, metavar="FILE", help="a read-only file, stays")
-    parser.add_argument("--format", choices=[*_FORMATS, _DIRECTORY], help="files, not variables")
+    parser.add_argument("--format", choices=[*FORMATS, DIRECTORY], help="files, not variables")
     parser.add_argument("--output", type=Path, metavar="PATH", help="where --format writes")
     parser.add_argument("--allow-disk", action="store_true", help="permit values on a disk")
-    parser.add_argument(
-        "--file",
-        action="append",
-        default=[],
-        metavar="NAME",
-        dest="files",
-        help="a variable for the path of a file in memory with the value",
-    )
     parser.add_argument("--allow-name", action="append", default=[], metavar="NAME")
     parser.add_argument("--override", action="store_true", help="replace variables already set")
     parser.add_argument("--allow-http", action="store_true", help="permit a server without TLS")
@@ -1509,8 +1430,6 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     options.command = argv[end + 1 :]
     if bool(options.format) != bool(options.output) or not (options.command or options.format):
         parser.error("give a command after --, or --format with --output, or both")
-    if options.files and (options.format or not options.command):
-        parser.error("give --file with a command after --, and without --format")
     return options
 
 
@@ -1526,7 +1445,6 @@ def _start(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
         disk: bool = options.allow_disk
         faults += output_faults(options.format, options.output, allow_disk=disk)
     faults += command_faults(options.command, inherited) if options.command else []
-    faults += memory_file_faults() if options.files else []
     if faults:
         raise Refused(*faults)
     proxy = proxy_for(base_url, environ)
@@ -1535,14 +1453,11 @@ def _start(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
         options.token_file.unlink()
     if options.format:
         if faults := name_faults(values, (), allowed) + format_faults(options.format, values):
-            raise Refused(*faults)
+            raise Refused(*faults, Fault("The token is used."))
         write(options.format, options.output, values)
         values = {}
     if options.command:
-        if absent := sorted(set(options.files) - values.keys()):
-            raise Refused(*(Fault(f"--file: the injection has no {name}.") for name in absent))
-        environment = prepare(options.command, inherited, values, allowed, options.files)
-        execute(options.command, environment)
+        execute(options.command, prepare(options.command, inherited, values, allowed))
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:

@@ -16,7 +16,6 @@ import pytest
 from app.bootstrap import build
 from config import load
 from tests.e2e.account import Account
-from tests.support.programs import require
 from tests.support.strongroom import Strongroom, running
 
 _ROOT = Path(__file__).parents[2]
@@ -94,7 +93,6 @@ def environment(server: Strongroom, tmp_path: Path) -> dict[str, str]:
 
 def run(script: str, environment: dict[str, str], *, reported: str = "") -> str:
     """The output of a recipe, typed in an empty directory; ``reported`` is on standard error."""
-    require("curl")
     done = subprocess.run(
         ["sh", "-euc", "\n".join([*_PAGE[""]["sh"], script])],
         check=False,

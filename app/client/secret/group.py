@@ -17,6 +17,9 @@ _COMMANDS = {
     "import": LazyCommand(
         "app.client.secret.import_file:import_file", "Create the secrets that a file names."
     ),
+    "export": LazyCommand(
+        "app.client.secret.export_values:export_values", "Write values to a file or a pipe."
+    ),
 }
 
 

@@ -8,6 +8,7 @@ import click
 import pytest
 
 from app.cli.main import strongroom
+from app.client.lazy_group import LazyGroup
 from app.client.summaries import SummaryGroup
 from tests.support.terminal import Terminal
 
@@ -45,6 +46,11 @@ GROUPS = [
     *([name] for name in strongroom.table if isinstance(command(name), click.Group)),
 ]
 
+LAZY_GROUPS = [
+    strongroom,
+    *(each for each in map(command, strongroom.table) if isinstance(each, LazyGroup)),
+]
+
 
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["--version"], *([name, "--help"] for name in CLIENTS)], ids=" ".join
@@ -55,10 +61,17 @@ def test_a_quick_answer_imports_nothing_of_the_server(arguments: list[str]) -> N
     assert ended.stdout.endswith("\nimported:\n")
 
 
-@pytest.mark.parametrize("name", strongroom.table)
-def test_the_summary_in_the_table_is_the_first_sentence_of_the_command(name: str) -> None:
-    own = command(name).get_short_help_str(limit=10_000)
-    assert strongroom.table[name].summary == own
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [(group, name) for group in LAZY_GROUPS for name in group.table],
+    ids=lambda each: each if isinstance(each, str) else each.name,
+)
+def test_the_summary_in_the_table_is_the_first_sentence_of_the_command(
+    group: LazyGroup, name: str
+) -> None:
+    found = group.get_command(CONTEXT, name)
+    assert found is not None
+    assert group.table[name].summary == found.get_short_help_str(limit=10_000)
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=" ".join)
