@@ -18,6 +18,11 @@ class InForce:
     def __init__(self) -> None:
         self._last: Settings | None = None
 
+    @property
+    def settings(self) -> Settings | None:
+        """The last settings without a fault, if any have been loaded."""
+        return self._last
+
     def load(self, environ: Mapping[str, str]) -> Settings:
         """Load the settings of ``environ``, or return the last ones if these have a fault.
 

@@ -55,15 +55,18 @@ class Settings:
         max_api_keys: The number of API keys, including ended ones.
         max_bytes: The bytes that all rows of an account may take.
         log_level: The name of a level of ``logging``.
+        log_format: ``json``, ``text``, or ``auto`` for text on a terminal and JSON elsewhere.
         port: Of the default address, on loopback.
         bind: The addresses on which the server listens.
         tls_in_front: A proxy in front of every address speaks TLS.
         workers: The number of processes that serve.
         threads: The number of threads in each.
         trusted_proxies: The number of proxies in front whose client addresses are trusted.
+        wants_colour: False if ``NO_COLOR`` is set (https://no-color.org) or the terminal is dumb.
     """
 
     files: Files = field(repr=False)
+    wants_colour: bool
     home: Path
     database_url: str = field(repr=False)
     keys: tuple[str, ...] = field(repr=False)
@@ -80,6 +83,7 @@ class Settings:
     max_api_keys: int
     max_bytes: int
     log_level: str
+    log_format: str
     port: int
     bind: tuple[Address, ...]
     tls_in_front: bool
@@ -133,7 +137,9 @@ def examine(environ: Mapping[str, str]) -> Examined:
         "keys": (f"local-fernet:{home}/keys",),
     }
     return Examined(
-        settings=Settings(files=files, **(by_default | loaded)),
+        settings=Settings(
+            files=files, wants_colour=_wants_colour(environ), **(by_default | loaded)
+        ),
         faults=tuple(fault.text for fault in faults),
         wrong=_wrong({fault.name for fault in faults} & set(NAMES), given),
         origins={name: _origin(name, given, environ) for name in NAMES},
@@ -179,6 +185,10 @@ def _origin(name: str, given: Mapping[str, str], environ: Mapping[str, str]) -> 
     if name not in given:
         return "default"
     return "environment" if name in environ else "file"
+
+
+def _wants_colour(environ: Mapping[str, str]) -> bool:
+    return not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
 
 
 def _text(value: object) -> str:
@@ -276,6 +286,7 @@ class _SettingsSchema(Schema):
     max_api_keys = _number("STRONGROOM_MAX_API_KEYS", 100_000, 1, _MAX)
     max_bytes = _number("STRONGROOM_MAX_BYTES", 10 * 1024**3, 1, _MAX)
     log_level = _choice("STRONGROOM_LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", default="INFO")
+    log_format = _choice("STRONGROOM_LOG_FORMAT", "auto", "json", "text", default="auto")
     port = _number("PORT", 8080, 1, 65535)
     bind = fields.Function(deserialize=_addresses, data_key="STRONGROOM_BIND")
     tls_in_front = _switch("STRONGROOM_TLS_IN_FRONT")

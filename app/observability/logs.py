@@ -1,4 +1,6 @@
-"""The log: one JSON object for each line on standard error, of the fields that are listed here.
+"""The log: one record for each line on standard error, of the fields that are listed here.
+
+A line is a JSON object, or a text for people in front of a terminal.
 
 Nothing else of a record is written: no argument of a library's message, no text of an exception.
 So a library cannot log a secret.
@@ -10,10 +12,13 @@ import logging.config
 import sys
 import threading
 import traceback
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 
 from app.observability.log_queue import LogQueue
+from app.observability.text_lines import text_line
 
 _ALWAYS = ("timestamp", "level", "logger", "pid", "event")
 _GIVEN = (
@@ -39,26 +44,47 @@ FIELDS = _ALWAYS + _GIVEN
 _OURS = "strongroom"
 _SERVER = "gunicorn.error"
 
-_queue: LogQueue | None = None
+Encode = Callable[[Mapping[str, object]], str]
+"""Makes a line of the fields of a record."""
 
-_JSON = json.JSONEncoder(default=lambda other: type(other).__name__)
+json_line: Encode = json.JSONEncoder(default=lambda other: type(other).__name__).encode
+
+_queue: LogQueue | None = None
+_encode: Encode = json_line
+
 _LOG = logging.getLogger(_OURS)
 
 
-def configure(level: str) -> None:
+def encoder(log_format: str, *, colour: bool) -> Encode:
+    """Choose the format of the lines.
+
+    Args:
+        log_format: ``json``, ``text``, or ``auto`` for text on a terminal and JSON elsewhere.
+        colour: Colours the text, on a terminal only.
+    """
+    on_terminal = sys.stderr.isatty()
+    if log_format == "text" or (log_format == "auto" and on_terminal):
+        return partial(text_line, colour=colour and on_terminal)
+    return json_line
+
+
+def configure(level: str, encode: Encode = json_line) -> None:
     """Set up logging to standard error.
 
     Args:
         level: Of our own loggers, by name. Libraries log at WARNING or above. gunicorn logs at
             INFO or above, since INFO is about its processes.
+        encode: Formats the lines.
     """
+    global _encode  # noqa: PLW0603 - as the loggers themselves are
+    _encode = encode
     number = logging.getLevelNamesMapping()[level]
     logging.config.dictConfig(
         {
             "version": 1,
             "disable_existing_loggers": False,
-            "formatters": {"json": {"()": ListedFields}},
-            "handlers": {"stderr": {"()": QueueHandler, "formatter": "json"}},
+            "formatters": {"listed": {"()": ListedFields}},
+            "handlers": {"stderr": {"()": QueueHandler, "formatter": "listed"}},
             "root": {"level": max(number, logging.WARNING), "handlers": ["stderr"]},
             "loggers": {
                 _OURS: {"level": number},
@@ -74,6 +100,16 @@ def configure(level: str) -> None:
     logging.raiseExceptions = False
     threading.excepthook = _log_thread
     sys.unraisablehook = _log_unraisable
+
+
+def is_for_people() -> bool:
+    """Return True if the lines are texts, on a terminal."""
+    return _encode is not json_line and sys.stderr.isatty()
+
+
+def show(text: str) -> None:
+    """Write a text among the lines, as it is."""
+    _queue_of_stderr().put(text)
 
 
 class ListedFields(logging.Formatter):
@@ -96,7 +132,7 @@ class ListedFields(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             kind, _, trace = record.exc_info
             line |= {"exception": kind.__name__, "frames": frames_of(trace)}
-        return _JSON.encode(line)
+        return _encode(line)
 
 
 class QueueHandler(logging.Handler):

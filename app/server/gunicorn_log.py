@@ -5,7 +5,8 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
-from app.observability.logs import configure
+from app.observability.logs import configure, encoder, json_line
+from config import in_force
 
 
 class GunicornLog(Logger):  # type: ignore[misc]  # gunicorn has no types
@@ -14,7 +15,11 @@ class GunicornLog(Logger):  # type: ignore[misc]  # gunicorn has no types
     def setup(self, cfg: Any) -> None:  # noqa: ANN401 - gunicorn has no types
         """Replace gunicorn's handlers with ours; it keeps no access log."""
         super().setup(cfg)
-        configure(cfg.loglevel.upper())
+        settings = in_force.settings
+        encode = (
+            encoder(settings.log_format, colour=settings.wants_colour) if settings else json_line
+        )
+        configure(cfg.loglevel.upper(), encode)
         logging.captureWarnings(
             capture=True
         )  # on standard error they would wait for a stalled reader

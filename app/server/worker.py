@@ -21,9 +21,12 @@ from gunicorn.http2.errors import HTTP2ConnectionError, HTTP2Error, HTTP2ErrorCo
 from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import ThreadWorker
 
+from app.observability.logs import is_for_people
 from app.server.connection import Connection
+from app.server.greeting import greet_when_ready
 from app.server.http2 import Http2Connection, Turns
 from app.server.refusal import refuse
+from config import in_force
 
 _LOG = logging.getLogger("strongroom.worker")
 
@@ -57,6 +60,12 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             super().init_process()
         finally:
             self._close_application()
+
+    def run(self) -> None:
+        """Serve. The first worker of a server that was started on a terminal greets."""
+        if self.age == 1 and is_for_people() and (settings := in_force.settings):
+            greet_when_ready(settings)
+        super().run()
 
     def _close_application(self) -> None:
         for number in _ENDINGS:  # closing takes a few seconds at most

@@ -65,6 +65,8 @@ def test_a_number_is_refused_unless_it_is_written_in_plain_digits_within_its_bou
     [
         ("STRONGROOM_NAME_POLICY", "Environment"),
         ("STRONGROOM_LOG_LEVEL", "debug"),
+        ("STRONGROOM_LOG_FORMAT", "xml"),
+        ("STRONGROOM_LOG_FORMAT", ""),
         ("STRONGROOM_HOME", ""),
         ("STRONGROOM_HOME", "what?"),
         ("STRONGROOM_DATABASE_URL", ""),
@@ -173,3 +175,13 @@ def test_a_file_that_cannot_be_a_setting_is_refused(tmp_path: Path) -> None:
     for name in ("missing", "large", "latin", "nul", "directory", "pipe"):
         (fault,) = faults({"STRONGROOM_KEYS_FILE": str(tmp_path / name)})
         assert fault.startswith("STRONGROOM_KEYS_FILE: ")
+
+
+@pytest.mark.parametrize(
+    ("environ", "wants"),
+    [({}, True), ({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
+)
+def test_colours_are_switched_off_by_the_variables_that_all_programs_know(
+    environ: dict[str, str], wants: bool
+) -> None:
+    assert load(environ).wants_colour is wants

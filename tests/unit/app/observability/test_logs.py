@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.observability.logs import FIELDS, configure
+from app.observability.logs import FIELDS, configure, encoder
 
 CANARY = "canary-10g5"
 VENDORS = ("boto3", "botocore.parsers", "urllib3.connectionpool", "hvac", "sqlalchemy.engine", "h2")
@@ -150,3 +150,39 @@ def test_gunicorn_tells_what_its_processes_do_and_nothing_of_requests(log: Log) 
     gunicorn.error("Error handling request %s", CANARY)
     events = [line["event"] for line in log.lines]
     assert events == ["Listening at: http://127.0.0.1:8080", "Error handling request %s"]
+
+
+class Terminal(io.StringIO):
+    """Standard error that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "log_format", "colour", "begins"),
+    [
+        (Terminal, "auto", True, "\x1b"),
+        (Terminal, "auto", False, "2"),
+        (Terminal, "json", True, "{"),
+        (io.StringIO, "auto", True, "{"),
+        (io.StringIO, "text", True, "2"),
+    ],
+)
+def test_lines_are_for_people_on_a_terminal_unless_the_setting_says_otherwise(
+    log: Log,
+    monkeypatch: pytest.MonkeyPatch,
+    stream: type[io.StringIO],
+    log_format: str,
+    colour: bool,
+    begins: str,
+) -> None:
+    chosen = stream()
+    monkeypatch.setattr("sys.stderr", chosen)
+    configure("INFO", encoder(log_format, colour=colour))
+    logging.getLogger("strongroom.x").info("event")
+    logging.getLogger("gunicorn.error").info("Listening at: %s", "http://127.0.0.1:9")
+    assert log.text == ""
+    first, second = chosen.getvalue().splitlines()
+    assert (first[0], second[0]) == (begins, begins)
+    assert "Listening at: http://127.0.0.1:9" in second
