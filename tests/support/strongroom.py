@@ -5,20 +5,20 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import requests
 
 from tests.support.ports import free_port
+from tests.support.preloaded import Program, start_command, start_gunicorn
 from tests.support.ready_home import copy_ready_home
 
-_ROOT = Path(__file__).parents[2]
 _START_SECONDS = 60.0
 _STOP_SECONDS = 60.0
 _LOG_SECONDS = 20.0
@@ -37,7 +37,7 @@ class Strongroom:
     home: Path
     environment: dict[str, str]
     log: Path
-    _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+    _process: "Program | subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
     @property
     def url(self) -> str:
@@ -65,15 +65,15 @@ class Strongroom:
         self, *arguments: str, check: bool = True, **settings: str
     ) -> subprocess.CompletedProcess[str]:
         """Run the command ``strongroom`` on this deployment, with further settings."""
-        return subprocess.run(
-            [str(Path(sys.executable).parent / "strongroom"), *arguments],
-            cwd=_ROOT,
-            env={**self.environment, **settings},
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=check,
-        )
+        with TemporaryDirectory(prefix="strongroom-command-") as directory:
+            out, errors = Path(directory, "out"), Path(directory, "errors")
+            code = start_command(arguments, {**self.environment, **settings}, out, errors).wait(600)
+            done = subprocess.CompletedProcess(
+                ["strongroom", *arguments], code, out.read_text(), errors.read_text()
+            )
+        if check:
+            done.check_returncode()
+        return done
 
     def start(self, **settings: str) -> None:
         """Start gunicorn as shipped, and wait until it can serve."""
@@ -82,16 +82,7 @@ class Strongroom:
 
     def launch(self, **settings: str) -> None:
         """Start gunicorn as shipped."""
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "wsgi:app"],
-                cwd=_ROOT,
-                env={**self.environment, **settings},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self._process = start_gunicorn({**self.environment, **settings}, self.log)
 
     def wait_until_ready(self) -> None:
         """Wait until the server says that it can serve."""
