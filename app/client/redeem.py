@@ -41,7 +41,7 @@ import sys
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from http.client import (
     HTTPConnection,
@@ -1054,15 +1054,84 @@ def prepare(
     inherited: Mapping[str, str],
     values: Mapping[str, str],
     allowed: Allowed,
+    files: Collection[str] = (),
 ) -> dict[bytes, bytes]:
-    """Return the command's environment, or raise `Refused`. Values are UTF-8 in every locale."""
+    """Return the command's environment, or raise `Refused`. Values are UTF-8 in every locale.
+
+    The variables in ``files`` get paths of files in memory once the command is executed.
+    """
     faults = name_faults(values, inherited, allowed)
-    faults += _size_faults(command, {**inherited, **values})
+    plain = {name: value for name, value in values.items() if name not in files}
+    faults += _size_faults(command, {**inherited, **plain, **dict.fromkeys(files, _LONGEST_PATH)})
     if faults:
         raise Refused(*faults)
     environment = {os.fsencode(name): os.fsencode(value) for name, value in inherited.items()}
-    return environment | {name.encode(): value.encode() for name, value in values.items()}
+    environment |= {name.encode(): value.encode() for name, value in plain.items()}
+    return environment | {name.encode(): FileContent(values[name].encode()) for name in files}
 
+
+# ---- Files in memory, which end with the command ----
+
+_LONGEST_PATH = "/proc/4194304/fd/1048576"
+_FIRST_DESCRIPTOR = 100  # shells and scripts use lower numbers for their own files
+_NOEXEC_SEAL = 8  # memfd_create(2), Linux 6.3; Python 3.9 does not name it
+
+
+class FileContent(bytes):
+    """Bytes in an environment for which the command gets the path of a file that contains them."""
+
+    def __repr__(self) -> str:
+        return "FileContent(…)"
+
+    __str__ = __repr__
+
+
+def memory_file_faults() -> list[Fault]:
+    """Return a fault if this system has no files in memory that end with their process."""
+    if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
+        return []
+    return [Fault("--file needs Linux with a /proc.")]
+
+
+def _with_files(environment: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Make the files of the process that becomes the command, and put in their paths."""
+    return {
+        name: _make_memory_file(value) if isinstance(value, FileContent) else value
+        for name, value in environment.items()
+    }
+
+
+def _make_memory_file(content: bytes) -> bytes:
+    """Make a sealed file that nobody can change, and return its path.
+
+    The path leads through our process, so that others of the same user can open it, too. The kernel
+    frees the file once no process has it open.
+    """
+    made = _anonymous_file()
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(made, rest) :]
+        os.fchmod(made, 0o400)
+        seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+        fcntl.fcntl(made, fcntl.F_ADD_SEALS, seals)
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        first = _FIRST_DESCRIPTOR if soft > 2 * _FIRST_DESCRIPTOR else 3
+        passed_on = fcntl.fcntl(made, fcntl.F_DUPFD, first)
+    finally:
+        os.close(made)
+    return f"/proc/{os.getpid()}/fd/{passed_on}".encode()
+
+
+def _anonymous_file() -> int:
+    flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
+    try:
+        return os.memfd_create("secret", flags | _NOEXEC_SEAL)
+    except OSError:  # an older kernel
+        return os.memfd_create("secret", flags)
+
+
+# ---- The command ----
 
 _core_limits: list[tuple[int, int]] = []  # from before each `forbid_dumps`; the first counts
 
@@ -1097,6 +1166,11 @@ def execute(command: Sequence[str], environment: Mapping[bytes, bytes]) -> NoRet
     _permit_dumps()
     path = os.fsdecode(environment.get(b"PATH", os.defpath))
     file = shutil.which(command[0], path=path) or command[0]
+    try:
+        environment = _with_files(environment)
+    except OSError as error:
+        text = f"--file: no file in memory can be made: {error.strerror}."
+        raise Refused(Fault(text, NOT_EXECUTABLE)) from None
     try:
         _execute_file(file, command, environment)
     except OSError as error:
@@ -1421,6 +1495,14 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--format", choices=[*FORMATS, DIRECTORY], help="files, not variables")
     parser.add_argument("--output", type=Path, metavar="PATH", help="where --format writes")
     parser.add_argument("--allow-disk", action="store_true", help="permit values on a disk")
+    parser.add_argument(
+        "--file",
+        action="append",
+        default=[],
+        metavar="NAME",
+        dest="files",
+        help="a variable for the path of a file in memory with the value",
+    )
     parser.add_argument("--allow-name", action="append", default=[], metavar="NAME")
     parser.add_argument("--override", action="store_true", help="replace variables already set")
     parser.add_argument("--allow-http", action="store_true", help="permit a server without TLS")
@@ -1430,6 +1512,8 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     options.command = argv[end + 1 :]
     if bool(options.format) != bool(options.output) or not (options.command or options.format):
         parser.error("give a command after --, or --format with --output, or both")
+    if options.files and (options.format or not options.command):
+        parser.error("give --file with a command after --, and without --format")
     return options
 
 
@@ -1445,6 +1529,7 @@ def _start(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
         disk: bool = options.allow_disk
         faults += output_faults(options.format, options.output, allow_disk=disk)
     faults += command_faults(options.command, inherited) if options.command else []
+    faults += memory_file_faults() if options.files else []
     if faults:
         raise Refused(*faults)
     proxy = proxy_for(base_url, environ)
@@ -1457,7 +1542,10 @@ def _start(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
         write(options.format, options.output, values)
         values = {}
     if options.command:
-        execute(options.command, prepare(options.command, inherited, values, allowed))
+        if absent := sorted(set(options.files) - values.keys()):
+            raise Refused(*(Fault(f"--file: the injection has no {name}.") for name in absent))
+        environment = prepare(options.command, inherited, values, allowed, options.files)
+        execute(options.command, environment)
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:

@@ -214,7 +214,7 @@ def test_all_faults_are_named_at_once_and_the_token_is_not_used(
         "http://user@localhost",
         "http://localhost/?a=b",
         "http://localhost/#a",
-        "http://localhost\r",
+        "http://local\rhost",
         "https://a..b",
         f"https://{'a' * 64}.example",
     ],
