@@ -6,7 +6,8 @@ the request. Its encoding is part of the released format (design, section 3)::
     "strongroom" | kind u8 | fields in order
 
 A text field is its UTF-8 length as u32-BE and its bytes; an integer field is u64-BE. Kind 2 is the
-context of a data key. ``app.crypto.contexts`` has the kinds 1 and 3.
+context of a data key. Kind 1 is in ``app.crypto.values``, kind 3 in
+``app.services.idempotency``.
 """
 
 from functools import lru_cache

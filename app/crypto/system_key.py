@@ -5,19 +5,21 @@ data key. A row that many requests read is verified once: the result is remember
 and its MAC, so a row that differs in a single bit is another row.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from enum import StrEnum
+from functools import cache
+from struct import Struct
 from typing import TypeVar
 
 from cryptography.hazmat.primitives import constant_time
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from app.crypto.row_macs import UnknownLayout, row_bytes
 from app.domain.damage import DamagedRow
 from app.domain.data_keys import GuardedDataKey, VerifiedDataKey
 from app.domain.errors import TamperedRow
-from app.domain.guarded import Guardable, Guarded, Mac, tampered
+from app.domain.guarded import Guardable, Guarded, GuardedField, Mac, tampered
 from app.domain.memo import Memo
 from backends.context import KeyContext
 from backends.data_key import DataKey, derive
@@ -25,6 +27,8 @@ from backends.fingerprint import SystemKeyFingerprint
 
 Row = TypeVar("Row", bound=Guardable)
 
+_NUMBER = Struct(">cq").pack
+_LENGTH = Struct(">cI").pack
 _REMEMBERED_BYTES = 8 * 1024 * 1024
 _OVERHEAD_BYTES = 1024  # of Python's objects, for each row
 
@@ -73,7 +77,7 @@ class OpenedSystemKey:
     def guard(self, row: Row) -> Guarded[Row]:
         """Cover ``row`` with a MAC, in the layout that is written."""
         layout = row.mac_layouts.written
-        digest = self.digest(Purpose.ROW, row_bytes(row, layout))
+        digest = self.digest(Purpose.ROW, _row_bytes(row, layout))
         return Guarded(row, Mac(self.context.data_key_id, bytes((layout,)) + digest))
 
     def verify(self, guarded: Guarded[Row]) -> Row:
@@ -84,8 +88,8 @@ class OpenedSystemKey:
         """
         row, mac = guarded.unverified, guarded.mac
         if mac.key_id == self.context.data_key_id:
-            with suppress(UnknownLayout):
-                covered = row_bytes(row, mac.tag[0] if mac.tag else None)
+            with suppress(_UnknownLayout):
+                covered = _row_bytes(row, mac.tag[0] if mac.tag else None)
                 if self.matches(Purpose.ROW, covered, mac.tag[1:]):
                     return row
         raise tampered(row)
@@ -142,3 +146,50 @@ class OpenedSystemKey:
 def _size(row: Guardable) -> int:
     values = row.columns().values()
     return _OVERHEAD_BYTES + sum(len(value) for value in values if isinstance(value, str | bytes))
+
+
+class _UnknownLayout(Exception):
+    """The row cannot be covered in this layout, or its MAC is of a layout that we do not know."""
+
+
+def _row_bytes(row: Guardable, layout: int | None) -> bytes:
+    """The canonical form of a row in one layout; no two rows or layouts share one.
+
+    Raises:
+        _UnknownLayout: There is no such layout, or a column that it omits holds another value than
+            in rows that were written before the column existed.
+    """
+    columns = row.columns()
+    omitted = row.mac_layouts.omitted.get(layout) if layout is not None else None
+    if layout is None or omitted is None:
+        raise _UnknownLayout
+    if omitted:
+        columns = _without(columns, omitted)
+    parts = [bytes((layout,)), _encode_name(row.table)]
+    for name, value in columns.items():
+        parts.append(_encode_name(name))
+        match value:
+            case str():
+                text = value.encode()
+                parts += (_LENGTH(b"S", len(text)), text)
+            case int():
+                parts.append(_NUMBER(b"I", value))
+            case bytes():
+                parts += (_LENGTH(b"B", len(value)), value)
+            case None:
+                parts.append(b"N")
+    return b"".join(parts)
+
+
+def _without(
+    columns: Mapping[str, GuardedField], omitted: Mapping[str, GuardedField]
+) -> Mapping[str, GuardedField]:
+    if any(columns[name] != value for name, value in omitted.items()):
+        raise _UnknownLayout
+    return {name: value for name, value in columns.items() if name not in omitted}
+
+
+@cache
+def _encode_name(name: str) -> bytes:
+    text = name.encode()
+    return _LENGTH(b"S", len(text)) + text

@@ -1,12 +1,30 @@
 """Values between rows and envelopes: the one place that seals a value and the one that opens it."""
 
-from app.crypto.contexts import ValueContext
+from typing import NamedTuple
+
 from app.crypto.envelope import open_envelope, seal
 from app.crypto.opened_key import OpenedKey
 from app.domain.guarded import Mac
 from app.domain.memo import Memo
 from app.domain.secrets import SealedValue, Secret, SecretValue, StoredSecret
-from backends.context import KeyContext
+from backends.context import KeyContext, encode_context
+
+_KIND_VALUE = 1
+
+
+class ValueContext(NamedTuple):
+    """The row of the secret whose value an envelope holds."""
+
+    deployment_id: str
+    account_id: str
+    secret_id: str
+    name: str
+    version: int
+    data_key_id: str
+
+    def to_bytes(self) -> bytes:
+        """The canonical encoding, kind 1."""
+        return encode_context(_KIND_VALUE, *self)
 
 
 def seal_value(
@@ -49,14 +67,8 @@ def open_value(opened: OpenedKey, secret: SealedValue | StoredSecret) -> SecretV
 
 
 def _context(owner: KeyContext, secret_id: str, name: str, version: int) -> bytes:
-    return ValueContext(
-        deployment_id=owner.deployment_id,
-        account_id=owner.account_id,
-        secret_id=secret_id,
-        name=name,
-        version=version,
-        data_key_id=owner.data_key_id,
-    ).to_bytes()
+    deployment_id, account_id, data_key_id = owner
+    return ValueContext(deployment_id, account_id, secret_id, name, version, data_key_id).to_bytes()
 
 
 def _remembered_context(owner: KeyContext, secret_id: str, name: str, version: int) -> bytes:

@@ -9,9 +9,8 @@ the system data key.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-from app.crypto.contexts import StoredResponseContext
 from app.crypto.envelope import open_envelope, seal
 from app.crypto.system_key import OpenedSystemKey, Purpose
 from app.domain.access.api_keys import Caller
@@ -21,6 +20,7 @@ from app.domain.life import is_within
 from app.repository.base import Database, UnitOfWork
 from app.services.clock import Reading, SteadyClock
 from app.services.keys.system_key import SystemKey
+from backends.context import encode_context
 
 RESPONSE_TTL_MS = 60 * 60 * 1000
 """The life of a stored response. Where the clock was set, a retry is refused rather than done
@@ -30,6 +30,22 @@ DELETED_AT_ONCE = 100
 """The limit on expired responses that a write deletes; the sweep deletes the others."""
 
 T = TypeVar("T")
+
+_KIND_STORED_RESPONSE = 3
+
+
+class StoredResponseContext(NamedTuple):
+    """The request whose stored response an envelope holds, for its idempotent retries."""
+
+    deployment_id: str
+    account_id: str
+    api_key_id: str
+    request_id: str
+    data_key_id: str
+
+    def to_bytes(self) -> bytes:
+        """The canonical encoding, kind 3."""
+        return encode_context(_KIND_STORED_RESPONSE, *self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from app.domain.errors import AccountLimitReached
-
 ROW_BYTES = 512
 """The bytes of a row beside its large column: its other columns, its indexes, its MAC."""
 
@@ -35,29 +33,6 @@ class Usage(NamedTuple):
     injections: int = 0
     api_keys: int = 0
     bytes: int = 0
-
-    def plus(self, other: "Usage") -> "Usage":
-        """The sum of both."""
-        # Spelled out: each write adds twice, and a loop takes four times as long.
-        return Usage(
-            self.secrets + other.secrets,
-            self.injections + other.injections,
-            self.api_keys + other.api_keys,
-            self.bytes + other.bytes,
-        )
-
-    def require_room(self, adding: "Usage", limits: "Usage") -> None:
-        """Refuse to add what would exceed a limit. Only limits of what is added are compared.
-
-        Raises:
-            AccountLimitReached: Names the limit.
-        """
-        for what, used, added, limit in zip(_WORDS, self, adding, limits, strict=True):
-            if added > 0 and used + added > limit:
-                raise AccountLimitReached(what, limit)
-
-
-_WORDS = ("secrets", "injections", "API keys", "bytes")
 
 
 @dataclass(frozen=True, slots=True)

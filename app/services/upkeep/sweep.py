@@ -16,6 +16,7 @@ from app.repository.base import Database, Repository, UnitOfWork
 from app.repository.collections.batches import Position
 from app.services.clock import SteadyClock
 from app.services.idempotency import RESPONSE_TTL_MS
+from app.services.rows.limits import total
 from app.services.upkeep.retention import DELETED_AT_ONCE, Retention
 from backends.lifetime import Seconds
 
@@ -198,7 +199,7 @@ class Sweep:
             while True:
                 with self._database.reading() as repository:
                     tally = repository.usage.tally(account_id, table, after, _ROWS)
-                usage = usage.plus(table.usage(tally.rows, tally.bytes))
+                usage = total(usage, table.usage(tally.rows, tally.bytes))
                 yield
                 if tally.after is None:
                     break

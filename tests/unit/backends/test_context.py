@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.crypto.contexts import StoredResponseContext, ValueContext
+from app.crypto.values import ValueContext
+from app.services.idempotency import StoredResponseContext
 from backends.context import KeyContext
 
 Context = ValueContext | KeyContext | StoredResponseContext

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from app.crypto.contexts import StoredResponseContext, ValueContext
 from app.crypto.envelope import open_envelope
+from app.crypto.values import ValueContext
+from app.services.idempotency import StoredResponseContext
 from backends.context import KeyContext
 from backends.data_key import DataKey, key_check
 from backends.errors import DecryptionError

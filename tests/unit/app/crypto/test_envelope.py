@@ -1,14 +1,13 @@
 """Envelopes open under their key and context, and otherwise give one error with one text."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.crypto.contexts import StoredResponseContext, ValueContext
 from app.crypto.envelope import open_envelope, seal
 from app.crypto.record_keys import RecordKeys, Room
+from app.crypto.values import ValueContext
+from app.services.idempotency import StoredResponseContext
 from backends.context import KeyContext
 from backends.data_key import DataKey
 from backends.errors import DecryptionError
@@ -125,13 +124,13 @@ def test_another_key_is_refused(envelope: bytes) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        replace(ROW, deployment_id="dep_2"),
-        replace(ROW, account_id="acc_2"),
-        replace(ROW, secret_id="sec_2"),
-        replace(ROW, name="NAME2"),
-        replace(ROW, name="name"),
-        replace(ROW, version=2),
-        replace(ROW, data_key_id="dk_2"),
+        ROW._replace(deployment_id="dep_2"),
+        ROW._replace(account_id="acc_2"),
+        ROW._replace(secret_id="sec_2"),
+        ROW._replace(name="NAME2"),
+        ROW._replace(name="name"),
+        ROW._replace(version=2),
+        ROW._replace(data_key_id="dk_2"),
         KeyContext("dep_1", "acc_1", "dk_1"),
         StoredResponseContext("dep_1", "acc_1", "sec_1", "NAME", "dk_1"),
     ],

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.crypto.contexts import ValueContext
+from app.crypto.values import ValueContext
 from app.domain.access.api_keys import Token
 from app.domain.errors import StorageUnavailable
 from app.domain.idempotency import RetryKey
