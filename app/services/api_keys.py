@@ -73,22 +73,15 @@ class _NewKey:
     names: NameLimit | None = None
 
 
+@dataclass(eq=False, repr=False)
 class ApiKeys:
     """The API keys of accounts, for their callers and for an operator."""
 
-    def __init__(
-        self,
-        database: Database,
-        system_key: SystemKey,
-        idempotency: Idempotency,
-        clock: Clock,
-        limits: Limits,
-    ) -> None:
-        self._database = database
-        self._system_key = system_key
-        self._idempotency = idempotency
-        self._clock = clock
-        self._limits = limits
+    _database: Database
+    _system_key: SystemKey
+    _idempotency: Idempotency
+    _clock: Clock
+    _limits: Limits
 
     def mint(
         self,

@@ -1,5 +1,7 @@
 """The check of a deployment before it starts: reports all faults at once, without any value."""
 
+from dataclasses import dataclass
+
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.errors import DomainError, NotInitialised
 from app.domain.life import has_begun
@@ -17,16 +19,14 @@ from backends.provider import KeyProvider
 NO_KEY = ClosedKey(KeyContext("check", "check", "check"), b"", ())
 
 
+@dataclass(eq=False, repr=False)
 class Checkup:
     """Looks at the database and the keyring as ``strongroom check`` does."""
 
-    def __init__(
-        self, database: Database, keyring: Keyring, system_key: SystemKey, clock: Clock
-    ) -> None:
-        self._database = database
-        self._keyring = keyring
-        self._system_key = system_key
-        self._clock = clock
+    _database: Database
+    _keyring: Keyring
+    _system_key: SystemKey
+    _clock: Clock
 
     def run(self) -> Findings:
         """Look at all of it."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from app.crypto.system_key import OpenedSystemKey, Purpose
 from app.domain.access.api_keys import Caller, Token
@@ -52,24 +52,16 @@ _RESPONSES: ResponseFormat[IssuedInjection] = ResponseFormat(_dump, _load)
 _ID = ResponseFormat(str, str)
 
 
+@dataclass(eq=False, repr=False)
 class Injections:
     """The injections of an account, up to their redemption."""
 
-    def __init__(
-        self,
-        database: Database,
-        system_key: SystemKey,
-        idempotency: Idempotency,
-        clock: Clock,
-        limits: Limits,
-        retention: Retention,
-    ) -> None:
-        self._database = database
-        self._system_key = system_key
-        self._idempotency = idempotency
-        self._clock = clock
-        self._limits = limits
-        self._retention = retention
+    _database: Database
+    _system_key: SystemKey
+    _idempotency: Idempotency
+    _clock: Clock
+    _limits: Limits
+    _retention: Retention
 
     def create(
         self,

@@ -109,22 +109,15 @@ class _Verified(NamedTuple):
     account: Account
 
 
+@dataclass(eq=False, repr=False)
 class Redemption:
     """Hands over the values of injections."""
 
-    def __init__(
-        self,
-        database: Database,
-        data_keys: DataKeys,
-        system_key: SystemKey,
-        clock: Clock,
-        cache: SealedSecretCache,
-    ) -> None:
-        self._database = database
-        self._data_keys = data_keys
-        self._system_key = system_key
-        self._clock = clock
-        self._cache = cache
+    _database: Database
+    _data_keys: DataKeys
+    _system_key: SystemKey
+    _clock: Clock
+    _cache: SealedSecretCache
 
     def redeem(
         self, credential: Redacted, nonce: RedeemNonce | None, address: str | None

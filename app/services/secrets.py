@@ -53,22 +53,15 @@ class SecretRef:
         return cls(secret_id, is_id=True)
 
 
+@dataclass(eq=False, repr=False)
 class Secrets:
     """The secrets of accounts."""
 
-    def __init__(
-        self,
-        database: Database,
-        data_keys: DataKeys,
-        idempotency: Idempotency,
-        rules: SecretRules,
-        limits: Limits,
-    ) -> None:
-        self.rules = rules
-        self._database = database
-        self._data_keys = data_keys
-        self._idempotency = idempotency
-        self._limits = limits
+    _database: Database
+    _data_keys: DataKeys
+    _idempotency: Idempotency
+    rules: SecretRules
+    _limits: Limits
 
     def create(
         self, caller: Caller, name: str, value: SecretValue, retry: RetryKey | None

@@ -43,16 +43,14 @@ class RecoveryKeyTexts:
     public: str
 
 
+@dataclass(eq=False, repr=False)
 class Recovery:
     """Makes recovery keys, and recovers with one."""
 
-    def __init__(
-        self, database: Database, keyring: Keyring, system_key: SystemKey, clock: Clock
-    ) -> None:
-        self._database = database
-        self._keyring = keyring
-        self._system_key = system_key
-        self._clock = clock
+    _database: Database
+    _keyring: Keyring
+    _system_key: SystemKey
+    _clock: Clock
 
     def make_key(self) -> RecoveryKeyTexts:
         """A new pair for this deployment.

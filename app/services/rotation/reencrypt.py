@@ -45,22 +45,15 @@ class _OldKeys:
     damaged: list[DamagedRow]
 
 
+@dataclass(eq=False, repr=False)
 class Reencrypt:
     """The sweep over all values that an old data key sealed."""
 
-    def __init__(
-        self,
-        database: Database,
-        data_keys: DataKeys,
-        ahead: Prefetch,
-        system_key: SystemKey,
-        clock: Clock,
-    ) -> None:
-        self._database = database
-        self._data_keys = data_keys
-        self._ahead = ahead
-        self._system_key = system_key
-        self._clock = clock
+    _database: Database
+    _data_keys: DataKeys
+    _ahead: Prefetch
+    _system_key: SystemKey
+    _clock: Clock
 
     def unfinished(self) -> int | None:
         """Return the start of the job that ``run`` goes on with, in Unix milliseconds, or ``None``.

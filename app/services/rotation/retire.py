@@ -115,20 +115,14 @@ class Dependence:
     blind_workers: tuple[str, ...] = ()
 
 
+@dataclass(eq=False, repr=False)
 class Retire:
     """Deletes the wrappings of one key_ref."""
 
-    def __init__(
-        self,
-        database: Database,
-        keyring: Keyring,
-        system_key: SystemKey,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._database = database
-        self._keyring = keyring
-        self._system_key = system_key
-        self._sleep = sleep
+    _database: Database
+    _keyring: Keyring
+    _system_key: SystemKey
+    _sleep: Callable[[float], None] = time.sleep
 
     def run(self, key_ref: str) -> Retired:
         """Fence ``key_ref``, count what depends on it, and delete its wrappings.
