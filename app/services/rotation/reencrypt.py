@@ -24,7 +24,7 @@ from app.repository.base import Database
 from app.services.clock import Clock
 from app.services.keys.data_keys import DataKeys
 from app.services.keys.failure_reasons import FailureReason, counted, failure_reason_of
-from app.services.keys.sweep import batches
+from app.services.keys.sweep import Batch, batches
 from app.services.keys.system_key import SystemKey
 from app.services.rotation.prefetch import Prefetch
 from app.services.rotation.progress import NAMED_ROWS, Progress, RateLimiter, Report
@@ -35,14 +35,6 @@ OPENED_AT_ONCE = 200
 
 _DAMAGE = {FailureReason.KEY_UNREADABLE, FailureReason.VALUE_UNREADABLE, FailureReason.ROW_EDITED}
 """Reasons that running the job again would not change."""
-
-
-@dataclass(frozen=True, slots=True)
-class _OldKeys:
-    """The data keys to replace, and the rows because of which others cannot be."""
-
-    keys: list[VerifiedDataKey]
-    damaged: list[DamagedRow]
 
 
 @dataclass(eq=False, repr=False)
@@ -133,20 +125,22 @@ class Reencrypt:
             for key in batch.keys
         )
 
-    def _old_keys(self, started_ms: int) -> _OldKeys:
-        keys: list[VerifiedDataKey] = []
-        damaged: list[DamagedRow] = []
+    def _old_keys(self, started_ms: int) -> Batch:
+        """Return the data keys to replace, and the rows because of which others cannot be."""
+        old = Batch([], [])
         for batch in batches(self._database, self._system_key.opened()):
-            damaged += batch.damaged
-            keys += [key for key in batch.keys if _is_old(key.record, started_ms, self._clock())]
-        return _OldKeys(keys, damaged)
+            old.damaged.extend(batch.damaged)
+            old.keys.extend(
+                key for key in batch.keys if _is_old(key.record, started_ms, self._clock())
+            )
+        return old
 
     def _limiter(self, started_ms: int, rate: float | None, report: Report) -> RateLimiter:
         with self._database.reading() as repository:
             total = repository.data_keys.count_secrets(started_ms)
         return RateLimiter(total, rate, report, unit="secrets")
 
-    def _replace_all(self, old: _OldKeys, limiter: RateLimiter) -> Counter[FailureReason]:
+    def _replace_all(self, old: Batch, limiter: RateLimiter) -> Counter[FailureReason]:
         """Replace the old data keys and delete them. Returns why some remain."""
         for _, cause in self._replace_each(old.keys, limiter):
             limiter.step(done=0, changed=0, reasons=counted(cause))
