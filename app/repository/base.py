@@ -11,9 +11,9 @@ sweeps do not. An implementation guarantees:
 Any method may raise ``StorageUnavailable``. No exception carries a row or a parameter.
 """
 
-from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Protocol
 
 from app.domain.operations.backups import BackupContents
 from app.domain.operations.findings import Findings
@@ -42,7 +42,7 @@ class Fenced(Exception):
     """The root key that made a wrapping is retired, so the wrapping must not be stored."""
 
 
-class Repository(ABC):
+class Repository(Protocol):
     """All collections, on one connection."""
 
     deployment: DeploymentRepository
@@ -58,15 +58,14 @@ class Repository(ABC):
     workers: WorkerRepository
 
 
-class UnitOfWork(Repository):
+class UnitOfWork(Repository, Protocol):
     """One write transaction. Leaving it without ``commit`` rolls everything back."""
 
-    @abstractmethod
     def commit(self) -> None:
         """Make all changes durable. The unit of work cannot be used afterwards."""
 
 
-class Replacement(ABC):
+class Replacement(Protocol):
     """A copy of a backup that can take the place of the database.
 
     Attributes:
@@ -75,15 +74,12 @@ class Replacement(ABC):
 
     database: "Database"
 
-    @abstractmethod
     def contents(self) -> BackupContents:
         """Count the rows of the copy."""
 
-    @abstractmethod
     def drop_pending_injections(self) -> int:
         """Delete the injections that were not redeemed. Returns how many there were."""
 
-    @abstractmethod
     def put_in_place(self) -> Path | None:
         """Set the former database and its log aside, and put the copy in its place.
 
@@ -95,30 +91,24 @@ class Replacement(ABC):
         """
 
 
-class Database(ABC):
+class Database(Protocol):
     """The source of readers and units of work. Safe to use from many threads."""
 
-    @abstractmethod
     def reading(self) -> AbstractContextManager[Repository]:
         """Lend collections that can only be read, outside a transaction."""
 
-    @abstractmethod
     def writing(self) -> AbstractContextManager[UnitOfWork]:
         """Begin a unit of work, which has the writer's place until it ends."""
 
-    @abstractmethod
     def ping(self) -> None:
         """Ask the database something cheap."""
 
-    @abstractmethod
     def exists(self) -> bool:
         """Return True if there is a database, even an empty, damaged or unreachable one."""
 
-    @abstractmethod
     def check(self) -> Findings:
         """Examine the database, and report in words for an operator."""
 
-    @abstractmethod
     def upgrade(self) -> Path | None:
         """Make the database where there is none; bring its schema to the newest migration.
 
@@ -132,7 +122,6 @@ class Database(ABC):
                 version.
         """
 
-    @abstractmethod
     def back_up(self, file: Path) -> BackupContents:
         """Write what is committed now to a new file, whole or not at all, while others write.
 
@@ -140,7 +129,6 @@ class Database(ABC):
             FileRefused: The file exists, or cannot be made.
         """
 
-    @abstractmethod
     def replacing(self, file: Path, *, replace: bool) -> AbstractContextManager[Replacement]:
         """Make a verified copy of a backup; the end of the block drops it unless it is in place.
 
@@ -154,6 +142,5 @@ class Database(ABC):
             BackupDamaged: The pages of the file do not fit together.
         """
 
-    @abstractmethod
     def close(self) -> None:
         """Finish pending erasures, and close all connections."""

@@ -1,1 +1,1 @@
-"""The abstract class of each collection of rows, which services are typed by."""
+"""The protocol of each collection of rows, which services are typed by."""

@@ -1,7 +1,7 @@
 """The collections of accounts and API keys."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Protocol
 
 from app.domain.access.accounts import Account
 from app.domain.access.api_keys import ApiKey
@@ -9,63 +9,50 @@ from app.domain.guarded import Guarded
 from app.repository.collections.batches import Batch, Position
 
 
-class AccountRepository(ABC):
+class AccountRepository(Protocol):
     """Accounts."""
 
-    @abstractmethod
     def get(self, account_id: str) -> Guarded[Account] | None:
         """Return the account, or ``None``."""
 
-    @abstractmethod
     def add(self, account: Guarded[Account]) -> None:
         """Add a new account."""
 
-    @abstractmethod
     def replace(self, account: Guarded[Account]) -> None:
         """Write all columns of an account that exists."""
 
-    @abstractmethod
     def sweep(self, after: Position | None, limit: int) -> Batch[Account]:
         """Read up to ``limit`` accounts, oldest first: an operator's sweep."""
 
-    @abstractmethod
     def ids(self, after_id: str | None, limit: int) -> list[str]:
         """Read up to ``limit`` ids of accounts above ``after_id``, as stored."""
 
 
-class ApiKeyRepository(ABC):
+class ApiKeyRepository(Protocol):
     """API keys."""
 
-    @abstractmethod
     def get(self, account_id: str, key_id: str) -> Guarded[ApiKey] | None:
         """Return the API key, or ``None``; in a unit of work its row is locked."""
 
-    @abstractmethod
     def get_with_account(
         self, account_id: str, key_id: str
     ) -> tuple[Guarded[ApiKey], Guarded[Account]] | None:
         """Return the API key and the account that owns it, in one round trip, or ``None``."""
 
-    @abstractmethod
     def find(self, account_id: str, key_ids: Sequence[str]) -> list[Guarded[ApiKey]]:
         """Return those of these API keys that exist, in one round trip."""
 
-    @abstractmethod
     def page(self, account_id: str, after: Position | None, limit: int) -> Batch[ApiKey]:
         """Read up to ``limit`` API keys of the account, oldest first."""
 
-    @abstractmethod
     def sweep(self, after: Position | None, limit: int) -> Batch[ApiKey]:
         """Read up to ``limit`` API keys of all accounts: an operator's sweep."""
 
-    @abstractmethod
     def delete_unused(self, account_id: str, key_ids: Sequence[str]) -> int:
         """Delete those of these keys that no injection names. Returns the number deleted."""
 
-    @abstractmethod
     def add(self, key: Guarded[ApiKey]) -> None:
         """Add a new API key."""
 
-    @abstractmethod
     def replace(self, key: Guarded[ApiKey]) -> None:
         """Write all columns of an API key that exists."""

@@ -1,8 +1,8 @@
 """The collection of injections."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from app.domain.access.accounts import Account
 from app.domain.access.api_keys import ApiKey
@@ -26,21 +26,18 @@ class InjectionGrant:
     issuers: tuple[Guarded[ApiKey], ...] = ()
 
 
-class InjectionRepository(ABC):
+class InjectionRepository(Protocol):
     """Injections."""
 
-    @abstractmethod
     def get(self, account_id: str, injection_id: str) -> Guarded[Injection] | None:
         """Return the injection, or ``None``; in a unit of work its row is locked."""
 
-    @abstractmethod
     def get_grant(self, account_id: str, injection_id: str) -> InjectionGrant | None:
         """Return the injection, its key and its account, in one round trip, or ``None``.
 
         The issuers of the key are not read.
         """
 
-    @abstractmethod
     def page(
         self,
         account_id: str,
@@ -57,19 +54,15 @@ class InjectionRepository(ABC):
             api_key_id: Only those that this key made.
         """
 
-    @abstractmethod
     def count_pending(self, account_id: str, key_ids: Sequence[str], now_ms: int) -> int:
         """Count the pending, unexpired injections of these keys, without verifying any."""
 
-    @abstractmethod
     def sweep(self, after: Position | None, limit: int) -> Batch[Injection]:
         """Read up to ``limit`` injections of all accounts: an operator's sweep."""
 
-    @abstractmethod
     def has_ended(self, account_id: str, until_ms: int) -> bool:
         """Return True if an injection of the account had ended at ``until_ms``."""
 
-    @abstractmethod
     def delete_ended(self, account_id: str, until_ms: int, limit: int) -> int:
         """Delete up to ``limit`` injections of the account that had ended at ``until_ms``.
 
@@ -77,15 +70,12 @@ class InjectionRepository(ABC):
             The number deleted. Rows that another unit of work has locked are skipped.
         """
 
-    @abstractmethod
     def add(self, injection: Guarded[Injection]) -> None:
         """Add a new injection."""
 
-    @abstractmethod
     def replace(self, injection: Guarded[Injection]) -> None:
         """Write state, redemption and MAC of an injection that exists."""
 
-    @abstractmethod
     def replace_if_granted(
         self, injection: Guarded[Injection], seen: InjectionGrant, used: Sequence[SealedValue]
     ) -> bool:

@@ -1,28 +1,24 @@
 """The collections of data keys, their wrappings, and the fences of root keys."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Protocol
 
 from app.domain.data_keys import DataKeyRow, GuardedDataKey, Wrapping
 from app.domain.guarded import Guarded
 
 
-class DataKeyRepository(ABC):
+class DataKeyRepository(Protocol):
     """Data keys with their wrappings."""
 
-    @abstractmethod
     def get(self, account_id: str, data_key_id: str) -> GuardedDataKey | None:
         """Return the data key with all its wrappings, in one round trip, or ``None``."""
 
-    @abstractmethod
     def find(self, account_id: str, data_key_ids: Sequence[str]) -> list[GuardedDataKey]:
         """Return those of these data keys that exist, with their wrappings, in one round trip."""
 
-    @abstractmethod
     def get_active(self, account_id: str) -> GuardedDataKey | None:
         """Return the account's active data key with its wrappings, or ``None``: one round trip."""
 
-    @abstractmethod
     def add(self, record: Guarded[DataKeyRow], wrappings: Sequence[Guarded[Wrapping]]) -> None:
         """Add a data key and its wrappings.
 
@@ -31,19 +27,15 @@ class DataKeyRepository(ABC):
             Fenced: There is a fence of a wrapping's key_ref or root key.
         """
 
-    @abstractmethod
     def replace(self, record: Guarded[DataKeyRow]) -> None:
         """Write all columns of a data key that exists; its wrappings stay."""
 
-    @abstractmethod
     def delete_unused(self, account_id: str, data_key_id: str) -> bool:
         """Delete a decrypt-only data key that no secret names. Returns whether it was deleted."""
 
-    @abstractmethod
     def count(self) -> int:
         """Count the data keys: an operator's sweep."""
 
-    @abstractmethod
     def sweep(self, after: tuple[str, str] | None, limit: int) -> list[tuple[str, str]]:
         """Read account and id of up to ``limit`` data keys of all accounts, in that order.
 
@@ -52,19 +44,17 @@ class DataKeyRepository(ABC):
             limit: The size of the batch.
         """
 
-    @abstractmethod
     def count_secrets(self, until_ms: int) -> int:
         """Count the secrets sealed under data keys that were made at ``until_ms`` or before.
 
         An operator's sweep; no row is verified.
         """
 
-    @abstractmethod
     def count_without(self, key_refs: Sequence[str]) -> int:
         """Count the data keys without a wrapping by any of ``key_refs``: an operator's sweep."""
 
 
-class WrappingRepository(ABC):
+class WrappingRepository(Protocol):
     """The wrappings of data keys that exist, and the fences of retired root keys.
 
     Units of work that call ``add``, ``fence``, ``count_stranded`` or ``remove_all`` run one after
@@ -74,7 +64,6 @@ class WrappingRepository(ABC):
     any of them reads.
     """
 
-    @abstractmethod
     def add(self, wrapping: Guarded[Wrapping]) -> None:
         """Add a wrapping.
 
@@ -83,30 +72,23 @@ class WrappingRepository(ABC):
             Fenced: There is a fence of its key_ref or of its root key.
         """
 
-    @abstractmethod
     def remove(self, wrapping: Wrapping) -> bool:
         """Delete the wrapping if its blob is unchanged. Returns whether it was."""
 
-    @abstractmethod
     def counts(self) -> dict[str, int]:
         """Count the wrappings by each key_ref: an operator's sweep."""
 
-    @abstractmethod
     def count_stranded(self, key_ref: str, others: Sequence[str]) -> int:
         """Count the data keys with a wrapping by ``key_ref`` and none by any of ``others``."""
 
-    @abstractmethod
     def remove_all(self, key_ref: str, limit: int) -> int:
         """Delete up to ``limit`` wrappings by ``key_ref``. Returns the number deleted."""
 
-    @abstractmethod
     def fence(self, name: str) -> bool:
         """Refuse further wrappings by this key_ref or root key. Returns False if they were."""
 
-    @abstractmethod
     def lift_fence(self, name: str) -> bool:
         """Accept such wrappings again. Returns whether there was a fence of this name."""
 
-    @abstractmethod
     def fences(self) -> list[str]:
         """Return every fenced key_ref and root key."""

@@ -1,7 +1,7 @@
 """The collections that an operator and the sweep work with: deployment, usage, leases, workers."""
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Protocol
 
 from app.domain.guarded import Guarded
 from app.domain.operations.reencryption import Reencryption
@@ -10,14 +10,12 @@ from app.domain.operations.workers import SeenWorker, Worker
 from app.repository.collections.batches import Position
 
 
-class DeploymentRepository(ABC):
+class DeploymentRepository(Protocol):
     """The one row that says which deployment this database belongs to."""
 
-    @abstractmethod
     def get_id(self) -> str | None:
         """Return the deployment id, or ``None`` before ``strongroom init``."""
 
-    @abstractmethod
     def add(self, deployment_id: str) -> None:
         """Store the deployment id.
 
@@ -25,22 +23,18 @@ class DeploymentRepository(ABC):
             Conflict: There is one already.
         """
 
-    @abstractmethod
     def fence_generation(self) -> int:
         """Return how often fences were set or lifted; 0 before ``strongroom init``.
 
         In a unit of work no other one sets or lifts a fence until it ends.
         """
 
-    @abstractmethod
     def get_reencryption(self) -> Guarded[Reencryption] | None:
         """Return the re-encryption that has not ended yet, or ``None``."""
 
-    @abstractmethod
     def start_reencryption(self, job: Guarded[Reencryption]) -> None:
         """Store a re-encryption in place of any other."""
 
-    @abstractmethod
     def end_reencryption(self) -> None:
         """Store that no re-encryption is under way."""
 
@@ -60,54 +54,45 @@ class Tally:
     after: Position | None
 
 
-class UsageRepository(ABC):
+class UsageRepository(Protocol):
     """The usage of accounts, as the sweep counted it last."""
 
-    @abstractmethod
     def get(self, account_id: str) -> CountedUsage | None:
         """Return the last count of the account's rows, or ``None`` if there was none."""
 
-    @abstractmethod
     def put(self, account_id: str, counted: CountedUsage) -> None:
         """Store a count of the account's rows, in place of the one before."""
 
-    @abstractmethod
     def tally(
         self, account_id: str, table: CountedTable, after: Position | None, limit: int
     ) -> Tally:
         """Sum up to ``limit`` rows of an account, those after a position."""
 
 
-class LeaseRepository(ABC):
+class LeaseRepository(Protocol):
     """Work that one process at a time does."""
 
-    @abstractmethod
     def take(self, name: str, holder: str, now_ms: int, until_ms: int) -> bool:
         """Take the lease until ``until_ms`` unless another holder has it. Returns True if taken.
 
         No lease lasts longer than this one would, however a clock was set when it was taken.
         """
 
-    @abstractmethod
     def give_up(self, name: str, holder: str) -> None:
         """End the lease if this holder has it."""
 
 
-class WorkerRepository(ABC):
+class WorkerRepository(Protocol):
     """The heartbeats of the processes that serve; times are by the database's clock."""
 
-    @abstractmethod
     def beat(self, worker: Worker) -> None:
         """Store a worker's heartbeat, seen now."""
 
-    @abstractmethod
     def remove(self, worker_id: str) -> None:
         """Delete the row of a worker that ends."""
 
-    @abstractmethod
     def remove_silent(self, longest_ms: int) -> None:
         """Delete the rows of workers whose last heartbeat is older than this."""
 
-    @abstractmethod
     def all(self) -> list[SeenWorker]:
         """Return every row, by node. One that cannot be parsed is skipped."""

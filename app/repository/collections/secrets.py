@@ -1,8 +1,8 @@
 """The collection of secrets."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from app.domain.data_keys import GuardedDataKey
 from app.domain.guarded import Guarded
@@ -30,28 +30,23 @@ class LockedSecret:
     identity: Guarded[SecretIdentity]
 
 
-class SecretRepository(ABC):
+class SecretRepository(Protocol):
     """Secrets: metadata and sealed values."""
 
-    @abstractmethod
     def view(self, account_id: str, name: str) -> Secret | None:
         """Return the metadata of the secret of this name, or ``None``; no envelope is read."""
 
-    @abstractmethod
     def view_by_id(self, account_id: str, secret_id: str) -> Secret | None:
         """Return the metadata of the secret of this id, or ``None``; no envelope is read."""
 
-    @abstractmethod
     def page(
         self, account_id: str, wanted: SecretFilter, limit: int, after_id: str | None
     ) -> list[Secret]:
         """Read up to ``limit`` secrets, newest first, with ids below ``after_id`` if given."""
 
-    @abstractmethod
     def count(self, account_id: str, wanted: SecretFilter) -> int:
         """Count the secrets that the filter matches."""
 
-    @abstractmethod
     def add(self, secret: StoredSecret) -> None:
         """Add a new secret.
 
@@ -59,11 +54,9 @@ class SecretRepository(ABC):
             Conflict: The account has a secret of this name.
         """
 
-    @abstractmethod
     def find(self, account_id: str, refs: Sequence[str]) -> list[Secret]:
         """Return the secrets whose name or id is among ``refs``, in one round trip."""
 
-    @abstractmethod
     def sealed(
         self, account_id: str, secret_ids: Sequence[str], max_bytes: int
     ) -> SealedSecrets | None:
@@ -73,28 +66,22 @@ class SecretRepository(ABC):
             ``None`` if their envelopes are over ``max_bytes`` in all; none of them is read then.
         """
 
-    @abstractmethod
     def lock(self, account_id: str, secret_id: str) -> LockedSecret:
         """Lock a secret that exists: no other unit of work writes it before this one ends."""
 
-    @abstractmethod
     def size(self, account_id: str, secret_id: str) -> int:
         """Return the size of the secret's envelope in bytes; 0 if there is no such secret."""
 
-    @abstractmethod
     def replace_value(self, secret: StoredSecret) -> None:
         """Write version, data key, envelope and update time of a secret that is locked."""
 
-    @abstractmethod
     def sealed_under(
         self, account_id: str, data_key_id: str, limit: int, after_id: str | None
     ) -> list[StoredSecret]:
         """Read up to ``limit`` secrets sealed under this data key, by id, above ``after_id``."""
 
-    @abstractmethod
     def reseal(self, secret: StoredSecret, *, sealed_under: str) -> bool:
         """Write data key and envelope if version and data key are unchanged. Returns if so."""
 
-    @abstractmethod
     def delete(self, account_id: str, secret_id: str) -> bool:
         """Delete the secret. Returns whether there was one."""

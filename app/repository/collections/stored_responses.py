@@ -1,18 +1,16 @@
 """The collection of stored responses."""
 
-from abc import ABC, abstractmethod
+from typing import Protocol
 
 from app.domain.idempotency import StoredResponse
 
 
-class StoredResponseRepository(ABC):
+class StoredResponseRepository(Protocol):
     """Stored responses to idempotent requests."""
 
-    @abstractmethod
     def get(self, account_id: str, api_key_id: str, request_id: str) -> StoredResponse | None:
         """Return the stored response, or ``None``; it may have expired."""
 
-    @abstractmethod
     def claim(self, response: StoredResponse, now_ms: int) -> bool:
         """Insert the row unless there is one that has not expired at ``now_ms``.
 
@@ -22,19 +20,15 @@ class StoredResponseRepository(ABC):
             True if the row was inserted. If not, ``get`` finds the other one.
         """
 
-    @abstractmethod
     def finish(self, response: StoredResponse) -> None:
         """Write the response into a row that this unit of work claimed."""
 
-    @abstractmethod
     def has_expired(self, account_id: str, now_ms: int) -> bool:
         """Return True if a response of the account has expired at ``now_ms``."""
 
-    @abstractmethod
     def has_later(self, account_id: str, later_ms: int) -> bool:
         """Return True if a response of the account expires after ``later_ms``."""
 
-    @abstractmethod
     def end_later(self, account_id: str, later_ms: int, until_ms: int, limit: int) -> int:
         """Let up to ``limit`` responses that expire after ``later_ms`` expire at ``until_ms``.
 
@@ -42,7 +36,6 @@ class StoredResponseRepository(ABC):
             The number changed. Rows that another unit of work has locked are skipped.
         """
 
-    @abstractmethod
     def delete_expired(self, account_id: str, now_ms: int, limit: int) -> int:
         """Delete up to ``limit`` responses of the account that have expired at ``now_ms``.
 

@@ -73,6 +73,17 @@ def test_a_replaced_injection_is_seen_elsewhere_at_once(
         assert repository.injections.get(rows.OURS, "inj_0002") == rows.injection(2)
 
 
+def seal_anew(work: UnitOfWork) -> None:
+    work.data_keys.replace(rows.data_key(state=DataKeyState.DECRYPT_ONLY))
+    work.data_keys.add(rows.data_key(data_key_id="dk_2"), [])
+    work.secrets.reseal(rows.secret(1, data_key_id="dk_2"), sealed_under=rows.DATA_KEY)
+
+
+def replace_one_and_delete_another(work: UnitOfWork) -> None:
+    work.secrets.replace_value(rows.secret(1, version=2))
+    work.secrets.delete(rows.OURS, "sec_0002")
+
+
 REDEEMED = rows.injection(state=InjectionState.REDEEMED, redeemed_at_ms=5)
 OTHER_MAC = Mac("dk_system", b"\x01" + b"o" * 32)
 CHANGED: dict[str, Callable[[UnitOfWork], object]] = {
@@ -86,16 +97,9 @@ CHANGED: dict[str, Callable[[UnitOfWork], object]] = {
     "a secret is replaced by a longer one": lambda work: work.secrets.replace_value(
         rows.secret(1, envelope=bytes(1000))
     ),
-    "a secret is sealed anew": lambda work: (
-        work.data_keys.replace(rows.data_key(state=DataKeyState.DECRYPT_ONLY)),
-        work.data_keys.add(rows.data_key(data_key_id="dk_2"), []),
-        work.secrets.reseal(rows.secret(1, data_key_id="dk_2"), sealed_under=rows.DATA_KEY),
-    ),
+    "a secret is sealed anew": seal_anew,
     "a secret is deleted": lambda work: work.secrets.delete(rows.OURS, "sec_0001"),
-    "one replaced, one deleted": lambda work: (
-        work.secrets.replace_value(rows.secret(1, version=2)),
-        work.secrets.delete(rows.OURS, "sec_0002"),
-    ),
+    "one replaced, one deleted": replace_one_and_delete_another,
 }
 USED = [rows.secret(1).sealed(), rows.secret(2).sealed()]
 
