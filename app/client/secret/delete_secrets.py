@@ -1,6 +1,6 @@
 """``strongroom secret delete``: delete secrets for good."""
 
-import sys
+import os
 from collections.abc import Sequence
 
 import click
@@ -12,6 +12,7 @@ from app.client.secret.names import faults_of_names
 from app.client.secret.prompts import confirm
 
 _SHOWN_NAMES = 10
+_STANDARD_INPUT = 0
 
 
 @click.command("delete", cls=ClientCommand)
@@ -34,7 +35,7 @@ def delete_secrets(
     """
     server = Server(context.obj)
     faults = [*faults_of_names(names), *server.faults(allow_http=allow_http)]
-    is_asked = not yes and sys.stdin is not None and sys.stdin.isatty()
+    is_asked = not yes and os.isatty(_STANDARD_INPUT)
     if not (yes or is_asked):
         faults.append(Fault("without a terminal nobody can be asked (--yes deletes)."))
     if faults:

@@ -1,17 +1,19 @@
 """The value of a secret from a terminal, from standard input or from a file, byte for byte."""
 
-import sys
+import os
+import select
 from pathlib import Path
 
 from app.client.redeem import Fault, Refused
 from app.client.secret.prompts import ask_twice
 
 MAX_VALUE_BYTES = 65_536  # a server may permit less
+_STANDARD_INPUT = 0
 
 
 def is_typed(file: Path | None) -> bool:
     """Return True if the value has to be asked for at a terminal."""
-    return file is None and sys.stdin is not None and sys.stdin.isatty()
+    return file is None and os.isatty(_STANDARD_INPUT)
 
 
 def read_value(name: str, file: Path | None) -> bytes:
@@ -25,12 +27,23 @@ def read_value(name: str, file: Path | None) -> bytes:
     place = "standard input" if file is None else f"--file: {file}"
     try:
         if file is None:
-            return sys.stdin.buffer.read(MAX_VALUE_BYTES + 1)
-        with file.open("rb") as opened:
-            return opened.read(MAX_VALUE_BYTES + 1)
-    except (OSError, AttributeError) as error:  # standard input may be closed
-        cause = getattr(error, "strerror", None) or "closed"
-        raise Refused(Fault(f"{place} cannot be read: {cause}.")) from None
+            return _read_all(_STANDARD_INPUT)
+        with file.open("rb", buffering=0) as opened:
+            return _read_all(opened.fileno())
+    except OSError as error:
+        raise Refused(Fault(f"{place} cannot be read: {error.strerror}.")) from None
+
+
+def _read_all(source: int) -> bytes:
+    """Read to the end, also from a pipe that somebody made non-blocking."""
+    raw = b""
+    while len(raw) <= MAX_VALUE_BYTES:
+        select.select([source], [], [])
+        piece = os.read(source, MAX_VALUE_BYTES + 1 - len(raw))
+        if not piece:
+            break
+        raw += piece
+    return raw
 
 
 def value_faults(raw: bytes, *, allow_empty: bool) -> list[Fault]:

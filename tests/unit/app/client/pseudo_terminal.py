@@ -75,6 +75,10 @@ class PseudoTerminal:
         self.rest()
         return self._process.wait(PATIENCE_SECONDS)
 
+    def signal(self, number: int) -> None:
+        """Send a signal to the program."""
+        self._process.send_signal(number)
+
     def hang_up(self) -> None:
         if self._screen >= 0:
             os.close(self._screen)

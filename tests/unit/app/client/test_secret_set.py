@@ -1,23 +1,15 @@
 """``strongroom secret set``: a value gets to the server byte for byte, and nowhere else."""
 
-from collections.abc import Iterator
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import wait_until
 from tests.unit.app.client.conftest import Secret
-from tests.unit.app.client.protocol_server import API_KEY, ProtocolServer, refusal
-from tests.unit.app.client.pseudo_terminal import PseudoTerminal
-
-
-@pytest.fixture
-def prompt(environment: dict[str, str], tmp_path: Path) -> Iterator[PseudoTerminal]:
-    """``strongroom secret set`` on a terminal, in front of its first prompt."""
-    command = ["strongroom", "secret", "set", "TYPED"]
-    with PseudoTerminal(command, environment | {"TERM": "xterm"}, tmp_path) as terminal:
-        terminal.expect("value of TYPED: ")
-        yield terminal
-
+from tests.unit.app.client.protocol_server import API_KEY, ProtocolServer, cut_off_after, refusal
+from tests.unit.app.client.pseudo_terminal import unread_bytes
 
 EXACT = [
     b"canary",
@@ -63,38 +55,29 @@ def test_new_refuses_a_name_that_exists(secret: Secret, server: ProtocolServer) 
     assert server.secrets["GREETING"] == "canary-hello"
 
 
-def test_a_typed_value_is_stored_and_never_echoed(
-    prompt: PseudoTerminal, server: ProtocolServer
+def test_a_pipe_that_does_not_block_is_read_to_its_end(
+    environment: dict[str, str], server: ProtocolServer
 ) -> None:
-    prompt.type("canary typed\n")
-    prompt.expect("the same again: ")
-    prompt.type("canary typed\n")
-    shown = prompt.rest()
-    assert prompt.wait() == 0
-    assert server.secrets["TYPED"] == "canary typed"
-    assert "canary" not in shown
-    assert "TYPED: created" in shown
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    command = ["strongroom", "secret", "set", "NEW"]
+    with subprocess.Popen(command, env=environment, stdin=reader) as running:
+        os.write(writer, b"canary-")
+        wait_until(lambda: unread_bytes(reader) == 0)
+        os.write(writer, b"whole")
+        os.close(writer)
+        assert running.wait(60) == 0
+    os.close(reader)
+    assert server.secrets["NEW"] == "canary-whole"
 
 
-def test_two_different_entries_store_nothing(
-    prompt: PseudoTerminal, server: ProtocolServer
+def test_a_lost_response_is_asked_for_again_with_the_same_request_id(
+    secret: Secret, server: ProtocolServer
 ) -> None:
-    prompt.type("canary typed\n")
-    prompt.expect("the same again: ")
-    prompt.type("canary typo\n")
-    shown = prompt.rest()
-    assert (prompt.wait(), "differ" in shown, "canary" in shown) == (125, True, False)
-    assert server.exchanges == []
-
-
-def test_ctrl_c_ends_with_130_and_restores_the_terminal(
-    prompt: PseudoTerminal, server: ProtocolServer
-) -> None:
-    asked = prompt.is_usual
-    prompt.type("canary\x03")
-    ended = prompt.wait()
-    assert (asked, ended, prompt.is_usual) == (False, 130, True)
-    assert server.exchanges == []
+    server.troubles.append(cut_off_after)
+    assert secret("set", "GREETING", given=b"canary-other").returncode == 0
+    first, second = (exchange.headers["x-request-id"] for exchange in server.exchanges)
+    assert first == second
 
 
 @pytest.mark.parametrize(
