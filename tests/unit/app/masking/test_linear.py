@@ -67,4 +67,4 @@ def test_twice_the_output_is_twice_the_work(
                 sys.setprofile(None)
         return count
 
-    assert steps(40_000) <= 2.5 * steps(20_000)
+    assert steps(16_000) <= 2.5 * steps(8_000)
