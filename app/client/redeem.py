@@ -140,7 +140,7 @@ def read_text(file: Path, limit: int, seconds: float) -> str:
                 raise TimeoutError
             piece = os.read(descriptor, limit + 1 - len(raw))
             if not piece:
-                return _decode(raw)
+                return decode(raw)
             raw += piece
     finally:
         os.close(descriptor)
@@ -150,7 +150,8 @@ def read_text(file: Path, limit: int, seconds: float) -> str:
 _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # as editors of Windows write
 
 
-def _decode(raw: bytes) -> str:
+def decode(raw: bytes) -> str:
+    """Read text as UTF-8, or as UTF-16 if it begins so. A byte order mark is removed."""
     return raw.decode("utf-16" if raw.startswith(_UTF_16_MARKS) else "utf-8-sig")
 
 

@@ -1,6 +1,7 @@
 """Reads an import file as a whole: its bytes, its format, its entries, every fault at once."""
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from app.client.import_files.checking import MAX_ENTRIES, faults_of
 from app.client.import_files.entries import THE_FILE, Entry, Fault, Parsed, Place
-from app.client.redeem import read_text
+from app.client.redeem import decode, read_text
 
 STANDARD_INPUT = Path("-")
 MAX_BYTES = 1 << 20
@@ -27,8 +28,6 @@ _BY_NAME = {
     "yaml": re.compile(r".+\.ya?ml", re.IGNORECASE),
     "env": re.compile(r"-|\.env(\..+)?|.+\.env(\..+)?", re.IGNORECASE),
 }
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-_BOM = "\ufeff"
 _NOTED = 5
 _EMPTY = "the value is empty"
 _MAX_FAULTS = 2 * MAX_ENTRIES
@@ -81,7 +80,7 @@ def read(file: Path, kind: str, seconds: float) -> ImportFile:
 
 def parse(text: str, kind: str) -> ImportFile:
     """Read and check the text of a file."""
-    text = text.removeprefix(_BOM).replace("\r\n", "\n")
+    text = text.replace("\r\n", "\n")
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         return ImportFile(faults=[Fault(Place(line), "has a NUL: this is no text file")])
@@ -109,17 +108,26 @@ class _Unreadable(Exception):
 
 
 def _text(file: Path, seconds: float) -> str:
-    source = Path("/dev/stdin") if file == STANDARD_INPUT else file
     try:
-        return read_text(source, MAX_BYTES, seconds)
+        return _standard_input() if file == STANDARD_INPUT else read_text(file, MAX_BYTES, seconds)
     except TimeoutError:
         raise _Unreadable("did not end in time") from None
     except UnicodeDecodeError as error:
-        if error.object.startswith(_UTF_16):
-            raise _Unreadable("is UTF-16: save it as UTF-8") from None
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise _Unreadable("is not UTF-8", Place(line)) from None
+        raise _Unreadable("is not UTF-8 (or UTF-16 with its mark)", Place(line)) from None
     except ValueError:
         raise _Unreadable(f"is larger than {MAX_BYTES >> 20} MiB: split it") from None
     except OSError as error:
         raise _Unreadable(f"cannot be read ({error.strerror})") from None
+
+
+def _standard_input() -> str:
+    """Read standard input, which may be a socket. A terminal would show what is pasted."""
+    if sys.stdin is None or sys.stdin.closed:
+        raise _Unreadable("is closed")
+    if sys.stdin.isatty():
+        raise _Unreadable("is a terminal, which would show the values: name a file, or use a pipe")
+    raw = sys.stdin.buffer.read(MAX_BYTES + 1)
+    if len(raw) > MAX_BYTES:
+        raise ValueError
+    return decode(raw)

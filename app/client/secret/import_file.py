@@ -88,7 +88,11 @@ def import_file(context: click.Context, /, **options: Any) -> None:  # noqa: ANN
         def account() -> Account:
             return server.account(chosen.timeout, idle)
 
-        existing = _existing_names(account, contents.entries)
+        try:
+            existing = _existing_names(account, contents.entries)
+        except KeyboardInterrupt:
+            show_note(context, "interrupted: nothing was imported.")
+            raise
         if chosen.dry_run:
             _show_plan(context, contents, existing)
         else:
@@ -111,7 +115,7 @@ def _checked_file(options: _Options, server: Server) -> ImportFile:
         raise Refused(*faults)
     contents = read(options.file, kind, options.timeout)
     if not (options.dry_run and contents.has_sure_names):
-        faults += [_run_fault(label, fault) for fault in contents.faults[:_SHOWN]]
+        faults += [_file_fault(label, fault) for fault in contents.faults[:_SHOWN]]
         if len(contents.faults) > _SHOWN:
             faults.append(Fault(f"{label}: {len(contents.faults) - _SHOWN} more faults."))
     if faults:
@@ -126,7 +130,7 @@ def _label(file: Path) -> str:
     return "FILE" if "=" in file.name and not file.exists() else str(file)
 
 
-def _run_fault(label: str, fault: FileFault) -> Fault:
+def _file_fault(label: str, fault: FileFault) -> Fault:
     place = "" if fault.place == THE_FILE else f", {fault.place}"
     return Fault(f"{label}{place}: {fault.rule}.")
 

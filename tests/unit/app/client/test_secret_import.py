@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -69,6 +70,34 @@ def test_standard_input_may_be_the_file(
 ) -> None:
     result = secret("import", *arguments, given=text.encode())
     assert (result.returncode, server.secrets) == (0, VALUES)
+
+
+def test_standard_input_may_be_a_socket(
+    server: ProtocolServer, environment: dict[str, str], tmp_path: Path
+) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.sendall(THREE.encode())
+        ours.shutdown(socket.SHUT_WR)
+        command = ["strongroom", "secret", "import", "-"]
+        subprocess.run(command, stdin=theirs.fileno(), env=environment, cwd=tmp_path, check=True)
+    assert server.secrets == VALUES
+
+
+def test_standard_input_that_is_a_terminal_is_refused(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    command = ["strongroom", "secret", "import", "-"]
+    with PseudoTerminal(command, environment | {"TERM": "xterm"}, tmp_path) as terminal:
+        terminal.expect("standard input: is a terminal, which would show the values")
+        assert terminal.wait() == 125
+
+
+def test_a_directory_is_refused(secret: Secret, tmp_path: Path) -> None:
+    (tmp_path / "some.env").mkdir()
+    result = secret("import", "some.env")
+    assert result.returncode == 125
+    assert b"some.env: cannot be read (Is a directory)." in result.stderr
 
 
 def test_a_format_that_is_named_wins_over_the_files_name(
@@ -306,6 +335,26 @@ def test_a_terminal_shows_the_progress(terminal: PseudoTerminal) -> None:
     terminal.expect("3/3")
     terminal.expect("3 created")
     assert terminal.wait() == 0
+
+
+def test_ctrl_c_before_anything_is_sent_says_so(
+    server: ProtocolServer, terminal: PseudoTerminal
+) -> None:
+    listing, go_on = threading.Event(), threading.Event()
+
+    def wait(_: Exchange, proceed: Callable[[], Answer]) -> Answer:
+        listing.set()
+        assert go_on.wait(60)
+        return proceed()
+
+    server.troubles.append(wait)
+    assert listing.wait(60)
+    terminal.type("\x03")
+    try:
+        terminal.expect("interrupted: nothing was imported.")
+        assert terminal.wait() == 130
+    finally:
+        go_on.set()
 
 
 def test_ctrl_c_says_what_is_done_and_how_to_go_on(

@@ -6,16 +6,18 @@ from typing import Any
 
 import pytest
 
-from app.client.import_files.reading import parse
+from app.client.import_files.reading import parse, read
 
 RECORDED = tomllib.loads((Path(__file__).parent / "recorded" / "docker.toml").read_text())
 
 
 @pytest.mark.parametrize("case", RECORDED["read"], ids=lambda case: ascii(case["file"]))
-def test_a_file_has_the_values_that_docker_sends(case: dict[str, Any]) -> None:
-    read = parse(case["file"], "docker")
-    assert read.faults == []
-    assert [f"{entry.name}={entry.value}" for entry in read.entries] == case["environment"]
+def test_a_file_has_the_values_that_docker_sends(case: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "env.list"
+    file.write_text(case["file"], newline="")
+    found = read(file, "docker", 5.0)
+    assert found.faults == []
+    assert [f"{entry.name}={entry.value}" for entry in found.entries] == case["environment"]
 
 
 @pytest.mark.parametrize("case", RECORDED["refused"], ids=lambda case: ascii(case["file"]))

@@ -26,7 +26,7 @@ def faults(text: str) -> list[str]:
     ids=lambda text: text[:12],
 )
 def test_a_value_is(written: str, value: str) -> None:
-    read = parse(f'\ufeff{{"A": {written}}}\r\n', "json")
+    read = parse(f'{{"A": {written}}}\r\n', "json")
     assert [(entry.name, entry.value) for entry in read.entries] == [("A", value)]
     assert read.faults == []
 

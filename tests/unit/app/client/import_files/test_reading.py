@@ -88,12 +88,11 @@ def test_too_many_names_are_refused() -> None:
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (b"A=1\nB=\xff\n", "line 2: is not UTF-8"),
-        ("A=1\n".encode("utf-16"), "the file: is UTF-16: save it as UTF-8"),
+        (b"A=1\nB=\xff\n", "line 2: is not UTF-8 (or UTF-16 with its mark)"),
         (b"A=1\nB=\0\n", "line 2: has a NUL: this is no text file"),
         (b"#" * (MAX_BYTES + 1), "the file: is larger than 1 MiB: split it"),
     ],
-    ids=["latin", "UTF-16", "NUL", "large"],
+    ids=["latin", "NUL", "large"],
 )
 def test_bytes_that_are_no_bounded_text_are_refused(
     tmp_path: Path, content: bytes, fault: str
@@ -101,6 +100,19 @@ def test_bytes_that_are_no_bounded_text_are_refused(
     file = tmp_path / ".env"
     file.write_bytes(content)
     assert [str(each) for each in read(file, "env", 5.0).faults] == [fault]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("kind", FORMATS)
+def test_text_as_windows_saves_it_is_read_as_meant(
+    tmp_path: Path, encoding: str, kind: str
+) -> None:
+    text = {"json": '{\r\n"A": "é"\r\n}\r\n', "yaml": "A: é\r\n"}.get(kind, "A=é\r\n")
+    file = tmp_path / "file"
+    file.write_bytes(text.encode(encoding))
+    found = read(file, kind, 5.0)
+    assert [(each.name, each.value) for each in found.entries] == [("A", "é")]
+    assert found.faults == []
 
 
 def test_a_file_that_is_missing_is_named_with_the_reason(tmp_path: Path) -> None:
