@@ -54,6 +54,20 @@ def show_page() -> Response:
     return _file(_PAGES, "docs.html")
 
 
+@documentation.get("/", strict_slashes=False)  # "GET http://HOST" has no slash at all
+@open_to_all()
+def lead_to_page() -> Response:
+    """Lead to the page."""
+    return _lead_to("docs")
+
+
+@documentation.get("/docs/")
+@open_to_all()
+def lead_up_to_page() -> Response:
+    """Lead to the page, whose assets would be looked for below ``/docs/docs/`` from here."""
+    return _lead_to("../docs")
+
+
 @documentation.get("/docs/<asset>")
 @open_to_all()
 def show_asset(asset: str) -> Response:
@@ -61,6 +75,11 @@ def show_asset(asset: str) -> Response:
     if asset not in _ASSETS:
         raise NotFound
     return _file(_ASSETS[asset], asset)
+
+
+def _lead_to(place: str) -> Response:
+    """Redirect to a place that is relative, so that it holds behind any proxy."""
+    return Response(status=302, headers={"Location": place}, content_type="text/plain")
 
 
 def _file(directory: Path, name: str) -> Response:

@@ -1,5 +1,6 @@
 """``/v1/injections``: prepare secrets for one process, list, revoke, and redeem once."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response
@@ -11,6 +12,7 @@ from app.api.http.context import context
 from app.api.http.endpoint import Description, with_api_key, with_injection_token
 from app.api.http.request_body import read_body, read_query
 from app.api.http.responses import json_response
+from app.api.schemas.errors import ErrorView
 from app.api.schemas.injections import (
     InjectionCreatedView,
     InjectionCreateParameters,
@@ -36,9 +38,13 @@ _REDEEM_BYTES = 4096  # parsed before the token is verified
 
 
 def _described(
-    operation_id: str, summary: str, response: type[Schema], returned: str
+    operation_id: str,
+    summary: str,
+    response: type[Schema],
+    returned: str,
+    errors: Mapping[int, tuple[type[Schema], str]] | None = None,
 ) -> Description:
-    responses = {200: (response, returned)}
+    responses = {200: (response, returned), **(errors or {})}
     return Description(id=operation_id, tag="injections", summary=summary, responses=responses)
 
 
@@ -50,6 +56,7 @@ def _described(
         "Prepare secrets for one starting process.",
         InjectionCreatedView,
         "The injection, and its token, shown this once.",
+        {404: (ErrorView, "A secret does not exist.")},
     ),
     body=_CREATE,
 )

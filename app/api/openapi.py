@@ -11,6 +11,7 @@ from marshmallow import Schema, fields
 from werkzeug.routing import Rule
 
 from app.api.http.endpoint import Credential, Description, Endpoint
+from app.api.schemas.base import Input
 from app.api.schemas.errors import ErrorView
 
 _ALLOW_EMPTY = "allowEmptyValue"
@@ -19,7 +20,26 @@ _DOCUMENTED_METHODS = ("GET", "POST")
 
 _BAD_REQUEST = "Something in the request is not valid; nothing was changed."
 _NOT_FOUND = "The account has none such."
+_WELCOME = """
+The Secrets API of a self-hosted Strongroom server.
+
+To try it out, press *Authorize* and enter an API key. `make run` wrote one to `var/client.env`
+(`client.env` in `STRONGROOM_HOME`): the text after `RUNLOOP_API_KEY=`. Then press *Try it out* and
+*Execute*. The examples can be sent as they are; create the secret first. Where an operation asks
+for an id or a token, copy it from an earlier response.
+"""
+_API_KEY = "bearerAuth"
+_INJECTION_TOKEN = "injectionToken"  # noqa: S105 - a name in the document
 _TOO_LARGE = "The body is too large."
+_CREDENTIALS = {
+    _API_KEY: "An API key: the text after RUNLOOP_API_KEY= in client.env.",
+    _INJECTION_TOKEN: "The token of an injection, from the response that created it. For /redeem.",
+}
+_PATH_PARAMETERS: dict[str, dict[str, Any]] = {
+    "name": {"description": "The secret's name.", "example": "GREETING"},
+    "secret_id": {"description": "The secret's id, from the response that created or listed it."},
+    "injection_id": {"description": "The injection's id, from an earlier response."},
+}
 _WITH_CREDENTIAL = {
     400: _BAD_REQUEST,
     401: "The credential is missing or not valid.",
@@ -40,10 +60,12 @@ def openapi_document(rules: Iterable[Rule], endpoints: Mapping[str, Endpoint]) -
         version="0.1",
         openapi_version="3.0.3",
         plugins=[_Marshmallow()],
-        info={"description": "The Secrets API of a self-hosted Strongroom server."},
-        security=[{"bearerAuth": []}],
+        info={"description": _WELCOME.strip()},
+        security=[{_API_KEY: []}],
     )
-    spec.components.security_scheme("bearerAuth", {"type": "http", "scheme": "bearer"})
+    for name, description in _CREDENTIALS.items():
+        scheme = {"type": "http", "scheme": "bearer", "description": description}
+        spec.components.security_scheme(name, scheme)
     for rule in rules:
         endpoint = endpoints[rule.endpoint]
         if endpoint.description is not None:
@@ -55,7 +77,7 @@ def openapi_document(rules: Iterable[Rule], endpoints: Mapping[str, Endpoint]) -
 
 def _tags(endpoints: Iterable[Endpoint]) -> list[str]:
     described = (endpoint.description for endpoint in endpoints)
-    return sorted({description.tag for description in described if description is not None})
+    return list(dict.fromkeys(each.tag for each in described if each is not None))
 
 
 class _Converter(OpenAPIConverter):
@@ -84,10 +106,12 @@ def _add(spec: APISpec, rule: Rule, endpoint: Endpoint, description: Description
     }
     if endpoint.credential is Credential.NONE:
         documented["security"] = []
+    if endpoint.credential is Credential.INJECTION_TOKEN:
+        documented["security"] = [{_INJECTION_TOKEN: []}]
     if endpoint.query is not None:
         documented["parameters"] = [{"in": "query", "schema": endpoint.query}]
     if endpoint.body is not None:
-        documented["requestBody"] = {"required": False, "content": _json(endpoint.body)}
+        documented["requestBody"] = {"required": False, "content": _offered(endpoint.body)}
     methods = [method for method in _DOCUMENTED_METHODS if method in (rule.methods or ())]
     spec.path(
         path=_PARAMETER.sub(r"{\1}", rule.rule),
@@ -97,7 +121,8 @@ def _add(spec: APISpec, rule: Rule, endpoint: Endpoint, description: Description
 
 
 def _path_parameter(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+    parameter = {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+    return parameter | _PATH_PARAMETERS[name]
 
 
 def _responses(
@@ -114,6 +139,11 @@ def _responses(
         status: {"description": text, "content": _json(schema)}
         for status, (schema, text) in sorted(responses.items())
     }
+
+
+def _offered(body: Input[Any]) -> dict[str, Any]:
+    """Describe a body with its example, or Swagger UI would offer one that is refused."""
+    return {"application/json": {"schema": body, "example": dict(body.example)}}
 
 
 def _json(schema: Schema | type[Schema]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 REQUEST_SECONDS = 8.0
 """The time for all provider calls of one request; clients time out after 30 seconds."""
 
-_BLUEPRINTS = (secrets, api_keys, injections, health, documentation)
+_BLUEPRINTS = (secrets, injections, api_keys, health, documentation)
 _ENCODED_SLASH = re.compile("%2f", re.IGNORECASE)
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 
 from marshmallow import Schema
 
+from app.api.schemas.base import Input
 from app.domain.access.scopes import Scope
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -53,7 +54,7 @@ class Endpoint:
     scope: Scope | None = None
     refuses_query: bool = False
     query: Schema | None = None
-    body: Schema | None = None
+    body: Input[Any] | None = None
     description: Description | None = None
 
 
@@ -62,7 +63,7 @@ def with_api_key(
     description: Description,
     *,
     query: Schema | None = None,
-    body: Schema | None = None,
+    body: Input[Any] | None = None,
 ) -> Callable[[View], View]:
     """Declare a view that needs an API key with ``scope``."""
     return _declare(
@@ -77,7 +78,7 @@ def with_api_key(
     )
 
 
-def with_injection_token(description: Description, *, body: Schema) -> Callable[[View], View]:
+def with_injection_token(description: Description, *, body: Input[Any]) -> Callable[[View], View]:
     """Declare a view that needs the token of an injection."""
     return _declare(
         Endpoint(

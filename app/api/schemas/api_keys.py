@@ -1,6 +1,7 @@
 """Schemas of API keys; a key is shown once."""
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from marshmallow import post_load, validate
@@ -29,6 +30,8 @@ class NewApiKey:
 class ApiKeyCreateParameters(Input[NewApiKey]):
     """An API key with the scopes of the key that asks."""
 
+    example = MappingProxyType({"name": "continuous integration"})
+
     name = text("A name for the key.", load_default="API key")
     expires_at_ms = whole(
         "When the key expires, in Unix milliseconds; if absent, with the key that asks.",
@@ -51,6 +54,15 @@ class ScopeEntry(Closed):
 
 class RestrictedKeyCreateParameters(ApiKeyCreateParameters):
     """An API key with the listed permissions only."""
+
+    example = MappingProxyType(
+        {
+            "name": "reads the names of secrets",
+            "scopes": [
+                {"resource_type": "RESOURCE_TYPE_SECRETS", "access_level": "ACCESS_LEVEL_READ"}
+            ],
+        }
+    )
 
     scopes = ListOf(
         ScopeEntry,

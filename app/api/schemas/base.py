@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, Generic, TypeVar, cast
+from types import MappingProxyType
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from marshmallow import RAISE, Schema, fields, missing, validate
 
@@ -24,7 +25,13 @@ class Closed(Schema):
 
 
 class Input(Closed, Generic[T]):
-    """An object that a client sends, loaded as a ``T``."""
+    """An object that a client sends, loaded as a ``T``.
+
+    Attributes:
+        example: An object that the page ``/docs`` offers to send.
+    """
+
+    example: ClassVar[Mapping[str, object]] = MappingProxyType({})
 
     @cached_property
     def of_nothing(self) -> T:

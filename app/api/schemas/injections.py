@@ -1,6 +1,7 @@
 """Schemas of injections. Only the response to a redemption holds values."""
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from marshmallow import fields, post_load
@@ -21,6 +22,8 @@ class NewInjection:
 
 class InjectionCreateParameters(Input[NewInjection]):
     """Secrets for one starting process."""
+
+    example = MappingProxyType({"secrets": {"GREETING": "GREETING"}, "ttl_seconds": 300})
 
     secrets = TextByName("Environment variable to the name or the id of a secret.", required=True)
     ttl_seconds = whole(

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from marshmallow import post_load
@@ -25,6 +26,8 @@ class NewSecret:
 class SecretCreateParameters(Input[NewSecret]):
     """A new secret."""
 
+    example = MappingProxyType({"name": "GREETING", "value": "hello"})
+
     name = text("A name for an environment variable, unique within the account.", required=True)
     value = text("The value, stored as it is: nothing is trimmed.", required=True)
 
@@ -35,6 +38,8 @@ class SecretCreateParameters(Input[NewSecret]):
 
 class SecretUpdateParameters(Input[SecretValue]):
     """A new value of a secret."""
+
+    example = MappingProxyType({"value": "good morning"})
 
     value = text("The new value, stored as it is.", required=True)
 

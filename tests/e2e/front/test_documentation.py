@@ -1,6 +1,7 @@
 """The page /docs through nginx: the same whether nginx has its files or asks the server."""
 
 import re
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -40,10 +41,20 @@ def test_without_the_files_the_server_is_asked(client: httpx.Client, front: Ngin
     assert not re.fullmatch("req_[0-9a-f]{32}", served.headers["x-request-id"])
 
 
-@pytest.mark.parametrize("path", ["/docs/docs.html", "/docs/index.html", "/docs/", "/docs/x.js"])
+@pytest.mark.parametrize("path", ["/docs/docs.html", "/docs/index.html", "/docs/x.js"])
 def test_no_other_file_is_served(client: httpx.Client, front: Nginx, path: str) -> None:
     install_documentation(front)
     (front.documentation / "x.js").write_text("a file of somebody's")
     answer = client.get(path)
-    assert answer.status_code in {302, 308, 404}
+    assert answer.status_code == 404
     assert "a file of" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/", "/docs/"])
+def test_other_places_lead_to_the_page_relatively(
+    client: httpx.Client, front: Nginx, path: str
+) -> None:
+    install_documentation(front)
+    led = client.get(path)
+    assert led.status_code == 302
+    assert urljoin(path, led.headers["location"]) == "/docs"

@@ -122,7 +122,6 @@ def test_head_answers_like_get_without_a_body(client: Client) -> None:
     "path",
     [
         "/nothing",
-        "/",
         "/v2/secrets",
         "/docs/../healthz",
         "/docs/nothing.js",

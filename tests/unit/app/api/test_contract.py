@@ -11,8 +11,8 @@ from tests.support.api_deployment import ApiDeployment, body_of
 
 CONTRACT = Path(__file__).parents[3] / "contract" / "runloop-secrets.openapi.yaml"
 
-# Each document uses its own words, and says of itself where it lives.
-_WORDS = {"description", "summary", "info", "servers"}
+# Each document uses its own words and examples, and says of itself where it lives.
+_WORDS = {"description", "example", "summary", "info", "servers"}
 
 _ADDED_TO_ALL = {400, 401, 403, 500, 503}
 _ADDED_SCHEMAS = {
@@ -44,6 +44,7 @@ ADDED = {
     "paths /v1/secrets/id/{secret_id}/update",
     "paths /v1/secrets/id/{secret_id}/delete",
     *(f"components schemas {name}" for name in _ADDED_SCHEMAS),
+    "components securitySchemes injectionToken",
     "tags api keys",
     "tags health",
     "tags injections",

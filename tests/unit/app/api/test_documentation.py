@@ -1,6 +1,7 @@
 """The OpenAPI document and the page for trying it out need no credential and no other server."""
 
 import re
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 
@@ -57,5 +58,56 @@ def test_an_impossible_range_of_an_asset_is_no_failure(deployment: ApiDeployment
 
 def test_every_operation_is_documented_with_who_may_use_it(deployment: ApiDeployment) -> None:
     paths = body_of(deployment.anyone().get("/openapi.json"))["paths"]
-    free = {path for path, item in paths.items() for each in item.values() if "security" in each}
-    assert free == {"/healthz", "/readyz"}
+    others = {
+        path: each["security"]
+        for path, item in paths.items()
+        for each in item.values()
+        if "security" in each
+    }
+    assert others == {
+        "/healthz": [],
+        "/readyz": [],
+        "/v1/injections/redeem": [{"injectionToken": []}],
+    }
+
+
+def test_the_page_begins_with_secrets(deployment: ApiDeployment) -> None:
+    document = body_of(deployment.anyone().get("/openapi.json"))
+    assert [tag["name"] for tag in document["tags"]] == [
+        "secrets",
+        "injections",
+        "api keys",
+        "health",
+    ]
+    assert next(iter(document["paths"])) == "/v1/secrets"
+
+
+def test_the_page_names_the_file_of_the_api_key(deployment: ApiDeployment) -> None:
+    document = body_of(deployment.anyone().get("/openapi.json"))
+    assert "var/client.env" in document["info"]["description"]
+
+
+@pytest.mark.parametrize("path", ["", "/", "/docs/"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_other_places_lead_to_the_page_relatively(
+    deployment: ApiDeployment, method: str, path: str
+) -> None:
+    led = deployment.anyone().send(method, path)
+    assert (led.status_code, led.data) == (302, b"")
+    assert urlsplit(led.headers["Location"]).path == led.headers["Location"]
+    assert urljoin(f"http://x{path}", led.headers["Location"]) == "http://x/docs"
+
+
+@pytest.mark.parametrize("path", ["/", "/docs/"])
+def test_nothing_is_sent_to_a_place_that_leads_elsewhere(
+    deployment: ApiDeployment, path: str
+) -> None:
+    refused = deployment.anyone().send("POST", path)
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize(
+    "path", ["/openapi.json/", "/healthz/", "/docs//", "/docs/docs", "/index.html"]
+)
+def test_no_other_place_leads_anywhere(deployment: ApiDeployment, path: str) -> None:
+    assert deployment.anyone().get(path).status_code == 404

@@ -1,0 +1,108 @@
+"""What the page ``/docs`` offers to send is accepted as it is, from the top to the bottom."""
+
+from typing import Any
+
+import pytest
+import requests
+
+from tests.e2e.account import Account
+
+Operation = dict[str, Any]
+
+# Every operation, in an order in which what each needs exists. Some are needed twice.
+_ORDER = (
+    "health",
+    "readiness",
+    "createSecret",
+    "listSecrets",
+    "getSecret",
+    "getSecretById",
+    "updateSecret",
+    "updateSecretById",
+    "createInjection",
+    "getInjection",
+    "listInjections",
+    "redeemInjection",
+    "createInjection",
+    "revokeInjection",
+    "deleteSecret",
+    "createSecret",
+    "deleteSecretById",
+    "createApiKey",
+    "createRestrictedKey",
+)
+
+
+class Visitor:
+    """Somebody who authorises on the page, and executes its examples without a change.
+
+    An id or a token is copied from an earlier response, as the page says.
+    """
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        document = requests.get(f"{account.url}/openapi.json", timeout=10).json()
+        self._security = document["security"]
+        self.operations: dict[str, Operation] = {
+            operation["operationId"]: {**operation, "path": path, "method": method, "at": item}
+            for path, item in document["paths"].items()
+            for method, operation in item.items()
+            if method in {"get", "post", "put", "patch", "delete"}
+        }
+        self._copied: dict[str, str] = {}
+        self._credentials = {"bearerAuth": account.token}
+
+    def execute(self, operation_id: str) -> requests.Response:
+        operation = self.operations[operation_id]
+        path = operation["path"]
+        for parameter in operation["at"].get("parameters", []):
+            name = parameter["name"]
+            path = path.replace(f"{{{name}}}", parameter.get("example") or self._copied[name])
+        response = requests.request(
+            operation["method"],
+            self._account.url + path,
+            params={
+                each["name"]: each["example"]
+                for each in operation.get("parameters", [])
+                if "example" in each
+            },
+            json=self._body(operation),
+            headers=self._headers(operation),
+            timeout=10,
+            allow_redirects=False,
+        )
+        self._copy(operation["tags"], response)
+        return response
+
+    def _body(self, operation: Operation) -> object:
+        if "requestBody" not in operation:
+            return None
+        return operation["requestBody"]["content"]["application/json"]["example"]
+
+    def _headers(self, operation: Operation) -> dict[str, str]:
+        required = operation.get("security", self._security)
+        tokens = [self._credentials[name] for each in required for name in each]
+        return {"Authorization": f"Bearer {tokens[0]}"} if tokens else {}
+
+    def _copy(self, tags: list[str], response: requests.Response) -> None:
+        shown = response.json()
+        if "id" in shown:
+            self._copied[
+                {"secrets": "secret_id", "injections": "injection_id"}.get(tags[0], "")
+            ] = shown["id"]
+        if "token" in shown:
+            self._credentials["injectionToken"] = shown["token"]
+
+
+@pytest.fixture
+def visitor(account: Account) -> Visitor:
+    return Visitor(account)
+
+
+def test_every_operation_is_sent(visitor: Visitor) -> None:
+    assert set(_ORDER) == set(visitor.operations)
+
+
+def test_every_example_is_accepted_in_a_sensible_order(visitor: Visitor) -> None:
+    statuses = [(each, visitor.execute(each).status_code) for each in _ORDER]
+    assert [(each, status) for each, status in statuses if status != 200] == []
