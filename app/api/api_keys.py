@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint
 from marshmallow import Schema
 
 from app.api.http.context import context
 from app.api.http.endpoint import Description, with_api_key
 from app.api.http.request_body import read_body
-from app.api.http.responses import json_response
 from app.api.schemas.api_keys import (
     ApiKeyCreatedView,
     ApiKeyCreateParameters,
@@ -41,9 +40,9 @@ def _described(operation_id: str, summary: str, shown: type[Schema]) -> Descript
     ),
     body=_CREATE,
 )
-def create_api_key() -> Response:
+def create_api_key() -> dict[str, Any]:
     """Issue an API key."""
-    return json_response(api_key_created_view(_mint(_CREATE)))
+    return api_key_created_view(_mint(_CREATE))
 
 
 @api_keys.post("/v1/restricted_keys")
@@ -54,9 +53,9 @@ def create_api_key() -> Response:
     ),
     body=_CREATE_RESTRICTED,
 )
-def create_restricted_key() -> Response:
+def create_restricted_key() -> dict[str, Any]:
     """Issue an API key with chosen scopes."""
-    return json_response(restricted_key_created_view(_mint(_CREATE_RESTRICTED)))
+    return restricted_key_created_view(_mint(_CREATE_RESTRICTED))
 
 
 def _mint(schema: Input[NewApiKey]) -> IssuedApiKey:

@@ -1,10 +1,11 @@
 """``/healthz``: the process answers. ``/readyz``: the server can serve."""
 
-from flask import Blueprint, Response
+from typing import Any
+
+from flask import Blueprint
 
 from app.api.http.context import context
 from app.api.http.endpoint import Description, open_to_all
-from app.api.http.responses import json_response
 from app.api.schemas.health import HealthView, ReadinessView
 
 health = Blueprint("health", __name__)
@@ -19,9 +20,9 @@ health = Blueprint("health", __name__)
         responses={200: (HealthView, "It does.")},
     )
 )
-def show_health() -> Response:
+def show_health() -> dict[str, Any]:
     """Report that the process answers."""
-    return json_response({"status": "ok"})
+    return {"status": "ok"}
 
 
 @health.get("/readyz")
@@ -36,7 +37,7 @@ def show_health() -> Response:
         },
     )
 )
-def show_readiness() -> Response:
+def show_readiness() -> tuple[dict[str, Any], int]:
     """Report the readiness of the server."""
     report = context.services.readiness.report()
     shown = {
@@ -44,4 +45,4 @@ def show_readiness() -> Response:
         "database": report.database,
         "provider": report.provider,
     }
-    return json_response(shown, 200 if report.ready else 503)
+    return shown, 200 if report.ready else 503

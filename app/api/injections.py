@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint
 from marshmallow import Schema
 
 from app.api.http.admission import bearer_token
@@ -11,7 +11,6 @@ from app.api.http.client_address import client_address
 from app.api.http.context import context
 from app.api.http.endpoint import Description, with_api_key, with_injection_token
 from app.api.http.request_body import read_body, read_query
-from app.api.http.responses import json_response
 from app.api.schemas.errors import ErrorView
 from app.api.schemas.injections import (
     InjectionCreatedView,
@@ -60,19 +59,17 @@ def _described(
     ),
     body=_CREATE,
 )
-def create_injection() -> Response:
+def create_injection() -> dict[str, Any]:
     """Prepare secrets for one process."""
     body = read_body(_CREATE)
     issued = context.services.injections.create(
         context.caller, body.data.secrets, body.data.ttl_seconds, body.retry
     )
-    return json_response(
-        {
-            "id": issued.id,
-            "token": issued.token.reveal(),
-            "expires_at_ms": issued.expires_at_ms,
-        }
-    )
+    return {
+        "id": issued.id,
+        "token": issued.token.reveal(),
+        "expires_at_ms": issued.expires_at_ms,
+    }
 
 
 @injections.post("/v1/injections/redeem")
@@ -85,13 +82,13 @@ def create_injection() -> Response:
     ),
     body=_REDEEM,
 )
-def redeem_injection() -> Response:
+def redeem_injection() -> dict[str, Any]:
     """Redeem an injection for its values."""
     token = bearer_token(InjectionRefused)
     body = read_body(_REDEEM, limit=_REDEEM_BYTES)
     redeemed = context.services.redemption.redeem(token, body.data, client_address())
     environment = {variable: value.reveal() for variable, value in redeemed.items()}
-    return json_response({"environment": environment})
+    return {"environment": environment}
 
 
 @injections.get("/v1/injections")
@@ -105,16 +102,14 @@ def redeem_injection() -> Response:
     ),
     query=_LIST,
 )
-def list_injections() -> Response:
+def list_injections() -> dict[str, Any]:
     """List injections, newest first."""
     query = read_query(_LIST)
     page = context.services.injections.list(context.caller, query.limit, query.starting_after)
-    return json_response(
-        {
-            "injections": [injection_view(each) for each in page.injections],
-            "has_more": page.has_more,
-        }
-    )
+    return {
+        "injections": [injection_view(each) for each in page.injections],
+        "has_more": page.has_more,
+    }
 
 
 @injections.get("/v1/injections/<injection_id>")
@@ -127,10 +122,10 @@ def list_injections() -> Response:
         "The injection.",
     ),
 )
-def get_injection(injection_id: str) -> Response:
+def get_injection(injection_id: str) -> dict[str, Any]:
     """Get an injection."""
     view = context.services.injections.look_up(context.caller, injection_id)
-    return json_response(injection_view(view))
+    return injection_view(view)
 
 
 @injections.post("/v1/injections/<injection_id>/revoke")
@@ -144,11 +139,11 @@ def get_injection(injection_id: str) -> Response:
     ),
     body=_NOTHING,
 )
-def revoke_injection(injection_id: str) -> Response:
+def revoke_injection(injection_id: str) -> dict[str, Any]:
     """Revoke an injection."""
     body = read_body(_NOTHING)
     view = context.services.injections.revoke(context.caller, injection_id, body.retry)
-    return json_response(injection_view(view))
+    return injection_view(view)
 
 
 def injection_view(view: domain.InjectionView | DamagedRow) -> dict[str, Any]:

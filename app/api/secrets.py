@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint
 
 from app.api.http.context import context
 from app.api.http.endpoint import Description, with_api_key
 from app.api.http.request_body import read_body, read_query
-from app.api.http.responses import json_response
 from app.api.schemas.secrets import (
     EmptyRecord,
     SecretCreateParameters,
@@ -39,13 +38,13 @@ def _described(operation_id: str, summary: str, done: str) -> Description:
     _described("createSecret", "Keep a new secret.", "The secret was created."),
     body=_CREATE,
 )
-def create_secret() -> Response:
+def create_secret() -> dict[str, Any]:
     """Create a secret."""
     body = read_body(_CREATE)
     secret = context.services.secrets.create(
         context.caller, body.data.name, body.data.value, body.retry
     )
-    return json_response(secret_view(secret))
+    return secret_view(secret)
 
 
 @secrets.get("/v1/secrets")
@@ -59,7 +58,7 @@ def create_secret() -> Response:
     ),
     query=_LIST,
 )
-def list_secrets() -> Response:
+def list_secrets() -> dict[str, Any]:
     """List secrets, newest first."""
     query = read_query(_LIST)
     page = context.services.secrets.list(
@@ -69,7 +68,7 @@ def list_secrets() -> Response:
         query.starting_after,
         with_total=query.include_total_count,
     )
-    return json_response(secret_list_view(page))
+    return secret_list_view(page)
 
 
 @secrets.get("/v1/secrets/<name>")
@@ -77,7 +76,7 @@ def list_secrets() -> Response:
     Scope.SECRETS_READ,
     _described("getSecret", "Get a secret by its name.", "The secret."),
 )
-def get_secret(name: str) -> Response:
+def get_secret(name: str) -> dict[str, Any]:
     """Get a secret by its name."""
     return _get(SecretRef.by_name(name))
 
@@ -87,7 +86,7 @@ def get_secret(name: str) -> Response:
     Scope.SECRETS_READ,
     _described("getSecretById", "Get a secret by its id.", "The secret."),
 )
-def get_secret_by_id(secret_id: str) -> Response:
+def get_secret_by_id(secret_id: str) -> dict[str, Any]:
     """Get a secret by its id."""
     return _get(SecretRef.by_id(secret_id))
 
@@ -98,7 +97,7 @@ def get_secret_by_id(secret_id: str) -> Response:
     _described("updateSecret", "Replace the value of a secret.", "The value was replaced."),
     body=_UPDATE,
 )
-def update_secret(name: str) -> Response:
+def update_secret(name: str) -> dict[str, Any]:
     """Replace the value of a secret."""
     return _update(SecretRef.by_name(name))
 
@@ -111,7 +110,7 @@ def update_secret(name: str) -> Response:
     ),
     body=_UPDATE,
 )
-def update_secret_by_id(secret_id: str) -> Response:
+def update_secret_by_id(secret_id: str) -> dict[str, Any]:
     """Replace the value of a secret, by its id."""
     return _update(SecretRef.by_id(secret_id))
 
@@ -122,7 +121,7 @@ def update_secret_by_id(secret_id: str) -> Response:
     _described("deleteSecret", "Delete a secret for good.", "What the secret was."),
     body=_NOTHING,
 )
-def delete_secret(name: str) -> Response:
+def delete_secret(name: str) -> dict[str, Any]:
     """Delete a secret."""
     return _delete(SecretRef.by_name(name))
 
@@ -133,25 +132,25 @@ def delete_secret(name: str) -> Response:
     _described("deleteSecretById", "Delete a secret for good, by its id.", "What the secret was."),
     body=_NOTHING,
 )
-def delete_secret_by_id(secret_id: str) -> Response:
+def delete_secret_by_id(secret_id: str) -> dict[str, Any]:
     """Delete a secret, by its id."""
     return _delete(SecretRef.by_id(secret_id))
 
 
-def _get(ref: SecretRef) -> Response:
-    return json_response(secret_view(context.services.secrets.get(context.caller, ref)))
+def _get(ref: SecretRef) -> dict[str, Any]:
+    return secret_view(context.services.secrets.get(context.caller, ref))
 
 
-def _update(ref: SecretRef) -> Response:
+def _update(ref: SecretRef) -> dict[str, Any]:
     body = read_body(_UPDATE)
     secret = context.services.secrets.update(context.caller, ref, body.data, body.retry)
-    return json_response(secret_view(secret))
+    return secret_view(secret)
 
 
-def _delete(ref: SecretRef) -> Response:
+def _delete(ref: SecretRef) -> dict[str, Any]:
     body = read_body(_NOTHING)
     secret = context.services.secrets.delete(context.caller, ref, body.retry)
-    return json_response(secret_view(secret))
+    return secret_view(secret)
 
 
 def secret_view(secret: Secret) -> dict[str, Any]:

@@ -1,25 +1,29 @@
 """The WSGI application: HTTP on top of the services."""
 
+import logging
 import re
+import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from flask import Flask
+import orjson
+from flask import Flask, Response, request
+from flask.json.provider import DefaultJSONProvider
 
 from app.api.api_keys import api_keys
 from app.api.documentation import documentation, prepare
 from app.api.health import health
 from app.api.http.admission import Admission
-from app.api.http.context import SERVICES, Context, context
+from app.api.http.context import REQUEST_ID_HEADER, SERVICES, Context, context
 from app.api.http.endpoint import endpoints_of
 from app.api.http.errors import error_response
+from app.api.http.failure_log import log_failure
 from app.api.http.request_body import READ_LIMIT_BYTES
-from app.api.http.request_log import log_failure, log_request
-from app.api.http.responses import add_headers
 from app.api.injections import injections
 from app.api.secrets import secrets
+from app.domain.access.api_keys import Caller
 from app.services.container import Services
 from backends.calls.request_deadline import request_deadline
 
@@ -30,7 +34,21 @@ REQUEST_SECONDS = 8.0
 """The time for all provider calls of one request; clients time out after 30 seconds."""
 
 _BLUEPRINTS = (secrets, injections, api_keys, health, documentation)
+_METHODS = frozenset(
+    {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
+)
+_ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+_logger = logging.getLogger("strongroom.api")
 _ENCODED_SLASH = re.compile("%2f", re.IGNORECASE)
+
+
+class _Json(DefaultJSONProvider):
+    """Makes the responses of views, which return what is shown."""
+
+    def response(self, *args: object, **_: object) -> Response:
+        (shown,) = args
+        return Response(orjson.dumps(shown), content_type="application/json")
 
 
 class Application(Flask):
@@ -42,6 +60,7 @@ class Application(Flask):
     """
 
     app_ctx_globals_class = Context
+    json_provider_class = _Json
 
     def __init__(
         self, services: Callable[[], Services], close: Callable[[], None] = lambda: None
@@ -60,8 +79,7 @@ class Application(Flask):
         endpoints = endpoints_of(self.view_functions)
         self.before_request(Admission(endpoints))
         self.register_error_handler(Exception, error_response)
-        self.after_request(log_request)
-        self.after_request(add_headers)
+        self.after_request(_finish)
         prepare(self, endpoints)
 
     def wsgi_app(
@@ -93,3 +111,28 @@ def _path(target: str) -> str:
     """Return the path of a request target, which is itself a path or an absolute URI."""
     path = target if target.startswith("/") else urlsplit(target).path
     return re.split("[?#]", path, maxsplit=1)[0]
+
+
+def _finish(response: Response) -> Response:
+    """Forbid caching and content sniffing, name the request, and log it.
+
+    The line holds the route's template, never the path, and a method only if HTTP defines it: no
+    field is one that a client chooses.
+    """
+    response.headers.update(_ALWAYS)
+    response.headers[REQUEST_ID_HEADER] = context.request_id
+    caller: Caller | None = context.get("caller")
+    _logger.info(
+        "request",
+        extra={
+            "route": None if request.url_rule is None else request.url_rule.rule,
+            "method": request.method if request.method in _METHODS else None,
+            "status": response.status_code,
+            "duration_ms": round((time.perf_counter_ns() - context.started_ns) / 1e6, 3),
+            "request_id": context.request_id,
+            "account_id": None if caller is None else caller.account_id,
+            "api_key_id": None if caller is None else caller.api_key_id,
+            "code": context.error_code,
+        },
+    )
+    return response

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from app.api.http.context import NotConnected
-from app.api.http.request_log import log_failure
+from app.api.http.failure_log import log_failure
 from app.domain.errors import DomainError
 from app.repository.base import DatabaseMisconfigured
 from app.services.container import Services

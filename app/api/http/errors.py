@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from flask import Response
 from werkzeug.exceptions import (
     BadRequest,
     MethodNotAllowed,
@@ -12,9 +11,8 @@ from werkzeug.exceptions import (
 )
 
 from app.api.http.context import NotConnected, context
+from app.api.http.failure_log import log_failure
 from app.api.http.malformed import BodyMissing, InvalidJson, InvalidRequestId, WrongContentType
-from app.api.http.request_log import log_failure
-from app.api.http.responses import json_response
 from app.domain import errors as domain
 from app.services.errors import DecryptionError, KeyProviderError, KeyUnavailable
 
@@ -103,7 +101,7 @@ RESPONSES: dict[type[Exception], ErrorResponse] = {
 }
 
 
-def error_response(error: Exception) -> Response:
+def error_response(error: Exception) -> tuple[dict[str, str], int, dict[str, str]]:
     """Make the response to any exception, and log the exception if the fault is the server's."""
     found = domain.nearest(RESPONSES, error) or _INTERNAL
     request_id = context.request_id
@@ -112,9 +110,7 @@ def error_response(error: Exception) -> Response:
     context.error_code = found.code
     message = str(error) if found.message is None else found.message
     shown = {"code": found.code, "message": message, "request_id": request_id}
-    response = json_response(shown, found.status)
-    response.headers.update(_headers(found, error))
-    return response
+    return shown, found.status, _headers(found, error)
 
 
 def _headers(found: ErrorResponse, error: Exception) -> dict[str, str]:
