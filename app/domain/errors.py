@@ -89,6 +89,13 @@ class AccountNotFound(DomainError):
         super().__init__("Account not found.")
 
 
+class AccountNameExists(DomainError):
+    """There is an account of this name."""
+
+    def __init__(self) -> None:
+        super().__init__("There is an account of this name already; names of accounts are unique.")
+
+
 class ApiKeyNotFound(DomainError):
     """The account has no such API key."""
 

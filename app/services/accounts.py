@@ -7,10 +7,10 @@ from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.accounts import Account
 from app.domain.access.labels import check_label
 from app.domain.damage import DamagedRow
-from app.domain.errors import AccountNotFound
-from app.domain.guarded import Guarded, tampered
-from app.domain.ids import ACCOUNT, new_id
-from app.repository.base import Database
+from app.domain.errors import AccountNameExists, AccountNotFound, InvalidRequest
+from app.domain.guarded import tampered
+from app.domain.ids import ACCOUNT, is_any_id, is_id, new_id
+from app.repository.base import Conflict, Database, Repository
 from app.services.clock import Clock
 from app.services.keys.system_key import SystemKey
 from app.services.rows.in_batches import in_batches
@@ -30,19 +30,31 @@ class Accounts:
         """Make a new account.
 
         Args:
-            name: For people; need not be unique.
+            name: For people; no other account may have it.
             devbox: Whether its keys may use secrets.
+
+        Raises:
+            AccountNameExists: Another account has the name.
+            InvalidRequest: The name is not printable, too long, or looks like an id.
         """
         check_label("name", name)
+        if is_any_id(name):
+            raise InvalidRequest("The name is not valid.", {"name": "must not look like an id"})
         account = Account(id=new_id(ACCOUNT), name=name, devbox=devbox, created_at_ms=self._clock())
         guarded = self._system_key.opened().guard(account)
         with self._database.writing() as work:
-            work.accounts.add(guarded)
+            try:
+                work.accounts.add(guarded)
+            except Conflict:
+                raise AccountNameExists from None
             work.commit()
         return account
 
-    def set_devbox(self, account_id: str, *, devbox: bool) -> Account:
+    def set_devbox(self, ref: str, *, devbox: bool) -> Account:
         """Give or take the devbox capability; holds from the next request on.
+
+        Args:
+            ref: The account's id or name.
 
         Raises:
             AccountNotFound: There is no such account.
@@ -50,7 +62,7 @@ class Accounts:
         """
         opened = self._system_key.opened()
         with self._database.writing() as work:
-            found = _verified(opened, work.accounts.get(account_id), account_id)
+            found = _verified(opened, work, ref)
             account = replace(found, devbox=devbox)
             work.accounts.replace(opened.guard(account))
             work.commit()
@@ -64,22 +76,34 @@ class Accounts:
         )
         return map(opened.verify_stored, stored)
 
-    def require(self, account_id: str) -> Account:
-        """The account of this id.
+    def require(self, ref: str) -> Account:
+        """The account of this id or name.
 
         Raises:
             AccountNotFound: There is no such account.
             TamperedRow: Its row was edited, or another was found in its place.
         """
         with self._database.reading() as repository:
-            stored = repository.accounts.get(account_id)
-        return _verified(self._system_key.opened(), stored, account_id)
+            return _verified(self._system_key.opened(), repository, ref)
+
+    def id_of(self, ref: str) -> str:
+        """The id of an account: ``ref`` itself if it is one, else that of the account so named.
+
+        A damaged account is reached by its id only.
+
+        Raises:
+            AccountNotFound: There is no account of this name.
+            TamperedRow: Its row was edited, or another was found in its place.
+        """
+        return ref if is_id(ref, ACCOUNT) else self.require(ref).id
 
 
-def _verified(opened: OpenedSystemKey, stored: Guarded[Account] | None, account_id: str) -> Account:
+def _verified(opened: OpenedSystemKey, repository: Repository, ref: str) -> Account:
+    by_id = is_id(ref, ACCOUNT)
+    stored = repository.accounts.get(ref) if by_id else repository.accounts.named(ref)
     if stored is None:
         raise AccountNotFound
     account = opened.verify(stored)
-    if account.id != account_id:
+    if (account.id if by_id else account.name) != ref:
         raise tampered(account)
     return account

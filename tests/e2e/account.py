@@ -7,6 +7,7 @@ from typing import Any, Self
 import requests
 
 from app.services.container import Services
+from tests.support.labels import new_label
 
 
 class Account:
@@ -30,7 +31,7 @@ class Account:
     @classmethod
     def new(cls, url: str, operator: Services) -> Self:
         """Make an account and a key of it."""
-        account = operator.accounts.create("an account")
+        account = operator.accounts.create(new_label("an account"))
         issued = operator.api_keys.issue(account.id, name="a key")
         return cls(url, account.id, issued.id, issued.token.reveal())
 

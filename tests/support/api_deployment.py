@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 from app.domain.access.scopes import ALL_SCOPES, Scope
 from app.services.container import Services
 from config.settings import Settings
+from tests.support.labels import new_label
 
 
 class Client:
@@ -57,7 +58,7 @@ class ApiDeployment:
     app: Flask
 
     def new_account(self, *, devbox: bool = True) -> "Account":
-        made = self.services.accounts.create("an account", devbox=devbox)
+        made = self.services.accounts.create(new_label("an account"), devbox=devbox)
         return Account(self, made.id)
 
     def anyone(self) -> Client:

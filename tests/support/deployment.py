@@ -25,6 +25,7 @@ from app.services.secrets import SecretRef
 from app.services.upkeep.sweep import Sweep
 from backends.keyring.keyring import Keyring
 from config import Settings, load
+from tests.support.labels import new_label
 
 # Workers tell of themselves when they please, which is no change of what is kept.
 TABLES = tuple(name for name in metadata.tables if name != "workers")
@@ -233,7 +234,7 @@ def new_tenant(
     expires_at_ms: int | None = None,
 ) -> Tenant:
     """A new account with an API key."""
-    account = services.accounts.create("a tenant")
+    account = services.accounts.create(new_label("a tenant"))
     return with_key(services, account.id, scopes=scopes, expires_at_ms=expires_at_ms)
 
 

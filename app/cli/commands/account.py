@@ -27,20 +27,23 @@ def account() -> None:
 @as_json
 @click.pass_obj
 def create(environ: Mapping[str, str], name: str, *, devbox: bool, json: bool) -> None:
-    """Make an account, and print its id."""
+    """Make an account, and print its id. No two accounts have the same NAME."""
     with closing(build(load(environ))) as services:
         created = services.accounts.create(name, devbox=devbox)
     show(asdict(created), created.id, json=json)
 
 
 @account.command("set")
-@click.argument("account_id", metavar="ACCOUNT")
+@click.argument("account", metavar="ACCOUNT")
 @click.option("--devbox/--no-devbox", required=True, help=_DEVBOX)
 @click.pass_obj
-def set_(environ: Mapping[str, str], account_id: str, *, devbox: bool) -> None:
-    """Grant or withdraw the devbox capability, from the next request on."""
+def set_(environ: Mapping[str, str], account: str, *, devbox: bool) -> None:
+    """Grant or withdraw the devbox capability, from the next request on.
+
+    ACCOUNT is an id or a name.
+    """
     with closing(build(load(environ))) as services:
-        services.accounts.set_devbox(account_id, devbox=devbox)
+        services.accounts.set_devbox(account, devbox=devbox)
 
 
 @account.command("list")

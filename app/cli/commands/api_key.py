@@ -36,7 +36,10 @@ _LIFETIME = TimeSpan("mhd")
 
 @click.group("api-key", cls=SummaryGroup)
 def api_key() -> None:
-    """API keys, with which clients authenticate."""
+    """API keys, with which clients authenticate.
+
+    ACCOUNT is an account's id or name.
+    """
 
 
 @api_key.command()
@@ -72,9 +75,8 @@ def create(
 ) -> None:
     """Make an API key of ACCOUNT, and print it. It cannot be shown again."""
     with closing(build(load(environ))) as services:
-        services.accounts.require(account)
         issued = services.api_keys.issue(
-            account,
+            services.accounts.require(account).id,
             name=name,
             scopes=frozenset(map(Scope, scopes)) or ALL_SCOPES,
             expires_at_ms=None if expires is None else now_ms() + expires,
@@ -90,9 +92,10 @@ def create(
 def list_(environ: Mapping[str, str], account: str, *, json: bool) -> None:
     """List the API keys of ACCOUNT: oldest first, and below each those that were made with it."""
     with closing(build(load(environ))) as services:
+        account_id = services.accounts.id_of(account)
         with suppress(TamperedRow):  # the account is damaged; its API keys are still shown
-            services.accounts.require(account)
-        stored = list(services.api_keys.list(account))
+            services.accounts.require(account_id)
+        stored = list(services.api_keys.list(account_id))
     now = now_ms()
     lives = KeyLives((each for each in stored if isinstance(each, ApiKey)), now)
     damaged = [each for each in stored if isinstance(each, DamagedRow)]
@@ -116,7 +119,8 @@ def revoke(
 ) -> None:
     """Revoke an API key, and all that were made with it, from the next request on."""
     with closing(build(load(environ))) as services:
-        revocation = services.api_keys.revoke(account, api_key_id, dry_run=dry_run)
+        account_id = services.accounts.id_of(account)
+        revocation = services.api_keys.revoke(account_id, api_key_id, dry_run=dry_run)
     keys, injections = revocation.api_keys, revocation.injections
     verb = "would be revoked" if dry_run else "revoked"
     show(
@@ -146,7 +150,8 @@ def rotate(
     The API keys that were made with it stay valid.
     """
     with closing(build(load(environ))) as services:
-        rotated = services.api_keys.rotate(account, api_key_id, overlap_ms=overlap)
+        account_id = services.accounts.id_of(account)
+        rotated = services.api_keys.rotate(account_id, api_key_id, overlap_ms=overlap)
     until = rotated.previous_until_ms
     document = {**_issued(rotated.issued), "old_token_ends_at_ms": until}
     show(document, rotated.issued.token.reveal(), json=json)

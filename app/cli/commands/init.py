@@ -142,7 +142,11 @@ def _first_account(services: Services, *, again: bool) -> Account | None:
             return account
         damaged.append(account)
     say_damaged(damaged)
-    return None if damaged and not again else services.accounts.create(_ACCOUNT_NAME)
+    if damaged and not again:
+        return None
+    # A damaged account keeps its name.
+    name = f"{_ACCOUNT_NAME}-{len(damaged) + 1}" if damaged else _ACCOUNT_NAME
+    return services.accounts.create(name)
 
 
 def _revoke_lost_keys(services: Services, account: Account) -> None:

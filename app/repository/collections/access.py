@@ -15,8 +15,15 @@ class AccountRepository(Protocol):
     def get(self, account_id: str) -> Guarded[Account] | None:
         """Return the account, or ``None``."""
 
+    def named(self, name: str) -> Guarded[Account] | None:
+        """Return the account of this name, or ``None``."""
+
     def add(self, account: Guarded[Account]) -> None:
-        """Add a new account."""
+        """Add a new account.
+
+        Raises:
+            Conflict: There is an account of this id or name.
+        """
 
     def replace(self, account: Guarded[Account]) -> None:
         """Write all columns of an account that exists."""

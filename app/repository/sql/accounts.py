@@ -1,6 +1,6 @@
 """Accounts in SQL."""
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from app.domain.access.accounts import Account
 from app.domain.guarded import Guarded
@@ -10,6 +10,7 @@ from app.repository.sql.guarded_rows import GuardedRows, GuardedTable
 from app.repository.sql.tables import accounts
 
 ACCOUNTS = GuardedTable(accounts, Account)
+_NAMED = ACCOUNTS.rows.where(accounts.c.name == bindparam("of_name"))
 _IDS = Paged(select(accounts.c.id), accounts.c.id)
 
 
@@ -20,6 +21,10 @@ class SqlAccounts(GuardedRows[Account], AccountRepository):
 
     def get(self, account_id: str) -> Guarded[Account] | None:
         return self._get(account_id)
+
+    def named(self, name: str) -> Guarded[Account] | None:
+        row = self._statements.first(self._statements.lockable(_NAMED), {"of_name": name})
+        return None if row is None else ACCOUNTS.columns.parse(row)
 
     def ids(self, after_id: str | None, limit: int) -> list[str]:
         after = None if after_id is None else (after_id,)

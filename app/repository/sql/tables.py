@@ -119,6 +119,7 @@ accounts = _table(
     *_columns(Account),
     *_mac(),
     PrimaryKeyConstraint("id"),
+    UniqueConstraint("name"),
     _at_most("id", 64),
     _one_of("devbox", "0", "1"),
     _tag("mac"),

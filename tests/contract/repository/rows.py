@@ -27,7 +27,7 @@ MAC = Mac("dk_system", b"\x01" + b"m" * 32)
 
 
 def account(account_id: str = OURS, **changes: Any) -> Guarded[Account]:
-    row = Account(id=account_id, name="an account", devbox=True, created_at_ms=1)
+    row = Account(id=account_id, name=f"account {account_id}", devbox=True, created_at_ms=1)
     return Guarded(replace(row, **changes), MAC)
 
 

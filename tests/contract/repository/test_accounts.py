@@ -67,9 +67,20 @@ def test_accounts_are_listed_by_id_in_batches(database: Database) -> None:
     assert rest == Batch([rows.account(rows.THEIRS)], None)
 
 
-def test_an_account_id_cannot_be_taken_twice(database: Database) -> None:
+def test_an_account_is_found_by_its_name(database: Database) -> None:
+    with database.reading() as repository:
+        assert repository.accounts.named(f"account {rows.OURS}") == rows.account()
+        assert repository.accounts.named(f"ACCOUNT {rows.OURS}") is None
+        assert repository.accounts.named(rows.OURS) is None
+
+
+@pytest.mark.parametrize("changed", [{"id": "acct_0"}, {"name": "another name"}], ids=str)
+def test_an_account_id_or_name_cannot_be_taken_twice(
+    database: Database, changed: dict[str, str]
+) -> None:
+    account = rows.account(rows.OURS, **changed)
     with database.writing() as work, pytest.raises(Conflict):
-        work.accounts.add(rows.account())
+        work.accounts.add(account)
 
 
 def test_an_api_key_comes_with_its_account(database: Database) -> None:

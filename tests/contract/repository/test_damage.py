@@ -39,6 +39,7 @@ READS: dict[str, list[Read]] = {
     ],
     "accounts": [
         lambda r: r.accounts.get(rows.OURS),
+        lambda r: r.accounts.named(f"account {rows.OURS}"),
         lambda r: r.accounts.sweep(None, 10),
         lambda r: r.accounts.ids(None, 10),
         lambda r: r.api_keys.get_with_account(rows.OURS, rows.API_KEY),

@@ -14,6 +14,7 @@ from app.domain.secrets import SecretValue
 from app.services.container import Services
 from config import load
 from tests.support.faulty_proxy import FaultyProxy
+from tests.support.labels import new_label
 from tests.support.openbao import OpenBao, openbao_server
 from tests.support.strongroom import Strongroom, running
 
@@ -37,7 +38,7 @@ class VaultServer:
 
     def new_caller(self, value: str = "a value") -> Caller:
         """Of a new account that keeps the secret KEPT, under a data key unknown to the server."""
-        account = self.operator.accounts.create("an account")
+        account = self.operator.accounts.create(new_label("an account"))
         key = self.operator.api_keys.issue(account.id, name="a key")
         caller = Caller(account.id, key.id, ALL_SCOPES, None)
         self.operator.secrets.create(caller, "KEPT", SecretValue(value), None)

@@ -18,6 +18,7 @@ from app.domain.secrets import SecretValue
 from app.services.container import Services
 from config import load
 from tests.e2e.account import Account
+from tests.support.labels import new_label
 
 _PAUSE_SECONDS = 0.05  # so that the client leaves the machine to the server
 
@@ -70,7 +71,7 @@ def _no_waiting_for_the_disk() -> Iterator[None]:
 
 
 def _tenant(services: Services, secrets_each: int) -> Tenant:
-    account = services.accounts.create("a tenant")
+    account = services.accounts.create(new_label("a tenant"))
     key = services.api_keys.issue(account.id, name="a key")
     tenant = Tenant(account.id, key.token.reveal())
     caller = services.authentication.authenticate(key.token)

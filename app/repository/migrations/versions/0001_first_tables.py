@@ -10,7 +10,7 @@ from sqlalchemy.types import TypeEngine
 
 # Until the first release this migration is changed in place, under another revision each time; see
 # ``ABANDONED`` in ``app.repository.sql.schema``.
-revision = "0001_3"
+revision = "0001_4"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -59,6 +59,7 @@ def _accounts() -> None:
         *_numbers("created_at_ms"),
         *_mac(),
         sa.PrimaryKeyConstraint("id", name="pk_accounts"),
+        sa.UniqueConstraint("name", name="uq_accounts_name"),
         sa.CheckConstraint("length(id) BETWEEN 1 AND 64", name="ck_accounts_id"),
         sa.CheckConstraint("devbox IN (0, 1)", name="ck_accounts_devbox"),
         sa.CheckConstraint('length("mac") = 33', name="ck_accounts_mac"),

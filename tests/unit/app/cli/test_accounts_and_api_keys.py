@@ -1,11 +1,13 @@
 """``strongroom account`` and ``strongroom api-key``."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
 
 from app.bootstrap import build
+from app.domain.errors import AccountNameExists
 from app.domain.secrets import SecretValue
 from config import load
 from tests.support.terminal import Terminal
@@ -30,6 +32,25 @@ def test_the_devbox_capability_is_granted_and_withdrawn(terminal: Terminal) -> N
     assert terminal.json("account", "list")[-1]["devbox"] is True
     terminal.answer("account", "set", made["id"], "--no-devbox")
     assert terminal.json("account", "list")[-1]["devbox"] is False
+
+
+def test_every_command_takes_an_account_by_its_name(terminal: Terminal) -> None:
+    made = terminal.json("account", "create", "Team C")
+    terminal.answer("account", "set", "Team C", "--no-devbox")
+    assert terminal.json("account", "list")[-1]["devbox"] is False
+    key = terminal.json("api-key", "create", "Team C")["id"]
+    terminal.answer("api-key", "rotate", "Team C", key)
+    terminal.answer("api-key", "revoke", "Team C", key)
+    by_name, by_id = (terminal.json("api-key", "list", ref) for ref in ("Team C", made["id"]))
+    assert by_name == by_id
+    assert [(each["id"], each["state"]) for each in by_name] == [(key, "revoked")]
+
+
+def test_of_two_operators_one_makes_the_account_of_a_name(terminal: Terminal) -> None:
+    with ThreadPoolExecutor(2) as pool, closing(build(load(terminal.environ))) as services:
+        made = [pool.submit(services.accounts.create, "Team D") for _ in range(2)]
+        errors = [each.exception() for each in made]
+    assert [type(each) for each in errors if each] == [AccountNameExists]
 
 
 def test_a_new_api_key_is_printed_once(terminal: Terminal, account: str) -> None:
@@ -181,8 +202,18 @@ def test_rotating_without_an_overlap_ends_the_old_token(
         (("account", "set", "acct_none", "--devbox"), "Account not found."),
         (("api-key", "list", "acct_none"), "Account not found."),
         (("api-key", "create", "acct_none"), "Account not found."),
-        (("api-key", "revoke", "acct_none", "key_none"), "API key not found."),
-        (("api-key", "rotate", "acct_none", "key_none"), "API key not found."),
+        (("api-key", "revoke", "acct_none", "key_none"), "Account not found."),
+        (("api-key", "rotate", "acct_none", "key_none"), "Account not found."),
+        (("api-key", "revoke", "default", "key_none"), "API key not found."),
+        (("api-key", "rotate", "default", "key_none"), "API key not found."),
+        (
+            ("account", "create", "default"),
+            "There is an account of this name already; names of accounts are unique.",
+        ),
+        (
+            ("account", "create", "acct_0352qdPvdntveecd4gLSQI"),
+            "The name is not valid: name must not look like an id.",
+        ),
     ],
 )
 def test_a_refusal_is_reported_in_one_line(

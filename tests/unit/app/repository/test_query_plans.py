@@ -30,6 +30,7 @@ def read_everything(repository: Repository) -> None:
     repository.api_keys.find(rows.OURS, [rows.API_KEY])
     repository.injections.count_pending(rows.OURS, [rows.API_KEY], 1)
     repository.accounts.get(rows.OURS)
+    repository.accounts.named("a name")
     repository.data_keys.get(rows.OURS, rows.DATA_KEY)
     repository.data_keys.get_active(rows.OURS)
     repository.data_keys.find(rows.OURS, [rows.DATA_KEY])

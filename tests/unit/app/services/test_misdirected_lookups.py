@@ -63,12 +63,21 @@ def astray(
     """Our account through a process that finds their rows."""
     ref = SecretRef.by_name(NAME)
     ids = [
-        (each.caller.account_id, each.key.id, each.services.secrets.get(each.caller, ref).id)
+        (
+            each.caller.account_id,
+            name_of(each),
+            each.key.id,
+            each.services.secrets.get(each.caller, ref).id,
+        )
         for each in (tenant, theirs)
     ]
     found = dict(zip(*ids, strict=True)) | {our_injection.id: their_injection.id}
     database = misdirected(deployment.database, request.param, found)
     return tenant.at(deployment.process(database=database))
+
+
+def name_of(tenant: Tenant) -> str:
+    return tenant.services.accounts.require(tenant.caller.account_id).name
 
 
 def tokens(astray: Tenant, injection: IssuedInjection) -> Iterator[Token]:
@@ -131,6 +140,12 @@ def test_no_key_and_no_account_of_another_is_changed(astray: Tenant, theirs: Ten
     with suppress(*REFUSED):
         astray.services.accounts.set_devbox(account_id, devbox=False)
     assert theirs.authenticate() == theirs.caller
+
+
+def test_no_name_leads_to_another_account(astray: Tenant, tenant: Tenant) -> None:
+    with suppress(*REFUSED):
+        found = astray.services.accounts.require(name_of(tenant))
+        assert found.id == tenant.caller.account_id
 
 
 def test_no_key_of_another_account_is_listed(astray: Tenant) -> None:

@@ -19,6 +19,7 @@ from tests.support.deployment import (
     readdressed,
     with_key,
 )
+from tests.support.labels import new_label
 
 NOTHING = bytes(32)
 MINUTE_MS = 60_000
@@ -129,7 +130,9 @@ def test_a_key_made_under_other_keys_is_refused(
     tenant: Tenant, rows: Rows, elsewhere: Deployment
 ) -> None:
     services = elsewhere.process()
-    issued = services.api_keys.issue(services.accounts.create("theirs").id, name="theirs")
+    issued = services.api_keys.issue(
+        services.accounts.create(new_label("theirs")).id, name="theirs"
+    )
     with elsewhere.rows() as theirs:
         account, key = theirs.one("accounts"), theirs.one("api_keys")
     rows.plant("accounts", account)
@@ -183,6 +186,7 @@ def test_an_account_does_not_take_the_capability_of_another(tenant: Tenant, rows
     capable = rows.one("accounts", id=new_tenant(tenant.services).caller.account_id)
     account_id = tenant.caller.account_id
     tenant.services.accounts.set_devbox(account_id, devbox=False)
+    rows.edit("accounts", {"id": capable["id"]}, name="out of the way: names are unique")
     rows.edit("accounts", {"id": account_id}, **{k: capable[k] for k in capable if k != "id"})
     assert is_refused(tenant, tenant.key.token)
 

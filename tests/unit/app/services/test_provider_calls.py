@@ -10,6 +10,7 @@ from app.services.secrets import SecretRef
 from backends.errors import KeyAccessDenied, KeyProviderError, KeyUnavailable
 from backends.keyring.keyring import Keyring
 from tests.support.deployment import Deployment, Tenant, new_tenant
+from tests.support.labels import new_label
 from tests.unit.app.services.providers import Scripted
 from tests.unit.app.services.steps import Steps, stepped
 
@@ -168,7 +169,7 @@ WRITES: dict[str, Callable[[Tenant], object]] = {
     "revoke": lambda tenant: tenant.services.api_keys.revoke(
         tenant.caller.account_id, tenant.key.id
     ),
-    "account": lambda tenant: tenant.services.accounts.create("new"),
+    "account": lambda tenant: tenant.services.accounts.create(new_label("new")),
     "capability": lambda tenant: tenant.services.accounts.set_devbox(
         tenant.caller.account_id, devbox=False
     ),
