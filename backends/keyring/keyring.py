@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from backends.context import KeyContext
 from backends.data_key import DataKey
-from backends.errors import KeyProviderError
+from backends.errors import KeyProviderError, KeyUnavailable
 from backends.keyring.bounded_provider import BoundedProvider, bounded
 from backends.keyring.bulkhead import Bulkhead
 from backends.keyring.opening import (
@@ -134,6 +134,22 @@ class Keyring:
     def targets(self) -> tuple[KeyWrapper, ...]:
         """The providers that each data key needs a current wrapping by: the first, and escrow."""
         return (self._providers[0], *self._escrow)
+
+    def wrapping(self) -> dict[str, ListedProvider]:
+        """Return the same as they are listed, by the key_ref that new wrappings get.
+
+        Raises:
+            KeyUnavailable: One of them cannot tell it; names the setting.
+        """
+        wrapping = {}
+        for listed in self.listed:
+            if listed.role == "unwraps":
+                continue
+            status = listed.provider.status()
+            if status.key_ref is None:
+                raise KeyUnavailable(listed.says(f"cannot tell its current key: {status.detail}"))
+            wrapping[status.key_ref] = listed
+        return wrapping
 
     def owns(self, key_ref: str) -> bool:
         """Return whether some listed provider could unwrap what ``key_ref`` names."""

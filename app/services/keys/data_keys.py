@@ -9,7 +9,7 @@ from app.crypto.opened_key import OpenedKey
 from app.domain.data_keys import DataKeyRow, DataKeyState, GuardedDataKey
 from app.domain.errors import TamperedRow
 from app.domain.ids import DATA_KEY, new_id
-from app.domain.life import has_begun
+from app.domain.life import CLOCK_TOLERANCE_MS
 from app.repository.base import Conflict, Database
 from app.services.clock import Clock, SteadyClock
 from app.services.keys.pauses import Pauses
@@ -102,7 +102,8 @@ class DataKeys:
         """
         now = self._clock.read()
         is_old = now.earliest_ms - record.created_at_ms >= self._max_age_ms
-        if not is_old and has_begun(record.created_at_ms, now.latest_ms):
+        is_ahead = record.created_at_ms - CLOCK_TOLERANCE_MS > now.latest_ms
+        if not is_old and not is_ahead:
             return False
         pauses = (self._failed, self._replaced)
         return not any(each.lasts(record.account_id) for each in pauses)

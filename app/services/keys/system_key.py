@@ -6,7 +6,9 @@ while every provider is down. What grants something needs a young proof that a l
 opens it.
 """
 
+from collections.abc import Collection, Iterable
 from contextlib import suppress
+from dataclasses import replace
 
 from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
@@ -15,20 +17,23 @@ from app.domain.ids import DATA_KEY, DEPLOYMENT, new_id
 from app.repository.base import Conflict, Database
 from app.services.clock import Clock
 from app.services.errors import SystemKeyUnreadable
-from app.services.keys.fenced import not_owned, owns_any, unwrap, without_retired
 from app.services.keys.root_key_proof import RootKeyProof
 from app.services.keys.wrappings import new_data_key, refusing_retired_keys
 from backends.calls.request_deadline import request_deadline
 from backends.context import KeyContext
+from backends.data_key import DataKey
 from backends.errors import (
     DecryptionError,
     KeyProviderConfigError,
     KeyProviderError,
     KeyUnavailable,
+    UnknownKey,
 )
 from backends.keyring.bulkhead import Turn
 from backends.keyring.keyring import Keyring
+from backends.keyring.opening import ClosedKey
 from backends.keyring.proof import Openings, try_openings
+from backends.provider import WrappedKey
 
 _FINGERPRINT = "STRONGROOM_SYSTEM_KEY_FINGERPRINT"
 _PROOF_SECONDS = 8.0  # for all providers together, in the background
@@ -185,7 +190,7 @@ class SystemKey:
         if deployment_id is None or stored is None:
             raise NotInitialised
         closed = stored.closed(deployment_id)
-        key, failure = unwrap(self._keyring, closed, fences)
+        key, failure = _unwrap(self._keyring, closed, fences)
         opened = OpenedSystemKey(closed.context, key)
         opened.verify_data_key(stored, often=False)
         self._recognise(opened)
@@ -226,9 +231,9 @@ class SystemKey:
         if stored is None:
             raise NotInitialised
         key = opened.verify_data_key(stored)
-        usable = without_retired(key.wrappings, fences, self._keyring)
-        if not owns_any(self._keyring, usable):
-            return Openings(frozenset(), (not_owned(self._keyring, fences),))
+        usable = _without_retired(key.wrappings, fences, self._keyring)
+        if not _owns_any(self._keyring, usable):
+            return Openings(frozenset(), (_not_owned(self._keyring, fences),))
         owners = self._keyring.owners(usable)
         return try_openings(owners, key.context, key.check, until_one=until_one)
 
@@ -244,3 +249,54 @@ class SystemKey:
                 work.commit()
         finally:
             key.wipe()
+
+
+def _without_retired(
+    wrapped: Iterable[WrappedKey], fences: Collection[str], keyring: Keyring
+) -> list[WrappedKey]:
+    """Return the wrappings whose key_ref and root key are not fenced."""
+    if not fences:
+        return list(wrapped)
+    return [
+        each
+        for each in wrapped
+        if each.key_ref not in fences and keyring.root_of(each.key_ref) not in fences
+    ]
+
+
+def _owns_any(keyring: Keyring, wrapped: Iterable[WrappedKey]) -> bool:
+    """Return whether a listed provider could open one of these."""
+    return any(keyring.owns(each.key_ref) for each in wrapped)
+
+
+def _not_owned(keyring: Keyring, fences: Collection[str]) -> UnknownKey:
+    """Return the error for a data key that no listed provider owns; names the retired keys."""
+    current = {status.key_ref for status in keyring.statuses() if status.key_ref}
+    retired = sorted(each for each in current if {each, keyring.root_of(each)} & {*fences})
+    if not retired:
+        return UnknownKey("No listed provider owns a wrapping of this data key.")
+    return UnknownKey(
+        f"STRONGROOM_KEYS: only keys that were retired are listed ({', '.join(retired)}); list "
+        "another one and restart, or see: strongroom keyring retire --undo"
+    )
+
+
+def _unwrap(
+    keyring: Keyring, key: ClosedKey, fences: Collection[str]
+) -> tuple[DataKey, KeyProviderError | None]:
+    """Open a data key, by retired root keys only where no other one does.
+
+    Returns:
+        The key, and why no other root key opens it.
+
+    Raises:
+        KeyProviderError: Nothing opens it.
+    """
+    usable = _without_retired(key.wrappings, fences, keyring)
+    try:
+        return keyring.unwrap(replace(key, wrappings=tuple(usable))), None
+    except KeyProviderError as error:
+        failure = error if _owns_any(keyring, usable) else _not_owned(keyring, fences)
+    if not _owns_any(keyring, [each for each in key.wrappings if each not in usable]):
+        raise failure
+    return keyring.unwrap(key), failure

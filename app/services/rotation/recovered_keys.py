@@ -10,7 +10,6 @@ from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.data_keys import DataKeyRow, DataKeyState, VerifiedDataKey
 from app.repository.base import Conflict, Database, UnitOfWork
 from app.services.keys.failure_reasons import FailureReason, failure_reason_of
-from app.services.keys.providers import wrapping_providers
 from app.services.rotation.new_wrappings import NewWrappings, Rewrapped
 from backends.data_key import DataKey, verify_key
 from backends.errors import DecryptionError, KeyProviderError, UnknownKey
@@ -42,7 +41,7 @@ class Restoring:
     ) -> None:
         self._database = database
         self._keyring = keyring
-        self._targets = {ref: each.provider for ref, each in wrapping_providers(keyring).items()}
+        self._targets = {ref: each.provider for ref, each in keyring.wrapping().items()}
         self._opened = opened
         self._private = private
 

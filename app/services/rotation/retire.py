@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from app.domain.errors import DomainError
 from app.domain.operations.workers import Worker
 from app.repository.base import Database
-from app.services.keys.providers import wrapping_providers
 from app.services.keys.system_key import SystemKey
 from app.services.keys.usable import find_stranded, usable_root_keys
 from backends.errors import KeyProviderError
@@ -177,7 +176,7 @@ class Retire:
     def _refuse_if_in_use(self, key_ref: str) -> Iterable[str]:
         """Return the key_refs that new wrappings get, unless this is one."""
         self._keyring.statuses()  # until asked, a provider by an alias cannot tell what it owns
-        in_use = wrapping_providers(self._keyring)
+        in_use = self._keyring.wrapping()
         if key_ref in in_use:
             raise StillInUse(in_use[key_ref])
         return in_use

@@ -13,7 +13,6 @@ from app.crypto.system_key import OpenedSystemKey
 from app.domain.data_keys import VerifiedDataKey
 from app.repository.base import Conflict, Database, UnitOfWork
 from app.services.keys.failure_reasons import FailureReason
-from app.services.keys.providers import wrapping_providers
 from app.services.keys.sweep import batches
 from app.services.keys.system_key import SystemKey
 from app.services.rotation.new_wrappings import NewWrappings, Rewrapped
@@ -42,7 +41,7 @@ class Rewrap:
             KeyUnavailable: The first provider or an escrow key cannot tell its current key_ref.
             KeyProviderConfigError: The root key that new wrappings would be made by was retired.
         """
-        targets = wrapping_providers(self._keyring)
+        targets = self._keyring.wrapping()
         with self._database.reading() as repository:
             limiter = RateLimiter(repository.data_keys.count(), rate, report)
         opened = self._system_key.opened()
