@@ -5,7 +5,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +14,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.docs.console import assert_shown, commands_of
 from tests.support.ports import free_port
-from tests.support.strongroom import running
+from tests.support.strongroom import Strongroom, running
 
 _ROOT = Path(__file__).parents[2]
 _NOT_IN_A_CHECKOUT = shutil.ignore_patterns(
@@ -138,48 +138,17 @@ def test_the_second_run_makes_and_prints_nothing_again(
     assert [(each.stat().st_ino, each.stat().st_mtime_ns) for each in made] == before
 
 
-@dataclass(frozen=True, slots=True)
-class Typed:
-    """A command of the README's picture of a terminal, and what is shown below it."""
-
-    command: str
-    shown: str
-
-
-def _picture() -> list[Typed]:
-    (block,) = re.findall(
-        r"^```console\n(.*?)^```", (_ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
-    )
-    typed = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)
-    return [Typed(command, shown) for command, shown in typed]
-
-
 @pytest.fixture
-def printed(tmp_path: Path) -> list[str]:
-    """The output of the picture's commands, one after the other, on a new deployment."""
-    programs = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+def server(tmp_path: Path) -> Iterator[Strongroom]:
     with running(tmp_path) as server:
         (tmp_path / "var").symlink_to(server.home)
-        typed = [
-            subprocess.run(
-                ["sh", "-c", each.command],
-                check=False,
-                cwd=tmp_path,
-                env={**server.environment, **server.client_environment, "PATH": programs},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=60,
-            )
-            for each in _picture()
-        ]
-    return [each.stdout for each in typed]
+        yield server
 
 
-def test_commands_print_what_the_picture_of_a_terminal_shows(printed: list[str]) -> None:
-    shown = [each.shown for each in _picture()]
-    patterns = [".*?".join(map(re.escape, each.split("…"))) for each in shown]
-    assert shown
-    for pattern, text in zip(patterns, printed, strict=True):
-        assert re.fullmatch(pattern, text, re.DOTALL)
+def test_commands_print_what_the_picture_of_a_terminal_shows(
+    server: Strongroom, tmp_path: Path
+) -> None:
+    session = commands_of(_ROOT / "README.md")
+    assert session
+    for typed in session:
+        assert_shown(typed, server, tmp_path)

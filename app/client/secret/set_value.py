@@ -37,9 +37,10 @@ def set_value(
 ) -> None:
     """Store the value, and report on standard error if the secret was created or replaced."""
     server = Server(context.obj)
-    faults = [*faults_of_one_name(names), *server.faults(allow_http=allow_http)]
+    name_faults = faults_of_one_name(names)
+    faults = [*name_faults, *server.faults(allow_http=allow_http)]
     raw = b""
-    if not (faults and is_typed(file)):
+    if file or not (name_faults or (faults and is_typed(file))):
         try:
             raw = read_value(names[0] if names else "", file)
         except Refused as refused:
