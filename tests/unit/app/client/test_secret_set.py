@@ -49,6 +49,16 @@ def test_a_new_secret_is_created(secret: Secret, server: ProtocolServer) -> None
     assert (result.stdout, result.stderr) == (b"", b"strongroom secret set: NEW: created\n")
 
 
+@pytest.mark.parametrize(
+    ("value", "noted"), [(b"canary\n", True), (b"canary", False), (b"-\ncanary\n-\n", False)]
+)
+def test_the_line_end_of_echo_is_stored_and_pointed_out(
+    secret: Secret, value: bytes, noted: bool
+) -> None:
+    result = secret("set", "NEW", given=value)
+    assert (result.returncode, b"ends with a line end" in result.stderr) == (0, noted)
+
+
 def test_new_refuses_a_name_that_exists(secret: Secret, server: ProtocolServer) -> None:
     result = secret("set", "--new", "GREETING", given=b"canary-other")
     assert (result.returncode, b"GREETING already exists" in result.stderr) == (123, True)
