@@ -8,7 +8,7 @@ from dotenv.parser import parse_stream
 from app.client.import_files.entries import Entry, Fault, Parsed, Place
 
 _BLANKS = re.compile(r"[^\S\n]+")
-_MAX_BLANKS = 1000
+_MAX_BLANKS = 200
 _NOT_READABLE = "is not NAME=VALUE (a value of several lines needs quotes)"
 _NO_VALUE = "has no = and so no value"
 _TOO_MANY_BLANKS = f"has more than {_MAX_BLANKS} blanks in a row"

@@ -59,7 +59,7 @@ class _ImportCommand(ClientCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class _Options:
-    file: Path
+    files: tuple[Path, ...]
     kind: str | None
     update: bool
     skip: bool
@@ -69,7 +69,7 @@ class _Options:
 
 
 @click.command("import", cls=_ImportCommand, help=_HELP)
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--format", "kind", type=click.Choice(FORMATS), help="The format of FILE.")
 @click.option("--update", is_flag=True, help="Replace the values of names that exist.")
 @click.option("--skip", is_flag=True, help="Leave names that exist as they are.")
@@ -107,13 +107,14 @@ def _checked_file(options: _Options, server: Server) -> ImportFile:
     faults = server.faults(allow_http=options.allow_http)
     if options.update and options.skip:
         faults.append(Fault("--update and --skip exclude each other."))
-    label, kind = _label(options.file), options.kind or format_of(options.file)
+    if len(options.files) != 1:
+        raise Refused(*faults, Fault("one FILE is expected, and nothing else."))
+    (file,) = options.files
+    label, kind = _label(file), options.kind or format_of(file)
     if kind is None:
-        faults.append(
-            Fault(f"{label}: the name shows no format: add --format {'|'.join(FORMATS)}.")
-        )
-        raise Refused(*faults)
-    contents = read(options.file, kind, options.timeout)
+        text = f"{label}: the name shows no format: add --format {'|'.join(FORMATS)}."
+        raise Refused(*faults, Fault(text))
+    contents = read(file, kind, options.timeout)
     if not (options.dry_run and contents.has_sure_names):
         faults += [_file_fault(label, fault) for fault in contents.faults[:_SHOWN]]
         if len(contents.faults) > _SHOWN:
@@ -164,6 +165,8 @@ def _show_plan(context: click.Context, contents: ImportFile, existing: set[str])
     rows = []
     for entry in contents.entries:
         plan = "exists, value not compared" if entry.name in existing else "new"
+        if plan == "new" and "-" in entry.name:
+            plan = "new, unless the server refuses the hyphen"
         if entry.place in refused:
             plan = f"refused: {refused[entry.place]}"
         rows.append({"name": entry.name, "plan": plan})

@@ -201,6 +201,21 @@ def test_a_value_that_was_typed_as_the_file_is_not_repeated(secret: Secret) -> N
     assert (result.returncode, b"canary" in result.stderr) == (125, False)
 
 
+@pytest.mark.parametrize("arguments", [(), (".env", "canary")])
+def test_anything_but_one_file_is_refused_and_not_repeated(
+    secret: Secret, server: ProtocolServer, arguments: tuple[str, ...]
+) -> None:
+    result = secret("import", *arguments)
+    assert result.returncode == 125
+    assert b"one FILE is expected, and nothing else." in result.stderr
+    assert (b"canary" in result.stderr, server.exchanges) == (False, [])
+
+
+def test_a_dry_run_cannot_know_if_the_server_admits_hyphens(secret: Secret) -> None:
+    result = secret("import", "-", "--dry-run", given=b"A-B=1\n")
+    assert b"A-B   new, unless the server refuses the hyphen\n" in result.stdout
+
+
 def test_a_file_whose_name_shows_no_format_needs_one(secret: Secret) -> None:
     result = secret("import", "secrets.txt")
     assert (result.returncode, b"--format env|docker|json|yaml" in result.stderr) == (125, True)

@@ -85,4 +85,4 @@ def test_a_quote_that_never_ends_is_named_by_the_line_that_it_begins_in() -> Non
 
 
 def test_many_blanks_are_refused_before_python_dotenv_searches_them() -> None:
-    assert faults(f"A=1\nB=x{' ' * 500_000}y\n") == ["line 2: has more than 1000 blanks in a row"]
+    assert faults(f"A=1\nB=x{' ' * 500_000}y\n") == ["line 2: has more than 200 blanks in a row"]
