@@ -47,12 +47,12 @@ _SIZE = select(
 def _columns(these: FromClause) -> dict[str, ColumnElement[Any]]:
     """The columns that are read of secrets, by the parameter that each is compared with."""
     return {
-        "read_ids": as_text(these.c.id),
-        "read_names": as_text(these.c.name),
-        "read_data_key_ids": as_text(these.c.data_key_id),
-        "read_versions": as_text(these.c.version),
-        "read_lengths": as_text(func.length(these.c.envelope)),
-        "read_envelopes": as_bytes(these.c.envelope),
+        "read_ids": as_text(these.c.id, these.c.id),
+        "read_names": as_text(these.c.name, these.c.id),
+        "read_data_key_ids": as_text(these.c.data_key_id, these.c.id),
+        "read_versions": as_text(these.c.version, these.c.id),
+        "read_lengths": as_text(func.length(these.c.envelope), these.c.id),
+        "read_envelopes": as_bytes(these.c.envelope, these.c.id),
     }
 
 
