@@ -33,7 +33,7 @@ from app.repository.sql.driver.statements import Collection, InsertUnlessThere, 
 from app.repository.sql.sealed_secrets import SEALED, parse_sealed
 from app.repository.sql.tables import secrets
 
-_ESCAPE = "\\"
+_ESCAPE = "!"  # a backslash means more in a text of PostgreSQL
 _LARGEST_VERSION = 2**63 - 2
 
 _OWN = secrets.c.account_id == bindparam("of_account_id")

@@ -98,12 +98,12 @@ def _tag(column: str) -> CheckConstraint:
 
 
 def _one_of(column: str, *words: str) -> CheckConstraint:
-    return CheckConstraint(f"{column} IN ({', '.join(words)})", name=column)
+    return CheckConstraint(f'"{column}" IN ({", ".join(words)})', name=column)
 
 
 deployment = _table(
     "deployment",
-    Column("only", Integer(), nullable=False),
+    Column("only", Integer(), autoincrement=False, nullable=False),
     *_strings("id"),
     *_numbers("fence_generation"),
     *_numbers("reencrypt_started_ms", nullable=True),

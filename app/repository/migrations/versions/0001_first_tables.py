@@ -39,14 +39,14 @@ def upgrade() -> None:
 def _deployment() -> None:
     _table(
         "deployment",
-        sa.Column("only", sa.Integer(), nullable=False),
+        sa.Column("only", sa.Integer(), autoincrement=False, nullable=False),
         *_strings("id"),
         *_numbers("fence_generation"),
         *_numbers("reencrypt_started_ms", nullable=True),
         *_strings("reencrypt_mac_key_id", nullable=True),
         *_blobs("reencrypt_mac", nullable=True),
         sa.PrimaryKeyConstraint("only", name="pk_deployment"),
-        sa.CheckConstraint("only IN (1)", name="ck_deployment_only"),
+        sa.CheckConstraint('"only" IN (1)', name="ck_deployment_only"),
         sa.CheckConstraint('length("reencrypt_mac") = 33', name="ck_deployment_reencrypt_mac"),
     )
 
@@ -61,7 +61,7 @@ def _accounts() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_accounts"),
         sa.UniqueConstraint("name", name="uq_accounts_name"),
         sa.CheckConstraint("length(id) BETWEEN 1 AND 64", name="ck_accounts_id"),
-        sa.CheckConstraint("devbox IN (0, 1)", name="ck_accounts_devbox"),
+        sa.CheckConstraint('"devbox" IN (0, 1)', name="ck_accounts_devbox"),
         sa.CheckConstraint('length("mac") = 33', name="ck_accounts_mac"),
     )
 
@@ -84,7 +84,7 @@ def _api_keys() -> None:
         sa.PrimaryKeyConstraint("account_id", "id", name="pk_api_keys"),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name="fk_api_keys_accounts"),
         sa.CheckConstraint("length(id) BETWEEN 1 AND 64", name="ck_api_keys_id"),
-        sa.CheckConstraint("restricted IN (0, 1)", name="ck_api_keys_restricted"),
+        sa.CheckConstraint('"restricted" IN (0, 1)', name="ck_api_keys_restricted"),
         sa.CheckConstraint('length("token_digest") = 32', name="ck_api_keys_token_digest"),
         sa.CheckConstraint('length("previous_digest") = 32', name="ck_api_keys_previous_digest"),
         sa.CheckConstraint('length("mac") = 33', name="ck_api_keys_mac"),
@@ -101,7 +101,7 @@ def _data_keys() -> None:
         sa.PrimaryKeyConstraint("account_id", "id", name="pk_data_keys"),
         sa.CheckConstraint("length(account_id) BETWEEN 1 AND 64", name="ck_data_keys_account_id"),
         sa.CheckConstraint("length(id) BETWEEN 1 AND 64", name="ck_data_keys_id"),
-        sa.CheckConstraint("state IN ('active', 'decrypt_only')", name="ck_data_keys_state"),
+        sa.CheckConstraint("\"state\" IN ('active', 'decrypt_only')", name="ck_data_keys_state"),
         sa.CheckConstraint('length("check") = 32', name="ck_data_keys_check"),
         sa.CheckConstraint('length("mac") = 33', name="ck_data_keys_mac"),
     )
@@ -208,7 +208,7 @@ def _injections() -> None:
         sa.CheckConstraint("length(id) BETWEEN 1 AND 64", name="ck_injections_id"),
         sa.CheckConstraint('length("token_digest") = 32', name="ck_injections_token_digest"),
         sa.CheckConstraint(
-            "state IN ('pending', 'redeemed', 'revoked')", name="ck_injections_state"
+            "\"state\" IN ('pending', 'redeemed', 'revoked')", name="ck_injections_state"
         ),
         sa.CheckConstraint('length("nonce_digest") = 32', name="ck_injections_nonce_digest"),
         sa.CheckConstraint('length("mac") = 33', name="ck_injections_mac"),
