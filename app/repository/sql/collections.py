@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection
-
 from app.repository.base import Repository, UnitOfWork
 from app.repository.sql.accounts import SqlAccounts
 from app.repository.sql.api_keys import SqlApiKeys
 from app.repository.sql.data_keys import SqlDataKeys
 from app.repository.sql.deployment import SqlDeployment
-from app.repository.sql.driver.statements import PreparedStatements, Statements
+from app.repository.sql.driver.statements import Statements
 from app.repository.sql.injections import SqlInjections
 from app.repository.sql.secrets import SqlSecrets
 from app.repository.sql.stored_responses import SqlStoredResponses
@@ -25,11 +23,8 @@ class SqlRepository(Repository):
         statements: Runs them on the connection, and records if one failed or erased ciphertext.
     """
 
-    def __init__(
-        self, connection: Connection, prepared: PreparedStatements, *, locks: bool = False
-    ) -> None:
-        self.connection = connection
-        self.statements = statements = Statements(connection, prepared, locks=locks)
+    def __init__(self, statements: Statements) -> None:
+        self.statements = statements
         self.deployment = SqlDeployment(statements)
         self.accounts = SqlAccounts(statements)
         self.api_keys = SqlApiKeys(statements)
@@ -53,10 +48,8 @@ class SqlUnitOfWork(SqlRepository, UnitOfWork):
         has_ended: Whether it was committed, or undone.
     """
 
-    def __init__(
-        self, connection: Connection, prepared: PreparedStatements, commit: Callable[[], None]
-    ) -> None:
-        super().__init__(connection, prepared, locks=True)
+    def __init__(self, statements: Statements, commit: Callable[[], None]) -> None:
+        super().__init__(statements)
         self._commit = commit
         self.has_ended = False
 

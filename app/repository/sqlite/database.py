@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from app.domain.errors import StorageUnavailable
 from app.domain.operations.backups import BackupContents
 from app.domain.operations.findings import Findings
@@ -23,6 +25,7 @@ from app.repository.sqlite.connections import (
     available,
     open_connection,
     reading_engine,
+    statements_on,
     writing_engine,
 )
 from app.repository.sqlite.disk import files
@@ -74,8 +77,8 @@ class _Readers:
         self._before_open = before_open
         self._engine = reading_engine(path)
         self._prepared = PreparedStatements(self._engine.dialect)
-        self._idle: deque[SqlRepository] = deque()
-        self._in_use: set[SqlRepository] = set()
+        self._idle: deque[_Reader] = deque()
+        self._in_use: set[_Reader] = set()
         self.after_use: Callable[[], object] | None = None
 
     @contextmanager
@@ -102,11 +105,17 @@ class _Readers:
             self._idle.pop().connection.close()
         return not self._in_use
 
-    def _take(self) -> SqlRepository:
+    def _take(self) -> "_Reader":
         with suppress(IndexError):
             return self._idle.pop()
         self._before_open()
-        return SqlRepository(open_connection(self._engine), self._prepared)
+        return _Reader(open_connection(self._engine), self._prepared)
+
+
+class _Reader(SqlRepository):
+    def __init__(self, connection: Connection, prepared: PreparedStatements) -> None:
+        super().__init__(statements_on(connection, prepared))
+        self.connection = connection
 
 
 class SqliteDatabase(Database):

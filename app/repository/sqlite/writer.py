@@ -14,7 +14,7 @@ from app.repository.sql.collections import SqlUnitOfWork
 from app.repository.sql.driver.statements import PreparedStatements
 from app.repository.sqlite import writer_place
 from app.repository.sqlite.commit_group import CommitGroup
-from app.repository.sqlite.connections import open_connection, writing_engine
+from app.repository.sqlite.connections import open_connection, statements_on, writing_engine
 from app.repository.sqlite.disk.numbering import Numbering, open_numbering
 from app.repository.sqlite.writer_place import FairLock, WriterPlace
 
@@ -56,7 +56,7 @@ class Writer:
         try:
             connection, group = self._join()
             commit = partial(self._leave, group, group.keep_unit)
-            work = SqlUnitOfWork(connection, self._prepared, commit)
+            work = SqlUnitOfWork(statements_on(connection, self._prepared), commit)
             try:
                 yield work
             finally:

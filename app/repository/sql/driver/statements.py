@@ -10,7 +10,7 @@ from functools import cache
 from operator import attrgetter, methodcaller
 from typing import Any, NoReturn, TypeVar, cast
 
-from sqlalchemy import Connection, Select
+from sqlalchemy import Select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
@@ -45,8 +45,11 @@ def attempt(call: Callable[[], T]) -> T:
 
 
 def cause_of(error: BaseException | None) -> str | None:
-    """Return the driver's own name of an error, as ``SQLITE_FULL``: no value is in it."""
-    name = getattr(error, "sqlite_errorname", None)
+    """Return the driver's own name of an error, as ``SQLITE_FULL`` or ``55P03``.
+
+    No value is in it. ``None`` if the driver has no name, as for a connection that was lost.
+    """
+    name = getattr(error, "sqlite_errorname", None) or getattr(error, "sqlstate", None)
     return name if isinstance(name, str) else None
 
 
@@ -95,7 +98,8 @@ class Statements:
     One cursor serves all of them: each is read to its end before the next, and so holds nothing.
 
     Args:
-        connection: Where they run.
+        cursor: The driver's, on the connection where they run.
+        error: The base class of the driver's errors.
         prepared: The statements of its dialect.
         locks: Whether rows that may be written next are locked when they are read, where a
             database has such locks.
@@ -106,11 +110,16 @@ class Statements:
     """
 
     def __init__(
-        self, connection: Connection, prepared: PreparedStatements, *, locks: bool
+        self,
+        cursor: Any,  # noqa: ANN401 - the drivers' cursors have no common class
+        error: type[Exception],
+        prepared: PreparedStatements,
+        *,
+        locks: bool,
     ) -> None:
-        self._cursor: Any = connection.connection.cursor()
-        self._execute: Callable[[str, Parameters], object] = self._cursor.execute
-        self._error = connection.dialect.loaded_dbapi.Error
+        self._cursor = cursor
+        self._execute: Callable[[str, Parameters], object] = cursor.execute
+        self._error = error
         self._prepared = prepared
         self._locks = locks
         self.has_failed = False
