@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.openbao import OpenBao, openbao_server
+from tests.support.postgresql import PostgresqlServer, postgresql_server
 from tests.support.scheduling import ByModule
 
 _TASKS = frozenset(
@@ -66,6 +67,13 @@ def proving(request: pytest.FixtureRequest) -> bool:
 def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
     """A real Vault server in memory; every test makes keys of its own."""
     with openbao_server(tmp_path_factory.mktemp("openbao")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    """A real PostgreSQL server; every test makes a database of its own."""
+    with postgresql_server() as server:
         yield server
 
 

@@ -8,17 +8,31 @@ from sqlalchemy.exc import ArgumentError
 from app.repository.base import Database, DatabaseMisconfigured
 from app.repository.sqlite.database import SqliteDatabase
 
-_EXPECTED = "STRONGROOM_DATABASE_URL must be like sqlite:////srv/strongroom/strongroom.db"
+_EXPECTED = (
+    "STRONGROOM_DATABASE_URL must be like sqlite:////srv/strongroom/strongroom.db or "
+    "postgresql://strongroom@db.example/strongroom"
+)
+_POSTGRESQL = ("postgresql://", "postgres://")
+_NO_DRIVER = (
+    "STRONGROOM_DATABASE_URL: the driver of PostgreSQL is missing; "
+    "run: pip install 'strongroom[postgresql]'"
+)
 
 
-def connect(url: str) -> Database:
-    """The database at ``url``: ``sqlite:///relative`` or ``sqlite:////absolute``.
+def connect(url: str, connections: int = 8) -> Database:
+    """The database at ``url``: ``sqlite:///relative``, ``sqlite:////absolute`` or ``postgresql:``.
 
     Nothing is opened yet.
+
+    Args:
+        url: Its address.
+        connections: How many connections to a server this process may have at once.
 
     Raises:
         DatabaseMisconfigured: The address is of no kind that we know; it is not repeated.
     """
+    if url.startswith(_POSTGRESQL):
+        return _connect_postgresql(url, connections)
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
@@ -27,3 +41,14 @@ def connect(url: str) -> Database:
     if parsed != only_a_path or parsed.database in {None, "", ":memory:"}:
         raise DatabaseMisconfigured(_EXPECTED)
     return SqliteDatabase(Path(parsed.database).absolute())
+
+
+def _connect_postgresql(url: str, connections: int) -> Database:
+    """Import the driver, which is an extra, only for who uses it."""
+    try:
+        from app.repository.postgresql.database import PostgresqlDatabase  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name != "psycopg":
+            raise
+        raise DatabaseMisconfigured(_NO_DRIVER) from None
+    return PostgresqlDatabase(url, connections)

@@ -12,7 +12,8 @@ from app.repository.collections.batches import Batch, Position
 from app.repository.collections.injections import InjectionGrant, InjectionRepository
 from app.repository.sql.accounts import ACCOUNTS
 from app.repository.sql.api_keys import API_KEYS
-from app.repository.sql.driver.dialect import as_list, is_in
+from app.repository.sql.driver.dialect import as_list, is_among, is_in
+from app.repository.sql.driver.locks import free_ones
 from app.repository.sql.driver.paging import Paged
 from app.repository.sql.guarded_rows import GuardedRows, GuardedTable
 from app.repository.sql.sealed_secrets import AS_READ, as_read
@@ -52,14 +53,8 @@ _COUNT_PENDING = (
 )
 _ENDED = select(injections.c.id).where(_OWN, injections.c.expires_at_ms <= bindparam("until_ms"))
 _HAS_ENDED = _ENDED.limit(literal_column("1"))
-_DELETE_ENDED = delete(injections).where(
-    _OWN,
-    injections.c.id.in_(
-        _ENDED.order_by(injections.c.expires_at_ms)
-        .limit(bindparam("limit"))
-        .with_for_update(skip_locked=True)
-    ),
-)
+_OLDEST = _ENDED.order_by(injections.c.expires_at_ms).limit(bindparam("limit"))
+_DELETE_ENDED = delete(injections).where(_OWN, is_among(injections.c.id, free_ones(_OLDEST)))
 _REPLACE_IF_GRANTED = _INJECTIONS.replace.where(
     injections.c.mac == bindparam("seen_mac"),
     select(api_keys.c.id)

@@ -27,6 +27,17 @@ class SchemaAge(Enum):
     ABANDONED = auto()
 
 
+AGES = {
+    SchemaAge.OLDER: "the database is not at the newest migration; run: strongroom db upgrade",
+    SchemaAge.NEWER: "the database was made by a newer version of Strongroom.",
+    SchemaAge.ABANDONED: (
+        "the database was made before the first release and cannot be carried over; "
+        "set it aside and run: strongroom init"
+    ),
+}
+"""What is wrong with a database of each age, in words for an operator."""
+
+
 def upgrade(connection: Connection) -> None:
     """Run every migration that is missing, in the connection's transaction."""
     from alembic import command  # noqa: PLC0415 - see the top

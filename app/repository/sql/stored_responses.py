@@ -7,6 +7,8 @@ from sqlalchemy import and_, bindparam, delete, literal_column, select, tuple_, 
 from app.domain.columns import columns_of
 from app.domain.idempotency import StoredResponse
 from app.repository.collections.stored_responses import StoredResponseRepository
+from app.repository.sql.driver.dialect import is_among
+from app.repository.sql.driver.locks import free_ones
 from app.repository.sql.driver.statements import Collection, InsertUnlessThere, of_types
 from app.repository.sql.tables import stored_responses
 
@@ -23,17 +25,12 @@ _EXPIRED = stored_responses.c.expires_at_ms <= bindparam("now_ms")
 _GET = select(*stored_responses.c).where(_THIS)
 _INSERT = InsertUnlessThere(stored_responses)
 _FINISH = update(stored_responses).where(_THIS).values(response=bindparam("response"))
+_KEY = tuple_(stored_responses.c.api_key_id, stored_responses.c.request_id)
 _OLDEST = select(stored_responses.c.api_key_id, stored_responses.c.request_id).where(_OWN, _EXPIRED)
 _HAS_EXPIRED = _OLDEST.limit(literal_column("1"))
 # Another unit of work may have locked one to claim it again: to wait for it could be a deadlock.
-_DELETE_EXPIRED = delete(stored_responses).where(
-    _OWN,
-    tuple_(stored_responses.c.api_key_id, stored_responses.c.request_id).in_(
-        _OLDEST.order_by(stored_responses.c.expires_at_ms)
-        .limit(bindparam("limit"))
-        .with_for_update(skip_locked=True)
-    ),
-)
+_FEW_OLD = _OLDEST.order_by(stored_responses.c.expires_at_ms).limit(bindparam("limit"))
+_DELETE_EXPIRED = delete(stored_responses).where(_OWN, is_among(_KEY, free_ones(_FEW_OLD)))
 _LATER = stored_responses.c.expires_at_ms > bindparam("later_ms")
 _SOME_LATER = select(stored_responses.c.api_key_id, stored_responses.c.request_id).where(
     _OWN, _LATER
@@ -41,12 +38,7 @@ _SOME_LATER = select(stored_responses.c.api_key_id, stored_responses.c.request_i
 _HAS_LATER = _SOME_LATER.limit(literal_column("1"))
 _END_LATER = (
     update(stored_responses)
-    .where(
-        _OWN,
-        tuple_(stored_responses.c.api_key_id, stored_responses.c.request_id).in_(
-            _SOME_LATER.limit(bindparam("limit")).with_for_update(skip_locked=True)
-        ),
-    )
+    .where(_OWN, is_among(_KEY, free_ones(_SOME_LATER.limit(bindparam("limit")))))
     .values(expires_at_ms=bindparam("until_ms"))
 )
 _DELETE_THIS_IF_EXPIRED = delete(stored_responses).where(_THIS, _EXPIRED)

@@ -19,7 +19,7 @@ from app.repository.base import Database, DatabaseMisconfigured, Replacement, Re
 from app.repository.sql import schema
 from app.repository.sql.collections import SqlRepository
 from app.repository.sql.driver.statements import PreparedStatements, attempt
-from app.repository.sql.schema import SchemaAge
+from app.repository.sql.schema import AGES, SchemaAge
 from app.repository.sqlite.anchor import Anchor
 from app.repository.sqlite.connections import (
     available,
@@ -49,16 +49,6 @@ from app.repository.sqlite.settings import (
 from app.repository.sqlite.writer import Writer
 
 ERASE_AFTER_S = 20.0
-
-_AGES = {
-    SchemaAge.OLDER: "the database is not at the newest migration; run: strongroom db upgrade",
-    SchemaAge.NEWER: "the database was made by a newer version of Strongroom.",
-    SchemaAge.ABANDONED: (
-        "the database was made before the first release and cannot be carried over; "
-        "set it aside and run: strongroom init"
-    ),
-}
-
 
 class _Readers:
     """Lends repositories on connections that cannot write, each to one thread at a time.
@@ -178,7 +168,7 @@ class SqliteDatabase(Database):
         self._make()
         age = self._age()
         if age in {SchemaAge.NEWER, SchemaAge.ABANDONED}:
-            raise DatabaseMisconfigured(_say(_AGES[age]))
+            raise DatabaseMisconfigured(_say(AGES[age]))
         if age is not SchemaAge.OLDER:
             return None
         backup = self._back_up_before_migration()
@@ -298,7 +288,7 @@ class SqliteDatabase(Database):
         try:
             age = self._age()
             if age is not SchemaAge.CURRENT:
-                return [_say(_AGES[age])]
+                return [_say(AGES[age])]
             if self._is_damaged():
                 return [_say(explain("SQLITE_CORRUPT"))]
             self._prove_that_commits_last()

@@ -5,6 +5,7 @@ this kind does is tested in ``tests/unit/app/repository/``.
 """
 
 from tests.contract.repository.case import DatabaseCase
+from tests.contract.repository.postgresql_case import PostgresqlCase
 from tests.contract.repository.sqlite_case import SqliteCase
 
-CASES: dict[str, type[DatabaseCase]] = {"sqlite": SqliteCase}
+CASES: dict[str, type[DatabaseCase]] = {"sqlite": SqliteCase, "postgresql": PostgresqlCase}

@@ -9,7 +9,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Boolean, ColumnElement, LargeBinary, Text, bindparam
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    LargeBinary,
+    Select,
+    Text,
+    bindparam,
+    select,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -25,6 +34,14 @@ def now_ms() -> ColumnElement[int]:
 def is_in(column: ColumnElement[str], name: str) -> ColumnElement[bool]:
     """Compare the column with the values of the list that is the parameter ``name``."""
     return _IsListed(column, bindparam(name, type_=Text()))
+
+
+def is_among(key: ColumnElement[Any], few: Select[Any]) -> ColumnElement[bool]:
+    """Compare a key with the rows of a statement that has a limit.
+
+    Within a table expression: PostgreSQL may run a subquery several times, with a limit each time.
+    """
+    return key.in_(select(*few.cte("few", nesting=True).c))
 
 
 def as_list(values: Sequence[str]) -> str:

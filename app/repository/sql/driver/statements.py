@@ -21,6 +21,7 @@ from sqlalchemy.sql.dml import Insert
 from app.domain.columns import Row
 from app.domain.errors import StorageUnavailable, TamperedRow
 from app.repository.base import Conflict
+from app.repository.sql.driver.locks import changing
 
 Parameters = Mapping[str, object]
 Query = Select[*tuple[Any, ...]]
@@ -101,8 +102,7 @@ class Statements:
         cursor: The driver's, on the connection where they run.
         error: The base class of the driver's errors.
         prepared: The statements of its dialect.
-        locks: Whether rows that may be written next are locked when they are read, where a
-            database has such locks.
+        locks: Whether they are those of a unit of work, on a database with locks of rows.
 
     Attributes:
         has_failed: Whether the connection has failed, so that it should not be used again.
@@ -132,6 +132,11 @@ class Statements:
     def lockable(self, statement: Query) -> Query:
         """Return the statement, which locks the rows that it reads in a unit of work."""
         return _locking(statement) if self._locks else statement
+
+    def lock(self, statement: Query) -> None:
+        """Run a statement only for the locks that it takes."""
+        if self._locks:
+            self.all(statement, {})
 
     def first(self, statement: ClauseElement, parameters: Parameters) -> Row | None:
         """Return the first row, or ``None``."""
@@ -204,4 +209,4 @@ def _refuse(*_: object) -> NoReturn:
 
 @cache
 def _locking(statement: Query) -> Query:
-    return statement.with_for_update()
+    return changing(statement)

@@ -1,0 +1,172 @@
+"""The database on PostgreSQL."""
+
+import os
+import weakref
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
+from pathlib import Path
+
+import psycopg
+from sqlalchemy import Connection, NullPool, create_engine
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+from app.domain.errors import FileRefused, StorageUnavailable
+from app.domain.operations.backups import BackupContents
+from app.domain.operations.findings import Findings
+from app.repository.base import Database, DatabaseMisconfigured, Replacement, Repository, UnitOfWork
+from app.repository.postgresql.address import SETTING, parse_address
+from app.repository.postgresql.connections import connect, connect_to_migrate
+from app.repository.postgresql.failures import explain
+from app.repository.postgresql.pool import Pool
+from app.repository.postgresql.sessions import RetryingCursor, begin, commit, roll_back
+from app.repository.sql import schema
+from app.repository.sql.collections import SqlRepository, SqlUnitOfWork
+from app.repository.sql.driver.statements import PreparedStatements, Statements, attempt
+from app.repository.sql.schema import AGES, SchemaAge
+
+_ITS_OWN = (
+    "PostgreSQL makes its own backups, of every account at one moment: pg_dump, or a base backup "
+    "with its log for any point in time (docs/backup.md)."
+)
+
+
+class PostgresqlDatabase(Database):
+    """One PostgreSQL database, reached through a bounded pool of connections.
+
+    Connections do not survive a fork: a child begins with none, and leaves those of its parent
+    open, since closing one would end the parent's session.
+
+    Args:
+        url: Its address.
+        connections: How many the process may have at once.
+
+    Raises:
+        DatabaseMisconfigured: The address cannot be used.
+    """
+
+    def __init__(self, url: str, connections: int) -> None:
+        self._address = parse_address(url)
+        self._size = connections
+        self._prepared = PreparedStatements(PGDialect_psycopg(paramstyle="pyformat"))
+        self._inherited: list[Pool] = []
+        self._pool = self._new_pool()
+        _DATABASES.add(self)
+
+    @contextmanager
+    def reading(self) -> Iterator[Repository]:
+        """Collections that can only be read, outside a transaction."""
+        with self._pool.borrow() as borrowed:
+            yield SqlRepository(self._statements(RetryingCursor(borrowed), locks=False))
+
+    @contextmanager
+    def writing(self) -> Iterator[UnitOfWork]:
+        """A unit of work."""
+        with self._pool.borrow() as borrowed:
+            begin(borrowed)
+            connection = borrowed.connection
+            statements = self._statements(connection.cursor(), locks=True)
+            work = SqlUnitOfWork(statements, partial(commit, connection))
+            try:
+                yield work
+            finally:
+                if not work.has_ended:
+                    work.end()
+                    roll_back(connection)
+
+    def ping(self) -> None:
+        """Read the deployment's row."""
+        with self.reading() as repository:
+            repository.deployment.get_id()
+
+    def exists(self) -> bool:
+        """Return True if there may be a deployment: it has tables, or does not answer."""
+        try:
+            with self._sqlalchemy() as connection:
+                return not schema.is_empty(connection)
+        except StorageUnavailable:
+            return True
+
+    def check(self) -> Findings:
+        """Look at the server, the session and the schema."""
+        findings = Findings()
+        try:
+            with self._pool.borrow() as borrowed:
+                version = borrowed.connection.info.server_version
+                findings.saw("database", f"PostgreSQL {version // 10000}.{version % 10000}")
+            age = self._age()
+            if age is not SchemaAge.CURRENT:
+                findings.refuse(f"{SETTING}: {AGES[age]}")
+        except StorageUnavailable as error:
+            findings.refuse(f"{SETTING}: {explain(error.cause)}")
+        return findings
+
+    def upgrade(self) -> Path | None:
+        """Make the tables where there are none, and bring them to the newest migration.
+
+        Other processes that do the same wait for their turn, and find it done.
+        """
+        try:
+            with self._sqlalchemy() as connection, connection.begin():
+                attempt(partial(connection.exec_driver_sql, _ONE_AT_A_TIME))
+                age = attempt(partial(schema.age, connection))
+                if age in {SchemaAge.NEWER, SchemaAge.ABANDONED}:
+                    raise DatabaseMisconfigured(f"{SETTING}: {AGES[age]}")
+                attempt(partial(schema.upgrade, connection))
+        except StorageUnavailable as error:
+            fault = explain(error.cause)
+        else:
+            return None
+        raise DatabaseMisconfigured(f"{SETTING}: {fault}")
+
+    def back_up(self, file: Path) -> BackupContents:
+        """Refuse: the server's own tools do it."""
+        raise FileRefused(_ITS_OWN)
+
+    def replacing(self, file: Path, *, replace: bool) -> AbstractContextManager[Replacement]:
+        """Refuse: the server's own tools do it."""
+        raise FileRefused(_ITS_OWN)
+
+    def close(self) -> None:
+        """Close all connections, those in use as soon as they are given back."""
+        self._pool.close()
+
+    def start_again(self) -> None:
+        """Begin again in a forked child, without touching what belongs to its parent."""
+        self._inherited.append(self._pool)
+        self._pool = self._new_pool()
+
+    def _new_pool(self) -> Pool:
+        return Pool(partial(connect, self._address), self._size)
+
+    def _statements(self, cursor: object, *, locks: bool) -> Statements:
+        return Statements(cursor, psycopg.Error, self._prepared, locks=locks)
+
+    def _age(self) -> SchemaAge:
+        with self._sqlalchemy() as connection:
+            return attempt(lambda: schema.age(connection))
+
+    @contextmanager
+    def _sqlalchemy(self) -> Iterator[Connection]:
+        """Give a connection of its own that may change the schema."""
+        engine = create_engine(
+            "postgresql+psycopg://",
+            creator=partial(connect_to_migrate, self._address),
+            poolclass=NullPool,
+            hide_parameters=True,
+        )
+        with closing(attempt(engine.connect)) as connection:
+            yield connection
+
+
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(7310579803270635108)"
+
+_DATABASES: weakref.WeakSet[PostgresqlDatabase] = weakref.WeakSet()
+
+
+def _start_again() -> None:
+    for database in list(_DATABASES):
+        database.start_again()
+
+
+os.register_at_fork(after_in_child=_start_again)

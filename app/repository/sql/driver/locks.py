@@ -1,0 +1,36 @@
+"""The locks of rows that units of work take, and the order in which they take them.
+
+SQLite has one writer and needs none: its SQL leaves the clauses out. PostgreSQL runs at READ
+COMMITTED, where a statement that waited for a lock looks with the snapshot from before the wait.
+So whoever must see what others did locks first, and looks in a statement of its own.
+
+The order is the same everywhere, so no two units of work wait for each other: the deployment, then
+the claim of a stored response, then an account, API key or injection, then a data key, then secrets
+by id, then inserts.
+"""
+
+from typing import Any, TypeVar
+
+from sqlalchemy import Select
+
+S = TypeVar("S", bound=Select[Any])
+
+
+def changing(statement: S) -> S:
+    """Lock the rows against other changes, not against references to them."""
+    return statement.with_for_update(key_share=True)
+
+
+def excluding(statement: S) -> S:
+    """Lock the rows against everything, references to them included."""
+    return statement.with_for_update()
+
+
+def sharing(statement: S) -> S:
+    """Lock the rows against changes, together with others that do the same."""
+    return statement.with_for_update(read=True)
+
+
+def free_ones(statement: S) -> S:
+    """Lock the rows that nobody has locked, and leave out the others."""
+    return statement.with_for_update(skip_locked=True)
