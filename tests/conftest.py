@@ -3,10 +3,12 @@
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
+from app.repository.connect import connect
 from tests.support.openbao import OpenBao, openbao_server
 from tests.support.postgresql import PostgresqlServer, postgresql_server
 from tests.support.scheduling import ByModule
@@ -75,6 +77,15 @@ def postgresql() -> Iterator[PostgresqlServer]:
     """A real PostgreSQL server; every test makes a database of its own."""
     with postgresql_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_database(postgresql: PostgresqlServer) -> str:
+    """The name of a database with all tables and no row, to be copied."""
+    name = postgresql.create_database()
+    with closing(connect(postgresql.url(name))) as database:
+        database.upgrade()
+    return name
 
 
 @pytest.fixture(scope="session")

@@ -54,7 +54,7 @@ class PostgresqlServer:
 
     def create_cluster(self) -> None:
         """Make its data directory."""
-        command = [
+        command: list[str | Path] = [
             *(self._binaries / "initdb", "-D", self.directory / "data"),
             *("-U", _SUPERUSER, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"),
             *("--no-sync", "--no-instructions"),

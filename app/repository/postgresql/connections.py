@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import waiting
 from psycopg.abc import PQGen
+from psycopg.conninfo import make_conninfo
 from psycopg.errors import Diagnostic
 
 from app.repository.postgresql.address import Address
@@ -87,12 +88,13 @@ class BoundedConnection(psycopg.Connection[Any]):
         is_open = False
         try:
             answer = waiting.wait(gen, self.pgconn.socket, interval=interval, timeout=bound)
-            is_open = True
-            return answer
         except psycopg.Error as error:
             is_open = error.sqlstate is not None
             if is_open or time.monotonic() < end:
                 raise
+        else:
+            is_open = True
+            return answer
         finally:
             if not is_open:
                 self.pgconn.finish()
@@ -111,10 +113,9 @@ def connect(address: Address) -> BoundedConnection:
         psycopg.Error: None of the servers can be reached, or none is the primary.
     """
     connection = BoundedConnection.connect(
-        "",
+        make_conninfo("", **_CONNECTING, **address),
         autocommit=True,
         cursor_factory=BoundedCursor,
-        **{**_CONNECTING, **address},
     )
     connection.add_notice_handler(connection.note)
     return connection
@@ -129,4 +130,4 @@ def connect_to_migrate(address: Address) -> psycopg.Connection[Any]:
         psycopg.Error: None of the servers can be reached, or none is the primary.
     """
     settings = {**_CONNECTING, "options": "-c lock_timeout=3s -c statement_timeout=0"}
-    return psycopg.connect("", **{**settings, **address})
+    return psycopg.connect(make_conninfo("", **settings, **address))

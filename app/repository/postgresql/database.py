@@ -2,7 +2,7 @@
 
 import os
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.engine import Dialect
 
 from app.domain.errors import FileRefused, StorageUnavailable
 from app.domain.operations.backups import BackupContents
@@ -48,7 +49,7 @@ class PostgresqlDatabase(Database):
     def __init__(self, url: str, connections: int) -> None:
         self._address = parse_address(url)
         self._size = connections
-        self._prepared = PreparedStatements(PGDialect_psycopg(paramstyle="pyformat"))
+        self._prepared = PreparedStatements(_dialect())
         self._inherited: list[Pool] = []
         self._pool = self._new_pool()
         _DATABASES.add(self)
@@ -119,11 +120,11 @@ class PostgresqlDatabase(Database):
             return None
         raise DatabaseMisconfigured(f"{SETTING}: {fault}")
 
-    def back_up(self, file: Path) -> BackupContents:
+    def back_up(self, *_: object) -> BackupContents:
         """Refuse: the server's own tools do it."""
         raise FileRefused(_ITS_OWN)
 
-    def replacing(self, file: Path, *, replace: bool) -> AbstractContextManager[Replacement]:
+    def replacing(self, *_: object, **__: object) -> AbstractContextManager[Replacement]:
         """Refuse: the server's own tools do it."""
         raise FileRefused(_ITS_OWN)
 
@@ -159,6 +160,12 @@ class PostgresqlDatabase(Database):
             yield connection
 
 
+def _dialect() -> Dialect:
+    make: Callable[..., Dialect] = PGDialect_psycopg
+    return make(paramstyle="pyformat")  # parameters by name, as statements have them
+
+
+# The key of an advisory lock, chosen at random.
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(7310579803270635108)"
 
 _DATABASES: weakref.WeakSet[PostgresqlDatabase] = weakref.WeakSet()

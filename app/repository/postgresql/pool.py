@@ -1,4 +1,4 @@
-"""The connections of a process, lent to one thread at a time and replaced by generation.
+"""The connections of a process, used by one thread at a time and replaced by generation.
 
 Where one connection was lost, all others of its age were, or will be soon. So the first thread that
 meets a loss makes every idle connection of that generation worthless, and nobody else meets it.

@@ -35,7 +35,7 @@ AGES = {
         "set it aside and run: strongroom init"
     ),
 }
-"""What is wrong with a database of each age, in words for an operator."""
+"""The fault of a database of each age, in words for an operator."""
 
 
 def upgrade(connection: Connection) -> None:

@@ -50,6 +50,7 @@ from app.repository.sqlite.writer import Writer
 
 ERASE_AFTER_S = 20.0
 
+
 class _Readers:
     """Lends repositories on connections that cannot write, each to one thread at a time.
 

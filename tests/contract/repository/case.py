@@ -1,8 +1,10 @@
 """The case of a kind of database, for the suite: opens one, and damages it."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import pytest
+from sqlalchemy import Column
 
 from app.repository.base import Database
 from app.repository.connect import connect
@@ -33,6 +35,14 @@ class DatabaseCase(ABC):
     @abstractmethod
     def loosen(self, table: str) -> None:
         """Drop all types, constraints and indexes of a table, as such a person can."""
+
+    def can_hold(self, column: Column[Any], value: object) -> bool:
+        """Return True if the column, loosened, can hold this value, whatever its type is."""
+        return True
+
+    def make(self) -> None:
+        """Give it its tables. A kind may copy a database that has them."""
+        self.connect().upgrade()
 
     def connect(self) -> Database:
         """The database as one more process would see it, closed after the test."""

@@ -17,8 +17,8 @@ def case(request: pytest.FixtureRequest) -> DatabaseCase:
 @pytest.fixture
 def database(case: DatabaseCase) -> Database:
     """A database with two accounts, each of which has an API key and an active data key."""
+    case.make()
     database = case.connect()
-    database.upgrade()
     with database.writing() as work:
         work.deployment.add("dep_1")
         for account_id in (rows.OURS, rows.THEIRS):

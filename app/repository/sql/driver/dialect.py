@@ -1,4 +1,4 @@
-"""What the two databases say differently: lists as one parameter, columns as one text, the clock.
+"""Expressions that each database writes differently: lists, joined columns, the clock.
 
 A statement with a list of any length is prepared once. A parameter for each value takes four times
 as long to bind (50 values). SQLite's driver releases the interpreter's lock at every row, and

@@ -19,7 +19,7 @@ WANTED = [
     SecretFilter(search="name"),
     SecretFilter(name="NAME_1", search="name"),
 ]
-A_SCAN = re.compile(r"^SCAN (?!mine|these|now|listed|\(subquery|CONSTANT ROW)")
+A_SCAN = re.compile(r"^SCAN (?!few|mine|these|now|listed|\(subquery|CONSTANT ROW)")
 
 
 def read_everything(repository: Repository) -> None:
