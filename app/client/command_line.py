@@ -1,5 +1,6 @@
 """Commands of the client's side: their options, and one way to end for all of them."""
 
+import errno
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ from app.client.redeem import (
 )
 
 INCOMPLETE = 6  # a part is done
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -56,7 +58,11 @@ class ClientCommand(click.Command):
         except click.exceptions.Exit:
             raise
         except Exception as error:  # noqa: BLE001 - any other exit code has a meaning
-            say(internal_error(error))
+            if isinstance(error, OSError) and error.errno in _FULL:
+                _forget_output()
+                show_note(ctx, f"the output cannot be written: {error.strerror}")
+            else:
+                say(internal_error(error))
             ctx.exit(INVALID)
 
 

@@ -1,6 +1,8 @@
 """``strongroom secret list``: every page, for people, for scripts and for pipes."""
 
 import json
+import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -97,6 +99,67 @@ def test_a_page_that_is_none_is_refused_and_prints_nothing(
     result = secret("list", "--timeout", "0")
     assert (result.returncode, result.stdout) == (124, b"")
     assert b"unexpected response" in result.stderr
+
+
+NO_DOCUMENTS = {
+    "HTML": b"<html>",
+    "nothing": b"",
+    "an array": b"[]",
+    "brackets": b'{"secrets":' + b"[" * 200_000,
+    "no UTF-8": b'{"secrets": "\xff"}',
+    "too many digits": b'{"secrets": ' + b"1" * 10_000 + b"}",
+    "more than 8 MiB": b" " * (8 << 20) + b"{}",
+}
+
+
+@pytest.mark.parametrize("body", NO_DOCUMENTS.values(), ids=NO_DOCUMENTS)
+def test_a_body_that_is_no_document_is_refused_and_prints_nothing(
+    secret: Secret, server: ProtocolServer, body: bytes
+) -> None:
+    server.troubles.append(lambda _, __: (200, body, {}))
+    result = secret("list", "--timeout", "0")
+    assert (result.returncode, result.stdout) == (124, b"")
+    assert len(result.stderr) < 200
+
+
+def test_an_error_page_that_is_no_document_is_reported_by_its_status(
+    secret: Secret, server: ProtocolServer
+) -> None:
+    server.troubles.append(lambda _, __: (404, b"<html>" * 1000, {}))
+    result = secret("list")
+    assert (result.returncode, b"responded with 404" in result.stderr) == (123, True)
+    assert b"html" not in result.stderr
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["names", "json"])
+def test_a_full_disk_is_reported_once(environment: dict[str, str], form: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            ["strongroom", "secret", "list", *form],
+            env=environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    text = "strongroom secret list: the output cannot be written: No space left on device\n"
+    assert (ended.returncode, ended.stderr) == (125, text)
+
+
+def test_a_reader_that_is_gone_is_no_fault_to_report(environment: dict[str, str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(
+        ["strongroom", "secret", "list"],
+        env=environment,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, b"")
 
 
 def test_a_page_that_comes_again_is_refused(secret: Secret, server: ProtocolServer) -> None:
