@@ -1,7 +1,7 @@
 """Refusals of the product. Messages repeat no input but validated names."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from app.domain.damage import DamagedRow
 
@@ -19,7 +19,16 @@ def nearest(table: Mapping[Any, T], error: BaseException) -> T | None:
 
 
 class DomainError(Exception):
-    """A refusal that its caller can act on."""
+    """A refusal that its caller can act on.
+
+    Args:
+        message: What it says; that of its class if it is not given.
+    """
+
+    message: ClassVar[str] = ""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(self.message if message is None else message)
 
     @property
     def operator_message(self) -> str:
@@ -43,8 +52,7 @@ class InvalidRequest(DomainError):
 class SecretNotFound(DomainError):
     """The account has no such secret; another account's is no different."""
 
-    def __init__(self) -> None:
-        super().__init__("Secret not found.")
+    message = "Secret not found."
 
 
 class SecretNameExists(DomainError):
@@ -85,64 +93,55 @@ class SecretsMissing(DomainError):
 class AccountNotFound(DomainError):
     """There is no such account."""
 
-    def __init__(self) -> None:
-        super().__init__("Account not found.")
+    message = "Account not found."
 
 
 class AccountNameExists(DomainError):
     """There is an account of this name."""
 
-    def __init__(self) -> None:
-        super().__init__("There is an account of this name already; names of accounts are unique.")
+    message = "There is an account of this name already; names of accounts are unique."
 
 
 class ApiKeyNotFound(DomainError):
     """The account has no such API key."""
 
-    def __init__(self) -> None:
-        super().__init__("API key not found.")
+    message = "API key not found."
 
 
 class ApiKeyEnded(DomainError):
     """The API key, or a key above it, is revoked or has expired."""
 
-    def __init__(self) -> None:
-        super().__init__("The API key, or a key that it was made with, is revoked or has expired.")
+    message = "The API key, or a key that it was made with, is revoked or has expired."
 
 
 class IssuerLimitReached(DomainError):
     """The API key has as many keys above it as a key may have."""
 
-    def __init__(self) -> None:
-        super().__init__("This API key is too many keys away from the operator's to make another.")
+    message = "This API key is too many keys away from the operator's to make another."
 
 
 class InjectionNotFound(DomainError):
     """The account has no such injection."""
 
-    def __init__(self) -> None:
-        super().__init__("Injection not found.")
+    message = "Injection not found."
 
 
 class Unauthenticated(DomainError):
     """The credential is missing, malformed, unknown, expired, revoked or forged: one answer."""
 
-    def __init__(self) -> None:
-        super().__init__("Missing or invalid API key.")
+    message = "Missing or invalid API key."
 
 
 class InjectionRefused(DomainError):
     """The token is malformed, unknown, used, expired, revoked or forged: one answer."""
 
-    def __init__(self) -> None:
-        super().__init__("Missing or invalid injection token.")
+    message = "Missing or invalid injection token."
 
 
 class DevboxCapabilityMissing(DomainError):
     """The account may not use secrets."""
 
-    def __init__(self) -> None:
-        super().__init__("This account does not have the devbox capability.")
+    message = "This account does not have the devbox capability."
 
 
 class ScopeMissing(DomainError):
@@ -159,18 +158,16 @@ class ScopeMissing(DomainError):
 class RequestIdReused(DomainError):
     """The request id came before, with another request."""
 
-    def __init__(self) -> None:
-        super().__init__("This x-request-id was already used for a different request.")
+    message = "This x-request-id was already used for a different request."
 
 
 class RequestIdUnusable(DomainError):
     """The request id came before, and the clock was set since: its hour may be over, or not."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "The server's clock was set since this x-request-id was used. "
-            "Look if the request was done, and use a new one."
-        )
+    message = (
+        "The server's clock was set since this x-request-id was used. "
+        "Look if the request was done, and use a new one."
+    )
 
 
 class TamperedRow(DomainError):
@@ -206,8 +203,7 @@ class BackupDamaged(DomainError):
 class NotInitialised(DomainError):
     """The database holds no deployment yet: ``strongroom init`` makes one."""
 
-    def __init__(self) -> None:
-        super().__init__("The database is not initialised; run: strongroom init")
+    message = "The database is not initialised; run: strongroom init"
 
 
 class StorageUnavailable(DomainError):

@@ -79,15 +79,13 @@ class NeededByWorkers(DomainError):
 class UnknownKeyRef(DomainError):
     """No wrapping has this key_ref."""
 
-    def __init__(self) -> None:
-        super().__init__("No wrapping has this key_ref; see: strongroom keyring status")
+    message = "No wrapping has this key_ref; see: strongroom keyring status"
 
 
 class NotFenced(DomainError):
     """Nobody retired this key_ref, or that was undone."""
 
-    def __init__(self) -> None:
-        super().__init__("This key_ref is not fenced; see: strongroom keyring status")
+    message = "This key_ref is not fenced; see: strongroom keyring status"
 
 
 @dataclass(frozen=True, slots=True)
