@@ -8,6 +8,7 @@ from app.api.http.context import context
 from app.api.http.endpoint import Description, open_to_all
 from app.api.schemas.health import HealthView, ReadinessView
 
+# Each view declares itself in full, also where two are alike: all of it is found in one place.
 health = Blueprint("health", __name__)
 
 

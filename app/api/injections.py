@@ -27,6 +27,7 @@ from app.domain.access.scopes import Scope
 from app.domain.damage import DamagedRow
 from app.domain.errors import InjectionRefused
 
+# Each view declares itself in full, also where two are alike: all of it is found in one place.
 injections = Blueprint("injections", __name__)
 
 _CREATE = InjectionCreateParameters()

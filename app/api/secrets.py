@@ -19,6 +19,7 @@ from app.domain.access.scopes import Scope
 from app.domain.secrets import Secret, SecretPage
 from app.services.secrets import SecretRef
 
+# Each view declares itself in full, also where two are alike: all of it is found in one place.
 secrets = Blueprint("secrets", __name__)
 
 _CREATE = SecretCreateParameters()

@@ -15,6 +15,7 @@ _KIND_VALUE = 1
 class ValueContext(NamedTuple):
     """The row of the secret whose value an envelope holds."""
 
+    # Spelled out for each kind of context: the order of the fields is a released format.
     deployment_id: str
     account_id: str
     secret_id: str

@@ -37,6 +37,7 @@ _KIND_STORED_RESPONSE = 3
 class StoredResponseContext(NamedTuple):
     """The request whose stored response an envelope holds, for its idempotent retries."""
 
+    # Spelled out for each kind of context: the order of the fields is a released format.
     deployment_id: str
     account_id: str
     api_key_id: str

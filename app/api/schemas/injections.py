@@ -7,8 +7,8 @@ from typing import Any
 from marshmallow import fields, post_load
 
 from app.api.schemas.base import Closed, Input, ListOf, TextByName, text, truth, whole
-from app.api.schemas.queries import DEFAULT_LIMIT, Limit, Matching
-from app.domain.ids import INJECTION, is_id
+from app.api.schemas.queries import Limit, PageRequest, last_id
+from app.domain.ids import INJECTION
 from app.domain.injections import DEFAULT_TTL_SECONDS, InjectionStatus, RedeemNonce
 
 
@@ -73,27 +73,15 @@ class InjectionListView(Closed):
     has_more = truth("Whether more injections follow this page.")
 
 
-@dataclass(frozen=True, slots=True)
-class InjectionListRequest:
-    """The page of injections that a client asks for."""
-
-    limit: int = DEFAULT_LIMIT
-    starting_after: str | None = None
-
-
-class InjectionListQuery(Input[InjectionListRequest]):
+class InjectionListQuery(Input[PageRequest]):
     """The query of a list."""
 
     limit = Limit()
-    starting_after = Matching(
-        lambda text: is_id(text, INJECTION),
-        "must be the id of an injection",
-        "The last id of the page before.",
-    )
+    starting_after = last_id(INJECTION, "an injection")
 
     @post_load
-    def _load(self, data: dict[str, Any], **_: object) -> InjectionListRequest:
-        return InjectionListRequest(**data)
+    def _load(self, data: dict[str, Any], **_: object) -> PageRequest:
+        return PageRequest(**data)
 
 
 class RedeemParameters(Input[RedeemNonce | None]):

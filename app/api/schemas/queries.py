@@ -2,8 +2,11 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from marshmallow import fields
+
+from app.domain.ids import is_id
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 5000
@@ -32,6 +35,14 @@ class Limit(fields.Integer):
         return int(value)
 
 
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """The page of a list that a client asks for."""
+
+    limit: int = DEFAULT_LIMIT
+    starting_after: str | None = None
+
+
 class Truth(fields.Boolean):
     """``true`` or ``false``; marshmallow's ``Boolean`` also accepts yes, on, 1 and more."""
 
@@ -52,3 +63,9 @@ class Matching(fields.String):
         if not self._test(value):
             raise self.make_error("invalid")
         return value
+
+
+def last_id(prefix: str, kind: str) -> Matching:
+    """Make the field for the last id of the page before, which is that of a ``kind``."""
+    rule = f"must be the id of {kind}"
+    return Matching(lambda text: is_id(text, prefix), rule, "The last id of the page before.")

@@ -8,8 +8,8 @@ from typing import Any
 from marshmallow import post_load
 
 from app.api.schemas.base import Closed, Input, ListOf, text, truth, whole
-from app.api.schemas.queries import DEFAULT_LIMIT, Limit, Matching, Truth
-from app.domain.ids import SECRET, is_id
+from app.api.schemas.queries import Limit, Matching, PageRequest, Truth, last_id
+from app.domain.ids import SECRET
 from app.domain.secrets import SecretFilter, SecretValue, could_be_name
 
 _SEARCH = re.compile("[A-Za-z0-9_-]{1,255}")
@@ -74,11 +74,9 @@ class SecretListView(Closed):
 
 
 @dataclass(frozen=True, slots=True)
-class ListRequest:
+class ListRequest(PageRequest):
     """The page of secrets that a client asks for."""
 
-    limit: int = DEFAULT_LIMIT
-    starting_after: str | None = None
     include_total_count: bool = True
     wanted: SecretFilter = field(default_factory=SecretFilter)
 
@@ -87,11 +85,7 @@ class SecretListQuery(Input[ListRequest]):
     """The query of a list."""
 
     limit = Limit()
-    starting_after = Matching(
-        lambda text: is_id(text, SECRET),
-        "must be the id of a secret",
-        "The last id of the page before.",
-    )
+    starting_after = last_id(SECRET, "a secret")
     name = Matching(
         could_be_name,
         "must be the name of a secret",

@@ -39,12 +39,7 @@ class InjectionRepository(Protocol):
         """
 
     def page(
-        self,
-        account_id: str,
-        after: Position | None,
-        limit: int,
-        *,
-        api_key_id: str | None = None,
+        self, account_id: str, after: Position | None, limit: int, *, api_key_id: str | None = None
     ) -> Batch[Injection]:
         """Read up to ``limit`` injections of the account, newest first.
 

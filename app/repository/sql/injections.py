@@ -122,12 +122,7 @@ class SqlInjections(GuardedRows[Injection], InjectionRepository):
         return None if found is None else grant
 
     def page(
-        self,
-        account_id: str,
-        after: Position | None,
-        limit: int,
-        *,
-        api_key_id: str | None = None,
+        self, account_id: str, after: Position | None, limit: int, *, api_key_id: str | None = None
     ) -> Batch[Injection]:
         page = _PAGE if api_key_id is None else _PAGE_OF_KEY
         owner = {"of_account_id": account_id, "of_key": api_key_id}
