@@ -9,16 +9,27 @@ DEV := .venv/.dev
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
+RECENT := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >&2 2>/dev/null
+
 # $(call say,TEXT)
 say = @echo "strongroom: $(1)" >&2
 packages = $(shell grep -c '^[a-z].*==' $(1)) packages of $(1)
 
-.PHONY: run test prove bench check lock
+.PHONY: run free-port test prove bench check lock
+.NOTPARALLEL:
 
-run: $(RUNTIME)
+# The facts that check prints would hide what init prints. Warnings and faults are on standard error.
+run: free-port $(RUNTIME)
+	@$(BIN)/strongroom check --before-start >/dev/null
 	@$(BIN)/strongroom init
-	@$(BIN)/strongroom check
+	@$(BIN)/strongroom check >/dev/null
 	@exec $(BIN)/gunicorn -c config/gunicorn.py wsgi:app
+
+# Before anything is installed; later, check looks at all addresses, and at everything else.
+free-port:
+	@$(MAKE) --question --silent $(RUNTIME) >/dev/null || ! $(RECENT) \
+	|| test -n "$$STRONGROOM_BIND$$STRONGROOM_BIND_FILE$$PORT_FILE" \
+	|| $(PYTHON) -I config/taken_port.py "$${PORT-8080}"
 
 # What is promised, in minutes; `prove` takes the full number of rounds, in hours. More tests run at
 # once than there are cores, as they mostly wait. tests/support/scheduling.py keeps modules whole.
@@ -51,7 +62,9 @@ lock:
 
 $(RUNTIME): requirements/runtime.txt pyproject.toml
 	$(call say,looking for Python 3.11 or later: $(PYTHON))
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")' >&2
+	@$(RECENT) || { echo "strongroom: Python 3.11 or later is needed, and $(PYTHON) is" \
+	"$$($(PYTHON) --version 2>/dev/null || echo missing). Install it, then name it:" \
+	"make $(MAKECMDGOALS) PYTHON=python3.11" >&2; exit 1; }
 	$(call say,making the virtual environment .venv: once)
 	@$(PYTHON) -m venv .venv >&2
 	$(call say,installing the $(call packages,requirements/runtime.txt) into .venv: once)

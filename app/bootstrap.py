@@ -45,9 +45,11 @@ from app.services.upkeep.readiness import Readiness
 from app.services.upkeep.retention import DAY_MS, Retention
 from app.services.upkeep.sweep import TICK_SECONDS, Sweep
 from backends.errors import KeyProviderConfigError, KeyProviderError
-from backends.keyring.keyring import Keyring
+from backends.keyring.keyring import KEYS, Keyring, name_entry
 from backends.keyring.registry import create_faulty_keyring, create_keyring
 from backends.lifetime import AgeClock, Seconds, boot_seconds
+from backends.local_fernet import LocalFernet
+from backends.provider_uri import parse_spec
 from config.settings import Examined, Settings
 
 CLOCK_SECONDS = 60.0
@@ -64,6 +66,8 @@ SWEEP_AFTER_SECONDS = 5.0
 
 STOP_SECONDS = 5.0
 """The seconds for which closing waits for periodic tasks under way."""
+
+_FIRST_KEY = name_entry(KEYS, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +241,19 @@ def database_exists(settings: Settings) -> bool:
     return connect(settings.database_url).exists()
 
 
+def first_key_file(settings: Settings) -> Path | None:
+    """Return the key file of the first provider, if it has one."""
+    if not settings.keys:
+        return None
+    first = parse_spec(
+        settings.keys[0],
+        setting=_FIRST_KEY,
+        concurrency=1,
+        files=settings.files,
+    )
+    return Path(first.location) if first.scheme == LocalFernet.scheme else None
+
+
 def restore(settings: Settings, file: Path, *, replace: bool, skip_damaged: bool) -> Restored:
     """Put a backup in the place of the database that the settings name.
 
@@ -288,6 +305,30 @@ def diagnose(examined: Examined) -> Findings:
         with closing(database):
             findings.include(database.check())
     return findings
+
+
+def diagnose_before_init(examined: Examined) -> Findings:
+    """Find the same as far as ``init`` does not make it: settings and key providers.
+
+    The first provider's key file is made with the database, so it may be missing without one.
+    """
+    findings = Findings(faults=[*examined.faults])
+    database = _database_to_examine(examined, findings)
+    keyring = _keyring_to_examine(examined, findings)
+    if keyring:
+        exists = database is not None and database.exists()
+        is_made = not exists and _lacks_key_file(examined)
+        with closing(keyring):
+            findings.include(look_at_providers(keyring, unmade=_FIRST_KEY if is_made else None))
+    return findings
+
+
+def _lacks_key_file(examined: Examined) -> bool:
+    try:
+        path = first_key_file(examined.settings)
+    except KeyProviderConfigError:  # is among the faults of the keyring
+        return False
+    return path is not None and not os.path.lexists(path)
 
 
 def _keyring_to_examine(examined: Examined, findings: Findings) -> Keyring | None:

@@ -5,11 +5,16 @@ for nginx in front. The environment is read here because the master needs it bef
 """
 
 import gc
+import logging
 import os
+import sys
 
 from app.client.redeem import forbid_dumps
 from app.observability.standard_streams import keep_standard_streams
-from config import host, in_force
+from config import host, in_force, taken_port
+from config.listening import TcpAddress
+
+_TAKEN_SECONDS = 5.0  # a server that ends may yet let its port go
 
 # A core file of a process would hold its keys and values.
 forbid_dumps(for_good=True)
@@ -38,6 +43,19 @@ control_socket_disable = True
 logger_class = "app.server.gunicorn_log.GunicornLog"
 accesslog = None
 loglevel = _settings.log_level.lower()
+
+
+def on_starting(_server: object) -> None:
+    """End with one sentence if a port stays taken, where gunicorn would log five failures."""
+    if os.environ.keys() & {"GUNICORN_PID", "LISTEN_FDS"}:  # then sockets are handed over
+        return
+    for each in _settings.bind:
+        if isinstance(each, TcpAddress) and taken_port.stays_taken(
+            each.host, each.port, seconds=_TAKEN_SECONDS
+        ):
+            taken = taken_port.fault(_settings.bind_setting, str(each), each.port)
+            logging.getLogger("strongroom.settings").error("port_taken", extra={"detail": taken})
+            sys.exit(1)
 
 
 def post_worker_init(worker: object) -> None:  # noqa: ARG001 - gunicorn's hook

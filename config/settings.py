@@ -92,6 +92,11 @@ class Settings:
     trusted_proxies: int
 
     @property
+    def bind_setting(self) -> str:
+        """The name of the setting that an operator changes to listen elsewhere."""
+        return "PORT" if self.bind == _default_bind(self.port) else "STRONGROOM_BIND"
+
+    @property
     def provider_concurrency(self) -> int:
         """The number of threads that may wait on one provider at once: a quarter of all."""
         return max(1, self.threads // 4)
@@ -132,7 +137,7 @@ def examine(environ: Mapping[str, str]) -> Examined:
     faults += refused
     home = loaded["home"]
     by_default = {
-        "bind": (TcpAddress("127.0.0.1", loaded["port"]),),
+        "bind": _default_bind(loaded["port"]),
         "database_url": f"sqlite:///{home}/strongroom.db",
         "keys": (f"local-fernet:{home}/keys",),
     }
@@ -144,6 +149,10 @@ def examine(environ: Mapping[str, str]) -> Examined:
         wrong=_wrong({fault.name for fault in faults} & set(NAMES), given),
         origins={name: _origin(name, given, environ) for name in NAMES},
     )
+
+
+def _default_bind(port: int) -> tuple[Address, ...]:
+    return (TcpAddress("127.0.0.1", port),)
 
 
 def load(environ: Mapping[str, str]) -> Settings:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from app.crypto.envelope import open_envelope, seal
 from app.domain.operations.findings import Findings
 from backends.data_key import DataKey
-from config import Examined, Settings, host
+from config import Examined, Settings, host, taken_port
 from config.listening import Address, TcpAddress, UnixSocket
 
 _MIB = 1 << 20
@@ -30,12 +30,16 @@ _BIND_FAULTS = {
 }
 
 
-def look_at_machine(examined: Examined) -> Findings:
-    """Compare the server's needs with this machine's limits."""
+def look_at_machine(examined: Examined, *, before_start: bool = False) -> Findings:
+    """Compare the server's needs with this machine's limits.
+
+    Args:
+        before_start: True to refuse a port that a running Strongroom has.
+    """
     findings, settings = Findings(), examined.settings
     if not examined.wrong & {"PORT", "STRONGROOM_BIND"}:
         for endpoint in settings.bind:
-            _look_at_address(endpoint, findings)
+            _look_at_address(endpoint, settings.bind_setting, findings, before_start=before_start)
     if not examined.wrong & {"STRONGROOM_WORKERS", "STRONGROOM_THREADS"}:
         _look_at_files(settings, findings)
         _look_at_tasks(settings, findings)
@@ -58,8 +62,18 @@ def ciphers_fault() -> str | None:
     return "cryptography: this build of OpenSSL does not open what it sealed."
 
 
-def _look_at_address(address: Address, findings: Findings) -> None:
-    fault = _tcp_fault(address) if isinstance(address, TcpAddress) else _path_fault(address)
+def _look_at_address(
+    address: Address, setting: str, findings: Findings, *, before_start: bool
+) -> None:
+    if isinstance(address, TcpAddress) and taken_port.is_taken(address.host, address.port):
+        is_ours = _is_strongroom(address)
+        if before_start or not is_ours:
+            program = "a Strongroom" if is_ours else "another program"
+            findings.refuse(taken_port.fault(setting, str(address), address.port, program))
+            return
+        fault = None
+    else:
+        fault = _tcp_fault(address) if isinstance(address, TcpAddress) else _path_fault(address)
     if fault is None:
         findings.saw("listening", str(address))
     else:
@@ -76,8 +90,6 @@ def _tcp_fault(address: TcpAddress) -> str | None:
             if not _is_reachable(address):
                 return "nothing reaches it; is the loopback interface up"
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            return None if _is_strongroom(address) else "another program listens there"
         return _BIND_FAULTS.get(error.errno or 0, "nothing can listen there")
     return None
 

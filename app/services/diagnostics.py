@@ -89,7 +89,9 @@ class Checkup:
             findings.refuse(f"STRONGROOM_KEYS: no listed provider could open {orphans} data keys.")
 
 
-def look_at_providers(keyring: Keyring, system_key: ClosedKey = NO_KEY) -> Findings:
+def look_at_providers(
+    keyring: Keyring, system_key: ClosedKey = NO_KEY, unmade: str | None = None
+) -> Findings:
     """Have each provider do its part.
 
     What it refuses is a fault; being out of reach is one only if no other provider can unwrap.
@@ -97,10 +99,13 @@ def look_at_providers(keyring: Keyring, system_key: ClosedKey = NO_KEY) -> Findi
     Args:
         keyring: The providers, or what stands for those that could not be built.
         system_key: The rows of the system data key, for those that made a wrapping of it.
+        unmade: The entry whose root key is made later, which is left out.
     """
     findings, unreachable = Findings(), []
-    can_unwrap = False
+    can_unwrap = unmade is not None
     for listed in keyring.listed:
+        if listed.setting == unmade:
+            continue
         try:
             key_ref = _prove(listed, system_key)
         except KeyUnavailable as error:

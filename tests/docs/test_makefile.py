@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import socket
 import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,8 +26,9 @@ def checkout(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A checkout with the files that ``make`` needs, before anything is installed."""
     place = tmp_path / str(request.param)
     shutil.copytree(_ROOT / "requirements", place / "requirements")
-    for name in ("Makefile", "pyproject.toml"):
-        shutil.copy(_ROOT / name, place)
+    (place / "config").mkdir()
+    for name in ("Makefile", "pyproject.toml", "config/taken_port.py"):
+        shutil.copy(_ROOT / name, place / name)
     python = tmp_path / "python"
     python.write_text(_PYTHON)
     python.chmod(0o755)
@@ -74,3 +77,83 @@ def test_installing_prints_nothing_on_standard_output(checkout: Path) -> None:
     """Standard output is for results, such as the ``export`` lines of ``make run``."""
     done = make(checkout, ".venv/.runtime", subprocess.PIPE)
     assert (done.stdout, _CALL in done.stderr) == ("", True)
+
+
+# Stands for a Python that is too old: this one, which says so.
+_OLD = f"""#!/bin/sh
+if [ "$1" = --version ]; then echo Python 3.9.2; exit; fi
+shift
+exec {sys.executable} -c "import sys; sys.version_info = (3, 9, 2, 'final', 0); $1"
+"""
+
+
+def refused(checkout: Path, target: str, python: str, **environ: str) -> str:
+    """Run ``make``, which must fail and install nothing. Returns the sentences that it printed."""
+    done = subprocess.run(
+        [require("make"), target, f"PYTHON={python}"],
+        cwd=checkout,
+        env=without_make() | environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode != 0, done.stdout) == (True, "")
+    assert not (checkout / ".venv").exists()
+    printed = [line for line in done.stderr.splitlines() if not line.startswith("make")]
+    return "\n".join(line for line in printed if "looking for" not in line)
+
+
+@pytest.mark.parametrize("target", ["run", "test"])
+def test_an_old_python_is_refused_with_the_way_out(checkout: Path, target: str) -> None:
+    python = checkout.parent / "python"
+    python.write_text(_OLD)
+    assert refused(checkout, target, str(python)) == (
+        f"strongroom: Python 3.11 or later is needed, and {python} is Python 3.9.2. Install it, "
+        f"then name it: make {target} PYTHON=python3.11"
+    )
+
+
+def test_a_missing_python_is_refused_with_the_way_out(checkout: Path) -> None:
+    assert refused(checkout, "run", "no-such-python").startswith(
+        "strongroom: Python 3.11 or later is needed, and no-such-python is missing. "
+    )
+
+
+def test_a_taken_port_is_refused_before_anything_is_installed(checkout: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        told = refused(checkout, "run", sys.executable, PORT=str(port))
+    assert told.startswith(f"strongroom: PORT: another program listens on 127.0.0.1:{port}; ")
+    assert len(told.splitlines()) == 1
+
+
+@pytest.fixture
+def installed(checkout: Path) -> Path:
+    """The checkout with the programs that this Python has, as after the first run."""
+    (checkout / ".venv").mkdir()
+    (checkout / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    (checkout / ".venv" / ".runtime").touch()
+    return checkout
+
+
+def test_a_wrong_setting_and_a_taken_port_are_named_at_once(installed: Path) -> None:
+    home = installed / "var"
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        wrong = {
+            "STRONGROOM_HOME": str(home),
+            "STRONGROOM_LOG_FORMAT": "xml",
+            "PORT": str(other.getsockname()[1]),
+        }
+        done = subprocess.run(
+            [require("make"), "run"],
+            cwd=installed,
+            env=without_make() | wrong,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    said = [line for line in done.stderr.splitlines() if line.startswith("strongroom: ")]
+    assert [line.split(": ")[1] for line in said] == ["STRONGROOM_LOG_FORMAT", "PORT"]
+    assert (done.returncode != 0, done.stdout, home.exists()) == (True, "", False)

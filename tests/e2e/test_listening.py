@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from tests.support.ports import free_port
-from tests.support.strongroom import Strongroom, running
+from tests.support.strongroom import Strongroom, prepared, running
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +68,25 @@ def test_other_users_cannot_use_the_socket_with_any_umask(
     listening: Strongroom, socket_path: Path
 ) -> None:
     assert stat.S_IMODE(socket_path.stat().st_mode) == 0o660
+
+
+def test_a_port_that_stays_taken_ends_the_start_with_one_sentence(tmp_path: Path) -> None:
+    server = prepared(tmp_path)
+    port = server.environment["PORT"]
+    with socket.create_server(("127.0.0.1", int(port))):
+        server.launch()
+        try:
+            assert server.wait() == 1
+        finally:
+            server.kill()
+    (line,) = server.logged("event", ["port_taken"])
+    assert line["detail"].startswith(f"PORT: another program listens on 127.0.0.1:{port}; ")
+    log = server.log.read_text()
+    assert [each for each in ("Connection in use", "Traceback") if each in log] == []
+
+
+def test_before_a_start_the_port_of_a_running_server_is_refused(server: Strongroom) -> None:
+    refused = server.command("check", "--before-start", check=False)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("strongroom: PORT: a Strongroom listens on 127.0.0.1:")
+    assert server.command("check").returncode == 0

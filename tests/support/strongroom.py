@@ -84,6 +84,11 @@ class Strongroom:
         """Start gunicorn as shipped."""
         self._process = start_gunicorn({**self.environment, **settings}, self.log)
 
+    def wait(self) -> int:
+        """Wait until gunicorn ends. Returns its exit code."""
+        assert self._process is not None
+        return self._process.wait(_STOP_SECONDS)
+
     def wait_until_ready(self) -> None:
         """Wait until the server says that it can serve."""
         deadline = time.monotonic() + _START_SECONDS

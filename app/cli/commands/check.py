@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import click
 
-from app.bootstrap import diagnose
+from app.bootstrap import diagnose, diagnose_before_init
 from app.cli.errors import REFUSED
 from app.cli.machine import ciphers_fault, look_at_machine
 from app.client.messages import say
@@ -14,14 +14,19 @@ from config import examine
 
 
 @click.command()
+@click.option(
+    "--before-start",
+    is_flag=True,
+    help="Leave out what init makes, and refuse a port that a running Strongroom has.",
+)
 @as_json
 @click.pass_context
-def check(context: click.Context, *, json: bool) -> None:
+def check(context: click.Context, *, before_start: bool, json: bool) -> None:
     """Check settings, providers, migrations, the system key and this machine. Exit 1 on a fault.
 
     Facts are printed. A failure that does not keep the server from serving is a warning.
     """
-    findings = _look(context.obj)
+    findings = _look(context.obj, before_start=before_start)
     if json:
         show_json(_document(findings))
     else:
@@ -33,15 +38,15 @@ def check(context: click.Context, *, json: bool) -> None:
     context.exit(0 if findings.ok else REFUSED)
 
 
-def _look(environ: Mapping[str, str]) -> Findings:
+def _look(environ: Mapping[str, str], *, before_start: bool) -> Findings:
     examined = examine(environ)
     broken = ciphers_fault()
     if broken:  # the rest of the check opens envelopes
         return Findings(faults=[*examined.faults, broken])
-    findings = diagnose(examined)
+    findings = diagnose_before_init(examined) if before_start else diagnose(examined)
     if "GUNICORN_CMD_ARGS" in environ:
         findings.warn("GUNICORN_CMD_ARGS: it overrides config/gunicorn.py, which is tested.")
-    findings.include(look_at_machine(examined))
+    findings.include(look_at_machine(examined, before_start=before_start))
     return findings
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from app.bootstrap import build, database_exists
+from app.bootstrap import build, database_exists, first_key_file
 from app.cli.client_env import ClientEnv, base_url
 from app.cli.private_files import create, drop_draft
 from app.cli.stored_rows import say_damaged
@@ -22,8 +22,7 @@ from app.domain.access.api_keys import ApiKey, IssuedApiKey
 from app.domain.damage import DamagedRow
 from app.domain.operations.system_errors import name_of
 from app.services.container import Services
-from backends.local_fernet import LocalFernet, new_key_file
-from backends.provider_uri import parse_spec
+from backends.local_fernet import new_key_file
 from config import Settings, SettingsError, load
 from config.directories import make_private_directory, other_cause
 
@@ -82,7 +81,7 @@ def _locked(home: Path) -> Iterator[None]:
 
 
 def _make_key_file(settings: Settings) -> None:
-    path = _key_file(settings)
+    path = first_key_file(settings)
     if path is None or database_exists(settings):
         return
     if os.path.lexists(path):  # used as it is, also in a read-only directory
@@ -95,19 +94,6 @@ def _make_key_file(settings: Settings) -> None:
         raise SettingsError([fault]) from None
     if made:
         say("made a key file; keep a copy of it apart from the database.")
-
-
-def _key_file(settings: Settings) -> Path | None:
-    """Return the key file of the first provider, if it has one."""
-    if not settings.keys:
-        return None
-    first = parse_spec(
-        settings.keys[0],
-        setting="STRONGROOM_KEYS (entry 1)",
-        concurrency=1,
-        files=settings.files,
-    )
-    return Path(first.location) if first.scheme == LocalFernet.scheme else None
 
 
 def _hand_out_first_key(services: Services, client_env: ClientEnv, url: str) -> IssuedApiKey | None:

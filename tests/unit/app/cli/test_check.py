@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -187,3 +189,43 @@ def test_a_setting_is_shown_as_it_is_written(terminal: Terminal) -> None:
     shown = {each["subject"]: each["facts"] for each in terminal.json("check")["looked_at"]}
     assert shown["STRONGROOM_TLS_IN_FRONT"] == "0 (default)"
     assert shown["STRONGROOM_SYSTEM_KEY_FINGERPRINT"] == "not set (default)"
+
+
+def test_a_port_that_another_program_has_is_named_with_the_setting_to_change(
+    terminal: Terminal,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        (told,) = faults(terminal, STRONGROOM_BIND=address)
+    assert told.startswith(f"STRONGROOM_BIND: another program listens on {address}; ")
+
+
+def test_before_the_first_start_all_is_well(bare: Terminal) -> None:
+    assert bare.run("check", "--before-start").exit_code == 0
+
+
+def test_before_the_first_start_every_wrong_setting_is_named_at_once(bare: Terminal) -> None:
+    keys = f"local-fernet:{bare.home}/keys foo"
+    refused = bare.run(
+        "check",
+        "--before-start",
+        PORT="0",
+        STRONGROOM_LOG_FORMAT="x",
+        STRONGROOM_KEYS=keys,
+        STRONGROOM_DATABASE_URL="x",
+    )
+    assert refused.exit_code == 1
+    assert set(re.findall("(?m)^strongroom: ([A-Z_]+(?: .entry .[)])?)", refused.stderr)) == {
+        "PORT",
+        "STRONGROOM_LOG_FORMAT",
+        "STRONGROOM_DATABASE_URL",
+        "STRONGROOM_KEYS (entry 2)",
+    }
+
+
+def test_a_missing_key_file_is_a_fault_before_the_start_of_a_deployment(
+    terminal: Terminal,
+) -> None:
+    (terminal.home / "keys").unlink()
+    refused = terminal.run("check", "--before-start")
+    assert refused.stderr == "strongroom: STRONGROOM_KEYS (entry 1): the file cannot be read.\n"
