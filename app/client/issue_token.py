@@ -1,13 +1,14 @@
 """``strongroom token``: an injection for another process, which gets its token and nothing else."""
 
+from functools import partial
 from pathlib import Path
 
 import click
 
 from app.client.api import Server
-from app.client.command_line import ClientCommand, server_options
+from app.client.command_line import ClientCommand, server_options, show_note
 from app.client.redeem import Allowed, Fault, countdown
-from app.client.selection import Choice, choice_options, chosen_names
+from app.client.selection import Choice, choice_options, choose, token_of
 from app.client.time_span import TimeSpan
 
 _SECOND_MS, _DAY_MS = 1000, 86_400_000
@@ -46,7 +47,7 @@ def issue_token(
     faults = server.faults(allow_http=allow_http)
     if not _SECOND_MS <= ttl <= _DAY_MS:
         faults.append(Fault("--ttl must be from 1s to 1d."))
-    names = chosen_names(
+    chosen = choose(
         Choice(entries, files, everything),
         server,
         remaining,
@@ -54,4 +55,5 @@ def issue_token(
         inherited=(),
         allowed=Allowed(allowed, override=False),
     )
-    click.echo(server.account(remaining()).create_injection(names, ttl // _SECOND_MS))
+    chosen.left_out.show(partial(show_note, context))
+    click.echo(token_of(chosen, server, remaining, ttl // _SECOND_MS))

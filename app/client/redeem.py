@@ -990,11 +990,16 @@ class Allowed(NamedTuple):
     override: bool
 
 
+def is_variable(name: str) -> bool:
+    """Return True if a variable can have this name."""
+    return re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name) is not None
+
+
 def name_faults(names: Iterable[str], inherited: Iterable[str], allowed: Allowed) -> list[Fault]:
     """Return a fault for each name that is malformed, powerful, or already set."""
     faults = []
     for name in sorted(names):
-        if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
+        if not is_variable(name):
             faults.append(Fault(f"{ascii(name)[:80]} cannot be the name of a variable."))
         elif name not in allowed.names and (programs := changes(name)):
             text = f"{name} controls {programs} (--allow-name {name} permits it)."
@@ -1024,12 +1029,17 @@ def erase_credentials() -> None:
 
 def command_faults(command: Sequence[str], inherited: Mapping[str, str]) -> list[Fault]:
     """Return the faults of a command that is missing, not executable, or too long."""
-    path = inherited.get("PATH", os.defpath)
+    path, shown = inherited.get("PATH", os.defpath), _shown(command)
     if shutil.which(command[0], path=path):
         return _size_faults(command, inherited)
     if Path(command[0]).is_dir() or shutil.which(command[0], os.F_OK, path):
-        return [Fault(f"{command[0]} cannot be executed.", NOT_EXECUTABLE)]
-    return [Fault(f"{command[0]}: there is no such command.", NOT_FOUND)]
+        return [Fault(f"{shown} cannot be executed.", NOT_EXECUTABLE)]
+    return [Fault(f"{shown}: there is no such command.", NOT_FOUND)]
+
+
+def _shown(command: Sequence[str]) -> str:
+    """Return the command's name, without the value if it is an assignment by mistake."""
+    return re.sub("=.*", "=…", command[0], flags=re.DOTALL)
 
 
 # From execve(2): 131,072 bytes for one string with its NUL; for all strings and their pointers a
@@ -1037,17 +1047,34 @@ def command_faults(command: Sequence[str], inherited: Mapping[str, str]) -> list
 _STRING_BYTES, _TOTAL_BYTES = 32 * resource.getpagesize(), 6 << 20
 
 
-def _size_faults(command: Sequence[str], environment: Mapping[str, str]) -> list[Fault]:
-    """Return the faults for which execve(2) would fail with E2BIG."""
+class Excess(NamedTuple):
+    """A string, or all of them together, that execve(2) does not take. Sizes are in bytes."""
+
+    name: str
+    size: int
+    limit: int
+
+
+ALL_STRINGS = "all variables and arguments"
+
+
+def oversized(command: Sequence[str], environment: Mapping[str, str]) -> list[Excess]:
+    """Return the strings for which execve(2) would fail with E2BIG; `ALL_STRINGS` comes last."""
     strings = {f"argument {i}": text for i, text in enumerate(command)}
     strings |= {name: f"{name}={value}" for name, value in environment.items()}
     sizes = {k: len(v.encode(errors="surrogateescape")) + 1 for k, v in strings.items()}
     stack = resource.getrlimit(resource.RLIMIT_STACK)[0]
     limit = _TOTAL_BYTES if stack == resource.RLIM_INFINITY else min(stack // 4, _TOTAL_BYTES)
     total = sum(sizes.values()) + 8 * len(sizes) + 4096  # for what the kernel adds
-    found = [(name, size, _STRING_BYTES) for name, size in sizes.items() if size > _STRING_BYTES]
-    found += [("all variables and arguments", total, limit)] if total > limit else []
-    return [Fault(f"{name}: {n} bytes; the kernel's limit is {most}.") for name, n, most in found]
+    found = [Excess(k, size, _STRING_BYTES) for k, size in sizes.items() if size > _STRING_BYTES]
+    return [*found, Excess(ALL_STRINGS, total, limit)] if total > limit else found
+
+
+def _size_faults(command: Sequence[str], environment: Mapping[str, str]) -> list[Fault]:
+    return [
+        Fault(f"{name}: {size} bytes; the kernel's limit is {limit}.")
+        for name, size, limit in oversized(command, environment)
+    ]
 
 
 def prepare(
@@ -1175,7 +1202,7 @@ def execute(command: Sequence[str], environment: Mapping[bytes, bytes]) -> NoRet
     try:
         _execute_file(file, command, environment)
     except OSError as error:
-        text = f"{command[0]} cannot be executed: {error.strerror}."
+        text = f"{_shown(command)} cannot be executed: {error.strerror}."
         raise Refused(Fault(text, NOT_EXECUTABLE)) from None
 
 

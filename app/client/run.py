@@ -16,9 +16,10 @@ from app.client.redeem import (
     execute,
     hide,
     inherited_environment,
+    memory_file_faults,
     prepare,
 )
-from app.client.selection import Choice, choice_options, chosen_names
+from app.client.selection import Choice, choice_options, choose, leave_out_oversized, values_of
 from app.client.terminal.start import run_masked
 from app.masking.forms import is_long_enough
 
@@ -28,6 +29,7 @@ class _Options:
     entries: tuple[str, ...]
     files: tuple[Path, ...]
     everything: bool
+    in_files: tuple[str, ...]
     mask: bool
     allowed: tuple[str, ...]
     override: bool
@@ -54,6 +56,7 @@ The exit code is the command's own, unless nothing was started:
   127   the command does not exist
   130   interrupted with Ctrl-C
 """
+_FILE_HELP = "The secret in a file in memory, whose path is in the variable. Repeatable."
 
 
 @click.command(
@@ -64,6 +67,7 @@ The exit code is the command's own, unless nothing was started:
     context_settings={"allow_interspersed_args": False},
 )
 @choice_options
+@click.option("--file", "in_files", multiple=True, metavar="ENV=NAME", help=_FILE_HELP)
 @click.option("--mask", is_flag=True, help="Replace the values in what the command prints.")
 @click.option("--override", is_flag=True, help="Replace variables that are already set.")
 @server_options
@@ -81,14 +85,21 @@ def _run(options: _Options, environ: Mapping[str, str]) -> int:
     faults = [
         *server.faults(allow_http=options.allow_http),
         *command_faults(options.command, inherited),
+        *(memory_file_faults() if options.in_files else []),
     ]
-    choice = Choice(options.entries, options.files, options.everything)
-    names = chosen_names(choice, server, remaining, faults, inherited, allowed)
-    values = server.values(names, remaining)
-    environment = prepare(options.command, inherited, values, allowed)
+    choice = Choice(options.entries, options.files, options.everything, options.in_files)
+    chosen = choose(choice, server, remaining, faults, inherited, allowed)
+    values = values_of(chosen, server, remaining)
+    values = leave_out_oversized(chosen, values, options.command, inherited)
+    environment = prepare(options.command, inherited, values, allowed, chosen.in_files)
+    chosen.left_out.show(_say)
     if not options.mask:
         execute(options.command, environment)
     for name, value in values.items():
         if not is_long_enough(value):
-            click.echo(f"strongroom run: {hide(name)} is too short to be masked", err=True)
+            _say(f"{name} is too short to be masked")
     return run_masked(options.command, environment, values.values())
+
+
+def _say(text: str) -> None:
+    click.echo(f"strongroom run: {hide(text)}", err=True)

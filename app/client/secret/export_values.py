@@ -3,6 +3,7 @@
 import os
 import stat
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from app.client.redeem import (
     output_faults,
     write,
 )
-from app.client.selection import Choice, choice_options, chosen_names
+from app.client.selection import Choice, choice_options, choose, values_of
 
 _STANDARD_OUTPUT = 1
 _HELP = """Write values to a file or a pipe.
@@ -67,7 +68,7 @@ def export_values(context: click.Context, /, **given: Any) -> None:  # noqa: ANN
     options = _Options(**given)
     server, remaining = Server(context.obj), countdown(options.timeout)
     faults = [*_place_faults(options), *server.faults(allow_http=options.allow_http)]
-    names = chosen_names(
+    chosen = choose(
         Choice(options.entries, options.files, options.everything),
         server,
         remaining,
@@ -75,7 +76,10 @@ def export_values(context: click.Context, /, **given: Any) -> None:  # noqa: ANN
         inherited=(),
         allowed=Allowed(options.allowed, override=False),
     )
-    values = server.values(names, remaining)
+    values = values_of(chosen, server, remaining)
+    chosen.left_out.show(partial(show_note, context))
+    if not values:
+        raise Refused(Fault("there is no value to export."))
     if faults := format_faults(options.form, values):
         raise Refused(*faults)
     try:

@@ -86,7 +86,8 @@ class ProtocolServer:
         return self._one(exchange, *place)
 
     def _create(self, exchange: Exchange) -> Answer:
-        names = exchange.body["secrets"]
+        ids = {self.row(name)["id"]: name for name in self.secrets}
+        names = {each: ids.get(ref, ref) for each, ref in exchange.body["secrets"].items()}
         missing = sorted(set(names.values()) - set(self.secrets))
         if missing:
             return refusal(404, "secrets_missing", f"No such secrets: {', '.join(missing)}.")

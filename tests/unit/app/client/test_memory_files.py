@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.client.redeem import FileContent
-from tests.unit.app.client.conftest import SECRETS, Redeem
+from tests.unit.app.client.conftest import SECRETS, Redeem, Run
 from tests.unit.app.client.protocol_server import ProtocolServer
 
 if sys.platform != "linux":
@@ -83,6 +83,38 @@ def test_a_script_without_an_interpreter_has_its_file(with_file: Redeem, tmp_pat
     script.write_text('cat "$KEY"\n')
     script.chmod(0o755)
     assert with_file(str(script)).stdout == VALUE
+
+
+@pytest.mark.parametrize("mask", [(), ("--mask",)], ids=["unmasked", "masked"])
+def test_run_gives_a_child_of_the_command_the_file(run: Run, mask: tuple[str, ...]) -> None:
+    count = 'sh -c "wc -c < $KEY; stat -Lc %a $KEY"'
+    result = run(*mask, "--file", "KEY=DATABASE_PASSWORD", "--", "sh", "-c", count)
+    assert result.stdout.split() == [str(len(VALUE.encode())), "400"]
+
+
+def test_run_masks_what_a_file_contains(run: Run) -> None:
+    result = run("--mask", "--file", "GREETING", "--", "sh", "-c", 'echo "<$(cat $GREETING)>"')
+    assert result.stdout == "<[masked]>\n"
+
+
+def test_run_takes_a_secret_as_variable_and_as_file(run: Run) -> None:
+    both = ("--secret", "A=GREETING", "--file", "B=GREETING")
+    result = run(*both, "--", "sh", "-c", 'echo "$A $(cat $B)"')
+    assert result.stdout == "canary-hello canary-hello\n"
+
+
+def test_one_variable_for_a_value_and_a_file_is_refused(run: Run) -> None:
+    result = run("--secret", "GREETING", "--file", "GREETING", "--", "true")
+    assert (result.returncode, "GREETING is given two secrets" in result.stderr) == (125, True)
+
+
+def test_a_file_of_run_can_be_larger_than_a_variable_beside_all(
+    run: Run, server: ProtocolServer
+) -> None:
+    server.secrets = {"LARGE": "x" * 500_000, "OTHER": "canary-other"}
+    show = 'wc -c < "$LARGE"; echo $OTHER'
+    result = run("--all", "--file", "LARGE", "--", "sh", "-c", show)
+    assert (result.stdout.split(), result.stderr) == (["500000", "canary-other"], "")
 
 
 def test_a_name_that_the_injection_has_not_is_refused(redeem: Redeem, token: str) -> None:

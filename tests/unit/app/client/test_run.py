@@ -12,8 +12,6 @@ from click.testing import CliRunner
 from app.client.run import run as command
 from tests.unit.app.client.conftest import Run
 from tests.unit.app.client.protocol_server import (
-    Answer,
-    Exchange,
     ProtocolServer,
     cut_off_after,
     refusal,
@@ -133,36 +131,6 @@ def test_all_faults_are_named_at_once_before_the_server_is_asked(
     named = "LD_PRELOAD HOME --secret TAKEN --from no-such-command RUNLOOP_API_KEY".split()  # noqa: SIM905
     assert [name for name in named if name not in result.stderr] == []
     assert server.exchanges == []
-
-
-def test_names_that_all_brings_are_checked_too(run: Run, server: ProtocolServer) -> None:
-    server.secrets |= {"NODE_OPTIONS": "x", "with-hyphen": "y"}
-    result = run("--all", "--", "true")
-    assert result.returncode == 125
-    assert "NODE_OPTIONS" in result.stderr
-    assert "with-hyphen" in result.stderr
-    assert {exchange.path for exchange in server.exchanges} == {"/v1/secrets"}
-
-
-def test_more_secrets_than_an_injection_may_have_are_refused_by_the_client(
-    run: Run, server: ProtocolServer
-) -> None:
-    server.secrets = {f"S{i}": "x" for i in range(257)}
-    result = run("--all", "--", "true")
-    assert (result.returncode, "256" in result.stderr) == (125, True)
-
-
-def test_an_endless_list_is_refused_once_it_exceeds_an_injection(
-    run: Run, server: ProtocolServer
-) -> None:
-    def endless(exchange: Exchange, _: object) -> Answer:
-        row = server.row(f"S{len(server.exchanges)}")
-        return 200, {"secrets": [row], "has_more": True}, {}
-
-    server.troubles += [endless] * 400
-    result = run("--all", "--", "true")
-    assert (result.returncode, "256" in result.stderr) == (125, True)
-    assert len(server.exchanges) == 257
 
 
 def test_a_list_that_repeats_a_page_is_refused(run: Run, server: ProtocolServer) -> None:

@@ -1,0 +1,15 @@
+"""The user's choice of secrets and variables, and the values of the secrets that were chosen."""
+
+from app.client.selection.choosing import Chosen, choose
+from app.client.selection.options import Choice, choice_options
+from app.client.selection.values import leave_out_oversized, token_of, values_of
+
+__all__ = [
+    "Choice",
+    "Chosen",
+    "choice_options",
+    "choose",
+    "leave_out_oversized",
+    "token_of",
+    "values_of",
+]
