@@ -15,6 +15,7 @@ from app.client.secret.group import secret
 from tests.unit.app.client.protocol_server import (
     API_KEY,
     Answer,
+    Cut,
     Exchange,
     ProtocolServer,
     refusal,
@@ -103,4 +104,38 @@ def test_no_output_has_anything_of_a_value(
     server.troubles = [echo] * 50
     result = run_import(broken(WRITERS[kind](values), at, piece, cut), "--format", kind, *flags)
     assert result.exit_code in {0, 123, 125}
+    assert "Canary" not in result.output.replace(API_KEY, "")
+
+
+def repeated(exchange: Exchange) -> str:
+    return f"{exchange.body.get('value')} {json.dumps(exchange.body)}"
+
+
+FAILURES: dict[str, Callable[[Exchange], Answer | Cut | None]] = {
+    "refused": lambda exchange: refusal(400, "no", repeated(exchange)),
+    "refused in the code": lambda exchange: refusal(400, repeated(exchange), "No."),
+    "down": lambda exchange: refusal(503, "down", repeated(exchange), Retry_After="999"),
+    "redirected": lambda exchange: (302, {}, {"Location": f"/{exchange.body.get('name')}"}),
+    "unexpected": lambda exchange: (200, {"id": repeated(exchange)}, {}),
+    "no JSON": lambda exchange: (200, repeated(exchange).encode(), {}),
+    "cut": lambda exchange: Cut((200, {"id": repeated(exchange)}, {}), 80),
+    "lost": lambda _: None,
+    "no HTTP": lambda exchange: Cut((0, repeated(exchange).encode(), {}), 1000),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+@pytest.mark.parametrize("flags", [(), ("--update",)], ids=["create", "update"])
+def test_no_failure_of_the_server_prints_anything_of_a_value(
+    run_import: Import,
+    server: ProtocolServer,
+    flags: tuple[str, ...],
+    failure: Callable[[Exchange], Answer | Cut | None],
+) -> None:
+    server.secrets = {"A": "before"} if flags else {}
+    server.troubles = [
+        lambda exchange, proceed: failure(exchange) if exchange.verb == "POST" else proceed()
+    ] * 50
+    result = run_import(env_text({"A": CANARY}).encode(), "--timeout", "0.5", *flags)
+    assert result.exit_code != 0
     assert "Canary" not in result.output.replace(API_KEY, "")
