@@ -61,25 +61,11 @@ _STORED_COLUMNS = tuple(secrets.c[name] for name in StoredSecret._fields)
 _STORED_TYPES = tuple(get_type_hints(StoredSecret).values())
 _IDENTITIES = GuardedColumns(SecretIdentity)
 _ADD = InsertUnlessThere(secrets)
-_LOCK = (
-    select(
-        secrets.c.version,
-        secrets.c.account_id,
-        secrets.c.id,
-        secrets.c.name,
-        secrets.c.mac_key_id,
-        secrets.c.mac,
-    )
-    .where(_THIS)
-    .with_for_update()
-)
+_IDENTITY = [secrets.c[name] for name in ("account_id", "id", "name", "mac_key_id", "mac")]
+_LOCK = select(secrets.c.version, *_IDENTITY).where(_THIS).with_for_update()
 _SIZE = select(func.coalesce(func.length(secrets.c.envelope), literal_column("0"))).where(_THIS)
-_REPLACE_VALUE = (
-    update(secrets)
-    .where(_THIS)
-    .values({name: bindparam(name) for name in ("version", "data_key_id", "envelope")})
-    .values(update_time_ms=bindparam("update_time_ms"))
-)
+_REPLACED = ("version", "data_key_id", "envelope", "update_time_ms")
+_REPLACE_VALUE = update(secrets).where(_THIS).values({name: bindparam(name) for name in _REPLACED})
 _SEALED_UNDER = Paged(
     select(*_STORED_COLUMNS).where(_OWN, secrets.c.data_key_id == bindparam("of_data_key")),
     secrets.c.id,
@@ -96,16 +82,16 @@ _RESEAL = (
 _DELETE = delete(secrets).where(_THIS)
 
 
+_FILTERS: dict[str, ColumnElement[bool]] = {
+    "of_name": _NAMED,
+    "search": secrets.c.name.ilike(bindparam("search"), escape=_ESCAPE),
+    "after_id": secrets.c.id < bindparam("after_id"),
+}
+
+
 @cache
-def _filtered(statement: Query, *, by_name: bool, by_search: bool, after: bool) -> Query:
-    statement = statement.where(_OWN)
-    if by_name:
-        statement = statement.where(_NAMED)
-    if by_search:
-        statement = statement.where(secrets.c.name.ilike(bindparam("search"), escape=_ESCAPE))
-    if after:
-        statement = statement.where(secrets.c.id < bindparam("after_id"))
-    return statement
+def _filtered(statement: Query, *filters: str) -> Query:
+    return statement.where(_OWN, *(_FILTERS[name] for name in filters))
 
 
 # Two searches of an index each: of an OR, SQLite makes one of all the account's rows.
@@ -132,23 +118,17 @@ class SqlSecrets(Collection, SecretRepository):
     def page(
         self, account_id: str, wanted: SecretFilter, limit: int, after_id: str | None
     ) -> list[Secret]:
-        statement = _filtered(
-            _PAGE,
-            by_name=wanted.name is not None,
-            by_search=wanted.search is not None,
-            after=after_id is not None,
-        )
-        parameters = {**_wanted(account_id, wanted), "limit": limit, "after_id": after_id}
+        parameters = {**_wanted(account_id, wanted), "limit": limit}
+        if after_id is not None:
+            parameters["after_id"] = after_id
+        statement = _filtered(_PAGE, *sorted(_FILTERS.keys() & parameters))
         return list(map(Secret._make, self._statements.all(statement, parameters)))
 
     def count(self, account_id: str, wanted: SecretFilter) -> int:
-        statement = _filtered(
-            _COUNT,
-            by_name=wanted.name is not None,
-            by_search=wanted.search is not None,
-            after=False,
+        parameters = _wanted(account_id, wanted)
+        return self._statements.count(
+            _filtered(_COUNT, *sorted(_FILTERS.keys() & parameters)), parameters
         )
-        return self._statements.count(statement, _wanted(account_id, wanted))
 
     def add(self, secret: StoredSecret) -> None:
         self._statements.insert(_ADD, secret._asdict())
@@ -160,11 +140,8 @@ class SqlSecrets(Collection, SecretRepository):
     def sealed(
         self, account_id: str, secret_ids: Sequence[str], max_bytes: int
     ) -> SealedSecrets | None:
-        parameters = {
-            "of_account_id": account_id,
-            "ids": as_list(secret_ids),
-            "max_bytes": max_bytes,
-        }
+        these = {"of_account_id": account_id, "ids": as_list(secret_ids)}
+        parameters = {**these, "max_bytes": max_bytes}
         return parse_sealed(self._statements.all(SEALED, parameters), max_bytes)
 
     def lock(self, account_id: str, secret_id: str) -> LockedSecret:
@@ -181,14 +158,7 @@ class SqlSecrets(Collection, SecretRepository):
 
     def replace_value(self, secret: StoredSecret) -> None:
         self._statements.erase(
-            _REPLACE_VALUE,
-            {
-                **_this(secret.account_id, secret.id),
-                "version": secret.version,
-                "data_key_id": secret.data_key_id,
-                "envelope": secret.envelope,
-                "update_time_ms": secret.update_time_ms,
-            },
+            _REPLACE_VALUE, _this(secret.account_id, secret.id) | secret._asdict()
         )
 
     def sealed_under(
@@ -202,10 +172,9 @@ class SqlSecrets(Collection, SecretRepository):
     def reseal(self, secret: StoredSecret, *, sealed_under: str) -> bool:
         parameters = {
             **_this(secret.account_id, secret.id),
+            **secret._asdict(),
             "of_version": secret.version,
             "of_data_key": sealed_under,
-            "data_key_id": secret.data_key_id,
-            "envelope": secret.envelope,
         }
         return self._statements.erase(_RESEAL, parameters) > 0
 
@@ -218,11 +187,12 @@ def _this(account_id: str, secret_id: str) -> dict[str, object]:
 
 
 def _wanted(account_id: str, wanted: SecretFilter) -> dict[str, object]:
-    return {
-        "of_account_id": account_id,
-        "of_name": wanted.name,
-        "search": None if wanted.search is None else _containing(wanted.search),
-    }
+    parameters: dict[str, object] = {"of_account_id": account_id}
+    if wanted.name is not None:
+        parameters["of_name"] = wanted.name
+    if wanted.search is not None:
+        parameters["search"] = _containing(wanted.search)
+    return parameters
 
 
 def _containing(part: str) -> str:
