@@ -24,6 +24,7 @@ an API key.
 @click.option(
     "--ttl",
     type=TimeSpan("smhd"),
+    metavar="60s",
     default="5m",
     show_default=True,
     help="The lifetime of the token; a day at most.",

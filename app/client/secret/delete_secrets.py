@@ -8,7 +8,7 @@ import click
 from app.client.api import Server
 from app.client.command_line import INCOMPLETE, ClientCommand, server_options, show_note
 from app.client.redeem import UNAVAILABLE, Fault, Refused
-from app.client.secret.names import faults_of_names
+from app.client.secret.names import faults_of, faults_of_names
 from app.client.secret.prompts import confirm
 
 _SHOWN_NAMES = 10
@@ -60,7 +60,7 @@ def _delete(context: click.Context, server: Server, names: Sequence[str], timeou
         try:
             server.account(timeout).delete(name)
         except Refused as refused:
-            faults += [Fault(f"{name}: {each.text}", each.code) for each in refused.faults]
+            faults += faults_of(name, refused)
             if refused.code == UNAVAILABLE:
                 rest = [*names[tried:]]
                 faults += [Fault(f"{name}: not tried.", UNAVAILABLE) for name in rest]

@@ -6,7 +6,7 @@ from app.client.api import Server
 from app.client.command_line import ClientCommand, server_options
 from app.client.output import as_json, moment, show
 from app.client.redeem import Refused
-from app.client.secret.names import faults_of_names
+from app.client.secret.names import faults_of, faults_of_names
 
 
 @click.command("get", cls=ClientCommand)
@@ -24,7 +24,10 @@ def get_secret(
     server = Server(context.obj)
     if faults := [*faults_of_names([name]), *server.faults(allow_http=allow_http)]:
         raise Refused(*faults)
-    found = server.account(timeout).get(name)
+    try:
+        found = server.account(timeout).get(name)
+    except Refused as refused:
+        raise Refused(*faults_of(name, refused)) from None
     lines = (
         f"name:    {found.name}",
         f"id:      {found.id}",

@@ -6,7 +6,7 @@ import time
 import click
 
 from app.client.api import Secret, Server
-from app.client.command_line import ClientCommand, server_options
+from app.client.command_line import ClientCommand, server_options, show_note
 from app.client.output import as_json, show_rows
 from app.client.redeem import Fault, Refused
 from app.client.time_span import TimeSpan
@@ -49,7 +49,10 @@ def list_secrets(
         if (search or "").casefold() in each.name.casefold()
         and (older is None or each.update_time_ms < oldest_kept)
     ]
-    _show(sorted(chosen, key=lambda each: each.name), json=json)
+    if not chosen and sys.stdout.isatty() and not json:
+        show_note(context, "no secret matches" if found else "there are no secrets")
+    else:
+        _show(sorted(chosen, key=lambda each: each.name), json=json)
 
 
 def _show(found: list[Secret], *, json: bool) -> None:

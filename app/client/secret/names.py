@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from app.client.redeem import Fault
+from app.client.redeem import Fault, Refused
 
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_-]{0,254}")
 _NO_VALUE = "a value never stands on the command line: type it, pipe it, or use --file"
@@ -25,3 +25,8 @@ def faults_of_one_name(arguments: tuple[str, ...]) -> list[Fault]:
     if "=" in arguments[0]:
         return [Fault(f"NAME has a =; {_NO_VALUE}.")]
     return [] if _NAME.fullmatch(arguments[0]) else faults_of_names(arguments)
+
+
+def faults_of(name: str, refused: Refused) -> list[Fault]:
+    """Return the faults of a refusal, with the secret's name before each."""
+    return [Fault(f"{name}: {fault.text}", fault.code) for fault in refused.faults]

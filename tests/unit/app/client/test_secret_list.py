@@ -56,6 +56,14 @@ def test_a_terminal_shows_a_table(environment: dict[str, str], tmp_path: Path) -
     ]
 
 
+def test_a_terminal_says_that_there_is_nothing_to_show(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    command = ["strongroom", "secret", "list", "--older", "99999w"]
+    with PseudoTerminal(command, environment, tmp_path) as terminal:
+        assert terminal.rest() == "strongroom secret list: no secret matches\r\n"
+
+
 @pytest.mark.parametrize("text", ["GREET", "greet", "ting"])
 def test_search_finds_a_part_of_a_name_in_either_case(secret: Secret, text: str) -> None:
     assert lines(secret("list", "--search", text).stdout) == ["GREETING"]
