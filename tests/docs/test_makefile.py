@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_port
 from tests.support.programs import require
+from tests.unit.app.client.pseudo_terminal import PseudoTerminal
 
 _ROOT = Path(__file__).parents[2]
 _CALL = "called:"
+_START_SECONDS = 120.0
 # Stands for every Python: tells its arguments, and makes the virtual environment of itself.
 _PYTHON = f"""#!/bin/sh
 echo "{_CALL} $*"
@@ -134,7 +137,23 @@ def installed(checkout: Path) -> Path:
     (checkout / ".venv").mkdir()
     (checkout / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
     (checkout / ".venv" / ".runtime").touch()
+    shutil.rmtree(checkout / "config")
+    for name in ("wsgi.py", "config"):
+        (checkout / name).symlink_to(_ROOT / name)
     return checkout
+
+
+@pytest.mark.parametrize("checkout", ["a checkout"], indirect=True)
+def test_the_first_run_on_a_terminal_prints_the_key_and_then_greets(installed: Path) -> None:
+    environment = without_make() | {"PORT": str(free_port()), "TERM": "xterm"}
+    environment = {name: text for name, text in environment.items() if "STRONGROOM_" not in name}
+    with PseudoTerminal([require("make"), "run"], environment, installed) as terminal:
+        terminal.expect("export RUNLOOP_API_KEY=ak_", _START_SECONDS)
+        greeting = terminal.expect("(?s)Strongroom [0-9.]+ serves at .*Ctrl-C", _START_SECONDS)
+        terminal.type("\x03")
+        terminal.wait()
+    assert "  set -a; . var/client.env; set +a\r\n" in greeting
+    assert "/strongroom secret set GREETING\r\n" in greeting
 
 
 def test_a_wrong_setting_and_a_taken_port_are_named_at_once(installed: Path) -> None:

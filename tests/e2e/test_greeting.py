@@ -15,6 +15,7 @@ from tests.unit.app.client.pseudo_terminal import PseudoTerminal
 
 _ROOT = Path(__file__).parents[2]
 _GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "wsgi:app"]
+_START_SECONDS = 60.0
 _LISTENS = "Listening at: "
 _LAST_LINE = r"Ctrl-C stops the server\.\r\n"
 
@@ -36,7 +37,9 @@ def deployment(tmp_path: Path) -> Strongroom:
 
 def test_the_commands_of_the_greeting_work_when_it_appears(deployment: Strongroom) -> None:
     with on_terminal(deployment) as terminal:
-        greeting = terminal.expect(f"(?s)Strongroom [0-9.]+ serves at .*{_LAST_LINE}")
+        greeting = terminal.expect(
+            f"(?s)Strongroom [0-9.]+ serves at .*{_LAST_LINE}", _START_SECONDS
+        )
         commands = re.findall(r"(?m)^  ((?:set|\S+/strongroom) .*)\r$", greeting)
         page = requests.get(f"{deployment.url}/docs", timeout=10)
         typed = subprocess.run(
@@ -58,7 +61,7 @@ def test_the_greeting_names_the_file_of_the_api_key_and_not_the_key(
     deployment: Strongroom,
 ) -> None:
     with on_terminal(deployment) as terminal:
-        greeting = terminal.expect(f"(?s).*{_LAST_LINE}")
+        greeting = terminal.expect(f"(?s).*{_LAST_LINE}", _START_SECONDS)
     assert f"in {deployment.home}/client.env\r\n" in greeting
     assert deployment.api_key not in greeting
 
@@ -66,13 +69,13 @@ def test_the_greeting_names_the_file_of_the_api_key_and_not_the_key(
 def test_a_server_without_the_file_says_how_to_make_an_api_key(deployment: Strongroom) -> None:
     (deployment.home / "client.env").unlink()
     with on_terminal(deployment) as terminal:
-        greeting = terminal.expect(f"(?s).*{_LAST_LINE}")
+        greeting = terminal.expect(f"(?s).*{_LAST_LINE}", _START_SECONDS)
     assert "/strongroom api-key create ACCOUNT\r\n" in greeting
 
 
 def test_json_on_a_terminal_has_no_greeting_between_its_lines(deployment: Strongroom) -> None:
     with on_terminal(deployment, STRONGROOM_LOG_FORMAT="json") as terminal:
-        terminal.expect(_LISTENS)
+        terminal.expect(_LISTENS, _START_SECONDS)
         deployment.wait_until_ready()
         terminal.type("\x03")
         rest = terminal.rest().splitlines()[1:]

@@ -53,9 +53,9 @@ class PseudoTerminal:
     def resize(self, rows: int, columns: int) -> None:
         termios.tcsetwinsize(self._screen, (rows, columns))
 
-    def expect(self, pattern: str) -> str:
+    def expect(self, pattern: str, seconds: float = PATIENCE_SECONDS) -> str:
         """Wait until the screen shows it after what was expected before."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + seconds
         while (found := re.search(pattern.encode(), self._seen)) is None:
             more = self._read(deadline - time.monotonic())
             assert more, f"expected {pattern!r}, found {self._seen[-2000:]!r}"
