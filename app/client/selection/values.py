@@ -18,11 +18,12 @@ from app.client.redeem import (
     oversized,
 )
 from app.client.selection.choosing import MAX_LISTED, Chosen
-from app.client.selection.left_out import GONE, REFUSED, TOO_LARGE, LeftOut
+from app.client.selection.left_out import GONE, REFUSED, TOO_LARGE, TOO_MANY, LeftOut
 
 _MAX_SECRETS, _MAP_BYTES = 256, 32 * 1024  # of one injection
 _MARKS, _LONGEST_NAME = 64, 255
 _MAX_REFUSALS = 64
+_MAX_BYTES = 64 << 20  # of --all, in memory; an environment has room for 6 MiB
 _FORBIDDEN = 403
 
 _Names = Mapping[str, str]
@@ -113,11 +114,17 @@ def _is_id(name: str) -> bool:
 def _values_of_all(chosen: Chosen, server: Server, remaining: _Remaining) -> dict[str, str]:
     """Return the values that can be had, and note the others."""
     values: dict[str, str] = {}
-    pending, refusals = [*_batches(chosen.of_all)], 0
+    pending, refusals, size = [*_batches(chosen.of_all)], 0, 0
     while pending:
         names = pending.pop()
+        if size > _MAX_BYTES:
+            for name in names.values():
+                chosen.left_out.add(name, TOO_MANY)
+            continue
         try:
-            values |= server.values(names, remaining)
+            some = server.values(names, remaining)
+            size += sum(map(len, some.values()))
+            values |= some
         except RefusedByServer as refused:
             listed = server.account(remaining()).secrets(MAX_LISTED)
             existing = {each.name for each in listed}

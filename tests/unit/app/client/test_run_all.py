@@ -4,8 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
+from app.client.api import Server
+from app.client.redeem import countdown
+from app.client.selection import Chosen, values_of
 from tests.unit.app.client.conftest import Run
-from tests.unit.app.client.protocol_server import Answer, Exchange, ProtocolServer, refusal
+from tests.unit.app.client.protocol_server import API_KEY, Answer, Exchange, ProtocolServer, refusal
 
 SHOW = ("--", "sh", "-c", "env | grep canary | sort")
 
@@ -199,6 +202,19 @@ def test_a_server_that_refuses_everything_is_asked_a_bounded_number_of_times(
     result = run("--all", "--", "echo", "started")
     assert (result.returncode, "account_limit_reached" in result.stderr) == (123, True)
     assert sum(each.path == "/v1/injections" for each in server.exchanges) < 100
+
+
+def test_values_in_memory_are_bounded(
+    server: ProtocolServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.client.selection.values._MAX_BYTES", 1000)
+    server.secrets = {f"S_{i}": "x" * 100 for i in range(600)}
+    chosen = Chosen({}, {name: name for name in server.secrets}, frozenset(), ())
+    environ = {"RUNLOOP_BASE_URL": server.url, "RUNLOOP_API_KEY": API_KEY}
+    said: list[str] = []
+    assert len(values_of(chosen, Server(environ), countdown(50))) < 300
+    chosen.left_out.show(said.append)
+    assert "(too many)" in said[0]
 
 
 def test_an_endless_list_ends(run: Run, server: ProtocolServer) -> None:
