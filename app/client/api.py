@@ -47,9 +47,13 @@ class Secret(NamedTuple):
 
 
 class Server:
-    """The server that RUNLOOP_BASE_URL names, and the API key in RUNLOOP_API_KEY."""
+    """The server that RUNLOOP_BASE_URL names, and the API key in RUNLOOP_API_KEY.
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    A long wait for it is announced on a terminal, unless ``silent``.
+    """
+
+    def __init__(self, environ: Mapping[str, str], *, silent: bool = False) -> None:
+        self._silent = silent
         self._url = trim(environ.get("RUNLOOP_BASE_URL", ""))
         self._api_key = trim(environ.get("RUNLOOP_API_KEY", ""))
         self._proxy = proxy_for(self._url, environ)
@@ -68,11 +72,15 @@ class Server:
 
         With ``idle`` it uses connections that stay open.
         """
-        return Account(self._url, self._api_key, seconds, self._proxy, idle)
+        account = Account(self._url, self._api_key, seconds, self._proxy, idle)
+        account.silent = self._silent
+        return account
 
     def injection(self, token: str, seconds: float) -> Client:
         """Return a client that sends an injection's token."""
-        return Client(self._url, token, seconds, self._proxy)
+        client = Client(self._url, token, seconds, self._proxy)
+        client.silent = self._silent
+        return client
 
     def values(self, names: Mapping[str, str], remaining: Callable[[], float]) -> dict[str, str]:
         """Return the values by variable, through an injection that is made and redeemed here."""

@@ -383,8 +383,11 @@ def _is_loopback(host: str) -> bool:
 class Client:
     """The server's API with one bearer credential. Retries; follows no redirect.
 
-    All of its calls together take at most ``timeout`` seconds.
+    All of its calls together take at most ``timeout`` seconds. A long wait is announced on a
+    terminal, unless ``silent``.
     """
+
+    silent = False
 
     def __init__(
         self, base_url: str, bearer: str, timeout: float, proxy: Proxy | None = None
@@ -455,7 +458,7 @@ class Client:
 
     def _announce(self) -> None:
         """Say on a terminal, once, what a longer wait is for."""
-        if self._is_announced or self._waited() < _NOTICE_SECONDS:
+        if self.silent or self._is_announced or self._waited() < _NOTICE_SECONDS:
             return
         self._is_announced = True
         with suppress(AttributeError, OSError, ValueError):  # standard error may be closed

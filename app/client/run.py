@@ -1,7 +1,7 @@
 """``strongroom run``: start a command with secrets in its environment."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from app.client.api import Server
 from app.client.command_line import ClientCommand, server_options
 from app.client.redeem import (
     Allowed,
+    Fault,
+    Refused,
     command_faults,
     countdown,
     execute,
@@ -19,9 +21,27 @@ from app.client.redeem import (
     memory_file_faults,
     prepare,
 )
-from app.client.selection import Choice, choice_options, choose, leave_out_oversized, values_of
-from app.client.terminal.start import run_masked
+from app.client.selection import (
+    Choice,
+    Chosen,
+    choice_options,
+    choose,
+    leave_out_oversized,
+    values_of,
+)
+from app.client.selection.left_out import LeftOut
+from app.client.terminal.start import Job, run_job
+from app.client.watch import (
+    INTERVAL_SECONDS,
+    MAX_INTERVAL_SECONDS,
+    ChangeWatch,
+    Watcher,
+    look,
+)
 from app.masking.forms import is_long_enough
+from app.masking.search import ValueSearch
+
+_LOOK_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +51,8 @@ class _Options:
     everything: bool
     in_files: tuple[str, ...]
     mask: bool
+    watch: bool
+    watch_interval: int
     allowed: tuple[str, ...]
     override: bool
     allow_http: bool
@@ -45,7 +67,7 @@ class _Command(ClientCommand):
 _HELP = """Start a command with secrets in its environment.
 
 RUNLOOP_BASE_URL names the server; RUNLOOP_API_KEY is the account's key, which the command does
-not inherit. Without --mask the command replaces this process.
+not inherit. Without --mask and --watch the command replaces this process.
 
 \b
 The exit code is the command's own, unless nothing was started:
@@ -69,6 +91,15 @@ _FILE_HELP = "The secret in a file in memory, whose path is in the variable. Rep
 @choice_options
 @click.option("--file", "in_files", multiple=True, metavar="ENV=NAME", help=_FILE_HELP)
 @click.option("--mask", is_flag=True, help="Replace the values in what the command prints.")
+@click.option("--watch", is_flag=True, help="Start the command again when a value has changed.")
+@click.option(
+    "--watch-interval",
+    type=click.IntRange(1, MAX_INTERVAL_SECONDS),
+    default=INTERVAL_SECONDS,
+    metavar="SECONDS",
+    show_default=True,
+    help="How often --watch asks the server.",
+)
 @click.option("--override", is_flag=True, help="Replace variables that are already set.")
 @server_options
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
@@ -89,16 +120,75 @@ def _run(options: _Options, environ: Mapping[str, str]) -> int:
     ]
     choice = Choice(options.entries, options.files, options.everything, options.in_files)
     chosen = choose(choice, server, remaining, faults, inherited, allowed)
-    values = values_of(chosen, server, remaining)
-    values = leave_out_oversized(chosen, values, options.command, inherited)
-    environment = prepare(options.command, inherited, values, allowed, chosen.in_files)
+    jobs = _Jobs(options, chosen, inherited)
+    if options.watch:
+        return _run_watched(jobs, environ, remaining, options.watch_interval)
+    job = jobs.make(server, remaining, _say)
     chosen.left_out.show(_say)
     if not options.mask:
-        execute(options.command, environment)
-    for name, value in values.items():
-        if not is_long_enough(value):
-            _say(f"{name} is too short to be masked")
-    return run_masked(options.command, environment, values.values())
+        execute(job.command, job.environment)
+    return run_job(job)
+
+
+class _Jobs:
+    """Makes jobs of one command with the values of the chosen secrets."""
+
+    def __init__(self, options: _Options, chosen: Chosen, inherited: Mapping[str, str]) -> None:
+        self.chosen = chosen
+        self._options, self._inherited = options, inherited
+
+    def make(
+        self, server: Server, remaining: Callable[[], float], say: Callable[[str], None]
+    ) -> Job:
+        """Return the command with the values of now. Raises `Refused`."""
+        return self._make(self.chosen, server, remaining, say)
+
+    def make_again(self, server: Server, say: Callable[[str], None]) -> Job:
+        """Return the same, if the command can still be started. Raises `Refused`."""
+        if faults := command_faults(self._options.command, self._inherited):
+            raise Refused(*faults)
+        chosen = replace(self.chosen, left_out=LeftOut())  # this was shown already
+        return self._make(chosen, server, countdown(self._options.timeout), say)
+
+    def _make(
+        self,
+        chosen: Chosen,
+        server: Server,
+        remaining: Callable[[], float],
+        say: Callable[[str], None],
+    ) -> Job:
+        command, inherited = self._options.command, self._inherited
+        values = values_of(chosen, server, remaining)
+        values = leave_out_oversized(chosen, values, command, inherited)
+        allowed = Allowed(self._options.allowed, self._options.override)
+        environment = prepare(command, inherited, values, allowed, chosen.in_files)
+        if not self._options.mask:
+            return Job(command, environment, None)
+        for name, value in values.items():
+            if not is_long_enough(value):
+                say(f"{name} is too short to be masked")
+        return Job(command, environment, ValueSearch(values.values()))
+
+
+def _run_watched(
+    jobs: _Jobs, environ: Mapping[str, str], remaining: Callable[[], float], interval: float
+) -> int:
+    if jobs.chosen.unverified:  # what could be a value must not stand in the path of a request
+        raise Refused(Fault("--watch needs an API key that can list secrets (secrets:read)."))
+    server, silent, watcher = Server(environ), Server(environ, silent=True), Watcher()
+    secrets = jobs.chosen.names.values()
+    stamps = look(server.account(remaining()), secrets)
+    job = jobs.make(server, remaining, _say)
+    jobs.chosen.left_out.show(_say)
+    watch = ChangeWatch(
+        job,
+        stamps,
+        look=lambda: look(silent.account(_LOOK_SECONDS), secrets),
+        fetch=lambda: jobs.make_again(silent, watcher.say),
+        say=watcher.say,
+        interval=interval,
+    )
+    return watcher.run(job, watch.next_job)
 
 
 def _say(text: str) -> None:

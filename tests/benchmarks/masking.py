@@ -31,10 +31,11 @@ _READ_BYTES = 1 << 20
 _MASKED = """
 import os, random, sys
 from base64 import b64encode
-from app.client.terminal.start import run_masked
+from app.client.terminal.start import Job, run_job
+from app.masking.search import ValueSearch
 source = random.Random(1)
 values = [b64encode(source.randbytes(12 + i % 3 * 12)).decode() for i in range(int(sys.argv[1]))]
-sys.exit(run_masked(sys.argv[2:], dict(os.environb), values))
+sys.exit(run_job(Job(sys.argv[2:], dict(os.environb), ValueSearch(values))))
 """
 
 Measure = Callable[[Sequence[str]], Load]

@@ -46,6 +46,10 @@ class Keyboard:
             self._stop_watching(self._command_terminal)
             self._user.restore()
 
+    def close(self) -> None:
+        """Let go of the command's terminal."""
+        os.close(self._command_terminal)
+
     def copy_size(self) -> None:
         """Copy the size of the user's terminal to the command's."""
         self._user.copy_size(self._command_terminal)

@@ -72,20 +72,32 @@ class Start:
 
 
 class Monitor:
-    """Starts the monitor and talks to it."""
+    """Starts the monitor and talks to it.
+
+    Signals wait until `admit_signals`: a command that runs would not hear of them before.
+
+    Attributes:
+        group: The command's process group; None once we let go of it.
+    """
 
     def __init__(self, start: Start) -> None:
         self._channel, theirs = socket.socketpair()
         parent = os.getpid()
+        self._signals = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         self._process = os.fork()
         if self._process == 0:
             self._channel.close()
-            _run_monitor(start, theirs, parent)
+            _run_monitor(start, theirs, parent, self._signals)
         theirs.close()
         first = self.read()
         if first.event is not Event.STARTED:
+            self.admit_signals()
             raise Refused(Fault("no session could be made for the command."))
-        self._group = first.number
+        self.group: int | None = first.number
+
+    def admit_signals(self) -> None:
+        """Let the signals come that waited while the command was started."""
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._signals)
 
     def fileno(self) -> int:
         """Return the descriptor that is readable when a message has come."""
@@ -112,8 +124,9 @@ class Monitor:
 
         Until `close` the monitor does not reap the command, so nobody else gets its process id.
         """
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._group, number)
+        if self.group is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.group, number)
 
     def leave_terminal(self) -> None:
         """Let the monitor close its terminal and outlive us, after the command has ended.
@@ -127,10 +140,12 @@ class Monitor:
 
     def hand_over(self) -> None:
         """Let go of the monitor: it ends with the process that was forked from ours."""
+        self.group = None
         self._channel.close()
 
     def close(self) -> None:
         """End the monitor, after the command has ended."""
+        self.group = None
         self._channel.close()
         with contextlib.suppress(ChildProcessError):  # it was reaped already
             os.waitpid(self._process, 0)
@@ -143,8 +158,12 @@ def reap() -> None:
             pass
 
 
-def _run_monitor(start: Start, channel: socket.socket, parent: int) -> NoReturn:
+def _run_monitor(
+    start: Start, channel: socket.socket, parent: int, signals: set[int | signal.Signals]
+) -> NoReturn:
     try:
+        _forget_handlers()
+        signal.pthread_sigmask(signal.SIG_SETMASK, signals)
         os.setsid()
         if start.terminal is not None:
             fcntl.ioctl(start.terminal, termios.TIOCSCTTY, 0)
@@ -163,6 +182,13 @@ def _run_monitor(start: Start, channel: socket.socket, parent: int) -> NoReturn:
         _watch(start, channel, command)
     finally:
         os._exit(0)
+
+
+def _forget_handlers() -> None:
+    """Give signals their defaults that our parent caught for a command before this one."""
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _become_command(start: Start, monitor: int) -> NoReturn:

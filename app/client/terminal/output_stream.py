@@ -10,12 +10,44 @@ import selectors
 import time
 from collections.abc import Sequence
 from functools import partial
-
-from app.masking.masker import Masker
+from typing import Protocol
 
 _READ_BYTES = 64 * 1024
 _ROUND_BYTES = 256 * 1024  # between two looks at keys and signals
 _PIPE_BYTES = 1 << 20  # the largest buffer of a pipe or a terminal, pipe(7)
+
+
+class Filter(Protocol):
+    """Changes a stream of output, as `app.masking.masker.Masker` does."""
+
+    def feed(self, data: bytes, /) -> bytes:
+        """Take a piece of the stream. Returns what can be shown now."""
+
+    def release(self) -> bytes:
+        """Return withheld bytes: the stream pauses."""
+
+    def finish(self) -> bytes:
+        """Return the withheld bytes: the stream ends."""
+
+    def patience(self) -> float | None:
+        """Return the seconds of silence before `release` is due, None if nothing is withheld."""
+
+
+class Unchanged:
+    """The filter that changes nothing."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Return the piece."""
+        return data
+
+    def release(self) -> bytes:
+        """Return nothing, since nothing is withheld."""
+        return b""
+
+    finish = release
+
+    def patience(self) -> None:
+        """Return None, since nothing is withheld."""
 
 
 class OutputStream:
@@ -27,13 +59,14 @@ class OutputStream:
         open: True while more output can come.
     """
 
-    def __init__(self, source: int, sink: int, masker: Masker) -> None:
+    def __init__(self, source: int, sink: int, masker: Filter) -> None:
         os.set_blocking(source, False)
         self.source = source
         self.open = True
         self.sink = sink
         self._masker = masker
         self._release_at: float | None = None
+        self._is_closed = False
 
     def pump(self) -> int:
         """Pass on the available output. Returns the number of bytes read."""
@@ -65,6 +98,12 @@ class OutputStream:
         """Print withheld bytes."""
         self._release_at = None
         self._write(self._masker.release())
+
+    def close(self) -> None:
+        """Close the source."""
+        if not self._is_closed:
+            self._is_closed = True
+            os.close(self.source)
 
     def _read(self) -> bytes:
         data = bytearray()
@@ -100,9 +139,16 @@ def listen(selector: selectors.BaseSelector, outputs: Sequence[OutputStream]) ->
         selector.register(output.source, selectors.EVENT_READ, read)
 
 
-def serve_once(selector: selectors.BaseSelector, outputs: Sequence[OutputStream]) -> None:
-    """Wait for an event, call what is registered for it, and release withheld bytes when due."""
-    waits = [output.seconds_to_release() for output in outputs]
+def serve_once(
+    selector: selectors.BaseSelector,
+    outputs: Sequence[OutputStream],
+    limit: float | None = None,
+) -> None:
+    """Wait for an event, call what is registered for it, and release withheld bytes when due.
+
+    Without an event, return after ``limit`` seconds.
+    """
+    waits = [limit, *(output.seconds_to_release() for output in outputs)]
     wait = min((each for each in waits if each is not None), default=None)
     for key, _ in selector.select(wait):
         if selector.get_map().get(key.fd) is key:  # a callback may have replaced it
@@ -116,4 +162,4 @@ def _read_once(selector: selectors.BaseSelector, output: OutputStream) -> None:
     output.pump()
     if not output.open:
         selector.unregister(output.source)
-        os.close(output.source)
+        output.close()

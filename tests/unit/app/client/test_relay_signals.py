@@ -11,6 +11,9 @@ from app.client.terminal.monitor import Event, Message
 from app.client.terminal.relay import Relay
 
 class Command:
+    def admit_signals(self):
+        pass
+
     def __init__(self):
         self.told, self.tell = os.pipe()
 

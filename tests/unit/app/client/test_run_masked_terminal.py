@@ -111,9 +111,11 @@ def run_changed(shell: PseudoTerminal, place: Path, change: str, command: str) -
     script = f"""
 import os, signal, sys
 from app.client.terminal import relay
-from app.client.terminal.start import run_masked
+from app.client.terminal.start import Job, run_job
+from app.masking.search import ValueSearch
 {change}
-sys.exit(run_masked(["sh", "-c", "{command}"], dict(os.environb), ["canary-hello"]))
+search = ValueSearch(["canary-hello"])
+sys.exit(run_job(Job(["sh", "-c", "{command}"], dict(os.environb), search)))
 """
     (place / "changed.py").write_text(script)
     root, python = quote(str(Path(__file__).parents[4])), quote(sys.executable)
