@@ -143,8 +143,11 @@ class SqlInjections(GuardedRows[Injection], InjectionRepository):
     def replace_if_granted(
         self, injection: Guarded[Injection], seen: InjectionGrant, used: Sequence[SealedValue]
     ) -> bool:
+        columns = _INJECTIONS.columns.dump(injection)
         parameters: dict[str, object] = {
-            **_INJECTIONS.dump(injection),
+            **columns,
+            "of_account_id": columns["account_id"],
+            "of_id": columns["id"],
             "seen_mac": seen.injection.mac.tag,
             "of_key": seen.api_key.unverified.id,
             "seen_key_mac": seen.api_key.mac.tag,

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine
 
 from app.domain.errors import StorageUnavailable
 from app.domain.operations.system_errors import name_of
-from app.repository.sql.driver.statements import PreparedStatements, Statements, attempt, cause_of
+from app.repository.sql.driver.statements import attempt, cause_of
 from app.repository.sqlite.disk import files
 from app.repository.sqlite.settings import SettingNotInForce, open_reader, open_writer
 
@@ -33,11 +33,6 @@ def open_connection(engine: Engine) -> Connection:
         StorageUnavailable: There is no database, it is unsafe, or a setting is not in force.
     """
     return available(lambda: attempt(engine.connect))
-
-
-def statements_on(connection: Connection, prepared: PreparedStatements) -> Statements:
-    """Statements that run on a connection, past SQLAlchemy."""
-    return Statements(connection.connection.cursor(), sqlite3.Error, prepared, locks=False)
 
 
 def available(call: Callable[[], T]) -> T:

@@ -18,14 +18,13 @@ from app.domain.operations.system_errors import name_of
 from app.repository.base import Database, DatabaseMisconfigured, Replacement, Repository, UnitOfWork
 from app.repository.sql import schema
 from app.repository.sql.collections import SqlRepository
-from app.repository.sql.driver.statements import PreparedStatements, attempt
+from app.repository.sql.driver.statements import PreparedStatements, Statements, attempt
 from app.repository.sql.schema import AGES, SchemaAge
 from app.repository.sqlite.anchor import Anchor
 from app.repository.sqlite.connections import (
     available,
     open_connection,
     reading_engine,
-    statements_on,
     writing_engine,
 )
 from app.repository.sqlite.disk import files
@@ -105,7 +104,8 @@ class _Readers:
 
 class _Reader(SqlRepository):
     def __init__(self, connection: Connection, prepared: PreparedStatements) -> None:
-        super().__init__(statements_on(connection, prepared))
+        cursor = connection.connection.cursor()
+        super().__init__(Statements(cursor, sqlite3.Error, prepared, locks=False))
         self.connection = connection
 
 

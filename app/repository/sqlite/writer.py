@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 
 from app.domain.errors import StorageUnavailable
 from app.repository.sql.collections import SqlUnitOfWork
-from app.repository.sql.driver.statements import PreparedStatements
+from app.repository.sql.driver.statements import PreparedStatements, Statements
 from app.repository.sqlite import writer_place
 from app.repository.sqlite.commit_group import CommitGroup
-from app.repository.sqlite.connections import open_connection, statements_on, writing_engine
+from app.repository.sqlite.connections import open_connection, writing_engine
 from app.repository.sqlite.disk.numbering import Numbering, open_numbering
 from app.repository.sqlite.writer_place import FairLock, WriterPlace
 
@@ -56,7 +56,9 @@ class Writer:
         try:
             connection, group = self._join()
             commit = partial(self._leave, group, group.keep_unit)
-            work = SqlUnitOfWork(statements_on(connection, self._prepared), commit)
+            cursor = connection.connection.cursor()
+            statements = Statements(cursor, sqlite3.Error, self._prepared, locks=False)
+            work = SqlUnitOfWork(statements, commit)
             try:
                 yield work
             finally:
