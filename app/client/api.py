@@ -150,14 +150,25 @@ class Account(Client):
 
     def put(self, name: str, value: str) -> bool:
         """Replace the value, or create the secret. Returns True if it was created."""
+        if self._replace(name, value):
+            return False
+        try:
+            self.create(name, value)
+        except RefusedByServer:
+            # Somebody else was faster, or the response to our first attempt was lost.
+            if not self._replace(name, value):
+                raise
+        return True
+
+    def _replace(self, name: str, value: str) -> bool:
+        """Replace the value. Returns False if there is no such secret."""
         try:
             self.update(name, value)
         except RefusedByServer as refused:
             if refused.status != _MISSING:
                 raise
-            self.create(name, value)
-            return True
-        return False
+            return False
+        return True
 
     def delete(self, name: str) -> Secret:
         """Delete the secret of this name or id."""

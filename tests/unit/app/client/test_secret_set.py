@@ -2,13 +2,21 @@
 
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.waiting import wait_until
 from tests.unit.app.client.conftest import Secret
-from tests.unit.app.client.protocol_server import API_KEY, ProtocolServer, cut_off_after, refusal
+from tests.unit.app.client.protocol_server import (
+    API_KEY,
+    Answer,
+    Exchange,
+    ProtocolServer,
+    cut_off_after,
+    refusal,
+)
 from tests.unit.app.client.pseudo_terminal import unread_bytes
 
 EXACT = [
@@ -79,6 +87,36 @@ def test_a_pipe_that_does_not_block_is_read_to_its_end(
         assert running.wait(60) == 0
     os.close(reader)
     assert server.secrets["NEW"] == "canary-whole"
+
+
+def test_a_name_that_somebody_creates_in_between_gets_the_value(
+    secret: Secret, server: ProtocolServer
+) -> None:
+    def be_faster(_: Exchange, proceed: Callable[[], Answer]) -> Answer:
+        server.secrets["NEW"] = "canary-theirs"
+        return proceed()
+
+    server.troubles += [lambda _, proceed: proceed(), be_faster]
+    result = secret("set", "NEW", given=b"canary-ours")
+    assert (result.returncode, server.secrets["NEW"]) == (0, "canary-ours")
+
+
+def test_a_creation_whose_response_is_lost_is_none_to_report(
+    secret: Secret, server: ProtocolServer
+) -> None:
+    """The server of the test knows no request ids, and refuses the second attempt."""
+    server.troubles += [lambda _, proceed: proceed(), cut_off_after]
+    result = secret("set", "NEW", given=b"canary")
+    assert (result.returncode, result.stderr) == (0, b"strongroom secret set: NEW: created\n")
+
+
+def test_a_creation_that_is_refused_for_another_reason_is_reported(
+    secret: Secret, server: ProtocolServer
+) -> None:
+    full = refusal(400, "account_limit_reached", "The account is full.")
+    server.troubles += [lambda _, proceed: proceed(), lambda _, __: full]
+    result = secret("set", "NEW", given=b"canary")
+    assert (result.returncode, b"The account is full." in result.stderr) == (123, True)
 
 
 def test_a_lost_response_is_asked_for_again_with_the_same_request_id(
