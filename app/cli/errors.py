@@ -17,6 +17,7 @@ from backends.errors import DecryptionError, KeyProviderConfigError, KeyProvider
 from config import SettingsError
 
 REFUSED, MISCONFIGURED, UNAVAILABLE, DAMAGED, INCOMPLETE, INTERNAL = 1, 3, 4, 5, 6, 70
+INTERRUPTED = 130
 
 # The text of each of these holds no value. An exception has the code of its nearest class.
 EXIT_CODES: dict[type[Exception], int] = {

@@ -12,7 +12,7 @@ import click
 
 from app.client import redeem
 from app.client.lazy_group import LazyCommand, LazyGroup
-from app.client.messages import usage_errors
+from app.client.messages import say, usage_errors
 from app.observability import logs
 from app.observability.standard_streams import keep_standard_streams
 
@@ -75,6 +75,9 @@ class _Commands(LazyGroup):
                 return super().invoke(ctx)
         except (click.exceptions.Exit, click.Abort):
             raise
+        except KeyboardInterrupt:
+            say("interrupted")
+            ctx.exit(128 + signal.SIGINT)
         except Exception as error:  # noqa: BLE001 - a traceback could show values
             ctx.exit(import_module(_FAILURES).report(error))
 

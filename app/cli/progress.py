@@ -1,32 +1,48 @@
-"""Progress of a sweep on standard error: a bar on a terminal, else a line every 5 seconds."""
+"""Progress of a sweep on standard error: a bar on a terminal, else a line every 5 seconds.
+
+The bar counts rows that needed no work at the start as done, so that it begins where a sweep that
+was stopped had come to. Its time remaining is the sweep's own: click would measure from the start
+of the bar, as if those rows had been done since.
+"""
 
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
+from app.cli.errors import INTERRUPTED
 from app.client.messages import say
 from app.services.rotation.progress import Progress, Report
+
+if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
 
 _LINE_SECONDS = 5.0
 
 
 @contextmanager
-def shown() -> Iterator[Report]:
-    """Yield the function to which a sweep reports its progress."""
-    if not sys.stderr.isatty():
-        yield lines()
-        return
-    with click.progressbar(length=0, file=sys.stderr, show_pos=True) as bar:
+def shown(*, dry_run: bool = False) -> Iterator[Report]:
+    """Yield the function to which a sweep reports its progress.
 
-        def advance(progress: Progress) -> None:
-            bar.label = progress.unit
-            bar.length = progress.total
-            bar.update(progress.done - bar.pos)
+    A sweep that is interrupted ends the command with exit code 130, and says how to go on.
+    """
+    seen: list[Progress] = []
+    with ExitStack() as stack:
+        show = _bar(stack) if sys.stderr.isatty() else lines()
 
-        yield advance
+        def report(progress: Progress) -> None:
+            seen[:] = [progress]
+            show(progress)
+
+        try:
+            yield report
+        except KeyboardInterrupt:
+            stack.close()  # the bar ends its line
+            say(_stopped(seen[-1] if seen else None, dry_run=dry_run))
+            raise click.exceptions.Exit(INTERRUPTED) from None
 
 
 def lines(clock: Callable[[], float] = time.monotonic) -> Report:
@@ -37,13 +53,47 @@ def lines(clock: Callable[[], float] = time.monotonic) -> Report:
         nonlocal due
         if clock() >= due:
             due = clock() + _LINE_SECONDS
-            say(_line(progress))
+            failed, remaining = f"{progress.failed} data keys failed", _remaining(progress)
+            say(f"{_count(progress)}, {failed}{remaining and '; '}{remaining}.")
 
     return advance
 
 
-def _line(progress: Progress) -> str:
+def _bar(stack: ExitStack) -> Report:
+    """Draw a bar from the first report on; it ends with the stack."""
+    bar: ProgressBar[int] | None = None
+    remaining = ""
+
+    def advance(progress: Progress) -> None:
+        nonlocal bar, remaining
+        remaining = _remaining(progress)
+        if bar is None:
+            bar = click.progressbar(
+                length=progress.total,
+                label=progress.unit,
+                file=sys.stderr,
+                show_pos=True,
+                show_eta=False,
+                item_show_func=lambda _: remaining,
+            )
+            bar.pos = progress.position
+            stack.enter_context(bar)
+        bar.update(progress.position - bar.pos)
+
+    return advance
+
+
+def _count(progress: Progress) -> str:
+    return f"{progress.position} of {progress.total} {progress.unit} done"
+
+
+def _remaining(progress: Progress) -> str:
     seconds = progress.seconds_remaining
-    remaining = "" if seconds is None else f"; about {seconds:.0f} s remaining"
-    done = f"{progress.done} of {progress.total} {progress.unit} done"
-    return f"{done}, {progress.failed} data keys failed{remaining}."
+    return "" if seconds is None else f"about {seconds:.0f} s remaining"
+
+
+def _stopped(last: Progress | None, *, dry_run: bool) -> str:
+    if dry_run:
+        return "stopped. It was a dry run: nothing was changed."
+    done = "" if last is None else f": {_count(last)}"
+    return f"stopped{done}. To go on, run the same command again."

@@ -7,7 +7,7 @@ import click
 import pytest
 
 from app.cli.commands.keyring import reencrypt, rewrap
-from app.cli.errors import EXIT_CODES, INCOMPLETE, INTERNAL
+from app.cli.errors import EXIT_CODES, INCOMPLETE, INTERNAL, INTERRUPTED
 from app.cli.main import strongroom
 from app.services.keys.failure_reasons import FailureReason
 from backends.keyring.bounded_provider import THROTTLED_PAUSES
@@ -34,8 +34,8 @@ def test_the_pauses_for_a_throttling_provider_are_documented() -> None:
 
 def test_every_exit_code_is_listed_and_no_other() -> None:
     listed = re.findall(r"^\| (\d+) \|", _PAGE, re.MULTILINE)
-    clicks_own = {0, 2}
-    assert set(map(int, listed)) == clicks_own | {*EXIT_CODES.values(), INCOMPLETE, INTERNAL}
+    of_any_command = {0, 2, INCOMPLETE, INTERNAL, INTERRUPTED}
+    assert set(map(int, listed)) == of_any_command | {*EXIT_CODES.values()}
 
 
 def test_every_cause_of_a_failed_data_key_is_listed_and_no_other() -> None:

@@ -68,7 +68,7 @@ def rewrap(context: click.Context, *, rate: float | None, dry_run: bool, json: b
     Values and data keys stay as they are. The server may keep running. If this is stopped, run it
     again.
     """
-    with closing(build(load(context.obj))) as services, shown() as report:
+    with closing(build(load(context.obj))) as services, shown(dry_run=dry_run) as report:
         progress = services.rewrap.run(report, rate=rate, dry_run=dry_run)
     _finish(context, progress, dry_run=dry_run, json=json)
 
@@ -85,7 +85,7 @@ def reencrypt(
     If this is stopped, run it again: it resumes, and says so. Data keys that were made since its
     first start then stay; with --restart they are replaced, too.
     """
-    with closing(build(load(context.obj))) as services, shown() as report:
+    with closing(build(load(context.obj))) as services, shown(dry_run=dry_run) as report:
         unfinished = None if restart else services.reencrypt.unfinished()
         if unfinished is not None:
             say(f"resuming the job of {moment(unfinished)}. Data keys made since then stay;")
@@ -158,7 +158,7 @@ def recover(
     """Wrap every data key for the present keyring, opening them with the recovery key."""
     settings = load(context.obj)
     private_half = read_private_half(private, settings.files)
-    with closing(build(settings)) as services, shown() as report:
+    with closing(build(settings)) as services, shown(dry_run=dry_run) as report:
         progress = services.recovery.run(
             private_half, report, rate=rate, dry_run=dry_run, skip_damaged=skip_damaged
         )

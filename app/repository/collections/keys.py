@@ -53,6 +53,9 @@ class DataKeyRepository(Protocol):
     def count_without(self, key_refs: Sequence[str]) -> int:
         """Count the data keys without a wrapping by any of ``key_refs``: an operator's sweep."""
 
+    def count_incomplete(self, key_refs: Sequence[str]) -> int:
+        """Count the data keys that lack a wrapping by one of ``key_refs``: an operator's sweep."""
+
 
 class WrappingRepository(Protocol):
     """The wrappings of data keys that exist, and the fences of retired root keys.

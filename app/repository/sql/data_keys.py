@@ -82,6 +82,16 @@ _HAS_ONE = (
     select(wrappings.c.key_ref).where(ITS_WRAPPINGS, is_in(wrappings.c.key_ref, "refs")).exists()
 )
 _COUNT_WITHOUT = select(func.count()).select_from(data_keys).where(not_(_HAS_ONE))
+_HOW_MANY = (
+    select(func.count())
+    .select_from(wrappings)
+    .where(ITS_WRAPPINGS, is_in(wrappings.c.key_ref, "refs"))
+    .correlate(data_keys)
+    .scalar_subquery()
+)
+_COUNT_INCOMPLETE = (
+    select(func.count()).select_from(data_keys).where(bindparam("wanted") > _HOW_MANY)
+)
 
 
 class SqlDataKeys(Collection, DataKeyRepository):
@@ -127,6 +137,10 @@ class SqlDataKeys(Collection, DataKeyRepository):
 
     def count_without(self, key_refs: Sequence[str]) -> int:
         return self._statements.count(_COUNT_WITHOUT, {"refs": as_list(key_refs)})
+
+    def count_incomplete(self, key_refs: Sequence[str]) -> int:
+        parameters = {"refs": as_list(key_refs), "wanted": len(key_refs)}
+        return self._statements.count(_COUNT_INCOMPLETE, parameters)
 
 
 def parse_data_keys(rows: Sequence[Row]) -> list[GuardedDataKey]:

@@ -20,15 +20,17 @@ class Progress:
 
     Attributes:
         done: Rows looked at.
+        position: Rows that needed no work at the start, and those that were worked on since.
         total: Rows to look at, as counted at the start.
         changed: Rows written, or that would be in a dry run.
         reasons: The number of data keys that could not be done, by reason; they stay as they were.
-        seconds_remaining: Estimated from the rate so far; ``None`` at the start.
+        seconds_remaining: Estimated from the rows that were worked on; ``None`` before the first.
         unit: What the rows hold.
         damaged: The first 100 rows that were found damaged.
     """
 
     done: int
+    position: int
     total: int
     changed: int
     reasons: Mapping[FailureReason, int]
@@ -52,6 +54,7 @@ class RateLimiter:
 
     Args:
         total: Rows to look at.
+        to_do: Those of them that need work; ``None`` for all.
         rate: The limit of rows a second; ``None`` for none.
         report: Called after each batch.
         unit: What the rows hold.
@@ -63,18 +66,20 @@ class RateLimiter:
         rate: float | None,
         report: Report,
         *,
+        to_do: int | None = None,
         unit: str = "data keys",
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._total = total
+        self._to_do = total if to_do is None else to_do
         self._rate = rate
         self._report = report
         self._unit = unit
         self._clock = clock
         self._sleep = sleep
         self._started = self._due = clock()
-        self._done = self._changed = 0
+        self._done = self._worked = self._changed = 0
         self._reasons: Counter[FailureReason] = Counter()
         self._damaged: dict[DamagedRow, None] = {}
 
@@ -100,10 +105,16 @@ class RateLimiter:
         changed: int,
         reasons: Counter[FailureReason],
         damaged: Iterable[DamagedRow] = (),
+        worked: int | None = None,
     ) -> None:
-        """Count a batch that was looked at, and report."""
+        """Count a batch that was looked at, and report.
+
+        Args:
+            worked: The rows that needed work; ``None`` for all of the batch.
+        """
         self.note(damaged)
         self._done += done
+        self._count_work(done if worked is None else worked)
         self._changed += changed
         self._reasons += reasons
         self._report(self.progress())
@@ -113,17 +124,22 @@ class RateLimiter:
         for row in islice(damaged, NAMED_ROWS - len(self._damaged)):
             self._damaged[row] = None
 
+    def _count_work(self, rows: int) -> None:
+        if not self._worked and not rows:
+            self._started = self._clock()  # passing over rows is no measure for work
+        self._worked += rows
+
     def progress(self) -> Progress:
         """Return the progress of the sweep."""
-        remaining = max(self._total - self._done, 0)
+        remaining = max(self._to_do - self._worked, 0) if self._done < self._total else 0
         elapsed = self._clock() - self._started
-        seconds_remaining = remaining * elapsed / self._done if self._done else None
         return Progress(
             done=self._done,
+            position=self._total - remaining,
             total=self._total,
             changed=self._changed,
             reasons=Counter(self._reasons),
-            seconds_remaining=seconds_remaining,
+            seconds_remaining=remaining * elapsed / self._worked if self._worked else None,
             unit=self._unit,
             damaged=tuple(self._damaged),
         )

@@ -76,7 +76,8 @@ class Reencrypt:
         be sent again.
 
         Args:
-            report: Called with the number of secrets sealed again, after each batch of them.
+            report: Called with the number of secrets done, after each batch of them. They are those
+                that the job had yet to do at the start of this run.
             rate: Secrets to seal again a second at most, where making a data key counts as one;
                 ``None`` for no bound.
             dry_run: Only count.
@@ -100,7 +101,8 @@ class Reencrypt:
             reasons += self._replace_all(old, limiter)
             damaged = limiter.progress().damaged
         total = len(old.keys) + len(old.damaged)
-        return Progress(total, total, total - reasons.total(), reasons, 0, damaged=damaged)
+        changed = total - reasons.total()
+        return Progress(total, total, total, changed, reasons, 0, damaged=damaged)
 
     def _start(self, *, dry_run: bool) -> int:
         """File a job that starts now, unless in a dry run. Returns its start."""
@@ -200,9 +202,11 @@ class Reencrypt:
             resealed = [secret for secret in opened if secret is not None]
             complete = complete and len(resealed) == len(batch)
             self._store(record, resealed)
-            done = len(resealed)
             limiter.step(
-                done=done, changed=done, reasons=Counter(), damaged=_unopened(batch, opened)
+                done=len(batch),
+                changed=len(resealed),
+                reasons=Counter(),
+                damaged=_unopened(batch, opened),
             )
 
     def _store(self, record: DataKeyRow, resealed: list[StoredSecret]) -> None:

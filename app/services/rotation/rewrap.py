@@ -43,17 +43,25 @@ class Rewrap:
         """
         targets = self._keyring.wrapping()
         with self._database.reading() as repository:
-            limiter = RateLimiter(repository.data_keys.count(), rate, report)
+            total = repository.data_keys.count()
+            to_do = repository.data_keys.count_incomplete([*targets])
+        limiter = RateLimiter(total, rate, report, to_do=to_do)
         opened = self._system_key.opened()
         for batch in batches(self._database, opened, limit=limiter.limit):
             stale = {ref: _without(batch.keys, ref) for ref in targets}
-            changed = len({key.record.id for keys in stale.values() for key in keys})
+            worked = changed = len({key.record.id for keys in stale.values() for key in keys})
             if not dry_run:
-                limiter.wait(changed)
+                limiter.wait(worked)
             reasons = Counter() if dry_run else self._rewrap(opened, targets, stale)
             changed -= reasons.total()
             reasons[FailureReason.ROW_EDITED] += len(batch.damaged)
-            limiter.step(done=batch.size, changed=changed, reasons=reasons, damaged=batch.damaged)
+            limiter.step(
+                done=batch.size,
+                worked=worked,
+                changed=changed,
+                reasons=reasons,
+                damaged=batch.damaged,
+            )
         return limiter.progress()
 
     def _rewrap(

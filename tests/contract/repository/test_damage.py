@@ -58,6 +58,7 @@ READS: dict[str, list[Read]] = {
         lambda r: r.data_keys.get_active(rows.OURS),
         lambda r: r.data_keys.sweep(None, 10),
         lambda r: r.data_keys.count_without([rows.KEY_REF]),
+        lambda r: r.data_keys.count_incomplete([rows.KEY_REF]),
         lambda r: r.data_keys.count_secrets(1),
         lambda r: r.secrets.sealed(rows.OURS, ["sec_0001"], rows.ANY_SIZE),
     ],

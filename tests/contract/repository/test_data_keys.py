@@ -160,6 +160,8 @@ def test_data_keys_without_certain_wrappings_are_counted(database: Database) -> 
         assert repository.data_keys.count_without([]) == 4
         assert repository.data_keys.count_without(["ref:2", "ref:3"]) == 3
         assert repository.data_keys.count_without([rows.KEY_REF, "ref:3"]) == 1
+        assert repository.data_keys.count_incomplete([rows.KEY_REF]) == 2
+        assert repository.data_keys.count_incomplete([rows.KEY_REF, "ref:3"]) == 4
 
 
 def test_stranded_data_keys_are_counted(database: Database) -> None:

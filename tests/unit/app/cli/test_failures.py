@@ -41,3 +41,15 @@ def test_every_command_has_a_help_text() -> None:
         command = strongroom.get_command(context, name)
         assert command is not None
         assert command.get_short_help_str()
+
+
+def test_ctrl_c_ends_any_command_with_130(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: Accounts) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Accounts, "list", interrupt)
+    ended = terminal.run("account", "list")
+    assert (ended.exit_code, ended.stdout) == (130, "")
+    assert ended.stderr == "strongroom: interrupted\n"

@@ -100,7 +100,7 @@ def test_failed_data_keys_are_reported_and_end_with_6(
     moving: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reasons = {FailureReason.KEY_UNREADABLE: 1, FailureReason.KEY_UNAVAILABLE: 2}
-    partly = Progress(done=5, total=5, changed=2, reasons=reasons, seconds_remaining=0)
+    partly = Progress(done=5, position=5, total=5, changed=2, reasons=reasons, seconds_remaining=0)
     monkeypatch.setattr(Rewrap, "run", lambda *_, **__: partly)
     result = moving.run("keyring", "rewrap", "--json")
     assert result.exit_code == INCOMPLETE

@@ -2,8 +2,14 @@
 
 import os
 import pty
+import re
+import select
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from unittest.mock import patch
 
+import click
 import pytest
 
 from app.cli import progress as shown_progress
@@ -14,7 +20,12 @@ from app.services.rotation.progress import Progress
 def at(done: int, seconds_remaining: float | None = 7.4) -> Progress:
     reasons = {FailureReason.KEY_UNAVAILABLE: 1}
     return Progress(
-        done=done, total=90, changed=done, reasons=reasons, seconds_remaining=seconds_remaining
+        done=done,
+        position=done,
+        total=90,
+        changed=done,
+        reasons=reasons,
+        seconds_remaining=seconds_remaining,
     )
 
 
@@ -41,16 +52,60 @@ def test_progress_names_its_unit(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.startswith("strongroom: 3 of 90 secrets done, 1 data keys")
 
 
-def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def screen() -> Iterator[Callable[[str], str]]:
+    """Make standard error a terminal. Yields what is on it, once a text is there."""
     reader, writer = pty.openpty()
     with open(reader, "rb", buffering=0) as screen, open(writer, "w") as terminal:  # noqa: PTH123
-        monkeypatch.setattr("sys.stderr", terminal)
+        drawn = ""
+
+        def read_until(text: str) -> str:
+            nonlocal drawn
+            terminal.flush()
+            while text not in drawn:  # a terminal passes on what was written piece by piece
+                assert select.select([screen], [], [], 20)[0], f"{text!r} does not come: {drawn!r}"
+                drawn += os.read(screen.fileno(), 10_000).decode()
+            return drawn
+
+        with patch("sys.stderr", terminal):
+            yield read_until
+
+
+def test_a_terminal_gets_a_bar() -> None:
+    with screen() as read_until:
         with shown_progress.shown() as report:
             report(at(45))
-            report(at(90))
-        terminal.flush()
-        drawn = ""
-        while "90/90" not in drawn:  # a terminal passes on what was written piece by piece
-            drawn += os.read(screen.fileno(), 10_000).decode()
-    assert "data keys  [##################------------------]  45/90" in drawn
-    assert "90/90" in drawn
+            report(at(90, 0))
+        drawn = read_until("90/90")
+    assert "data keys  [##################------------------]  45/90  about 7 s remaining" in drawn
+
+
+def test_the_bar_begins_at_what_was_done_before() -> None:
+    with screen() as read_until:
+        with shown_progress.shown() as report:
+            report(replace(at(30), done=1))
+            report(at(90, 0))
+        drawn = read_until("90/90")
+    assert re.findall(r"(\d+)/90", drawn) == ["30", "90"]
+
+
+def interrupted(*, dry_run: bool) -> None:
+    with shown_progress.shown(dry_run=dry_run) as report:
+        report(at(30))
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("dry_run", "said"),
+    [
+        (False, "stopped: 30 of 90 data keys done. To go on, run the same command again."),
+        (True, "stopped. It was a dry run: nothing was changed."),
+    ],
+)
+def test_an_interrupted_sweep_says_how_far_it_came(
+    dry_run: bool, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(click.exceptions.Exit) as ended:
+        interrupted(dry_run=dry_run)
+    assert ended.value.exit_code == 130
+    assert capsys.readouterr().err.splitlines()[-1] == f"strongroom: {said}"

@@ -101,6 +101,7 @@ def test_the_time_left_is_told_from_the_pace_so_far(time: Time) -> None:
     assert seen == [
         Progress(
             done=4,
+            position=4,
             total=10,
             changed=3,
             reasons={FailureReason.ROW_EDITED: 1},
