@@ -60,7 +60,7 @@ def _events(text: str, loader: Any) -> Iterator[Event]:  # noqa: ANN401
         mark = error.problem_mark or error.context_mark
         place = THE_FILE if mark is None else Place(mark.line + 1)
         raise _Stop(Fault(place, _NOT_YAML)) from None
-    except yaml.YAMLError:  # a character that YAML forbids
+    except (yaml.YAMLError, ValueError, OverflowError):  # a character that there is not
         raise _Stop(Fault(THE_FILE, _NOT_YAML)) from None
 
 

@@ -30,42 +30,43 @@ class CallsAtOnce(Generic[_Item, _Result]):
     def __init__(self, items: Iterable[_Item], work: Callable[[_Item], _Result]) -> None:
         self._waiting = deque(items)
         self._work = work
-        self._results: SimpleQueue[tuple[_Item, _Result | Exception]] = SimpleQueue()
-        self._outstanding = len(self._waiting)
+        # Results as they come, and None from each thread as it ends.
+        self._results: SimpleQueue[tuple[_Item, _Result | Exception] | None] = SimpleQueue()
+        self._threads = 0
 
     def results(self) -> Iterator[tuple[_Item, _Result | Refused]]:
         """Start, and yield each item with its result, until all that were begun are done."""
-        for _ in range(min(CALLS_AT_ONCE, self._outstanding)):
+        self._threads = min(CALLS_AT_ONCE, len(self._waiting))
+        for _ in range(self._threads):
             Thread(target=self._call, daemon=True).start()
-        while self._outstanding:
-            yield self._next(None)
+        yield from self._until(None)
 
     def stop(self) -> None:
-        """Begin no further call. The results of those that run still come."""
-        with suppress(IndexError):
-            while True:
-                self._waiting.popleft()
-                self._outstanding -= 1
+        """Begin no further call, from any thread. The results of those that run still come."""
+        self._waiting.clear()
 
     def late_results(self, seconds: float) -> Iterator[tuple[_Item, _Result | Refused]]:
         """Yield the results that come within so many seconds, after `results` was interrupted."""
-        end = monotonic() + seconds
         with suppress(Empty):
-            while self._outstanding:
-                yield self._next(max(0.0, end - monotonic()))
+            yield from self._until(monotonic() + seconds)
 
-    def _next(self, seconds: float | None) -> tuple[_Item, _Result | Refused]:
-        item, result = self._results.get(timeout=seconds)
-        self._outstanding -= 1
-        if isinstance(result, Exception) and not isinstance(result, Refused):
-            raise result
-        return item, result
+    def _until(self, end: float | None) -> Iterator[tuple[_Item, _Result | Refused]]:
+        while self._threads:
+            each = self._results.get(timeout=None if end is None else max(0.0, end - monotonic()))
+            if each is None:
+                self._threads -= 1
+                continue
+            item, result = each
+            if isinstance(result, Exception) and not isinstance(result, Refused):
+                raise result
+            yield item, result
 
     def _call(self) -> None:
         with suppress(IndexError):
             while True:
                 item = self._waiting.popleft()
                 self._results.put((item, self._result(item)))
+        self._results.put(None)
 
     def _result(self, item: _Item) -> _Result | Exception:
         try:

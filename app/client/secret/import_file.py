@@ -192,15 +192,18 @@ def _import(
     ]
     report = Report([each.entry.name for each in writes], skipped=len(entries) - len(writes))
     again = "run it again" if options.update else "run it again with --skip"
+    end = ""
     try:
         with _progress(len(writes)) as advance:
             write_all(writes, account, report, advance)
     except (KeyboardInterrupt, SystemExit):
-        show_note(context, f"interrupted: {report.summary()}. To go on, {again}.")
+        end = "interrupted: "
         raise
-    for name, refused in report.failed.items():
-        show_note(context, f"{name}: {' '.join(fault.text for fault in refused.faults)}")
-    show_note(context, f"{report.summary()}.{f' To go on, {again}.' if report.failed else ''}")
+    finally:
+        for name, refused in report.failed.items():
+            show_note(context, f"{name}: {' '.join(fault.text for fault in refused.faults)}")
+        on = f" To go on, {again}." if end or report.failed else ""
+        show_note(context, f"{end}{report.summary()}.{on}")
     context.exit(_exit_code(report))
 
 

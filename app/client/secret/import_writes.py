@@ -75,15 +75,18 @@ def write_all(
 
     def write(each: Write) -> str:
         report.begun.add(each.entry.name)
-        return _write(account(), each)
+        try:
+            return _write(account(), each)
+        except Refused as refused:
+            if _ends_all(refused):
+                calls.stop()
+            raise
 
     calls = CallsAtOnce(writes, write)
     try:
         for each, result in calls.results():
             report.add(each.entry.name, result)
             advance()
-            if isinstance(result, Refused) and _ends_all(result):
-                calls.stop()
     except BaseException:  # Ctrl-C or a signal
         calls.stop()
         for each, result in calls.late_results(_LAST_SECONDS):

@@ -50,6 +50,15 @@ def test_after_a_stop_only_what_was_begun_has_a_result() -> None:
     assert len(found) <= CALLS_AT_ONCE + 1
 
 
+def test_a_call_may_stop_the_others() -> None:
+    def work(item: int) -> int:
+        calls.stop()
+        return item
+
+    calls = CallsAtOnce(range(1000), work)
+    assert len([*calls.results()]) <= CALLS_AT_ONCE
+
+
 def test_late_results_do_not_wait_for_a_call_that_hangs() -> None:
     never, begun = threading.Event(), threading.Barrier(3)
 

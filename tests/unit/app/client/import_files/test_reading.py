@@ -5,6 +5,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.client.import_files.checking import MAX_ENTRIES
 from app.client.import_files.reading import FORMATS, MAX_BYTES, format_of, parse, read
@@ -134,6 +136,16 @@ def test_a_pipe_that_nobody_writes_to_ends_the_wait(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     (fault,) = read(pipe, "env", 0.05).faults
     assert str(fault) == "the file: did not end in time"
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@settings(deadline=None)
+@given(
+    st.text(alphabet="AB=:-#'\"\\ \n\r\t{}[],&*!%|>?@`~0\0\x07\x85\u2028\U0010ffff", max_size=40)
+)
+def test_every_text_has_entries_or_faults(kind: str, text: str) -> None:
+    found = parse(text, kind)
+    assert found.entries or found.faults
 
 
 @pytest.mark.parametrize("kind", FORMATS)

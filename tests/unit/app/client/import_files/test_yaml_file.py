@@ -76,6 +76,12 @@ def test_what_is_no_text_under_a_name_is_refused(read: Read, text: str, fault: s
     assert [str(each) for each in read(text)] == [fault]
 
 
+@pytest.mark.parametrize("text", ['A: "\\U99999999"', f"%YAML {'9' * 5000}.1\n---\nA: x"])
+def test_a_number_out_of_every_range_is_refused(read: Read, text: str) -> None:
+    (fault,) = read(text)
+    assert (isinstance(fault, Fault), str(fault).endswith("is not YAML")) == (True, True)
+
+
 def test_every_fault_is_found_and_the_entries_between_them(read: Read) -> None:
     found = read("A: x\nB: [1]\nC:\nD: y\n---\nE: z\n")
     assert [str(each.place) for each in found] == ["line 1", "line 2", "line 3", "line 4", "line 5"]
