@@ -8,6 +8,7 @@ import termios
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
+from typing import NoReturn
 
 from app.client.redeem import Fault, Refused
 
@@ -56,8 +57,9 @@ def _open(opened: ExitStack) -> int:
 def _hidden(terminal: int) -> Iterator[Callable[[str], bytes]]:
     """Switch the echo off, and yield a function that prompts and reads a line.
 
-    Ctrl-Z switches it on as long as the process is stopped. Afterwards it is as before, and input
-    that nobody read is dropped, so that no line of a paste gets to the shell.
+    Ctrl-Z switches it on as long as the process is stopped. Afterwards it is as before, also when a
+    key or a signal ends the process. Input that nobody read is dropped: what was typed too early
+    was seen on the screen, and no line of a paste may get to the shell.
     """
     usual = termios.tcgetattr(terminal)
     shown = ""
@@ -65,7 +67,7 @@ def _hidden(terminal: int) -> Iterator[Callable[[str], bytes]]:
     def hide() -> None:
         modes = termios.tcgetattr(terminal)
         modes[3] = modes[3] & ~termios.ECHO | termios.ECHONL | termios.ICANON | termios.ISIG
-        termios.tcsetattr(terminal, termios.TCSADRAIN, modes)
+        termios.tcsetattr(terminal, termios.TCSAFLUSH, modes)
 
     def stop(number: int, _: FrameType | None) -> None:
         termios.tcsetattr(terminal, termios.TCSAFLUSH, usual)
@@ -81,13 +83,22 @@ def _hidden(terminal: int) -> Iterator[Callable[[str], bytes]]:
         os.write(terminal, prompt.encode())
         return _line(terminal)
 
-    before = signal.signal(signal.SIGTSTP, stop)
+    handlers = {signal.SIGTSTP: stop, signal.SIGQUIT: _end}
+    before = {number: signal.getsignal(number) for number in handlers}
+    for number, handler in handlers.items():
+        if before[number] is not signal.SIG_IGN:
+            signal.signal(number, handler)
     try:
         hide()
         yield ask
     finally:
         termios.tcsetattr(terminal, termios.TCSAFLUSH, usual)
-        signal.signal(signal.SIGTSTP, before)
+        for number, former in before.items():
+            signal.signal(number, former)
+
+
+def _end(number: int, _: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def _line(terminal: int) -> bytes:

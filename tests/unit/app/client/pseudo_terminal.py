@@ -75,6 +75,11 @@ class PseudoTerminal:
         self.rest()
         return self._process.wait(PATIENCE_SECONDS)
 
+    @property
+    def process(self) -> int:
+        """The number of the program's process."""
+        return self._process.pid
+
     def signal(self, number: int) -> None:
         """Send a signal to the program."""
         self._process.send_signal(number)

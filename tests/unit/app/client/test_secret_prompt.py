@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.app.client.job_shell import PROMPT
-from tests.unit.app.client.protocol_server import ProtocolServer
+from tests.unit.app.client.protocol_server import API_KEY, ProtocolServer
 from tests.unit.app.client.pseudo_terminal import PseudoTerminal
 
 FIRST, SECOND = "value of TYPED: ", "the same again: "
@@ -89,7 +89,7 @@ def test_ctrl_c_ends_with_130_and_restores_the_terminal(
     assert server.exchanges == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_that_ends_it_restores_the_terminal(
     prompt: PseudoTerminal, number: signal.Signals
 ) -> None:
@@ -113,6 +113,24 @@ def test_ctrl_z_restores_the_terminal_and_fg_asks_again_unseen(
     shown = shell.expect(f"(?s:.*?){PROMPT}")
     assert (stopped, shell.is_usual) == (True, True)
     assert ("canary" in shown, server.secrets["TYPED"]) == (False, "canary-typed")
+
+
+def test_what_was_typed_before_the_prompt_is_no_part_of_the_value(
+    environment: dict[str, str], server: ProtocolServer, tmp_path: Path
+) -> None:
+    early = ["sh", "-c", "read line; exec strongroom secret set TYPED"]
+    with PseudoTerminal(early, environment, tmp_path) as screen:
+        screen.type("begin\ncanary-early\n")
+        screen.expect(FIRST)
+        screen.type("canary-typed\n")
+        screen.expect(SECOND)
+        screen.type("canary-typed\n")
+        assert (screen.wait(), server.secrets["TYPED"]) == (0, "canary-typed")
+
+
+def test_a_waiting_process_shows_no_api_key(prompt: PseudoTerminal) -> None:
+    environ = Path(f"/proc/{prompt.process}/environ").read_bytes()
+    assert (API_KEY.encode() in environ, b"RUNLOOP_BASE_URL" in environ) == (False, True)
 
 
 def test_faults_are_named_before_anything_is_asked(
