@@ -154,7 +154,7 @@ def _keys(base: _Base) -> _Keys:
         keyring,
         base.clock.now_ms,
         RootKeyProof(life_s, base.age, cache.clear),
-        fingerprint=settings.system_key_fingerprint,
+        settings.system_key_fingerprint,
     )
     data_keys = DataKeys(
         database,

@@ -8,7 +8,7 @@ opens it.
 
 from collections.abc import Collection, Iterable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
@@ -41,6 +41,7 @@ _GOOD_S = 20.0
 _BAD_S = 3.0
 
 
+@dataclass(eq=False, repr=False)
 class SystemKey:
     """Opens the system data key once a process, and makes it once a deployment.
 
@@ -52,21 +53,15 @@ class SystemKey:
         opened_by: The key_refs by which ``open_by_all`` last opened it.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        keyring: Keyring,
-        clock: Clock,
-        proof: RootKeyProof,
-        fingerprint: str | None = None,
-    ) -> None:
-        self._database = database
-        self._keyring = keyring
-        self._clock = clock
-        self._proof = proof
-        self._fingerprint = fingerprint
+    _database: Database
+    _keyring: Keyring
+    _clock: Clock
+    _proof: RootKeyProof
+    _fingerprint: str | None = None
+
+    def __post_init__(self) -> None:
         self._opened: OpenedSystemKey | None = None
-        self._turn = Turn(keyring.waiters)
+        self._turn = Turn(self._keyring.waiters)
         self.opened_by: frozenset[str] = frozenset()
 
     def opened(self) -> OpenedSystemKey:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from app.domain.data_keys import VerifiedDataKey, Wrapping
+from app.domain.data_keys import DataKeyRow, VerifiedDataKey, Wrapping
 from app.domain.errors import StorageUnavailable
 from app.repository.base import Database, UnitOfWork
 from app.services.keys.failure_reasons import FailureReason, failure_reason_of
@@ -66,6 +66,11 @@ class NewWrappings:
     def store(self, database: Database, store: Callable[[UnitOfWork, Rewrapped], None]) -> None:
         """Store all new wrappings or none; without them, the data keys count as failed.
 
+        Data keys that changed or went meanwhile are passed over.
+
+        Args:
+            store: Stores that of one data key.
+
         Raises:
             KeyProviderConfigError: The root key of one was retired.
         """
@@ -74,7 +79,8 @@ class NewWrappings:
         try:
             with refusing_retired_keys(), database.writing() as work:
                 for each in self._made:
-                    store(work, each)
+                    if _is_unchanged(work, each.key.record):
+                        store(work, each)
                 work.commit()
         except StorageUnavailable as error:
             reason = failure_reason_of(error)
@@ -96,3 +102,8 @@ class NewWrappings:
         if key_ref not in self._roots:
             self._roots[key_ref] = self._keyring.root_of(key_ref)
         return self._roots[key_ref]
+
+
+def _is_unchanged(work: UnitOfWork, record: DataKeyRow) -> bool:
+    stored = work.data_keys.get(record.account_id, record.id)
+    return stored is not None and stored.record.unverified.check == record.check

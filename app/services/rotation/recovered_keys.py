@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
@@ -21,6 +21,7 @@ from backends.provider import WrappedKey
 from backends.recovery.keys import RecoveryPrivateKey
 
 
+@dataclass(eq=False, repr=False)
 class Restoring:
     """Opens data keys with a recovery key, and wraps them for the listed providers.
 
@@ -32,18 +33,13 @@ class Restoring:
         KeyUnavailable: The first provider or an escrow key cannot tell its current key_ref.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        keyring: Keyring,
-        opened: OpenedSystemKey,
-        private: RecoveryPrivateKey,
-    ) -> None:
-        self._database = database
-        self._keyring = keyring
-        self._targets = {ref: each.provider for ref, each in keyring.wrapping().items()}
-        self._opened = opened
-        self._private = private
+    _database: Database
+    _keyring: Keyring
+    _opened: OpenedSystemKey
+    _private: RecoveryPrivateKey
+
+    def __post_init__(self) -> None:
+        self._targets = {ref: each.provider for ref, each in self._keyring.wrapping().items()}
 
     def restore(
         self, keys: Sequence[VerifiedDataKey], *, dry_run: bool
@@ -119,12 +115,8 @@ class Restoring:
         return opened, failed
 
     def _store(self, work: UnitOfWork, new: Rewrapped) -> None:
-        """Put the wrapping in the place of what was found there, unless that changed meanwhile."""
-        record = new.key.record
-        stored = work.data_keys.get(record.account_id, record.id)
-        if stored is None or stored.record.unverified.check != record.check:
-            return
-        work.data_keys.replace(self._opened.guard(_sealing_no_more(record)))
+        """Put the wrapping in the place of what was found there."""
+        work.data_keys.replace(self._opened.guard(_sealing_no_more(new.key.record)))
         for each in new.replaced:
             work.wrappings.remove(each)
         with suppress(Conflict):

@@ -80,11 +80,7 @@ class Rewrap:
 
 
 def _store(opened: OpenedSystemKey, work: UnitOfWork, new: Rewrapped) -> None:
-    """Add the wrapping unless another node did, or the data key changed or went meanwhile."""
-    record = new.key.record
-    stored = work.data_keys.get(record.account_id, record.id)
-    if stored is None or stored.record.unverified.check != record.check:
-        return
+    """Add the wrapping unless another node did."""
     try:
         work.wrappings.add(opened.guard(new.wrapping))
     except Conflict:

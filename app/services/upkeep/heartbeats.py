@@ -7,6 +7,7 @@ of them the worker looks if fences changed, and answers a change at once: a reti
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from app.domain.errors import DomainError
 from app.domain.ids import WORKER, new_id
@@ -27,6 +28,7 @@ _LONGEST_NODE = 255
 _LOG = logging.getLogger("strongroom.worker")
 
 
+@dataclass(eq=False, repr=False)
 class Heartbeats:
     """The heartbeats of one worker.
 
@@ -35,20 +37,14 @@ class Heartbeats:
         clock: Seconds that never go back.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        keyring: Keyring,
-        system_key: SystemKey,
-        node: str,
-        clock: Callable[[], float],
-    ) -> None:
-        self._database = database
-        self._keyring = keyring
-        self._system_key = system_key
-        self._clock = clock
+    _database: Database
+    _keyring: Keyring
+    _system_key: SystemKey
+    _node: str
+    _clock: Callable[[], float]
+
+    def __post_init__(self) -> None:
         self._id = new_id(WORKER)
-        self._node = node[:_LONGEST_NODE]
         self._generation: int | None = None
         self._key_refs: tuple[str, ...] = ()
         self._began_at: float | None = None
@@ -120,7 +116,7 @@ class Heartbeats:
     def _row(self, generation: int) -> Worker:
         return Worker(
             id=self._id,
-            node=self._node,
+            node=self._node[:_LONGEST_NODE],
             key_refs=self._key_refs,
             opened_by=tuple(sorted(self._system_key.opened_by)),
             fence_generation=generation,
