@@ -41,7 +41,8 @@ class Entry(NamedTuple):
     @property
     def may_be_value(self) -> bool:
         """True if the name could be a value that was typed in its place."""
-        return not is_plain_name(self.name)
+        is_word = "_" not in self.name.strip("_") and self.name != self.variable
+        return is_word or self.is_from_dotenv or not is_plain_name(self.name)
 
     @property
     def with_variable(self) -> str:

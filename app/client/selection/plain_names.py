@@ -20,12 +20,17 @@ def is_plain_name(text: str) -> bool:
 
     Digits in a single word, or in more than one, make a text look like a generated value.
     """
-    if _ID.fullmatch(text):
+    if is_id(text):
         return True
     words = text.strip("_").split("_")
     numbered = sum(bool(re.search("[0-9]", word)) for word in words)
     is_capitals = all(map(_CAPITALS.fullmatch, words))
     return is_capitals and numbered <= min(1, len(words) // 2) and not is_credential(text)
+
+
+def is_id(text: str) -> bool:
+    """Return True for the id of a secret."""
+    return _ID.fullmatch(text) is not None
 
 
 def is_credential(text: str) -> bool:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from app.client.api import Secret
 from app.client.redeem import Fault, Refused
 from app.client.selection.entries import Entry, describe_values
-from app.client.selection.plain_names import could_be_name
+from app.client.selection.plain_names import could_be_name, is_id
 
 
 class Listed(NamedTuple):
@@ -50,7 +50,7 @@ _NO_LIST = Fault(
 
 
 def _may_be_sent(entry: Entry) -> bool:
-    return could_be_name(entry.name) and not entry.is_from_dotenv
+    return is_id(entry.name) or (could_be_name(entry.name) and not entry.is_from_dotenv)
 
 
 def _hyphen_fault(entry: Entry, known: Collection[str]) -> Fault:

@@ -73,6 +73,11 @@ def test_the_server_is_reached_through_a_proxy(
     assert proxy.targets == ["strongroom.test:443"]
 
 
+def test_a_file_in_memory_has_the_secret(redeem: RedeemBy39) -> None:
+    result = redeem("--file", "HELLO", "--", "sh", "-c", "cat $HELLO")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "canary-hello", "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [

@@ -91,6 +91,27 @@ def test_values_that_look_like_names_are_neither_sent_nor_printed(
         assert value not in text + sent(server)
 
 
+@EITHER_WAY
+def test_every_name_in_a_dotenv_file_is_compared(
+    run: Run, server: ProtocolServer, tmp_path: Path, mask: tuple[str, ...]
+) -> None:
+    (tmp_path / ".env").write_text("GREETING\nAPP_MODE=CANARY_MODE\n")
+    code, text = said(run, *mask, "--from", ".env", "--", "true")
+    assert (code, ".env, line 2:" in text) == (125, True)
+    assert "CANARY_MODE" not in text + sent(server)
+
+
+def test_a_file_with_the_name_of_a_dotenv_file_may_be_a_mapping(run: Run, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("HELLO=GREETING\nDATABASE_PASSWORD\n")
+    assert run("--from", ".env", "--", "sh", "-c", "echo $HELLO").stdout == "canary-hello\n"
+
+
+def test_a_single_word_in_another_variable_is_compared(run: Run, server: ProtocolServer) -> None:
+    code, text = said(run, "--secret", "DB_PASS=HUNTER", "--", "true")
+    assert (code, "DB_PASS=…" in text) == (125, True)
+    assert "HUNTER" not in text + sent(server)
+
+
 @pytest.mark.parametrize("value", VALUES)
 @pytest.mark.parametrize("form", ["{}", "DB_PASS={}"])
 @pytest.mark.parametrize("option", ["--secret", "--file"])
@@ -165,6 +186,15 @@ def test_a_key_that_may_not_list_sends_no_value_of_a_dotenv_file(
     code, text = said(run, "--from", name, "--", "true")
     assert (code, "secret import" in text) == (125, True)
     assert "hunter" not in text + sent(server)
+
+
+def test_a_key_that_may_not_list_sends_ids(
+    run: Run, server: ProtocolServer, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text(f"HELLO={server.row('GREETING')['id']}\n")
+    server.troubles.append(may_not_list)
+    result = run("--from", ".env", "--", "sh", "-c", "echo $HELLO")
+    assert result.stdout == "canary-hello\n"
 
 
 def test_an_echo_of_a_name_that_was_not_compared_is_not_printed(
