@@ -71,6 +71,15 @@ def test_thirty_names_take_at_most_four_connections(
     assert values_in(command) == values
 
 
+def test_a_name_that_the_server_refuses_loses_no_other(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "some.json").write_text('{"NAME_A": "a", "NAME-B": "b", "NAME_C": 1.10}')
+    with command("secret", "import", "some.json") as imported:
+        _, reported = imported.communicate(timeout=60)
+    assert imported.returncode == 6
+    assert "NAME-B: the server responded with 400: The name is not valid" in reported
+    assert values_in(command) == {"NAME_A": "a", "NAME_C": "1.10"}
+
+
 def test_an_import_is_completed_after_the_server_was_killed(
     server: Strongroom, command: Command, tmp_path: Path
 ) -> None:

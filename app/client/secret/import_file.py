@@ -151,9 +151,10 @@ def _existing_names(account: Callable[[], Account], entries: Sequence[Entry]) ->
             return False
         return True
 
-    existing = set()
-    for name, result in CallsAtOnce({entry.name for entry in entries}, exists).results():
+    existing, calls = set(), CallsAtOnce([entry.name for entry in entries], exists)
+    for name, result in calls.results():
         if isinstance(result, Refused):
+            calls.stop()
             raise result
         if result:
             existing.add(name)

@@ -1,14 +1,17 @@
 """A command that makes many calls keeps its connections, and none that may be out of step."""
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from app.client.api import Account
 from app.client.idle_connections import IdleConnections
+from tests.support.certificates import make_certificate
 from tests.support.waiting import wait_until
 
 _SECRET = b'{"id": "sec_1", "name": "A", "create_time_ms": 1, "update_time_ms": 1}'
@@ -32,8 +35,8 @@ class Server(ThreadingHTTPServer):
         self.accepted, self.ended = 0, 0
         self.request_ids: list[str] = []
 
-    def account(self, idle: IdleConnections) -> Account:
-        return Account(f"http://127.0.0.1:{self.server_port}", "ak_x", 20.0, idle=idle)
+    def account(self, idle: IdleConnections, scheme: str = "http") -> Account:
+        return Account(f"{scheme}://127.0.0.1:{self.server_port}", "ak_x", 20.0, idle=idle)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -80,6 +83,19 @@ def idle() -> Iterator[IdleConnections]:
 def test_calls_one_after_another_share_a_connection(server: Server, idle: IdleConnections) -> None:
     for _ in range(5):
         server.account(idle).create("A", "x")
+    assert server.accepted == 1
+
+
+def test_a_connection_stays_open_under_tls(
+    server: Server, idle: IdleConnections, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = make_certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.ca_file))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate.file, certificate.key_file)
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    for _ in range(5):
+        server.account(idle, "https").create("A", "x")
     assert server.accepted == 1
 
 
