@@ -25,36 +25,30 @@ _CREATE = ApiKeyCreateParameters()
 _CREATE_RESTRICTED = RestrictedKeyCreateParameters()
 
 
-def _described(operation_id: str, summary: str, shown: type[Schema]) -> Description:
+def _described(operation_id: str, shown: type[Schema]) -> Description:
     responses = {200: (shown, "The new key, shown this once.")}
-    return Description(id=operation_id, tag="api keys", summary=summary, responses=responses)
+    return Description(id=operation_id, tag="api keys", responses=responses)
 
 
 @api_keys.post("/v1/apikeys")
 @with_api_key(
     Scope.KEYS_WRITE,
-    _described(
-        "createApiKey",
-        "Issue an API key with the scopes of the key that asks.",
-        ApiKeyCreatedView,
-    ),
+    _described("createApiKey", ApiKeyCreatedView),
     body=_CREATE,
 )
 def create_api_key() -> dict[str, Any]:
-    """Issue an API key."""
+    """Issue an API key with the scopes of the key that asks."""
     return api_key_created_view(_mint(_CREATE))
 
 
 @api_keys.post("/v1/restricted_keys")
 @with_api_key(
     Scope.KEYS_WRITE,
-    _described(
-        "createRestrictedKey", "Issue an API key with fewer scopes.", RestrictedKeyCreatedView
-    ),
+    _described("createRestrictedKey", RestrictedKeyCreatedView),
     body=_CREATE_RESTRICTED,
 )
 def create_restricted_key() -> dict[str, Any]:
-    """Issue an API key with chosen scopes."""
+    """Issue an API key with fewer scopes."""
     return restricted_key_created_view(_mint(_CREATE_RESTRICTED))
 
 

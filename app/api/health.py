@@ -17,7 +17,6 @@ health = Blueprint("health", __name__)
     Description(
         id="health",
         tag="health",
-        summary="Whether the process answers.",
         responses={200: (HealthView, "It does.")},
     )
 )
@@ -31,7 +30,6 @@ def show_health() -> dict[str, Any]:
     Description(
         id="readiness",
         tag="health",
-        summary="Whether the server can serve.",
         responses={
             200: (ReadinessView, "It can."),
             503: (ReadinessView, "The database takes no write, or no key provider opens the keys."),

@@ -39,13 +39,12 @@ _REDEEM_BYTES = 4096  # parsed before the token is verified
 
 def _described(
     operation_id: str,
-    summary: str,
     response: type[Schema],
     returned: str,
     errors: Mapping[int, tuple[type[Schema], str]] | None = None,
 ) -> Description:
     responses = {200: (response, returned), **(errors or {})}
-    return Description(id=operation_id, tag="injections", summary=summary, responses=responses)
+    return Description(id=operation_id, tag="injections", responses=responses)
 
 
 @injections.post("/v1/injections")
@@ -53,7 +52,6 @@ def _described(
     Scope.SECRETS_INJECT,
     _described(
         "createInjection",
-        "Prepare secrets for one starting process.",
         InjectionCreatedView,
         "The injection, and its token, shown this once.",
         {404: (ErrorView, "A secret does not exist.")},
@@ -61,7 +59,7 @@ def _described(
     body=_CREATE,
 )
 def create_injection() -> dict[str, Any]:
-    """Prepare secrets for one process."""
+    """Prepare secrets for one starting process."""
     body = read_body(_CREATE)
     issued = context.services.injections.create(
         context.caller, body.data.secrets, body.data.ttl_seconds, body.retry
@@ -75,16 +73,11 @@ def create_injection() -> dict[str, Any]:
 
 @injections.post("/v1/injections/redeem")
 @with_injection_token(
-    _described(
-        "redeemInjection",
-        "Redeem an injection, once, with its token.",
-        RedeemedView,
-        "The current values.",
-    ),
+    _described("redeemInjection", RedeemedView, "The current values."),
     body=_REDEEM,
 )
 def redeem_injection() -> dict[str, Any]:
-    """Redeem an injection for its values."""
+    """Redeem an injection, once, with its token."""
     token = bearer_token(InjectionRefused)
     body = read_body(_REDEEM, limit=_REDEEM_BYTES)
     redeemed = context.services.redemption.redeem(token, body.data, client_address())
@@ -95,16 +88,11 @@ def redeem_injection() -> dict[str, Any]:
 @injections.get("/v1/injections")
 @with_api_key(
     Scope.SECRETS_INJECT,
-    _described(
-        "listInjections",
-        "List the account's injections, newest first.",
-        InjectionListView,
-        "One page of injections.",
-    ),
+    _described("listInjections", InjectionListView, "One page of injections."),
     query=_LIST,
 )
 def list_injections() -> dict[str, Any]:
-    """List injections, newest first."""
+    """List the account's injections, newest first."""
     query = read_query(_LIST)
     page = context.services.injections.list(context.caller, query.limit, query.starting_after)
     return {
@@ -116,12 +104,7 @@ def list_injections() -> dict[str, Any]:
 @injections.get("/v1/injections/<injection_id>")
 @with_api_key(
     Scope.SECRETS_INJECT,
-    _described(
-        "getInjection",
-        "Get an injection.",
-        InjectionView,
-        "The injection.",
-    ),
+    _described("getInjection", InjectionView, "The injection."),
 )
 def get_injection(injection_id: str) -> dict[str, Any]:
     """Get an injection."""
@@ -132,16 +115,11 @@ def get_injection(injection_id: str) -> dict[str, Any]:
 @injections.post("/v1/injections/<injection_id>/revoke")
 @with_api_key(
     Scope.SECRETS_INJECT,
-    _described(
-        "revokeInjection",
-        "Kill an injection's token.",
-        InjectionView,
-        "What became of the injection.",
-    ),
+    _described("revokeInjection", InjectionView, "What became of the injection."),
     body=_NOTHING,
 )
 def revoke_injection(injection_id: str) -> dict[str, Any]:
-    """Revoke an injection."""
+    """Kill an injection's token."""
     body = read_body(_NOTHING)
     view = context.services.injections.revoke(context.caller, injection_id, body.retry)
     return injection_view(view)

@@ -101,7 +101,7 @@ def _add(spec: APISpec, rule: Rule, endpoint: Endpoint, description: Description
     documented = {
         "operationId": description.id,
         "tags": [description.tag],
-        "summary": description.summary,
+        "summary": endpoint.summary,
         "responses": _responses(endpoint, description, with_path=bool(names)),
     }
     if endpoint.credential is Credential.NONE:

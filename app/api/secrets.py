@@ -28,19 +28,19 @@ _UPDATE = SecretUpdateParameters()
 _NOTHING = EmptyRecord()
 
 
-def _described(operation_id: str, summary: str, done: str) -> Description:
+def _described(operation_id: str, done: str) -> Description:
     responses = {200: (SecretView, done)}
-    return Description(id=operation_id, tag="secrets", summary=summary, responses=responses)
+    return Description(id=operation_id, tag="secrets", responses=responses)
 
 
 @secrets.post("/v1/secrets")
 @with_api_key(
     Scope.SECRETS_WRITE,
-    _described("createSecret", "Keep a new secret.", "The secret was created."),
+    _described("createSecret", "The secret was created."),
     body=_CREATE,
 )
 def create_secret() -> dict[str, Any]:
-    """Create a secret."""
+    """Keep a new secret."""
     body = read_body(_CREATE)
     secret = context.services.secrets.create(
         context.caller, body.data.name, body.data.value, body.retry
@@ -54,13 +54,12 @@ def create_secret() -> dict[str, Any]:
     Description(
         id="listSecrets",
         tag="secrets",
-        summary="List the account's secrets, newest first.",
         responses={200: (SecretListView, "One page of secrets.")},
     ),
     query=_LIST,
 )
 def list_secrets() -> dict[str, Any]:
-    """List secrets, newest first."""
+    """List the account's secrets, newest first."""
     query = read_query(_LIST)
     page = context.services.secrets.list(
         context.caller,
@@ -75,7 +74,7 @@ def list_secrets() -> dict[str, Any]:
 @secrets.get("/v1/secrets/<name>")
 @with_api_key(
     Scope.SECRETS_READ,
-    _described("getSecret", "Get a secret by its name.", "The secret."),
+    _described("getSecret", "The secret."),
 )
 def get_secret(name: str) -> dict[str, Any]:
     """Get a secret by its name."""
@@ -85,7 +84,7 @@ def get_secret(name: str) -> dict[str, Any]:
 @secrets.get("/v1/secrets/id/<secret_id>")
 @with_api_key(
     Scope.SECRETS_READ,
-    _described("getSecretById", "Get a secret by its id.", "The secret."),
+    _described("getSecretById", "The secret."),
 )
 def get_secret_by_id(secret_id: str) -> dict[str, Any]:
     """Get a secret by its id."""
@@ -95,7 +94,7 @@ def get_secret_by_id(secret_id: str) -> dict[str, Any]:
 @secrets.post("/v1/secrets/<name>")
 @with_api_key(
     Scope.SECRETS_WRITE,
-    _described("updateSecret", "Replace the value of a secret.", "The value was replaced."),
+    _described("updateSecret", "The value was replaced."),
     body=_UPDATE,
 )
 def update_secret(name: str) -> dict[str, Any]:
@@ -106,9 +105,7 @@ def update_secret(name: str) -> dict[str, Any]:
 @secrets.post("/v1/secrets/id/<secret_id>/update")
 @with_api_key(
     Scope.SECRETS_WRITE,
-    _described(
-        "updateSecretById", "Replace the value of a secret, by its id.", "The value was replaced."
-    ),
+    _described("updateSecretById", "The value was replaced."),
     body=_UPDATE,
 )
 def update_secret_by_id(secret_id: str) -> dict[str, Any]:
@@ -119,22 +116,22 @@ def update_secret_by_id(secret_id: str) -> dict[str, Any]:
 @secrets.post("/v1/secrets/<name>/delete")
 @with_api_key(
     Scope.SECRETS_WRITE,
-    _described("deleteSecret", "Delete a secret for good.", "What the secret was."),
+    _described("deleteSecret", "What the secret was."),
     body=_NOTHING,
 )
 def delete_secret(name: str) -> dict[str, Any]:
-    """Delete a secret."""
+    """Delete a secret for good."""
     return _delete(SecretRef.by_name(name))
 
 
 @secrets.post("/v1/secrets/id/<secret_id>/delete")
 @with_api_key(
     Scope.SECRETS_WRITE,
-    _described("deleteSecretById", "Delete a secret for good, by its id.", "What the secret was."),
+    _described("deleteSecretById", "What the secret was."),
     body=_NOTHING,
 )
 def delete_secret_by_id(secret_id: str) -> dict[str, Any]:
-    """Delete a secret, by its id."""
+    """Delete a secret for good, by its id."""
     return _delete(SecretRef.by_id(secret_id))
 
 

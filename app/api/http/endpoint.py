@@ -1,7 +1,7 @@
 """Declarations of views: credential, scope, query, body and responses."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any, TypeVar, cast
 
@@ -34,7 +34,6 @@ class Description:
 
     id: str
     tag: str
-    summary: str
     responses: Mapping[int, tuple[type[Schema], str]]
 
 
@@ -43,6 +42,7 @@ class Endpoint:
     """The declaration of one view, for admission and for the OpenAPI document.
 
     Attributes:
+        summary: The first line of the view's docstring.
         scope: The scope that the API key needs; ``None`` for no particular one.
         refuses_query: A request with a query is an error.
         query: The schema of the query; ``None`` for no query.
@@ -51,6 +51,7 @@ class Endpoint:
     """
 
     credential: Credential
+    summary: str = ""
     scope: Scope | None = None
     refuses_query: bool = False
     query: Schema | None = None
@@ -97,7 +98,8 @@ def open_to_all(description: Description | None = None) -> Callable[[View], View
 
 def _declare(endpoint: Endpoint) -> Callable[[View], View]:
     def declare(view: View) -> View:
-        vars(view)[_ATTRIBUTE] = endpoint
+        summary = (view.__doc__ or "").partition("\n")[0]
+        vars(view)[_ATTRIBUTE] = replace(endpoint, summary=summary)
         return view
 
     return declare
