@@ -16,8 +16,7 @@ from app.api.schemas.secrets import (
     SecretView,
 )
 from app.domain.access.scopes import Scope
-from app.domain.secrets import Secret, SecretPage
-from app.services.secrets import SecretRef
+from app.domain.secrets import Secret, SecretPage, SecretRef
 
 # Each view declares itself in full, also where two are alike: all of it is found in one place.
 secrets = Blueprint("secrets", __name__)

@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 from app.domain.columns import StoredRow
 from app.domain.errors import InvalidRequest
-from app.domain.ids import is_any_id
+from app.domain.ids import SECRET, is_any_id, is_id
 from app.domain.redaction import Redacted
 
 
@@ -24,6 +24,29 @@ class Secret(NamedTuple):
     name: str
     create_time_ms: int
     update_time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """A secret by its name or by its id, as a client gave it."""
+
+    text: str
+    is_id: bool
+
+    @classmethod
+    def by_name(cls, name: str) -> "SecretRef":
+        """The secret of this name."""
+        return cls(name, is_id=False)
+
+    @classmethod
+    def by_id(cls, secret_id: str) -> "SecretRef":
+        """The secret of this id."""
+        return cls(secret_id, is_id=True)
+
+    @property
+    def is_possible(self) -> bool:
+        """True if a secret may have this name, or this id."""
+        return is_id(self.text, SECRET) if self.is_id else could_be_name(self.text)
 
 
 @dataclass(frozen=True, slots=True)

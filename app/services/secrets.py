@@ -13,18 +13,18 @@ from app.domain.access.api_keys import Caller
 from app.domain.errors import SecretNameExists, SecretNotFound
 from app.domain.guarded import tampered
 from app.domain.idempotency import RetryKey
-from app.domain.ids import SECRET, is_id, new_id
+from app.domain.ids import SECRET, new_id
 from app.domain.operations.usage import ROW_BYTES, Usage
 from app.domain.secrets import (
     Secret,
     SecretFilter,
     SecretIdentity,
     SecretPage,
+    SecretRef,
     SecretRules,
     SecretValue,
-    could_be_name,
 )
-from app.repository.base import Conflict, Database, Repository
+from app.repository.base import Conflict, Database
 from app.repository.collections.secrets import LockedSecret
 from app.services.idempotency import Idempotency, ResponseFormat
 from app.services.keys.data_keys import DataKeys
@@ -33,24 +33,6 @@ from app.services.rows.limits import Limits
 _RESPONSES: ResponseFormat[Secret] = ResponseFormat(
     json.dumps, lambda stored: Secret(*json.loads(stored))
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SecretRef:
-    """A secret by its name or by its id, as a client gave it."""
-
-    text: str
-    is_id: bool
-
-    @classmethod
-    def by_name(cls, name: str) -> "SecretRef":
-        """The secret of this name."""
-        return cls(name, is_id=False)
-
-    @classmethod
-    def by_id(cls, secret_id: str) -> "SecretRef":
-        """The secret of this id."""
-        return cls(secret_id, is_id=True)
 
 
 @dataclass(eq=False, repr=False)
@@ -129,8 +111,12 @@ class Secrets:
         Raises:
             SecretNotFound: The account has none such.
         """
-        with self._database.reading() as repository:
-            return self._find(repository, caller, ref)
+        if ref.is_possible:
+            with self._database.reading() as repository:
+                found = repository.secrets.view(caller.account_id, ref)
+            if found is not None:
+                return found
+        raise SecretNotFound
 
     def update(
         self, caller: Caller, ref: SecretRef, value: SecretValue, retry: RetryKey | None
@@ -152,9 +138,11 @@ class Secrets:
             if attempt.response is not None:
                 return attempt.response
             work, account_id = attempt.work, caller.account_id
-            found = self._find(work, caller, ref)
-            locked = work.secrets.lock(account_id, found.id)
-            _require_identity(attempt.system_key, locked, caller, found)
+            locked = work.secrets.lock(account_id, ref) if ref.is_possible else None
+            if locked is None:
+                raise SecretNotFound
+            _require_identity(attempt.system_key, locked, caller)
+            found = locked.shown
             secret = found._replace(update_time_ms=max(attempt.now_ms, found.update_time_ms))
             stored = seal_value(data_key, secret, locked.version + 1, value, locked.identity.mac)
             larger = len(stored.envelope) - work.secrets.size(account_id, found.id)
@@ -172,28 +160,16 @@ class Secrets:
         with self._idempotency.attempt(caller, retry, _RESPONSES) as attempt:
             if attempt.response is not None:
                 return attempt.response
-            secret = self._find(attempt.work, caller, ref)
-            if not attempt.work.secrets.delete(caller.account_id, secret.id):
+            secrets = attempt.work.secrets
+            secret = secrets.delete(caller.account_id, ref) if ref.is_possible else None
+            if secret is None:
                 raise SecretNotFound
             self._limits.note(caller.account_id, Usage(secrets=-1), attempt.now_ms)
             return attempt.commit(secret)
 
-    def _find(self, repository: Repository, caller: Caller, ref: SecretRef) -> Secret:
-        if ref.is_id:
-            known = is_id(ref.text, SECRET)
-            found = repository.secrets.view_by_id(caller.account_id, ref.text) if known else None
-        else:
-            known = could_be_name(ref.text)
-            found = repository.secrets.view(caller.account_id, ref.text) if known else None
-        if found is None:
-            raise SecretNotFound
-        return found
 
-
-def _require_identity(
-    system_key: OpenedSystemKey, locked: LockedSecret, caller: Caller, found: Secret
-) -> None:
+def _require_identity(system_key: OpenedSystemKey, locked: LockedSecret, caller: Caller) -> None:
     """Refuse a row whose id or name was edited: its next value would be another's."""
     identity = system_key.verify(locked.identity)
-    if identity != SecretIdentity(caller.account_id, found.id, found.name):
+    if identity != SecretIdentity(caller.account_id, locked.shown.id, locked.shown.name):
         raise tampered(identity)

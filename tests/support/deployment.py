@@ -16,12 +16,11 @@ from app.domain.access.api_keys import Caller, IssuedApiKey, Token, _crc
 from app.domain.access.scopes import ALL_SCOPES, Scope
 from app.domain.injections import IssuedInjection, RedeemNonce
 from app.domain.redaction import Redacted
-from app.domain.secrets import Secret, SecretFilter, SecretValue
+from app.domain.secrets import Secret, SecretFilter, SecretRef, SecretValue
 from app.repository.base import Database
 from app.repository.connect import connect
 from app.repository.sql.tables import metadata
 from app.services.container import Services
-from app.services.secrets import SecretRef
 from app.services.upkeep.sweep import Sweep
 from backends.keyring.keyring import Keyring
 from config import Settings, load

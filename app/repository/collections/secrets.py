@@ -6,7 +6,14 @@ from typing import Protocol
 
 from app.domain.data_keys import GuardedDataKey
 from app.domain.guarded import Guarded
-from app.domain.secrets import SealedValue, Secret, SecretFilter, SecretIdentity, StoredSecret
+from app.domain.secrets import (
+    SealedValue,
+    Secret,
+    SecretFilter,
+    SecretIdentity,
+    SecretRef,
+    StoredSecret,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +29,12 @@ class LockedSecret:
     """A secret that this unit of work may write.
 
     Attributes:
+        shown: Its metadata.
         version: 0 where the stored one is damaged.
         identity: The columns that a new value is bound to.
     """
 
+    shown: Secret
     version: int
     identity: Guarded[SecretIdentity]
 
@@ -33,11 +42,8 @@ class LockedSecret:
 class SecretRepository(Protocol):
     """Secrets: metadata and sealed values."""
 
-    def view(self, account_id: str, name: str) -> Secret | None:
-        """Return the metadata of the secret of this name, or ``None``; no envelope is read."""
-
-    def view_by_id(self, account_id: str, secret_id: str) -> Secret | None:
-        """Return the metadata of the secret of this id, or ``None``; no envelope is read."""
+    def view(self, account_id: str, ref: SecretRef) -> Secret | None:
+        """Return the metadata of a secret, or ``None``; no envelope is read."""
 
     def page(
         self, account_id: str, wanted: SecretFilter, limit: int, after_id: str | None
@@ -66,8 +72,8 @@ class SecretRepository(Protocol):
             ``None`` if their envelopes are over ``max_bytes`` in all; none of them is read then.
         """
 
-    def lock(self, account_id: str, secret_id: str) -> LockedSecret:
-        """Lock a secret that exists: no other unit of work writes it before this one ends."""
+    def lock(self, account_id: str, ref: SecretRef) -> LockedSecret | None:
+        """Lock a secret, if there is one: no other unit of work writes it before this one ends."""
 
     def size(self, account_id: str, secret_id: str) -> int:
         """Return the size of the secret's envelope in bytes; 0 if there is no such secret."""
@@ -83,5 +89,5 @@ class SecretRepository(Protocol):
     def reseal(self, secret: StoredSecret, *, sealed_under: str) -> bool:
         """Write data key and envelope if version and data key are unchanged. Returns if so."""
 
-    def delete(self, account_id: str, secret_id: str) -> bool:
-        """Delete the secret. Returns whether there was one."""
+    def delete(self, account_id: str, ref: SecretRef) -> Secret | None:
+        """Delete a secret. Returns its metadata, or ``None`` if there was none."""

@@ -24,10 +24,10 @@ from sqlalchemy import (
 )
 
 from app.domain.columns import GuardedColumns
-from app.domain.errors import StorageUnavailable
-from app.domain.secrets import Secret, SecretFilter, SecretIdentity, StoredSecret
+from app.domain.secrets import Secret, SecretFilter, SecretIdentity, SecretRef, StoredSecret
 from app.repository.collections.secrets import LockedSecret, SealedSecrets, SecretRepository
 from app.repository.sql.driver.dialect import as_list, is_in
+from app.repository.sql.driver.locks import changing
 from app.repository.sql.driver.paging import Paged
 from app.repository.sql.driver.statements import Collection, InsertUnlessThere, Query, of_types
 from app.repository.sql.sealed_secrets import SEALED, parse_sealed
@@ -49,20 +49,19 @@ def _shown_number(column: ColumnElement[Any]) -> ColumnElement[int]:
     return func.coalesce(cast(column, BigInteger), literal_column("0"))
 
 
-_VIEW = select(
+_SHOWN = (
     _shown_text(secrets.c.id),
     _shown_text(secrets.c.name),
     _shown_number(secrets.c.create_time_ms),
     _shown_number(secrets.c.update_time_ms),
 )
-_VIEW_BY_NAME = _VIEW.where(_OWN, _NAMED)
-_VIEW_BY_ID = _VIEW.where(_THIS)
+_VIEW = select(*_SHOWN)
 _STORED_COLUMNS = tuple(secrets.c[name] for name in StoredSecret._fields)
 _STORED_TYPES = tuple(get_type_hints(StoredSecret).values())
 _IDENTITIES = GuardedColumns(SecretIdentity)
 _ADD = InsertUnlessThere(secrets)
 _IDENTITY = [secrets.c[name] for name in ("account_id", "id", "name", "mac_key_id", "mac")]
-_LOCK = select(secrets.c.version, *_IDENTITY).where(_THIS).with_for_update()
+_LOCK = changing(select(*_SHOWN, secrets.c.version, *_IDENTITY))
 _SIZE = select(func.coalesce(func.length(secrets.c.envelope), literal_column("0"))).where(_THIS)
 _REPLACED = ("version", "data_key_id", "envelope", "update_time_ms")
 _REPLACE_VALUE = update(secrets).where(_THIS).values({name: bindparam(name) for name in _REPLACED})
@@ -79,7 +78,11 @@ _RESEAL = (
     )
     .values(data_key_id=bindparam("data_key_id"), envelope=bindparam("envelope"))
 )
-_DELETE = delete(secrets).where(_THIS)
+_DELETE = delete(secrets).returning(*_SHOWN)
+# Each by id, and by name.
+_VIEWS, _LOCKS, _DELETES = (
+    (statement.where(_THIS), statement.where(_OWN, _NAMED)) for statement in (_VIEW, _LOCK, _DELETE)
+)
 
 
 _FILTERS: dict[str, ColumnElement[bool]] = {
@@ -107,12 +110,9 @@ _COUNT = select(func.count()).select_from(secrets)
 class SqlSecrets(Collection, SecretRepository):
     """Secrets."""
 
-    def view(self, account_id: str, name: str) -> Secret | None:
-        row = self._statements.first(_VIEW_BY_NAME, {"of_account_id": account_id, "of_name": name})
-        return None if row is None else Secret._make(row)
-
-    def view_by_id(self, account_id: str, secret_id: str) -> Secret | None:
-        row = self._statements.first(_VIEW_BY_ID, _this(account_id, secret_id))
+    def view(self, account_id: str, ref: SecretRef) -> Secret | None:
+        by_id, by_name = _VIEWS
+        row = self._statements.first(by_id if ref.is_id else by_name, _of(account_id, ref))
         return None if row is None else Secret._make(row)
 
     def page(
@@ -144,13 +144,16 @@ class SqlSecrets(Collection, SecretRepository):
         parameters = {**these, "max_bytes": max_bytes}
         return parse_sealed(self._statements.all(SEALED, parameters), max_bytes)
 
-    def lock(self, account_id: str, secret_id: str) -> LockedSecret:
-        row = self._statements.first(_LOCK, _this(account_id, secret_id))
+    def lock(self, account_id: str, ref: SecretRef) -> LockedSecret | None:
+        by_id, by_name = _LOCKS
+        row = self._statements.first(by_id if ref.is_id else by_name, _of(account_id, ref))
         if row is None:
-            raise StorageUnavailable("The row is gone.")
-        version, identity = row[0], row[1:]
+            return None
+        shown, version, identity = row[: len(_SHOWN)], row[len(_SHOWN)], row[len(_SHOWN) + 1 :]
         is_whole = type(version) is int and 0 < version <= _LARGEST_VERSION
-        return LockedSecret(version if is_whole else 0, _IDENTITIES.parse(identity))
+        return LockedSecret(
+            Secret._make(shown), version if is_whole else 0, _IDENTITIES.parse(identity)
+        )
 
     def size(self, account_id: str, secret_id: str) -> int:
         row = self._statements.first(_SIZE, _this(account_id, secret_id))
@@ -178,8 +181,16 @@ class SqlSecrets(Collection, SecretRepository):
         }
         return self._statements.erase(_RESEAL, parameters) > 0
 
-    def delete(self, account_id: str, secret_id: str) -> bool:
-        return self._statements.erase(_DELETE, _this(account_id, secret_id)) > 0
+    def delete(self, account_id: str, ref: SecretRef) -> Secret | None:
+        by_id, by_name = _DELETES
+        rows = self._statements.erase_and_return(
+            by_id if ref.is_id else by_name, _of(account_id, ref)
+        )
+        return Secret._make(rows[0]) if rows else None
+
+
+def _of(account_id: str, ref: SecretRef) -> dict[str, object]:
+    return {"of_account_id": account_id, "of_id" if ref.is_id else "of_name": ref.text}
 
 
 def _this(account_id: str, secret_id: str) -> dict[str, object]:

@@ -12,8 +12,10 @@ from app.domain.idempotency import StoredResponse
 from app.domain.injections import BoundSecret, Injection, InjectionState, bind
 from app.domain.operations.reencryption import Reencryption
 from app.domain.operations.workers import Worker
-from app.domain.secrets import StoredSecret
+from app.domain.secrets import SecretRef, StoredSecret
+from app.repository.base import UnitOfWork
 from app.repository.collections.injections import InjectionGrant
+from app.repository.collections.secrets import LockedSecret
 from backends.provider import WrappedKey
 
 OURS = "acct_ours"
@@ -129,3 +131,9 @@ def injection(number: int = 1, account_id: str = OURS, **changes: Any) -> Guarde
 
 def grant() -> InjectionGrant:
     return InjectionGrant(injection(), api_key(), account())
+
+
+def lock(work: UnitOfWork, secret_id: str) -> LockedSecret:
+    found = work.secrets.lock(OURS, SecretRef.by_id(secret_id))
+    assert found is not None
+    return found

@@ -8,7 +8,7 @@ from sqlalchemy import LargeBinary
 
 from app.domain.errors import TamperedRow
 from app.domain.operations.usage import CountedTable, CountedUsage, Usage
-from app.domain.secrets import SecretFilter
+from app.domain.secrets import SecretFilter, SecretRef
 from app.repository.base import Database, Repository
 from app.repository.sql.tables import metadata
 from tests.contract.repository import rows
@@ -77,7 +77,7 @@ READS: dict[str, list[Read]] = {
         lambda r: r.secrets.find(rows.OURS, ["NAME_1"]),
         lambda r: r.secrets.size(rows.OURS, "sec_0001"),
         lambda r: r.usage.tally(rows.OURS, CountedTable.SECRETS, None, 10),
-        lambda r: r.secrets.view(rows.OURS, "NAME_1"),
+        lambda r: r.secrets.view(rows.OURS, SecretRef.by_name("NAME_1")),
     ],
     "stored_responses": [
         lambda r: r.stored_responses.get(rows.OURS, rows.API_KEY, "request"),
@@ -212,9 +212,9 @@ def test_a_damaged_secret_is_still_shown_counted_and_deleted(
         page = work.secrets.page(rows.OURS, EVERYTHING, 10, None)
         assert [secret.id for secret in page] == ["sec_0003", "sec_0002", "sec_0001"]
         assert [tuple(map(type, secret)) for secret in page] == [(str, str, int, int)] * 3
-        assert work.secrets.view_by_id(rows.OURS, "sec_0002") == page[1]
+        assert work.secrets.view(rows.OURS, SecretRef.by_id("sec_0002")) == page[1]
         assert work.secrets.count(rows.OURS, EVERYTHING) == 3
-        assert work.secrets.delete(rows.OURS, "sec_0002")
+        assert work.secrets.delete(rows.OURS, SecretRef.by_id("sec_0002"))
 
 
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
@@ -224,9 +224,9 @@ def test_a_damaged_secret_can_be_replaced(
 ) -> None:
     damage(case, "secrets", column, value, "WHERE id = 'sec_0002'")
     with filled.writing() as work:
-        version = work.secrets.lock(rows.OURS, "sec_0002").version
+        version = rows.lock(work, "sec_0002").version
         work.secrets.replace_value(rows.secret(2, version=version + 1, envelope=b"new"))
-        assert work.secrets.lock(rows.OURS, "sec_0002").version == version + 1
+        assert rows.lock(work, "sec_0002").version == version + 1
 
 
 @pytest.mark.parametrize("column", ["name", "mac_key_id", "mac"])
@@ -236,4 +236,4 @@ def test_a_secret_whose_identity_is_damaged_is_not_replaced(
     """Its next value would be sealed for another name; it can be deleted and made anew."""
     damage(case, "secrets", column, None, "WHERE id = 'sec_0002'")
     with filled.writing() as work, pytest.raises(TamperedRow, match="secrets"):
-        work.secrets.lock(rows.OURS, "sec_0002")
+        rows.lock(work, "sec_0002")

@@ -9,6 +9,7 @@ from app.domain.data_keys import DataKeyState
 from app.domain.errors import StorageUnavailable
 from app.domain.guarded import Mac
 from app.domain.injections import BoundSecret, InjectionState, bind
+from app.domain.secrets import SecretRef
 from app.repository.base import Database, UnitOfWork
 from app.repository.collections.batches import Batch
 from tests.contract.repository import rows
@@ -81,7 +82,7 @@ def seal_anew(work: UnitOfWork) -> None:
 
 def replace_one_and_delete_another(work: UnitOfWork) -> None:
     work.secrets.replace_value(rows.secret(1, version=2))
-    work.secrets.delete(rows.OURS, "sec_0002")
+    work.secrets.delete(rows.OURS, SecretRef.by_id("sec_0002"))
 
 
 REDEEMED = rows.injection(state=InjectionState.REDEEMED, redeemed_at_ms=5)
@@ -98,7 +99,7 @@ CHANGED: dict[str, Callable[[UnitOfWork], object]] = {
         rows.secret(1, envelope=bytes(1000))
     ),
     "a secret is sealed anew": seal_anew,
-    "a secret is deleted": lambda work: work.secrets.delete(rows.OURS, "sec_0001"),
+    "a secret is deleted": lambda work: work.secrets.delete(rows.OURS, SecretRef.by_id("sec_0001")),
     "one replaced, one deleted": replace_one_and_delete_another,
 }
 USED = [rows.secret(1).sealed(), rows.secret(2).sealed()]

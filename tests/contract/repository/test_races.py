@@ -75,12 +75,12 @@ def test_of_many_units_of_work_each_sees_what_the_one_before_left(
         work.commit()
 
     def increase(work: UnitOfWork, number: int) -> None:
-        version = work.secrets.lock(rows.OURS, rows.secret().id).version
+        version = rows.lock(work, rows.secret().id).version
         work.secrets.replace_value(rows.secret(version=version + 1))
 
     race([database, elsewhere], increase)
     with database.writing() as work:
-        assert work.secrets.lock(rows.OURS, rows.secret().id).version == 1 + RACERS
+        assert rows.lock(work, rows.secret().id).version == 1 + RACERS
 
 
 def test_a_claim_waits_for_an_open_claim_and_finds_its_answer(

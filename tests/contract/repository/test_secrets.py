@@ -4,7 +4,7 @@ import pytest
 
 from app.domain.data_keys import DataKeyState
 from app.domain.errors import TamperedRow
-from app.domain.secrets import Secret, SecretFilter, StoredSecret
+from app.domain.secrets import Secret, SecretFilter, SecretRef, StoredSecret
 from app.repository.base import Conflict, Database, Repository
 from app.repository.collections.secrets import SealedSecrets
 from tests.contract.repository import rows
@@ -37,21 +37,21 @@ def test_a_secret_is_viewed_by_name_and_by_id(database: Database) -> None:
     add(database, 1, 2)
     with database.reading() as repository:
         expected = Secret("sec_0002", "NAME_2", 2, 2)
-        assert repository.secrets.view(rows.OURS, "NAME_2") == expected
-        assert repository.secrets.view_by_id(rows.OURS, "sec_0002") == expected
+        assert repository.secrets.view(rows.OURS, SecretRef.by_name("NAME_2")) == expected
+        assert repository.secrets.view(rows.OURS, SecretRef.by_id("sec_0002")) == expected
 
 
 def test_a_secret_that_does_not_exist_is_none(database: Database) -> None:
     with database.reading() as repository:
-        assert repository.secrets.view(rows.OURS, "NAME_1") is None
-        assert repository.secrets.view_by_id(rows.OURS, "sec_0001") is None
+        assert repository.secrets.view(rows.OURS, SecretRef.by_name("NAME_1")) is None
+        assert repository.secrets.view(rows.OURS, SecretRef.by_id("sec_0001")) is None
 
 
 def test_names_differ_by_case(database: Database) -> None:
     name_all(database, "name", "NAME")
     with database.reading() as repository:
-        assert repository.secrets.view(rows.OURS, "Name") is None
-        lower = repository.secrets.view(rows.OURS, "name")
+        assert repository.secrets.view(rows.OURS, SecretRef.by_name("Name")) is None
+        lower = repository.secrets.view(rows.OURS, SecretRef.by_name("name"))
     assert lower is not None
     assert lower.name == "name"
 
@@ -59,20 +59,20 @@ def test_names_differ_by_case(database: Database) -> None:
 def test_another_accounts_secret_is_not_there(database: Database) -> None:
     add(database, 1, account_id=rows.THEIRS)
     with database.writing() as work:
-        assert work.secrets.view(rows.OURS, "NAME_1") is None
-        assert work.secrets.view_by_id(rows.OURS, "sec_0001") is None
+        assert work.secrets.view(rows.OURS, SecretRef.by_name("NAME_1")) is None
+        assert work.secrets.view(rows.OURS, SecretRef.by_id("sec_0001")) is None
         assert work.secrets.find(rows.OURS, ["NAME_1", "sec_0001"]) == []
         assert work.secrets.sealed(rows.OURS, ["sec_0001"], rows.ANY_SIZE) == SealedSecrets((), [])
         assert work.secrets.page(rows.OURS, EVERYTHING, 10, None) == []
         assert work.secrets.count(rows.OURS, EVERYTHING) == 0
-        assert not work.secrets.delete(rows.OURS, "sec_0001")
+        assert not work.secrets.delete(rows.OURS, SecretRef.by_id("sec_0001"))
 
 
 def test_two_accounts_can_have_one_name(database: Database) -> None:
     add(database, 1)
     add(database, 1, account_id=rows.THEIRS)
     with database.reading() as repository:
-        assert repository.secrets.view(rows.THEIRS, "NAME_1") is not None
+        assert repository.secrets.view(rows.THEIRS, SecretRef.by_name("NAME_1")) is not None
 
 
 def test_a_name_cannot_be_taken_twice(database: Database) -> None:
@@ -224,8 +224,8 @@ def test_replacing_a_value_touches_no_other(database: Database) -> None:
 def test_delete_tells_whether_there_was_one(database: Database) -> None:
     add(database, 1, 2)
     with database.writing() as work:
-        assert work.secrets.delete(rows.OURS, "sec_0001")
-        assert not work.secrets.delete(rows.OURS, "sec_0001")
+        assert work.secrets.delete(rows.OURS, SecretRef.by_id("sec_0001"))
+        assert not work.secrets.delete(rows.OURS, SecretRef.by_id("sec_0001"))
         work.commit()
     assert found(database, EVERYTHING) == ["NAME_2"]
 
@@ -233,7 +233,7 @@ def test_delete_tells_whether_there_was_one(database: Database) -> None:
 def test_the_name_of_a_deleted_secret_is_free(database: Database) -> None:
     add(database, 1)
     with database.writing() as work:
-        work.secrets.delete(rows.OURS, "sec_0001")
+        work.secrets.delete(rows.OURS, SecretRef.by_id("sec_0001"))
         work.secrets.add(rows.secret(2, name="NAME_1"))
         work.commit()
     assert found(database, EVERYTHING) == ["NAME_1"]
@@ -291,3 +291,11 @@ def test_a_name_that_breaks_a_column_apart_is_damage(database: Database, commas:
         work.secrets.add(rows.secret(1, name=f"NAME{commas}"))
         with pytest.raises(TamperedRow):
             all_sealed(work, "sec_0001")
+
+
+@pytest.mark.parametrize("ref", [SecretRef.by_id("sec_0001"), SecretRef.by_name("NAME_1")])
+def test_a_secret_that_was_deleted_cannot_be_locked(database: Database, ref: SecretRef) -> None:
+    with database.writing() as work:
+        work.secrets.add(rows.secret())
+        assert work.secrets.delete(rows.OURS, ref) == rows.secret().view()
+        assert work.secrets.lock(rows.OURS, ref) is None

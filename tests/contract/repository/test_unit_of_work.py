@@ -3,7 +3,7 @@
 import pytest
 
 from app.domain.errors import StorageUnavailable
-from app.domain.secrets import SecretFilter
+from app.domain.secrets import SecretFilter, SecretRef
 from app.repository.base import Conflict, Database
 from tests.contract.repository import rows
 
@@ -81,7 +81,7 @@ def test_what_is_not_committed_is_not_seen_elsewhere(
 def test_a_unit_of_work_sees_its_own_changes(database: Database) -> None:
     with database.writing() as work:
         work.secrets.add(rows.secret())
-        assert work.secrets.view(rows.OURS, "NAME_1") == rows.secret().view()
+        assert work.secrets.view(rows.OURS, SecretRef.by_name("NAME_1")) == rows.secret().view()
 
 
 def test_nothing_can_be_done_after_the_commit(database: Database) -> None:
@@ -121,4 +121,6 @@ def test_a_closed_database_opens_again_as_it_was(database: Database, elsewhere: 
         work.commit()
     database.close()
     with elsewhere.reading() as repository:
-        assert repository.secrets.view(rows.OURS, "NAME_1") == rows.secret().view()
+        assert (
+            repository.secrets.view(rows.OURS, SecretRef.by_name("NAME_1")) == rows.secret().view()
+        )

@@ -162,6 +162,12 @@ class Statements:
         self.has_erased = self.has_erased or rows > 0
         return rows
 
+    def erase_and_return(self, statement: ClauseElement, parameters: Parameters) -> list[Row]:
+        """Delete rows with ciphertext, and return what the statement says of them."""
+        rows = self.all(statement, parameters)
+        self.has_erased = self.has_erased or bool(rows)
+        return rows
+
     def insert(self, statement: InsertUnlessThere, parameters: Parameters) -> None:
         """Insert one row.
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from app.domain.errors import StorageUnavailable
+from app.domain.secrets import SecretRef
 from app.repository.sqlite.database import SqliteDatabase
 from tests.contract.repository import rows
 
@@ -27,7 +28,9 @@ def add(database: SqliteDatabase, first: int) -> None:
             work.secrets.add(rows.secret(number))
             work.commit()
         with database.reading() as repository:
-            assert repository.secrets.view(rows.OURS, f"NAME_{number}") is not None
+            assert (
+                repository.secrets.view(rows.OURS, SecretRef.by_name(f"NAME_{number}")) is not None
+            )
 
 
 def be_the_child(database: SqliteDatabase) -> None:

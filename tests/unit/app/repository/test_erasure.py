@@ -7,6 +7,7 @@ from threading import Event
 
 import pytest
 
+from app.domain.secrets import SecretRef
 from app.repository.base import UnitOfWork
 from app.repository.sqlite import database as sqlite_database
 from app.repository.sqlite import eraser, settings, writer_place
@@ -19,7 +20,7 @@ CANARY = b"canary" * 2000
 PROMISED_S = 60
 
 ERASURES: dict[str, Callable[[UnitOfWork], object]] = {
-    "deleted": lambda work: work.secrets.delete(rows.OURS, "sec_0001"),
+    "deleted": lambda work: work.secrets.delete(rows.OURS, SecretRef.by_id("sec_0001")),
     "replaced": lambda work: work.secrets.replace_value(rows.secret(envelope=b"new", version=2)),
     "resealed": lambda work: work.secrets.reseal(
         rows.secret(envelope=b"new"), sealed_under=rows.DATA_KEY

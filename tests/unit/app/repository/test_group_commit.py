@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from app.domain.errors import StorageUnavailable
+from app.domain.secrets import SecretRef
 from app.repository.base import UnitOfWork
 from app.repository.sqlite import commit_group
 from app.repository.sqlite.database import SqliteDatabase
@@ -74,7 +75,10 @@ def adding_in_vain(number: int) -> Block:
 
 def numbers_in(database: SqliteDatabase) -> set[int]:
     with database.reading() as repository:
-        views = [repository.secrets.view(rows.OURS, f"NAME_{number}") for number in range(9)]
+        views = [
+            repository.secrets.view(rows.OURS, SecretRef.by_name(f"NAME_{number}"))
+            for number in range(9)
+        ]
     return {number for number, view in enumerate(views) if view is not None}
 
 
@@ -189,7 +193,7 @@ def test_who_read_what_never_became_durable_is_told_too(
     seen = []
 
     def read(work: UnitOfWork) -> None:
-        seen.append(work.secrets.view(rows.OURS, "NAME_0"))
+        seen.append(work.secrets.view(rows.OURS, SecretRef.by_name("NAME_0")))
 
     forbid_commits(database)
     assert queue.run(adding(0), read) == [StorageUnavailable, StorageUnavailable]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.operations.usage import CountedTable, CountedUsage, Usage
-from app.domain.secrets import SecretFilter
+from app.domain.secrets import SecretFilter, SecretRef
 from app.repository.base import Repository, UnitOfWork
 from app.repository.sqlite.database import SqliteDatabase
 from tests.contract.repository import rows
@@ -37,8 +37,8 @@ def read_everything(repository: Repository) -> None:
     repository.stored_responses.get(rows.OURS, rows.API_KEY, "request")
     repository.injections.get(rows.OURS, "inj_1")
     repository.injections.get_grant(rows.OURS, "inj_1")
-    repository.secrets.view(rows.OURS, "NAME_1")
-    repository.secrets.view_by_id(rows.OURS, "sec_1")
+    repository.secrets.view(rows.OURS, SecretRef.by_name("NAME_1"))
+    repository.secrets.view(rows.OURS, SecretRef.by_id("sec_1"))
     repository.secrets.find(rows.OURS, ["NAME_1", "sec_1", "NAME_2"])
     repository.secrets.sealed(rows.OURS, ["sec_1", "sec_2"], rows.ANY_SIZE)
     repository.secrets.sealed_under(rows.OURS, rows.DATA_KEY, 10, "sec_1")
@@ -53,10 +53,10 @@ def read_everything(repository: Repository) -> None:
 def write_everything(work: UnitOfWork) -> None:
     """Every write of a request."""
     work.secrets.add(rows.secret())
-    work.secrets.lock(rows.OURS, "sec_0001")
+    work.secrets.lock(rows.OURS, SecretRef.by_id("sec_0001"))
     work.secrets.replace_value(rows.secret())
     work.secrets.reseal(rows.secret(), sealed_under=rows.DATA_KEY)
-    work.secrets.delete(rows.OURS, "sec_0001")
+    work.secrets.delete(rows.OURS, SecretRef.by_id("sec_0001"))
     work.stored_responses.claim(rows.stored_response(), 1)
     work.stored_responses.finish(rows.stored_response())
     work.injections.add(rows.injection())

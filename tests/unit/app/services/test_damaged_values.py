@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.services.secrets import SecretRef
+from app.domain.secrets import SecretRef
 from backends.errors import DecryptionError
 from tests.support.deployment import Ask, Asking, Rows, Tenant
 

@@ -17,10 +17,9 @@ from app.domain.access.scopes import Scope
 from app.domain.errors import DomainError
 from app.domain.idempotency import RetryKey
 from app.domain.injections import InjectionView
-from app.domain.secrets import SecretValue
+from app.domain.secrets import SecretRef, SecretValue
 from app.repository.base import Conflict
 from app.repository.sql.tables import metadata
-from app.services.secrets import SecretRef
 from backends.errors import KeyProviderError
 from tests.support.deployment import Deployment, Rows, Tenant, new_tenant, with_key
 

@@ -12,8 +12,7 @@ import pytest
 from app.domain.access.scopes import Scope
 from app.domain.errors import StorageUnavailable
 from app.domain.idempotency import RetryKey
-from app.domain.secrets import SecretValue
-from app.services.secrets import SecretRef
+from app.domain.secrets import SecretRef, SecretValue
 from backends.errors import KeyUnavailable
 from backends.keyring.keyring import Keyring
 from tests.support.deployment import Deployment, Row, Tenant, new_tenant

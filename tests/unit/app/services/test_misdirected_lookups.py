@@ -13,9 +13,8 @@ from app.domain.access.api_keys import ApiKey, Token
 from app.domain.damage import DamagedRow
 from app.domain.errors import DomainError
 from app.domain.injections import InjectionView, IssuedInjection
-from app.domain.secrets import SecretValue
+from app.domain.secrets import SecretRef, SecretValue
 from app.repository.base import Conflict
-from app.services.secrets import SecretRef
 from backends.errors import KeyProviderError
 from tests.support.deployment import Deployment, Tenant, new_tenant
 from tests.unit.app.services.misdirected import COLLECTIONS, misdirected

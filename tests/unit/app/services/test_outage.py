@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from app.domain.errors import DomainError
-from app.services.secrets import SecretRef
+from app.domain.secrets import SecretRef
 from backends.errors import (
     KeyAccessDenied,
     KeyDisabled,

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from app.domain.secrets import SecretRef
 from app.services.container import Services
-from app.services.secrets import SecretRef
 from backends.errors import KeyAccessDenied, KeyProviderError, KeyUnavailable
 from backends.keyring.keyring import Keyring
 from tests.support.deployment import Deployment, Tenant, new_tenant

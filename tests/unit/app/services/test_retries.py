@@ -13,8 +13,7 @@ from app.domain.errors import (
     Unauthenticated,
 )
 from app.domain.idempotency import RetryKey
-from app.domain.secrets import Secret, SecretValue
-from app.services.secrets import SecretRef
+from app.domain.secrets import Secret, SecretRef, SecretValue
 from backends.errors import DecryptionError
 from tests.support.deployment import Deployment, Rows, Tenant, new_tenant, with_key
 from tests.unit.app.services.steps import Steps, stepped

@@ -10,8 +10,7 @@ import pytest
 
 from app.domain.access.api_keys import Token
 from app.domain.errors import DomainError, TamperedRow
-from app.domain.secrets import Secret, SecretValue
-from app.services.secrets import SecretRef
+from app.domain.secrets import Secret, SecretRef, SecretValue
 from backends.errors import KeyProviderError
 from tests.support.deployment import Rows, Tenant
 
