@@ -14,6 +14,7 @@ from app.client.messages import internal_error, say, usage_errors
 from app.client.redeem import (
     INVALID,
     MAX_TIMEOUT_SECONDS,
+    UNAVAILABLE,
     Refused,
     erase_credentials,
     forbid_dumps,
@@ -31,9 +32,11 @@ class ClientCommand(click.Command):
 
     Attributes:
         outcome: The opening words of a refusal.
+        unavailable: Other opening words for it if no usable response came in time.
     """
 
     outcome = "nothing was done"
+    unavailable = ""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the options. A usage error ends with 125, since other codes have a meaning."""
@@ -47,8 +50,9 @@ class ClientCommand(click.Command):
             erase_credentials()
             return super().invoke(ctx)
         except Refused as refused:
-            text = f"{ctx.command_path}: {self.outcome}:{refused.reasons}"
-            click.echo(text, err=True)
+            is_lost = refused.code == UNAVAILABLE and self.unavailable
+            outcome = self.unavailable if is_lost else self.outcome
+            click.echo(f"{ctx.command_path}: {outcome}:{refused.reasons}", err=True)
             ctx.exit(refused.code)
         except KeyboardInterrupt:
             ctx.exit(128 + signal.SIGINT)
@@ -64,6 +68,12 @@ class ClientCommand(click.Command):
             else:
                 say(internal_error(error))
             ctx.exit(INVALID)
+
+
+class WritingCommand(ClientCommand):
+    """A command that changes something on the server, which may have done it before it was lost."""
+
+    unavailable = "the server confirmed nothing"
 
 
 class ClientGroup(LazyGroup):

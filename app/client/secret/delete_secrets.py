@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import click
 
 from app.client.api import Server
-from app.client.command_line import INCOMPLETE, ClientCommand, server_options, show_note
+from app.client.command_line import INCOMPLETE, WritingCommand, server_options, show_note
 from app.client.redeem import UNAVAILABLE, Fault, Refused
 from app.client.secret.names import faults_of, faults_of_names
 from app.client.secret.prompts import confirm
@@ -15,7 +15,7 @@ _SHOWN_NAMES = 10
 _STANDARD_INPUT = 0
 
 
-@click.command("delete", cls=ClientCommand)
+@click.command("delete", cls=WritingCommand)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @server_options

@@ -110,6 +110,18 @@ def test_a_creation_whose_response_is_lost_is_none_to_report(
     assert (result.returncode, result.stderr) == (0, b"strongroom secret set: NEW: created\n")
 
 
+@pytest.mark.parametrize(
+    "command", [("set", "GREETING"), ("delete", "--yes", "GREETING")], ids=" ".join
+)
+def test_without_a_response_nobody_claims_that_nothing_was_done(
+    secret: Secret, server: ProtocolServer, command: tuple[str, ...]
+) -> None:
+    server.troubles.append(cut_off_after)
+    result = secret(*command, "--timeout", "0", given=b"canary-other")
+    assert (result.returncode, b"the server confirmed nothing" in result.stderr) == (124, True)
+    assert b"nothing was done" not in result.stderr
+
+
 def test_a_creation_that_is_refused_for_another_reason_is_reported(
     secret: Secret, server: ProtocolServer
 ) -> None:
