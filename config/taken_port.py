@@ -48,8 +48,8 @@ def fault(setting: str, address: str, port: int, program: str = "another program
     else:
         command = f"lsof -nP -iTCP:{port} -sTCP:LISTEN"
     return (
-        f"{setting}: {program} listens on {address}; stop it, which this command finds: {command}, "
-        f"or change {setting}."
+        f"{setting}: {program} listens on {address}; set {setting} to another one, or stop the "
+        f"program that this shows: {command}"
     )
 
 
