@@ -10,7 +10,7 @@ from app.repository.sqlite.database import SqliteDatabase
 
 _EXPECTED = (
     "STRONGROOM_DATABASE_URL must be like sqlite:////srv/strongroom/strongroom.db or "
-    "postgresql://strongroom@db.example/strongroom"
+    "postgresql://db.example/strongroom?user=strongroom"
 )
 _POSTGRESQL = ("postgresql://", "postgres://")
 _NO_DRIVER = (

@@ -14,7 +14,9 @@ from psycopg.conninfo import conninfo_to_dict
 from app.repository.base import DatabaseMisconfigured
 
 SETTING = "STRONGROOM_DATABASE_URL"
-_EXAMPLE = "postgresql://strongroom@db1.example,db2.example/strongroom?sslrootcert=/etc/ssl/db.pem"
+_EXAMPLE = (
+    "postgresql://db1.example,db2.example/strongroom?user=strongroom&sslrootcert=/etc/ssl/db.pem"
+)
 
 _PERMITTED = frozenset(
     {
