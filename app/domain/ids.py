@@ -17,13 +17,9 @@ DEPLOYMENT = "dep"
 WORKER = "wkr"
 
 _DIGITS = f"[0-9A-Za-z]{{{ID_DIGITS}}}"
-_ANY_ID = re.compile(
-    f"(?:{'|'.join((SECRET, ACCOUNT, API_KEY, DATA_KEY, INJECTION, DEPLOYMENT))})_{_DIGITS}"
-)
-_ID_OF = {
-    prefix: re.compile(f"{prefix}_{_DIGITS}")
-    for prefix in (SECRET, ACCOUNT, API_KEY, DATA_KEY, INJECTION, DEPLOYMENT)
-}
+_PREFIXES = (SECRET, ACCOUNT, API_KEY, DATA_KEY, INJECTION, DEPLOYMENT)
+_ANY_ID = re.compile(f"(?:{'|'.join(_PREFIXES)})_{_DIGITS}")
+_ID_OF = {prefix: re.compile(f"{prefix}_{_DIGITS}") for prefix in _PREFIXES}
 
 
 def base62(number: int, digits: int) -> str:
