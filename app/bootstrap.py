@@ -313,14 +313,21 @@ def diagnose_before_init(examined: Examined) -> Findings:
     The first provider's key file is made with the database, so it may be missing without one.
     """
     findings = Findings(faults=[*examined.faults])
-    database = _database_to_examine(examined, findings)
+    exists = _exists(examined, findings)
     keyring = _keyring_to_examine(examined, findings)
     if keyring:
-        exists = database is not None and database.exists()
         is_made = not exists and _lacks_key_file(examined)
         with closing(keyring):
             findings.include(look_at_providers(keyring, unmade=_FIRST_KEY if is_made else None))
     return findings
+
+
+def _exists(examined: Examined, findings: Findings) -> bool:
+    database = _database_to_examine(examined, findings)
+    if database is None:
+        return False
+    with closing(database):
+        return database.exists()
 
 
 def _lacks_key_file(examined: Examined) -> bool:

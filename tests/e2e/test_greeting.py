@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import requests
@@ -71,6 +72,15 @@ def test_a_server_without_the_file_says_how_to_make_an_api_key(deployment: Stron
     with on_terminal(deployment) as terminal:
         greeting = terminal.expect(f"(?s).*{_LAST_LINE}", _START_SECONDS)
     assert "/strongroom api-key create ACCOUNT\r\n" in greeting
+
+
+def test_a_server_on_a_unix_socket_greets_with_its_path(deployment: Strongroom) -> None:
+    with TemporaryDirectory(prefix="strongroom-") as directory:
+        socket = f"unix:{directory}/server.sock"
+        with on_terminal(deployment, STRONGROOM_BIND=socket) as terminal:
+            greeting = terminal.expect(f"(?s)Strongroom .*{_LAST_LINE}", _START_SECONDS)
+    assert f" serves at {socket}\r\n" in greeting
+    assert "/docs" not in greeting
 
 
 def test_json_on_a_terminal_has_no_greeting_between_its_lines(deployment: Strongroom) -> None:
