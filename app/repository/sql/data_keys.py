@@ -19,6 +19,7 @@ from app.domain.errors import TamperedRow
 from app.domain.guarded import Guarded
 from app.repository.collections.keys import DataKeyRepository
 from app.repository.sql.driver.dialect import as_list, is_in
+from app.repository.sql.driver.locks import excluding, keeping
 from app.repository.sql.driver.paging import Paged
 from app.repository.sql.driver.statements import Collection, of_types
 from app.repository.sql.guarded_rows import GuardedTable
@@ -94,11 +95,16 @@ _COUNT_INCOMPLETE = (
 )
 
 
+_KEEPING = keeping(data_keys)
+_LOCK = excluding(select(data_keys.c.id).where(_DATA_KEYS.this))
+
+
 class SqlDataKeys(Collection, DataKeyRepository):
     """Data keys with their wrappings."""
 
     def get(self, account_id: str, data_key_id: str) -> GuardedDataKey | None:
-        rows = self._statements.all(_GET, {"of_account_id": account_id, "of_id": data_key_id})
+        statement = self._statements.lockable(_GET, _KEEPING)
+        rows = self._statements.all(statement, {"of_account_id": account_id, "of_id": data_key_id})
         return parse_data_key(rows) if rows else None
 
     def find(self, account_id: str, data_key_ids: Sequence[str]) -> list[GuardedDataKey]:
@@ -110,8 +116,9 @@ class SqlDataKeys(Collection, DataKeyRepository):
         return parse_data_key(rows) if rows else None
 
     def add(self, record: Guarded[DataKeyRow], wrappings: Sequence[Guarded[Wrapping]]) -> None:
-        self._statements.insert(_DATA_KEYS.add, _COLUMNS.dump(record))
         its_wrappings = SqlWrappings(self._statements)
+        its_wrappings.share()
+        self._statements.insert(_DATA_KEYS.add, _COLUMNS.dump(record))
         for wrapping in wrappings:
             its_wrappings.add(wrapping)
 
@@ -120,6 +127,8 @@ class SqlDataKeys(Collection, DataKeyRepository):
 
     def delete_unused(self, account_id: str, data_key_id: str) -> bool:
         this = {"of_account_id": account_id, "of_id": data_key_id}
+        # Who is sealing a value under it refers to it, and is waited for before anything is read.
+        self._statements.lock(_LOCK, this)
         if self._statements.first(_IS_USED_OR_ACTIVE, this) is not None:
             return False
         self._statements.erase(_DELETE_WRAPPINGS, this)

@@ -27,9 +27,9 @@ from app.domain.columns import GuardedColumns
 from app.domain.secrets import Secret, SecretFilter, SecretIdentity, SecretRef, StoredSecret
 from app.repository.collections.secrets import LockedSecret, SealedSecrets, SecretRepository
 from app.repository.sql.driver.dialect import as_list, is_in
-from app.repository.sql.driver.locks import changing
+from app.repository.sql.driver.locks import Query, changing
 from app.repository.sql.driver.paging import Paged
-from app.repository.sql.driver.statements import Collection, InsertUnlessThere, Query, of_types
+from app.repository.sql.driver.statements import Collection, InsertUnlessThere, of_types
 from app.repository.sql.sealed_secrets import SEALED, parse_sealed
 from app.repository.sql.tables import secrets
 

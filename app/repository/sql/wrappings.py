@@ -55,8 +55,16 @@ _ALONE = changing(select(deployment.c.only))
 class SqlWrappings(Collection, WrappingRepository):
     """Wrappings and fences."""
 
+    _is_shared = False
+
+    def share(self) -> None:
+        """Keep fences from being put up until the unit of work ends."""
+        if not self._is_shared:
+            self._statements.lock(_SHARED, {})
+            self._is_shared = True
+
     def add(self, wrapping: Guarded[Wrapping]) -> None:
-        self._statements.lock(_SHARED)
+        self.share()
         new = wrapping.unverified
         key_ref = new.wrapped.key_ref
         names = {"of_key_ref": key_ref, "of_root": new.root or key_ref}
@@ -65,7 +73,7 @@ class SqlWrappings(Collection, WrappingRepository):
         self._statements.insert(_ADD, WRAPPINGS.dump(wrapping))
 
     def remove(self, wrapping: Wrapping) -> bool:
-        self._statements.lock(_SHARED)
+        self.share()
         this = {
             "of_account_id": wrapping.account_id,
             "of_data_key": wrapping.data_key_id,
@@ -80,23 +88,23 @@ class SqlWrappings(Collection, WrappingRepository):
         )
 
     def count_stranded(self, key_ref: str, others: Sequence[str]) -> int:
-        self._statements.lock(_ALONE)
+        self._statements.lock(_ALONE, {})
         parameters = {"of_key_ref": key_ref, "others": as_list(others)}
         return self._statements.count(_COUNT_STRANDED, parameters)
 
     def remove_all(self, key_ref: str, limit: int) -> int:
-        self._statements.lock(_ALONE)
+        self._statements.lock(_ALONE, {})
         return self._statements.erase(_REMOVE_ALL, {"of_key_ref": key_ref, "limit": limit})
 
     def fence(self, name: str) -> bool:
-        self._statements.lock(_ALONE)
+        self._statements.lock(_ALONE, {})
         is_new = self._statements.write(_FENCE, {"key_ref": name}) > 0
         if is_new:
             self._statements.write(_CHANGED, {})
         return is_new
 
     def lift_fence(self, name: str) -> bool:
-        self._statements.lock(_ALONE)
+        self._statements.lock(_ALONE, {})
         is_lifted = self._statements.erase(_LIFT_FENCE, {"of_key_ref": name}) > 0
         if is_lifted:
             self._statements.write(_CHANGED, {})

@@ -116,9 +116,9 @@ class Restoring:
 
     def _store(self, work: UnitOfWork, new: Rewrapped) -> None:
         """Put the wrapping in the place of what was found there."""
-        work.data_keys.replace(self._opened.guard(_sealing_no_more(new.key.record)))
         for each in new.replaced:
             work.wrappings.remove(each)
+        work.data_keys.replace(self._opened.guard(_sealing_no_more(new.key.record)))
         with suppress(Conflict):
             work.wrappings.add(self._opened.guard(new.wrapping))
 

@@ -1,12 +1,13 @@
 """Constraints decide who wins, among threads and among processes."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import Any
 
 from app.domain.data_keys import DataKeyState
+from app.domain.idempotency import StoredResponse
 from app.domain.secrets import SecretFilter
 from app.repository.base import Conflict, Database, Fenced, UnitOfWork
 from tests.contract.repository import rows
@@ -175,6 +176,94 @@ def test_of_two_retirements_each_counts_what_the_other_left(
             work.wrappings.remove_all("ref:2", 9)
             work.commit()
         assert stranded.result(timeout=30) == 1
+
+
+def test_a_data_key_is_not_deleted_under_a_value_that_is_being_sealed(
+    database: Database, elsewhere: Database
+) -> None:
+    with database.writing() as work:
+        retired = rows.data_key(data_key_id="dk_2", state=DataKeyState.DECRYPT_ONLY)
+        work.data_keys.add(retired, [])
+        work.commit()
+
+    def delete() -> bool:
+        with elsewhere.writing() as work:
+            is_deleted = work.data_keys.delete_unused(rows.OURS, "dk_2")
+            work.commit()
+            return is_deleted
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.writing() as work:
+            work.secrets.add(rows.secret(data_key_id="dk_2"))
+            deleted = pool.submit(delete)
+            assert is_waiting(deleted)
+            work.commit()
+        assert not deleted.result(timeout=30)
+
+
+def test_a_data_key_that_is_about_to_be_wrapped_is_not_deleted_meanwhile(
+    database: Database, elsewhere: Database
+) -> None:
+    with database.writing() as work:
+        work.data_keys.add(rows.data_key(data_key_id="dk_2", state=DataKeyState.DECRYPT_ONLY), [])
+        work.commit()
+
+    def delete() -> bool:
+        with elsewhere.writing() as work:
+            is_deleted = work.data_keys.delete_unused(rows.OURS, "dk_2")
+            work.commit()
+            return is_deleted
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.writing() as work:
+            assert work.data_keys.get(rows.OURS, "dk_2") is not None
+            deleted = pool.submit(delete)
+            assert is_waiting(deleted)
+            work.wrappings.add(rows.wrapping(data_key_id="dk_2"))
+            work.commit()
+        assert deleted.result(timeout=30)
+
+
+def claim_all(database: Database, responses: Iterable[StoredResponse]) -> None:
+    with database.writing() as work:
+        for each in responses:
+            work.stored_responses.claim(each, now_ms=100)
+        work.commit()
+
+
+def delete_expired(database: Database) -> None:
+    with database.writing() as work:
+        work.stored_responses.delete_expired(rows.OURS, 100, 10)
+        work.commit()
+
+
+def test_expired_claims_are_deleted_and_claimed_again_without_a_deadlock(
+    database: Database, elsewhere: Database
+) -> None:
+    """One deletes in the order of expiry, the other claims in the opposite order."""
+    expired = [rows.stored_response(f"r_{each}", expires_at_ms=each) for each in range(1, 5)]
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(10):
+            claim_all(database, expired)
+            deleting = pool.submit(delete_expired, elsewhere)
+            claim_all(database, reversed(expired))
+            deleting.result(timeout=30)
+
+
+def test_of_two_revocations_one_finds_the_other(database: Database, elsewhere: Database) -> None:
+    def revoke(by: Database, moment: int) -> bool:
+        with by.writing() as work:
+            found = work.api_keys.get(rows.OURS, rows.API_KEY)
+            assert found is not None
+            if found.unverified.revoked_at_ms is not None:
+                return False
+            work.api_keys.replace(rows.api_key(revoked_at_ms=moment))
+            work.commit()
+            return True
+
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(revoke, database, 5), pool.submit(revoke, elsewhere, 6)]
+        assert sorted(each.result(timeout=30) for each in both) == [False, True]
 
 
 def is_waiting(future: Future[Any]) -> bool:

@@ -9,28 +9,39 @@ the claim of a stored response, then an account, API key or injection, then a da
 by id, then inserts.
 """
 
-from typing import Any, TypeVar
+from collections.abc import Callable
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Select
+from sqlalchemy import Select, Table
 
-S = TypeVar("S", bound=Select[Any])
+Query = Select[*tuple[Any, ...]]
+Locking = Callable[[Query], Query]
 
 
-def changing(statement: S) -> S:
+@cache
+def changing(statement: Query) -> Query:
     """Lock the rows against other changes, not against references to them."""
     return statement.with_for_update(key_share=True)
 
 
-def excluding(statement: S) -> S:
-    """Lock the rows against everything, references to them included."""
+@cache
+def excluding(statement: Query) -> Query:
+    """Lock the rows against everything, new references to them included."""
     return statement.with_for_update()
 
 
-def sharing(statement: S) -> S:
+@cache
+def sharing(statement: Query) -> Query:
     """Lock the rows against changes, together with others that do the same."""
     return statement.with_for_update(read=True)
 
 
-def free_ones(statement: S) -> S:
+def keeping(table: Table) -> Locking:
+    """Lock the rows of one of the tables against deletion."""
+    return cache(lambda statement: statement.with_for_update(read=True, key_share=True, of=table))
+
+
+def free_ones(statement: Query) -> Query:
     """Lock the rows that nobody has locked, and leave out the others."""
     return statement.with_for_update(skip_locked=True)

@@ -10,7 +10,8 @@ from app.domain.damage import DamagedRow
 from app.domain.errors import TamperedRow
 from app.domain.guarded import Guardable, Guarded
 from app.repository.collections.batches import Batch, Position
-from app.repository.sql.driver.statements import Query, Statements
+from app.repository.sql.driver.locks import Query
+from app.repository.sql.driver.statements import Statements
 
 R = TypeVar("R", bound=Guardable)
 

@@ -6,11 +6,9 @@ takes a third of the time that it takes through SQLAlchemy (``docs/adr/0006``).
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from operator import attrgetter, methodcaller
 from typing import Any, NoReturn, TypeVar, cast
 
-from sqlalchemy import Select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
@@ -21,10 +19,9 @@ from sqlalchemy.sql.dml import Insert
 from app.domain.columns import Row
 from app.domain.errors import StorageUnavailable, TamperedRow
 from app.repository.base import Conflict
-from app.repository.sql.driver.locks import changing
+from app.repository.sql.driver.locks import Locking, Query, changing
 
 Parameters = Mapping[str, object]
-Query = Select[*tuple[Any, ...]]
 T = TypeVar("T")
 
 _every: Callable[[Any], list[Row]] = methodcaller("fetchall")
@@ -129,14 +126,14 @@ class Statements:
         """Refuse every further statement: it would run outside of its transaction."""
         self._execute = _refuse
 
-    def lockable(self, statement: Query) -> Query:
+    def lockable(self, statement: Query, locking: Locking = changing) -> Query:
         """Return the statement, which locks the rows that it reads in a unit of work."""
-        return _locking(statement) if self._locks else statement
+        return locking(statement) if self._locks else statement
 
-    def lock(self, statement: Query) -> None:
+    def lock(self, statement: Query, parameters: Parameters) -> None:
         """Run a statement only for the locks that it takes."""
         if self._locks:
-            self.all(statement, {})
+            self.all(statement, parameters)
 
     def first(self, statement: ClauseElement, parameters: Parameters) -> Row | None:
         """Return the first row, or ``None``."""
@@ -211,8 +208,3 @@ def of_types(table: str, row: Row, types: tuple[type, ...]) -> Row:
 
 def _refuse(*_: object) -> NoReturn:
     raise RuntimeError("this unit of work has ended")
-
-
-@cache
-def _locking(statement: Query) -> Query:
-    return changing(statement)
