@@ -1093,7 +1093,7 @@ def prepare(
     """
     faults = name_faults(values, inherited, allowed)
     plain = {name: value for name, value in values.items() if name not in files}
-    faults += _size_faults(command, {**inherited, **plain, **dict.fromkeys(files, _LONGEST_PATH)})
+    faults += _size_faults(command, {**inherited, **plain, **dict.fromkeys(files, LONGEST_PATH)})
     if faults:
         raise Refused(*faults)
     environment = {os.fsencode(name): os.fsencode(value) for name, value in inherited.items()}
@@ -1103,7 +1103,7 @@ def prepare(
 
 # ---- Files in memory, which end with the command ----
 
-_LONGEST_PATH = "/proc/4194304/fd/1048576"
+LONGEST_PATH = "/proc/4194304/fd/1048576"  # for counting sizes
 _FIRST_DESCRIPTOR = 100  # shells and scripts use lower numbers for their own files
 _NOEXEC_SEAL = 8  # memfd_create(2), Linux 6.3; Python 3.9 does not name it
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from app.client.api import Server
 from app.client.redeem import (
     ALL_STRINGS,
+    LONGEST_PATH,
     SERVER_REFUSED,
     Excess,
     Fault,
@@ -71,13 +72,12 @@ def leave_out_oversized(
     inherited: Mapping[str, str],
 ) -> dict[str, str]:
     """Return the values without those of ``--all`` for which the kernel has no room."""
-    others = {name: values[name] for name in chosen.wanted if name not in chosen.in_files}
+    paths = dict.fromkeys(chosen.in_files, LONGEST_PATH)
+    others = {**inherited, **{name: values[name] for name in chosen.wanted}, **paths}
     fitting = {name: value for name, value in values.items() if name in chosen.of_all}
-    for excess in oversized(command, {**inherited, **others, **fitting}):
+    for excess in oversized(command, {**others, **fitting}):
         fitting.pop(excess.name, None)
-    over = sum(
-        each.size - each.limit for each in _total(command, {**inherited, **others, **fitting})
-    )
+    over = sum(each.size - each.limit for each in _total(command, {**others, **fitting}))
     for name in sorted(fitting, key=lambda name: len(fitting[name]), reverse=True):
         if over > 0:
             over -= len(f"{name}={fitting.pop(name)}".encode())

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from app.client.api import Server
-from app.client.redeem import countdown
-from app.client.selection import Chosen, values_of
+from app.client.redeem import Allowed, countdown, prepare
+from app.client.selection import Chosen, leave_out_oversized, values_of
 from tests.unit.app.client.conftest import Run
 from tests.unit.app.client.protocol_server import API_KEY, Answer, Exchange, ProtocolServer, refusal
 
@@ -114,6 +114,18 @@ def test_the_largest_are_left_out_of_more_than_an_environment_can_hold(
     assert "S_69" in left_out(result.stderr)
 
 
+def test_what_is_not_left_out_fits_beside_the_paths_of_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.client.redeem._TOTAL_BYTES", 64 << 10)
+    files = {f"FILE_{i}": "canary" for i in range(200)}
+    of_all = {f"S_{i}": "x" * 100 for i in range(500)}
+    chosen = Chosen(files, {name: name for name in of_all}, frozenset(files), ())
+    fitting = leave_out_oversized(chosen, files | of_all, ["true"], {"PATH": "/bin"})
+    assert 600 < len(fitting) < 700
+    prepare(["true"], {"PATH": "/bin"}, fitting, Allowed((), override=False), [*files])
+
+
 def deleting(
     server: ProtocolServer, name: str
 ) -> Callable[[Exchange, Callable[[], Answer]], Answer]:
@@ -197,7 +209,7 @@ def test_a_server_that_refuses_everything_is_asked_a_bounded_number_of_times(
             return refusal(400, "account_limit_reached", "The account has reached its limit.")
         return proceed()
 
-    server.secrets = {f"S_{i}": "x" for i in range(200)}
+    server.secrets = {f"S_{i}": "x" for i in range(40)}
     server.troubles += [refuse] * 20_000
     result = run("--all", "--", "echo", "started")
     assert (result.returncode, "account_limit_reached" in result.stderr) == (123, True)
