@@ -54,6 +54,7 @@ _COMMANDS = {
 
 _PASS_SIGNALS = {"run", "redeem"}  # they pass signals on, or leave them to the user's command
 _FAILURES = "app.cli.errors"
+_COMPLETION = "_STRONGROOM_COMPLETE"  # a shell sets it to the kind of answer that it wants
 
 
 class _Commands(LazyGroup):
@@ -130,7 +131,11 @@ def main() -> None:
         keep_standard_streams()
         _print_every_name()
         _close_when_told_to_end()
-    strongroom.main(prog_name="strongroom", obj=os.environ)
+    if os.environ.get(_COMPLETION, "").endswith("_complete"):
+        with import_module("app.client.completion").silent():
+            strongroom.main(prog_name="strongroom", obj=os.environ)
+    else:
+        strongroom.main(prog_name="strongroom", obj=os.environ)
 
 
 if __name__ == "__main__":

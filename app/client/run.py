@@ -9,6 +9,7 @@ import click
 
 from app.client.api import Server
 from app.client.command_line import ClientCommand, server_options
+from app.client.completion import files, secret_entries
 from app.client.redeem import (
     Allowed,
     Fault,
@@ -89,7 +90,14 @@ _FILE_HELP = "The secret in a file in memory, whose path is in the variable. Rep
     context_settings={"allow_interspersed_args": False},
 )
 @choice_options
-@click.option("--file", "in_files", multiple=True, metavar="ENV=NAME", help=_FILE_HELP)
+@click.option(
+    "--file",
+    "in_files",
+    multiple=True,
+    metavar="ENV=NAME",
+    help=_FILE_HELP,
+    shell_complete=secret_entries,
+)
 @click.option("--mask", is_flag=True, help="Replace the values in what the command prints.")
 @click.option("--watch", is_flag=True, help="Start the command again when a value has changed.")
 @click.option(
@@ -102,7 +110,7 @@ _FILE_HELP = "The secret in a file in memory, whose path is in the variable. Rep
 )
 @click.option("--override", is_flag=True, help="Replace variables that are already set.")
 @server_options
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, shell_complete=files)
 @click.pass_context
 def run(context: click.Context, /, **options: Any) -> None:  # noqa: ANN401 - click's, see _Options
     """Run the command, and end with the exit code."""

@@ -1,6 +1,7 @@
 """Groups of commands whose help shows whole summaries."""
 
 import click
+from click.shell_completion import CompletionItem
 
 _NO_LIMIT = 1 << 20
 
@@ -16,6 +17,12 @@ class SummaryGroup(click.Group):
         rows = [(name, self.summary(ctx, name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Complete the name of a command, or an option of the group."""
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        found = [CompletionItem(name, help=self.summary(ctx, name)) for name in names]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def summary(self, ctx: click.Context, name: str) -> str:
         """Return the first sentence of a command's help."""

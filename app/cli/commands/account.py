@@ -7,6 +7,7 @@ from dataclasses import asdict
 import click
 
 from app.bootstrap import build
+from app.cli.completion import account_names
 from app.cli.stored_rows import show_stored
 from app.client.output import as_json, show
 from app.client.summaries import SummaryGroup
@@ -34,7 +35,7 @@ def create(environ: Mapping[str, str], name: str, *, devbox: bool, json: bool) -
 
 
 @account.command("set")
-@click.argument("account", metavar="ACCOUNT")
+@click.argument("account", metavar="ACCOUNT", shell_complete=account_names)
 @click.option("--devbox/--no-devbox", required=True, help=_DEVBOX)
 @click.pass_obj
 def set_(environ: Mapping[str, str], account: str, *, devbox: bool) -> None:

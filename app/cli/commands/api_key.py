@@ -6,6 +6,7 @@ from contextlib import closing, suppress
 import click
 
 from app.bootstrap import build
+from app.cli.completion import account_names
 from app.cli.stored_rows import show_stored
 from app.client.messages import say
 from app.client.output import Row, as_json, moment, show
@@ -43,7 +44,7 @@ def api_key() -> None:
 
 
 @api_key.command()
-@click.argument("account")
+@click.argument("account", shell_complete=account_names)
 @click.option("--name", default="API key", show_default=True, help="Shown in lists.")
 @click.option(
     "--scope",
@@ -86,7 +87,7 @@ def create(
 
 
 @api_key.command("list")
-@click.argument("account")
+@click.argument("account", shell_complete=account_names)
 @as_json
 @click.pass_obj
 def list_(environ: Mapping[str, str], account: str, *, json: bool) -> None:
@@ -109,7 +110,7 @@ def list_(environ: Mapping[str, str], account: str, *, json: bool) -> None:
 
 
 @api_key.command()
-@click.argument("account")
+@click.argument("account", shell_complete=account_names)
 @click.argument("api_key_id", metavar="API_KEY")
 @click.option("--dry-run", is_flag=True, help="Only count what would be revoked.")
 @as_json
@@ -131,7 +132,7 @@ def revoke(
 
 
 @api_key.command()
-@click.argument("account")
+@click.argument("account", shell_complete=account_names)
 @click.argument("api_key_id", metavar="API_KEY")
 @click.option(
     "--overlap",

@@ -7,6 +7,7 @@ import click
 
 from app.client.api import Server
 from app.client.command_line import INCOMPLETE, WritingCommand, server_options, show_note
+from app.client.completion import secret_names
 from app.client.redeem import UNAVAILABLE, Fault, Refused
 from app.client.secret.names import faults_of, faults_of_names
 from app.client.secret.prompts import confirm
@@ -16,7 +17,7 @@ _STANDARD_INPUT = 0
 
 
 @click.command("delete", cls=WritingCommand)
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=secret_names)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @server_options
 @click.pass_context

@@ -4,13 +4,14 @@ import click
 
 from app.client.api import Server
 from app.client.command_line import ClientCommand, server_options
+from app.client.completion import secret_names
 from app.client.output import as_json, moment, show
 from app.client.redeem import Refused
 from app.client.secret.names import faults_of, faults_of_names
 
 
 @click.command("get", cls=ClientCommand)
-@click.argument("name")
+@click.argument("name", shell_complete=secret_names)
 @as_json
 @server_options
 @click.pass_context

@@ -6,6 +6,7 @@ import click
 
 from app.client.api import Account, Server
 from app.client.command_line import WritingCommand, server_options, show_note
+from app.client.completion import secret_names
 from app.client.redeem import Refused
 from app.client.secret.names import faults_of_one_name
 from app.client.secret.value_input import is_typed, read_value, value_faults
@@ -18,7 +19,7 @@ byte for byte. It never stands on the command line.
 
 
 @click.command("set", cls=WritingCommand, help=_HELP)
-@click.argument("names", nargs=-1, metavar="NAME")
+@click.argument("names", nargs=-1, metavar="NAME", shell_complete=secret_names)
 @click.option("--file", type=click.Path(path_type=Path), help="Read the value from this file.")
 @click.option("--new", is_flag=True, help="Refuse a name that exists.")
 @click.option("--allow-empty", is_flag=True, help="Permit an empty value.")

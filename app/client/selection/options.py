@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from app.client.completion import secret_entries
+
 _ENTRY_HELP = "A variable and the secret for it; NAME alone for both. Repeatable."
 _FROM_HELP = "A file of such entries, one per line; # begins a comment. Repeatable."
 _ALLOWED_HELP = "Permit a variable that controls other programs. Repeatable."
@@ -36,7 +38,14 @@ def choice_options(function: _Function) -> _Function:
         click.option(
             "--from", "files", multiple=True, type=click.Path(path_type=Path), help=_FROM_HELP
         ),
-        click.option("--secret", "entries", multiple=True, metavar="ENV=NAME", help=_ENTRY_HELP),
+        click.option(
+            "--secret",
+            "entries",
+            multiple=True,
+            metavar="ENV=NAME",
+            help=_ENTRY_HELP,
+            shell_complete=secret_entries,
+        ),
     ):
         function = option(function)
     return function

@@ -1,0 +1,57 @@
+"""Names of accounts, where an operator's shell completes them."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.completion import completions
+from tests.support.terminal import Terminal
+from tests.unit.app.cli.test_damaged_rows import run_sql
+
+Complete = Callable[..., list[str]]
+
+
+@pytest.fixture
+def complete(terminal: Terminal) -> Complete:
+    return lambda *words, **more: completions(terminal.environ | more, *words)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("account", "set"),
+        ("api-key", "create"),
+        ("api-key", "list"),
+        ("api-key", "revoke"),
+        ("api-key", "rotate"),
+    ],
+    ids=" ".join,
+)
+def test_every_command_that_takes_an_account_completes_its_name(
+    command: tuple[str, ...], complete: Complete
+) -> None:
+    assert complete(*command, "def") == ["default"]
+
+
+def test_a_name_with_spaces_is_quoted(terminal: Terminal, complete: Complete) -> None:
+    terminal.answer("account", "create", "Team A")
+    assert complete("account", "set", "Te") == ["'Team A'"]
+
+
+def test_no_name_controls_the_terminal_or_the_shell(terminal: Terminal, complete: Complete) -> None:
+    for name in ("char(27) || '[2J'", "'$(id)'", "'a*'", "char(10) || 'plain,x'"):
+        run_sql(terminal, f"UPDATE accounts SET name = {name}")
+        assert complete("account", "set", "") == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"STRONGROOM_DATABASE_URL": "sqlite:////nowhere/strongroom.db"},
+        {"STRONGROOM_DATABASE_URL": "nonsense"},
+        {"STRONGROOM_THREADS": "nonsense"},
+    ],
+    ids=str,
+)
+def test_a_failure_is_silent(changed: dict[str, str], complete: Complete) -> None:
+    assert complete("account", "set", "def", **changed) == []
