@@ -7,6 +7,7 @@ from http.client import HTTPConnection
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
+from app.client.echo import repeats
 from app.client.idle_connections import IdleConnections
 from app.client.redeem import (
     UNAVAILABLE,
@@ -16,8 +17,8 @@ from app.client.redeem import (
     Refused,
     RefusedByServer,
     credential_faults,
+    explanation,
     is_token,
-    printable,
     proxy_faults,
     proxy_for,
     redeem,
@@ -34,7 +35,6 @@ _SECRET_ID = re.compile("sec_[0-9A-Za-z]{20,24}")
 _NAME_CHARACTERS = 1024
 _LAST_MS = 253_402_300_799_999  # the year 9999
 _MISSING = 404
-_ECHO_CHARACTERS, _TINY_CHARACTERS = 8, 4
 
 
 class Secret(NamedTuple):
@@ -180,10 +180,9 @@ class Account(Client):
 
     def explain(self, status: int, document: _Document) -> str:
         """Make the server's error printable, without the value that was sent."""
-        text = super().explain(status, document)
-        if _repeats(text, printable(self._value)):
+        if self._value and repeats(explanation(document), self._value):
             return f"the server responded with {status}, and its message repeats the value."
-        return text
+        return super().explain(status, document)
 
     @contextmanager
     def _sending(self, value: str) -> Iterator[None]:
@@ -235,15 +234,3 @@ def _path(name: str) -> str:
     """Return the path of a secret. No name may look like an id."""
     quoted = quote(name, safe="")
     return f"/v1/secrets/id/{quoted}" if _SECRET_ID.fullmatch(name) else f"/v1/secrets/{quoted}"
-
-
-def _repeats(text: str, value: str) -> bool:
-    """Return True if the text has the value, or 8 characters in a row of it.
-
-    A value of less than 4 characters is like any other text.
-    """
-    if len(value) < _TINY_CHARACTERS:
-        return False
-    size = min(len(value), _ECHO_CHARACTERS)
-    seen = {text[i : i + size] for i in range(len(text) - size + 1)}
-    return any(value[i : i + size] in seen for i in range(len(value) - size + 1))

@@ -501,9 +501,14 @@ class Client:
 
     def explain(self, status: int, document: _Document) -> str:
         """Make the server's error printable. The credential, if echoed back, is hidden."""
-        text = " · ".join(str(document.get(key, "")) for key in ("message", "code", "request_id"))
-        text = hide(text[:_EXPLANATION_CHARACTERS].replace(self._bearer, "…"))[:500]
+        text = hide(explanation(document).replace(self._bearer, "…"))[:500]
         return f"the server responded with {status}: {printable(text)}"
+
+
+def explanation(document: _Document) -> str:
+    """Return the beginning of what an error response says, as the server sent it."""
+    text = " · ".join(str(document.get(key, "")) for key in ("message", "code", "request_id"))
+    return text[:_EXPLANATION_CHARACTERS]
 
 
 def printable(text: str) -> str:

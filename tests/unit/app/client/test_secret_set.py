@@ -1,9 +1,12 @@
 """``strongroom secret set``: a value gets to the server byte for byte, and nowhere else."""
 
+import json
 import os
 import subprocess
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -194,6 +197,27 @@ def test_a_message_that_repeats_the_value_is_not_shown(
     assert (result.returncode, b"responded with 400" in result.stderr) == (123, True)
     assert b"canary" not in result.stderr
     assert b"xxx" not in result.stderr
+
+
+FORMS: dict[str, Callable[[str], str]] = {
+    "JSON": json.dumps,
+    "Python": repr,
+    "URL": quote,
+    "base64": lambda value: b64encode(value.encode()).decode(),
+    "escapes": lambda value: "".join(f"\\u{ord(each):04x}" for each in value),
+    "a part": lambda value: value[3:11],
+    "the last lines": lambda value: value.split("\n", 1)[-1],
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_no_form_of_the_value_is_shown(
+    secret: Secret, server: ProtocolServer, form: Callable[[str], str]
+) -> None:
+    value = "c'ö\"n/a\n& r+y%\tq\\z"
+    server.troubles.append(lambda _, __: refusal(400, "bad", f"Not this: {form(value)}, not."))
+    result = secret("set", "NEW", given=value.encode())
+    assert (result.returncode, b"its message repeats the value" in result.stderr) == (123, True)
 
 
 def test_the_api_key_is_in_no_message(secret: Secret, server: ProtocolServer) -> None:
