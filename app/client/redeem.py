@@ -43,6 +43,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import lru_cache
 from http.client import (
     HTTPConnection,
     HTTPException,
@@ -968,21 +969,55 @@ _CREDENTIALS_NAME = re.compile(
 )
 
 
+class _Patterns(NamedTuple):
+    """The patterns of one kind of programs, sorted by what compares them fastest."""
+
+    programs: str
+    names: Collection[str]
+    beginnings: tuple[str, ...]
+    ends: tuple[str, ...]
+    others: Collection[str]
+
+
+@lru_cache(maxsize=2)
+def _patterns(is_credential: bool) -> list[_Patterns]:  # noqa: FBT001 - the key of the cache
+    """Return the patterns that count for a name, which may end like a credential's."""
+    found = []
+    for programs, names, _ in _POWERFUL:
+        counting = [n for n in names.split() if not (is_credential and n.endswith("+"))]
+        patterns = {pattern.replace("+", "*") for pattern in counting}
+        single = {pattern for pattern in patterns if pattern.count("*") == 1}
+        beginnings = {pattern for pattern in single if pattern.endswith("*")}
+        ends = {pattern for pattern in single if pattern.startswith("*")}
+        exact = {pattern for pattern in patterns if "*" not in pattern}
+        found.append(
+            _Patterns(
+                programs,
+                exact,
+                tuple(pattern[:-1] for pattern in beginnings),
+                tuple(pattern[1:] for pattern in ends),
+                patterns - exact - beginnings - ends,
+            )
+        )
+    return found
+
+
 def changes(name: str) -> str | None:
     """Return the kind of programs that a variable of this name controls, if there is one."""
     name = name.upper()
-    is_credential = _CREDENTIALS_NAME.fullmatch(name) is not None
-    for programs, patterns, _ in _POWERFUL:
-        for pattern in patterns.split():
-            if not (is_credential and pattern.endswith("+")) and _fits(name, pattern):
-                return programs
+    for kind in _patterns(_CREDENTIALS_NAME.fullmatch(name) is not None):
+        if (
+            name in kind.names
+            or name.startswith(kind.beginnings)
+            or name.endswith(kind.ends)
+            or any(_fits(name, pattern) for pattern in kind.others)
+        ):
+            return kind.programs
     return None
 
 
 def _fits(name: str, pattern: str) -> bool:
-    if "*" not in pattern and "+" not in pattern:
-        return name == pattern
-    begin, *middle, end = pattern.replace("+", "*").split("*")
+    begin, *middle, end = pattern.split("*")
     return (
         len(name) >= len(begin) + len(end)
         and name.startswith(begin)
