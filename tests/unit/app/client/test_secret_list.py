@@ -106,7 +106,11 @@ def test_a_page_that_is_none_is_refused_and_prints_nothing(
     server.troubles.append(lambda _, __: (200, page, {}))
     result = secret("list", "--timeout", "0")
     assert (result.returncode, result.stdout) == (124, b"")
-    assert b"unexpected response" in result.stderr
+
+
+def test_an_unexpected_response_is_called_so(secret: Secret, server: ProtocolServer) -> None:
+    server.troubles += [lambda _, __: (200, {}, {})] * 20
+    assert b"sent an unexpected response" in secret("list", "--timeout", "2").stderr
 
 
 NO_DOCUMENTS = {
