@@ -53,8 +53,9 @@ def lines(clock: Callable[[], float] = time.monotonic) -> Report:
         nonlocal due
         if clock() >= due:
             due = clock() + _LINE_SECONDS
-            failed, remaining = f"{progress.failed} data keys failed", _remaining(progress)
-            say(f"{_count(progress)}, {failed}{remaining and '; '}{remaining}.")
+            failed = f", {progress.failed} data keys failed" if progress.failed else ""
+            remaining = _remaining(progress)
+            say(f"{_count(progress)}{failed}{remaining and '; '}{remaining}.")
 
     return advance
 

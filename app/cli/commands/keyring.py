@@ -118,7 +118,8 @@ def retire(
         if dry_run:
             _show_dependence(services.retire.count(key_ref), json=json)
             return
-        retired = services.retire.run(key_ref)
+        with shown() as report:
+            retired = services.retire.run(key_ref, report)
     show(asdict(retired), f"{retired.wrappings} wrappings deleted.", json=json)
     say("backups made before now still need this root key: keep it as long as you keep them")
 

@@ -13,6 +13,7 @@ open none, because it is down, or its root key is disabled or waits for its dele
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,12 +23,17 @@ from app.domain.operations.workers import Worker
 from app.repository.base import Database
 from app.services.keys.system_key import SystemKey
 from app.services.keys.usable import find_stranded, usable_root_keys
+from app.services.rotation.progress import Progress, RateLimiter, Report
 from backends.errors import KeyProviderError
 from backends.keyring.keyring import Keyring, ListedProvider
 
 BATCH = 500
 LOOK_S = 0.25
 """The interval at which a retirement looks if workers know its fence, in seconds."""
+
+
+def _nobody(_: Progress) -> None:
+    """Report to nobody."""
 
 
 class StillNeeded(DomainError):
@@ -121,10 +127,14 @@ class Retire:
     _system_key: SystemKey
     _sleep: Callable[[float], None] = time.sleep
 
-    def run(self, key_ref: str) -> Retired:
+    def run(self, key_ref: str, report: Report = _nobody) -> Retired:
         """Fence ``key_ref``, count what depends on it, and delete its wrappings.
 
         A retirement that was killed half-way is run again.
+
+        Args:
+            report: Called with the number of wrappings deleted, after each batch of those that were
+                there at the start of this run.
 
         Raises:
             StillInUse: It is what new wrappings get: a fence would end all writing.
@@ -139,7 +149,7 @@ class Retire:
         with self._fenced(key_ref, name) as generation:
             others = self._others(key_ref)
             self._wait_for_workers(name, generation)
-            return Retired(self._delete(key_ref, name, others))
+            return Retired(self._delete(key_ref, name, others, report))
 
     def count(self, key_ref: str) -> Dependence:
         """Return the effect of a retirement, and change nothing.
@@ -251,9 +261,11 @@ class Retire:
         damaged = tuple(f"damaged: {row}" for row in stranded.damaged)
         return others, stranded.data_keys, usable.faults + damaged
 
-    def _delete(self, key_ref: str, name: str, others: frozenset[str]) -> int:
+    def _delete(self, key_ref: str, name: str, others: frozenset[str], report: Report) -> int:
         """Delete in small units; each looks again at what it is about to delete."""
-        deleted = 0
+        with self._database.reading() as repository:
+            total = repository.wrappings.counts().get(key_ref, 0)
+        limiter = RateLimiter(total, None, report, unit="wrappings")
         while True:
             with self._database.writing() as work:
                 stranded = work.wrappings.count_stranded(key_ref, sorted(others))
@@ -264,8 +276,8 @@ class Retire:
                 batch = work.wrappings.remove_all(key_ref, BATCH)
                 work.commit()
             if not batch:
-                return deleted
-            deleted += batch
+                return limiter.progress().changed
+            limiter.step(done=batch, changed=batch, reasons=Counter())
 
 
 def _needed_by(worker: Worker) -> str:

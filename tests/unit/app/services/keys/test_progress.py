@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from app.services.rotation import retire
 from app.services.rotation.progress import Progress, Report
 from tests.support.deployment import Tenant
-from tests.unit.app.services.keys.moving import Move
+from tests.unit.app.services.keys.moving import Move, key_ref
 
 DATA_KEYS = 5  # the system's, and two of either tenant
 
@@ -87,3 +88,17 @@ def test_no_position_is_beyond_the_total(move: Move, tenants: list[Tenant]) -> N
     tenants[0].at(move.process(move.a)).create("MORE")
     for sweep in (one_by_one, reencrypt):
         assert all(position <= total for position, total in positions(sweep, move))
+
+
+def test_a_retirement_counts_only_what_remains(
+    move: Move, tenants: list[Tenant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retire, "BATCH", 2)
+    rewrap(move, lambda _: None)
+    old = key_ref(move.a)
+    with pytest.raises(Stopped):
+        move.process(move.b, move.a).retire.run(old, stopping_at(2))
+    seen: list[Progress] = []
+    move.process(move.b, move.a).retire.run(old, seen.append)
+    assert [(each.position, each.total) for each in seen] == [(2, 3), (3, 3)]
+    assert {each.unit for each in seen} == {"wrappings"}
