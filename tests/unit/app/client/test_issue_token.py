@@ -70,3 +70,21 @@ def test_all_faults_are_named_at_once(token: Token, server: ProtocolServer) -> N
 def test_a_missing_secret_is_named(token: Token) -> None:
     result = token("--secret", "MISSING")
     assert (result.returncode, result.stdout, "MISSING" in result.stderr) == (123, "", True)
+
+
+def test_one_token_is_not_for_more_than_an_injection_has_room_for(
+    token: Token, server: ProtocolServer
+) -> None:
+    server.secrets = {f"S_{i}": "canary" for i in range(257)}
+    result = token("--all")
+    assert (result.returncode, "1 to 256 secrets" in result.stderr) == (125, True)
+    assert server.tokens == {}
+
+
+def test_all_names_in_one_line_what_the_token_is_not_for(
+    token: Token, server: ProtocolServer
+) -> None:
+    server.secrets = {"PATH": "canary", "GREETING": "canary"}
+    result = token("--all")
+    assert result.stderr.startswith("strongroom token: --all left out 1 of 2: PATH (")
+    assert [*server.tokens.values()] == [{"GREETING": "GREETING"}]

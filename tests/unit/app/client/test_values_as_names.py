@@ -1,5 +1,6 @@
 """Values where names of secrets belong, as in a .env file: not sent, not printed, by no way."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,29 @@ def test_a_file_with_values_is_neither_sent_nor_printed(
     code, text = said(run, *mask, "--from", str(dotenv), "--", "true")
     assert (code, server.exchanges) == (125, [])
     assert [value for value in ("hunter2", "canary", "localhost") if value in text] == []
+
+
+@pytest.mark.parametrize("command", [("token",), ("secret", "export")])
+@pytest.mark.parametrize("content", [DOTENV, PLAIN_DOTENV])
+def test_a_token_and_an_export_treat_a_file_with_values_alike(
+    environment: dict[str, str],
+    server: ProtocolServer,
+    dotenv: Path,
+    command: tuple[str, ...],
+    content: str,
+) -> None:
+    dotenv.write_text(content)
+    result = subprocess.run(
+        ["strongroom", *command, "--from", str(dotenv)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (125, "")
+    for value in ("hunter2", "canary", "postgres"):
+        assert value not in result.stderr + sent(server)
 
 
 def test_the_message_says_what_the_file_is_and_how_to_import_it(run: Run, dotenv: Path) -> None:
