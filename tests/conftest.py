@@ -1,9 +1,12 @@
 """Fixtures of all tests: the servers, and the switch for the long proofs."""
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -17,12 +20,32 @@ _TASKS = frozenset(
     {"clock", "credentials", "root_key_proof", "data_key_cache", "heartbeat", "sweep"}
 )
 
+_MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a directory of its own there
+_ROOM_BYTES = 2 << 30
+_DISK = Path("/var/tmp")  # noqa: S108 - it must survive a restart, so it is in no memory
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--prove", action="store_true", help="run every proof at its full length")
 
 
 def pytest_configure() -> None:
+    """Prepare this process for its tests, and all that they start."""
+    _keep_directories_in_memory()
+    _take_interrupts()
+
+
+def _keep_directories_in_memory() -> None:
+    """Make the directories of tests where a commit waits for no disk, if there is room.
+
+    Tests about disks are marked ``on_disk``.
+    """
+    found = os.statvfs(_MEMORY) if _MEMORY.is_dir() else None
+    if found and found.f_bavail * found.f_frsize > _ROOM_BYTES and os.access(_MEMORY, os.W_OK):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))  # noqa: TID251 - pytest's
+
+
+def _take_interrupts() -> None:
     """Let the programs that tests start be interrupted, also where this one is in the background.
 
     A shell and ``nohup`` start what they run in the background with these signals ignored, and that
@@ -57,6 +80,16 @@ def no_task_is_left() -> Iterator[None]:
     yield
     left = [each.name for each in threading.enumerate() if each.name in _TASKS]
     assert left == []
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A directory of the test's own, on a disk if the test is marked so."""
+    if request.node.get_closest_marker("on_disk") is None:
+        yield tmp_path
+        return
+    with TemporaryDirectory(dir=_DISK, prefix="strongroom-test-") as directory:
+        yield Path(directory)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from tests.support.terminal import Terminal, faults
 CANARY = "canary-77ab"
 
 
+@pytest.mark.on_disk
 def test_a_deployment_that_init_has_made_passes(terminal: Terminal) -> None:
     answer = terminal.json("check")
     assert (answer["ok"], answer["faults"], answer["warnings"]) == (True, [], [])
@@ -63,6 +64,7 @@ def test_providers_are_asked_although_the_database_has_no_address(terminal: Term
     assert len([fault for fault in told if fault.startswith("STRONGROOM_KEYS (entry 1): ")]) == 1
 
 
+@pytest.mark.on_disk
 def test_a_second_provider_that_is_out_of_reach_is_a_warning(terminal: Terminal) -> None:
     token = terminal.home / "token"
     token.write_text("a-token")
@@ -141,6 +143,7 @@ def test_memory_for_fewer_workers_is_named(
     assert told.startswith("memory: 64 MiB are allowed, and the server needs 132 MiB to start")
 
 
+@pytest.mark.on_disk
 def test_memory_that_a_busy_server_exceeds_is_a_warning(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +164,7 @@ def test_a_volume_that_kubernetes_gave_to_a_group_is_refused_with_the_setting_of
     assert "fsGroupChangePolicy: OnRootMismatch" in terminal.run("init").stderr
 
 
+@pytest.mark.on_disk
 def test_overriding_the_shipped_configuration_is_a_warning(
     terminal: Terminal,
 ) -> None:

@@ -99,6 +99,7 @@ def test_an_unusable_output_directory_leaves_the_token_unused(
     assert server.exchanges == []
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("form", ["shell", "dotenv", "json", "systemd-credentials"])
 @pytest.mark.parametrize("there", [True, False], ids=["there", "absent"])
 def test_an_output_on_a_disk_is_refused_unless_allowed(

@@ -100,6 +100,7 @@ def test_a_file_that_is_a_mount_point_is_refused_and_the_token_not_used(
     assert server.exchanges == []
 
 
+@pytest.mark.on_disk
 def test_a_mount_that_is_no_memory_is_refused_and_the_token_not_used(
     in_namespace: InNamespace, server: ProtocolServer
 ) -> None:

@@ -77,6 +77,7 @@ def test_credentials_of_systemd_are_a_directory(secret: Secret, memory: Path) ->
     assert {each.name: each.read_text() for each in Path(memory, "made").iterdir()} == SECRETS
 
 
+@pytest.mark.on_disk
 def test_a_disk_is_refused_before_the_server_is_asked(
     secret: Secret, server: ProtocolServer, tmp_path: Path
 ) -> None:
@@ -97,6 +98,7 @@ def test_a_link_is_not_followed(secret: Secret, memory: Path) -> None:
     assert (result.returncode, Path(memory, "target").exists()) == (125, False)
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize(("allowed", "code"), [((), 125), (("--allow-disk",), 0)])
 def test_standard_output_is_a_file_on_a_disk_only_if_allowed(
     environment: dict[str, str], tmp_path: Path, allowed: tuple[str, ...], code: int

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ready_home import copy_ready_home
 from tests.support.terminal import Terminal, faults
 
 FIRST = "STRONGROOM_KEYS (entry 1): "
@@ -44,7 +45,7 @@ class Listing:
 def listing(tmp_path_factory: pytest.TempPathFactory) -> Listing:
     """One deployment for all, since a check changes nothing."""
     terminal = Terminal(tmp_path_factory.mktemp("deployment") / "home")
-    terminal.answer("init")
+    copy_ready_home(terminal.home)
     return Listing(terminal)
 
 

@@ -1,5 +1,6 @@
 """Several faults in one keyring are told in one run, and so by the command that starts a server."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,11 +55,13 @@ def test_every_wrong_entry_is_reported_at_once(listing: Listing, wrong: Wrong) -
     assert faults(listing.terminal, **wrong.settings) == TOLD
 
 
+@pytest.mark.on_disk
 def test_the_command_that_starts_a_server_ends_with_all_faults_and_no_value(
     listing: Listing, wrong: Wrong, tmp_path: Path
 ) -> None:
-    home = listing.terminal.home
-    server = Strongroom(home, listing.terminal.environ, tmp_path / "log")
+    home = Path(shutil.copytree(listing.terminal.home, tmp_path / "home"))
+    environment = {**listing.terminal.environ, "STRONGROOM_HOME": str(home)}
+    server = Strongroom(home, environment, tmp_path / "log")
     refused = server.command("check", check=False, **wrong.settings)
     assert refused.returncode == 1
     assert refused.stderr.splitlines() == [f"strongroom: {fault}" for fault in TOLD]
