@@ -15,6 +15,7 @@ from tests.e2e.keys.site import OUTAGES, Site
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.kms import KmsServer, environment_for, kms_server
 from tests.support.openbao import OpenBao
+from tests.support.ports import free_port
 from tests.support.strongroom import running
 from tests.support.terminal import Terminal
 
@@ -55,7 +56,8 @@ def aws(kms_proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch) -> dict[str, st
 def terminal(tmp_path: Path) -> Terminal:
     """The operator's command in this process, on a keyring of ``list_keys``."""
     terminal = Terminal(tmp_path / "home")
-    terminal.environ |= settings(tmp_path)
+    terminal.environ |= settings(tmp_path) | {"PORT": str(free_port())}
+    del terminal.environ["STRONGROOM_BIND"]  # a server of the same settings is asked over TCP
     return terminal
 
 
