@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.ports import free_port
 from tests.support.programs import require
+from tests.support.ready_home import copy_ready_home
 
 ROOT = Path(__file__).parents[3]
 NO_NAME = 12345
@@ -26,7 +27,7 @@ AS_NOBODY = (
 
 _SERVE = """
 cd "$ROOT"
-strongroom init >"$OUT/init" 2>&1; echo $? >"$OUT/init.code"
+[ "$IS_MADE" ] || strongroom init >"$OUT/init" 2>&1; echo $? >"$OUT/init.code"
 strongroom check --json >"$OUT/check" 2>"$OUT/check.err"; echo $? >"$OUT/check.code"
 [ "$SERVES" ] || exit 0
 gunicorn -c config/gunicorn.py wsgi:app >"$OUT/log" 2>&1 &
@@ -64,7 +65,16 @@ class Place:
         self._out = directory / "out"
         self._out.mkdir(mode=0o777)
         self._out.chmod(0o777)
+        self._user = user
         os.chown(directory, user, user)
+
+    def check(self, **place: Any) -> Outcome:
+        """Run check as ``run`` does, on a deployment that was made elsewhere."""
+        if not self.home.exists():
+            copy_ready_home(self.home)
+            for each in (self.home, *self.home.iterdir()):
+                os.chown(each, self._user, self._user)
+        return self.run(serve=False, is_made=True, **place)
 
     def run(
         self,
@@ -74,6 +84,7 @@ class Place:
         wrap: str = "",
         then: str = "",
         serve: bool = True,
+        is_made: bool = False,
         environ: Mapping[str, str] | None = None,
     ) -> Outcome:
         """Run init, check and the server.
@@ -84,6 +95,7 @@ class Place:
             wrap: Shell commands of that user's.
             then: What that user does while the server runs.
             serve: Whether the server is started.
+            is_made: Whether init has been run.
             environ: More variables; there are few others, not even HOME.
         """
         script = f'{inside}\nexec {user} sh -c "$WRAP\n$SERVE"'
@@ -99,6 +111,7 @@ class Place:
                 "THEN": then,
                 "SERVE": _SERVE,
                 "SERVES": "1" if serve else "",
+                "IS_MADE": "1" if is_made else "",
                 "PLACE": str(self.directory),
                 "STRONGROOM_HOME": str(self.home),
                 "PORT": str(self.port),

@@ -53,23 +53,23 @@ def warning(outcome: Outcome) -> str:
 
 
 def test_too_few_open_files(roots: Place) -> None:
-    told = fault(roots.run(wrap="ulimit -n 64", serve=False))
+    told = fault(roots.check(wrap="ulimit -n 64"))
     assert told.startswith("open files: 64 are allowed, and a worker needs ")
     assert "STRONGROOM_THREADS" in told
 
 
 def test_open_files_for_the_threads_and_few_clients(roots: Place) -> None:
-    told = warning(roots.run(wrap="ulimit -n 400", serve=False))
+    told = warning(roots.check(wrap="ulimit -n 400"))
     assert told.startswith("open files: 400 are allowed, and a busy worker wants ")
 
 
 def test_too_few_tasks_of_a_user(nobodys: Place) -> None:
-    told = fault(nobodys.run(user=f"prlimit --nproc=50 {AS_NOBODY}", serve=False))
+    told = fault(nobodys.check(user=f"prlimit --nproc=50 {AS_NOBODY}"))
     assert told.startswith("tasks: 50 are allowed, and the server needs ")
 
 
 def test_too_little_address_space(roots: Place) -> None:
-    told = fault(roots.run(wrap="ulimit -v 500000", serve=False))
+    told = fault(roots.check(wrap="ulimit -v 500000"))
     assert told.startswith("address space: 488 MiB are allowed, and a worker needs ")
 
 
@@ -78,18 +78,18 @@ def test_a_build_in_a_fips_mode_that_has_no_provider_for_it(roots: Place) -> Non
     configuration.write_text(
         "openssl_conf = init\n[init]\nalg_section = fips\n[fips]\ndefault_properties = fips=yes\n"
     )
-    outcome = roots.run(serve=False, environ={"OPENSSL_CONF": str(configuration)})
+    outcome = roots.check(environ={"OPENSSL_CONF": str(configuration)})
     assert fault(outcome).startswith("cryptography: this build of OpenSSL lacks ")
 
 
 def test_too_few_tasks_of_a_cgroup(roots: Place) -> None:
     with bounded_cgroup("pids", "pids.max", 60) as tasks:
-        told = fault(roots.run(inside=f"echo $$ >{tasks}/cgroup.procs", serve=False))
+        told = fault(roots.check(inside=f"echo $$ >{tasks}/cgroup.procs"))
     assert told.startswith("tasks: 60 are allowed, and the server needs ")
 
 
 def test_a_database_that_may_not_grow(roots: Place) -> None:
-    told = warning(roots.run(wrap="ulimit -f 65536", serve=False))
+    told = warning(roots.check(wrap="ulimit -f 65536"))
     assert told.startswith("file size: the database may not grow beyond ")
 
 
@@ -106,21 +106,20 @@ def test_a_home_in_the_layer_of_a_container(roots: Place) -> None:
 
 
 def test_a_home_that_cannot_be_written(nobodys: Place) -> None:
-    nobodys.run(user=AS_NOBODY, serve=False)
     read_only = 'mount --bind "$STRONGROOM_HOME" "$STRONGROOM_HOME"\n'
     read_only += 'mount -o remount,bind,ro "$STRONGROOM_HOME"'
-    told = fault(nobodys.run(inside=read_only, user=AS_NOBODY, serve=False))
+    told = fault(nobodys.check(inside=read_only, user=AS_NOBODY))
     assert told.startswith("STRONGROOM_DATABASE_URL: ")
 
 
 def test_a_port_that_another_program_has(roots: Place) -> None:
     with closing(socket.create_server(("127.0.0.1", roots.port))):
-        told = fault(roots.run(serve=False))
+        told = fault(roots.check())
     assert told.startswith(f"PORT: another program listens on 127.0.0.1:{roots.port}; ")
 
 
 def test_a_port_that_needs_a_privilege(nobodys: Place) -> None:
-    told = fault(nobodys.run(user=AS_NOBODY, serve=False, environ={"PORT": "80"}))
+    told = fault(nobodys.check(user=AS_NOBODY, environ={"PORT": "80"}))
     assert told.startswith("STRONGROOM_BIND: 127.0.0.1:80: this user may not use the port")
 
 
@@ -135,13 +134,13 @@ def test_a_port_that_needs_a_privilege(nobodys: Place) -> None:
     ],
 )
 def test_an_address_where_nothing_can_be_made(roots: Place, bind: str, words: str) -> None:
-    told = fault(roots.run(serve=False, environ={"STRONGROOM_BIND": bind.format(port=roots.port)}))
+    told = fault(roots.check(environ={"STRONGROOM_BIND": bind.format(port=roots.port)}))
     assert told.startswith("STRONGROOM_BIND: unix:/")
     assert words in told
 
 
 def test_a_loopback_interface_that_is_down(roots: Place) -> None:
-    told = fault(roots.run(user="unshare --net", serve=False))
+    told = fault(roots.check(user="unshare --net"))
     assert told.endswith("nothing reaches it; is the loopback interface up.")
 
 
