@@ -12,7 +12,7 @@ from app.client.selection.plain_names import is_credential, is_dotenv, is_plain_
 # VARIABLE=NAME, or NAME alone. A name may also be an id; the server decides. The pattern has no
 # spaces, quotes or punctuation, so most values do not fit.
 _ENTRY = re.compile(r"(?:([A-Za-z_][A-Za-z0-9_]*)\s*=\s*)?([A-Za-z_][A-Za-z0-9_-]*)")
-_FILE_BYTES = 1 << 20
+_FILE_BYTES, _FILE_LINES = 1 << 20, 20_000
 _NAMED_LINES = 3
 
 
@@ -90,6 +90,9 @@ class Entries:
             return
         except (OSError, ValueError):
             self.faults.append(Fault(f"--from: {file} cannot be read."))
+            return
+        if len(lines) > _FILE_LINES:
+            self.faults.append(Fault(f"--from: {file} has more than {_FILE_LINES} lines."))
             return
         wrong = []
         for number, line in enumerate(map(str.strip, lines), 1):

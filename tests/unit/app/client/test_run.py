@@ -79,6 +79,15 @@ def test_a_mapping_file_with_a_value_is_refused_without_showing_it(
     assert "canary" not in result.stderr
 
 
+def test_a_mapping_file_of_very_many_lines_is_refused_before_the_server_is_asked(
+    run: Run, server: ProtocolServer, tmp_path: Path
+) -> None:
+    (tmp_path / "secrets.map").write_text("#\n" * 20_001)
+    result = run("--from", "secrets.map", "--secret", "GREETING", "--", "true")
+    assert (result.returncode, "more than 20000 lines" in result.stderr) == (125, True)
+    assert server.exchanges == []
+
+
 def test_a_variable_with_two_secrets_is_refused(run: Run) -> None:
     two = ("--secret", "A=GREETING", "--secret", "A=DATABASE_PASSWORD")
     result = run(*two, "--", "true")
