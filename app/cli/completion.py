@@ -9,7 +9,6 @@ import click
 from click.shell_completion import CompletionItem
 
 from app.domain.guarded import Guarded
-from app.repository.connect import connect
 from config import load
 
 _SECONDS = 1.0
@@ -32,6 +31,8 @@ def account_names(
 
 
 def _read(environ: Mapping[str, str], found: list[str]) -> None:
+    from app.repository.connect import connect  # noqa: PLC0415 - see app.cli.deployment
+
     try:
         with closing(connect(load(environ).database_url)) as database:
             if not database.exists():

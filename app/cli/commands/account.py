@@ -1,17 +1,15 @@
 """``strongroom account``: the accounts of this deployment."""
 
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import asdict
 
 import click
 
-from app.bootstrap import build
 from app.cli.completion import account_names
+from app.cli.deployment import deployment
 from app.cli.stored_rows import show_stored
 from app.client.output import as_json, show
 from app.client.summaries import SummaryGroup
-from config import load
 
 _COLUMNS = ("id", "devbox", "created_at_ms", "name")
 _DEVBOX = "Let the account's API keys use secrets; without it the API responds with 403."
@@ -29,7 +27,7 @@ def account() -> None:
 @click.pass_obj
 def create(environ: Mapping[str, str], name: str, *, devbox: bool, json: bool) -> None:
     """Make an account, and print its id. No two accounts have the same NAME."""
-    with closing(build(load(environ))) as services:
+    with deployment(environ) as services:
         created = services.accounts.create(name, devbox=devbox)
     show(asdict(created), created.id, json=json)
 
@@ -43,7 +41,7 @@ def set_(environ: Mapping[str, str], account: str, *, devbox: bool) -> None:
 
     ACCOUNT is an id or a name.
     """
-    with closing(build(load(environ))) as services:
+    with deployment(environ) as services:
         services.accounts.set_devbox(account, devbox=devbox)
 
 
@@ -52,5 +50,5 @@ def set_(environ: Mapping[str, str], account: str, *, devbox: bool) -> None:
 @click.pass_obj
 def list_(environ: Mapping[str, str], *, json: bool) -> None:
     """List every account, oldest first."""
-    with closing(build(load(environ))) as services:
+    with deployment(environ) as services:
         show_stored(services.accounts.list(), asdict, _COLUMNS, json=json)

@@ -1,12 +1,12 @@
 """``strongroom api-key``: the API keys of an account."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 
 import click
 
-from app.bootstrap import build
 from app.cli.completion import account_names
+from app.cli.deployment import deployment
 from app.cli.stored_rows import show_stored
 from app.client.messages import say
 from app.client.output import Row, as_json, moment, show
@@ -19,7 +19,6 @@ from app.domain.access.scopes import ALL_SCOPES, Scope
 from app.domain.damage import DamagedRow
 from app.domain.errors import TamperedRow
 from app.services.clock import now_ms
-from config import load
 
 _COLUMNS = (
     "id",
@@ -75,7 +74,7 @@ def create(
     json: bool,
 ) -> None:
     """Make an API key of ACCOUNT, and print it. It cannot be shown again."""
-    with closing(build(load(environ))) as services:
+    with deployment(environ) as services:
         issued = services.api_keys.issue(
             services.accounts.require(account).id,
             name=name,
@@ -92,7 +91,7 @@ def create(
 @click.pass_obj
 def list_(environ: Mapping[str, str], account: str, *, json: bool) -> None:
     """List the API keys of ACCOUNT: oldest first, and below each those that were made with it."""
-    with closing(build(load(environ))) as services:
+    with deployment(environ) as services:
         account_id = services.accounts.id_of(account)
         with suppress(TamperedRow):  # the account is damaged; its API keys are still shown
             services.accounts.require(account_id)
@@ -119,7 +118,7 @@ def revoke(
     environ: Mapping[str, str], account: str, api_key_id: str, *, dry_run: bool, json: bool
 ) -> None:
     """Revoke an API key, and all that were made with it, from the next request on."""
-    with closing(build(load(environ))) as services:
+    with deployment(environ) as services:
         account_id = services.accounts.id_of(account)
         revocation = services.api_keys.revoke(account_id, api_key_id, dry_run=dry_run)
     keys, injections = revocation.api_keys, revocation.injections
@@ -150,7 +149,7 @@ def rotate(
 
     The API keys that were made with it stay valid.
     """
-    with closing(build(load(environ))) as services:
+    with deployment(environ) as services:
         account_id = services.accounts.id_of(account)
         rotated = services.api_keys.rotate(account_id, api_key_id, overlap_ms=overlap)
     until = rotated.previous_until_ms

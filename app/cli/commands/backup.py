@@ -1,13 +1,12 @@
 """``strongroom backup`` and ``strongroom restore``: the whole database in one file."""
 
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from app import bootstrap
+from app.cli.deployment import deployment
 from app.client.messages import say
 from app.client.output import Row, as_json, show_json, show_rows
 from app.domain.access.api_keys import ApiKey
@@ -27,7 +26,7 @@ def backup(environ: Mapping[str, str], file: Path, *, json: bool) -> None:
     The file appears whole or not at all, for its owner only. It holds no root key: the ones that it
     needs are printed; keep those apart from it.
     """
-    with closing(bootstrap.build(load(environ))) as services:
+    with deployment(environ) as services:
         contents = services.backups.make(file.absolute())
     if json:
         show_json({"file": str(file), **asdict(contents)})
@@ -49,6 +48,8 @@ def restore(
     The file is verified before: its pages, its schema and, if the keyring opens the system key,
     each row. Pending injections end. API keys that are live again are listed.
     """
+    from app import bootstrap  # noqa: PLC0415 - see app.cli.deployment
+
     settings = load(environ)
     restored = bootstrap.restore(
         settings, file.absolute(), replace=replace, skip_damaged=skip_damaged

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import click
 
-from app.bootstrap import diagnose, diagnose_before_init
 from app.cli.errors import REFUSED
 from app.cli.machine import ciphers_fault, look_at_machine
 from app.client.messages import say
@@ -39,6 +38,8 @@ def check(context: click.Context, *, before_start: bool, json: bool) -> None:
 
 
 def _look(environ: Mapping[str, str], *, before_start: bool) -> Findings:
+    from app.bootstrap import diagnose, diagnose_before_init  # noqa: PLC0415 - app.cli.deployment
+
     examined = examine(environ)
     broken = ciphers_fault()
     if broken:  # the rest of the check opens envelopes

@@ -7,13 +7,13 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from app.bootstrap import build, database_exists, first_key_file
 from app.cli.client_env import ClientEnv, base_url
+from app.cli.deployment import deployment_of
 from app.cli.private_files import create, drop_draft
 from app.cli.stored_rows import say_damaged
 from app.client.messages import say
@@ -43,7 +43,7 @@ def init(environ: Mapping[str, str]) -> None:
     url = base_url(settings.bind)
     with _locked(settings.home):
         _make_key_file(settings)
-        with closing(build(settings)) as services:
+        with deployment_of(settings) as services:
             fingerprint = services.setup.initialise()
             issued = _hand_out_first_key(services, ClientEnv(settings.home), url)
     if fingerprint is not None:
@@ -81,6 +81,8 @@ def _locked(home: Path) -> Iterator[None]:
 
 
 def _make_key_file(settings: Settings) -> None:
+    from app.bootstrap import database_exists, first_key_file  # noqa: PLC0415 - app.cli.deployment
+
     path = first_key_file(settings)
     if path is None or database_exists(settings):
         return

@@ -1,7 +1,6 @@
 """``strongroom keyring``: shows data keys, and moves them from root key to root key."""
 
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import asdict
 from math import isfinite
 from operator import itemgetter
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from app.bootstrap import build
+from app.cli.deployment import deployment, deployment_of
 from app.cli.errors import INCOMPLETE
 from app.cli.progress import shown
 from app.cli.recovery_files import FILE, read_private_half, write_pair
@@ -36,7 +35,7 @@ def keyring() -> None:
 @click.pass_obj
 def status(environ: Mapping[str, str], *, json: bool) -> None:
     """Show each provider's health and current key_ref, and count the wrappings of each key_ref."""
-    with closing(build(load(environ))) as services:
+    with deployment(environ) as services:
         report = services.keyring_status.report()
     if json:
         show_json(_status_document(report))
@@ -68,7 +67,7 @@ def rewrap(context: click.Context, *, rate: float | None, dry_run: bool, json: b
     Values and data keys stay as they are. The server may keep running. If this is stopped, run it
     again.
     """
-    with closing(build(load(context.obj))) as services, shown(dry_run=dry_run) as report:
+    with deployment(context.obj) as services, shown(dry_run=dry_run) as report:
         progress = services.rewrap.run(report, rate=rate, dry_run=dry_run)
     _finish(context, progress, dry_run=dry_run, json=json)
 
@@ -85,7 +84,7 @@ def reencrypt(
     If this is stopped, run it again: it resumes, and says so. Data keys that were made since its
     first start then stay; with --restart they are replaced, too.
     """
-    with closing(build(load(context.obj))) as services, shown(dry_run=dry_run) as report:
+    with deployment(context.obj) as services, shown(dry_run=dry_run) as report:
         unfinished = None if restart else services.reencrypt.unfinished()
         if unfinished is not None:
             say(f"resuming the job of {moment(unfinished)}. Data keys made since then stay;")
@@ -110,7 +109,7 @@ def retire(
     """
     if undo and dry_run:
         raise click.UsageError("--undo and --dry-run exclude each other.")
-    with closing(build(load(environ))) as services:
+    with deployment(environ) as services:
         if undo:
             services.retire.undo(key_ref)
             show({"fenced": False}, "The fence is lifted.", json=json)
@@ -133,7 +132,7 @@ def make_recovery_key(environ: Mapping[str, str], private: Path, public: Path) -
 
     Existing files are never overwritten.
     """
-    with closing(build(load(environ))) as services:
+    with deployment(environ) as services:
         pair = services.recovery.make_key()
     write_pair(pair, private=private, public=public)
     click.echo(pair.private.key.public_key.key_ref)
@@ -159,7 +158,7 @@ def recover(
     """Wrap every data key for the present keyring, opening them with the recovery key."""
     settings = load(context.obj)
     private_half = read_private_half(private, settings.files)
-    with closing(build(settings)) as services, shown(dry_run=dry_run) as report:
+    with deployment_of(settings) as services, shown(dry_run=dry_run) as report:
         progress = services.recovery.run(
             private_half, report, rate=rate, dry_run=dry_run, skip_damaged=skip_damaged
         )
