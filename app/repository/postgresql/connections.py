@@ -113,7 +113,7 @@ def connect(address: Address) -> BoundedConnection:
         psycopg.Error: None of the servers can be reached, or none is the primary.
     """
     connection = BoundedConnection.connect(
-        make_conninfo("", **_CONNECTING, **address),
+        make_conninfo("", **_CONNECTING, **address.parameters),
         autocommit=True,
         cursor_factory=BoundedCursor,
     )
@@ -130,4 +130,4 @@ def connect_to_migrate(address: Address) -> psycopg.Connection[Any]:
         psycopg.Error: None of the servers can be reached, or none is the primary.
     """
     settings = {**_CONNECTING, "options": "-c lock_timeout=3s -c statement_timeout=0"}
-    return psycopg.connect(make_conninfo("", **settings, **address))
+    return psycopg.connect(make_conninfo("", **settings, **address.parameters))
