@@ -37,12 +37,22 @@ def shown(*, dry_run: bool = False) -> Iterator[Report]:
             seen[:] = [progress]
             show(progress)
 
-        try:
-            yield report
-        except KeyboardInterrupt:
+        def stopped() -> str:
             stack.close()  # the bar ends its line
-            say(_stopped(seen[-1] if seen else None, dry_run=dry_run))
-            raise click.exceptions.Exit(INTERRUPTED) from None
+            return _stopped(seen[-1] if seen else None, dry_run=dry_run)
+
+        with stoppable(stopped):
+            yield report
+
+
+@contextmanager
+def stoppable(message: Callable[[], str]) -> Iterator[None]:
+    """End the command with a message and exit code 130 if the user stops it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(message())
+        raise click.exceptions.Exit(INTERRUPTED) from None
 
 
 def lines(clock: Callable[[], float] = time.monotonic) -> Report:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from app.cli.deployment import deployment
+from app.cli.progress import stoppable
 from app.client.messages import say
 from app.client.output import Row, as_json, show_json, show_rows
 from app.domain.access.api_keys import ApiKey
@@ -26,7 +27,7 @@ def backup(environ: Mapping[str, str], file: Path, *, json: bool) -> None:
     The file appears whole or not at all, for its owner only. It holds no root key: the ones that it
     needs are printed; keep those apart from it.
     """
-    with deployment(environ) as services:
+    with deployment(environ) as services, stoppable(lambda: "stopped: no backup was made."):
         contents = services.backups.make(file.absolute())
     if json:
         show_json({"file": str(file), **asdict(contents)})

@@ -6,6 +6,7 @@ copying them, and leaves out the free ones.
 """
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -49,11 +50,21 @@ def _read_contents(path: Path) -> BackupContents:
 
 def _copy(path: Path, draft: Path) -> None:
     with closing(open_writer(path)) as source:
-        source.execute("VACUUM INTO ?", (str(draft),)).close()
+        _vacuum(source, draft)
     with closing(_connect(draft)) as copy:
         # No log continues the number 0, so none that lies where the copy is put is applied to it.
         for number in (NUMBER, NUMBER_BEFORE):
             copy.execute(f"PRAGMA {number} = {NO_NUMBER}").close()
+
+
+def _vacuum(source: sqlite3.Connection, draft: Path) -> None:
+    """Copy in a thread of its own: in this one, a signal would wait for the statement's end."""
+    with ThreadPoolExecutor(1, "backup") as pool:
+        try:
+            pool.submit(lambda: source.execute("VACUUM INTO ?", (str(draft),)).close()).result()
+        except BaseException:
+            source.interrupt()
+            raise
 
 
 def _connect(path: Path) -> sqlite3.Connection:
