@@ -15,7 +15,8 @@ from app.domain.operations.findings import Findings
 from app.domain.operations.usage import Usage
 from app.domain.secrets import NamePolicy, SecretRules
 from app.repository.base import Database, DatabaseMisconfigured
-from app.repository.connect import connect
+from app.repository.connect import connect, is_server
+from app.repository.postgresql.options import ServerOptions
 from app.services.accounts import Accounts
 from app.services.api_keys import ApiKeys
 from app.services.authentication import Authentication
@@ -66,6 +67,9 @@ SWEEP_AFTER_SECONDS = 5.0
 
 STOP_SECONDS = 5.0
 """The seconds for which closing waits for periodic tasks under way."""
+
+_OF_SERVERS = ("STRONGROOM_DATABASE_CONNECTIONS",)
+"""The settings that mean something for a database server alone."""
 
 _FIRST_KEY = name_entry(KEYS, 0)
 
@@ -123,12 +127,17 @@ def build(
     base = _Base(
         settings=settings,
         keyring=keyring or _keyring(settings, create_keyring),
-        database=database or connect(settings.database_url),
+        database=database or _connect(settings),
         clock=SteadyClock(wall, boot),
         age=AgeClock(boot, wall),
     )
     keys = _keys(base)
     return _services(base, keys, _upkeep(base, keys))
+
+
+def _connect(settings: Settings) -> Database:
+    options = ServerOptions(connections=settings.database_connections, workers=settings.workers)
+    return connect(settings.database_url, options)
 
 
 def _keyring(settings: Settings, create: Callable[..., Keyring]) -> Keyring:
@@ -238,7 +247,7 @@ def database_exists(settings: Settings) -> bool:
     Raises:
         DatabaseMisconfigured: Its address cannot be used; names the setting.
     """
-    return connect(settings.database_url).exists()
+    return _connect(settings).exists()
 
 
 def first_key_file(settings: Settings) -> Path | None:
@@ -269,7 +278,7 @@ def restore(settings: Settings, file: Path, *, replace: bool, skip_damaged: bool
         BackupDamaged: The backup is not what a server wrote.
     """
     before = _live_keys(settings)
-    database = connect(settings.database_url)
+    database = _connect(settings)
     with database.replacing(file, replace=replace) as replacement:
         with closing(build(settings, database=replacement.database)) as services:
             taken_over = services.backups.take_over(replacement, before, skip_damaged=skip_damaged)
@@ -293,6 +302,7 @@ def diagnose(examined: Examined) -> Findings:
     findings = Findings(faults=[*examined.faults])
     for name, facts in examined.facts():
         findings.saw(name, facts)
+    _look_for_ignored_settings(examined, findings)
     keyring = _keyring_to_examine(examined, findings)
     database = _database_to_examine(examined, findings)
     if keyring and database:
@@ -305,6 +315,14 @@ def diagnose(examined: Examined) -> Findings:
         with closing(database):
             findings.include(database.check())
     return findings
+
+
+def _look_for_ignored_settings(examined: Examined, findings: Findings) -> None:
+    if "STRONGROOM_DATABASE_URL" in examined.wrong or is_server(examined.settings.database_url):
+        return
+    for name in _OF_SERVERS:
+        if examined.origins[name] != "default":
+            findings.warn(f"{name}: it is ignored, since SQLite is no database server.")
 
 
 def diagnose_before_init(examined: Examined) -> Findings:
@@ -353,7 +371,7 @@ def _database_to_examine(examined: Examined, findings: Findings) -> Database | N
     if "STRONGROOM_DATABASE_URL" in examined.wrong:
         return None
     try:
-        return connect(examined.settings.database_url)
+        return _connect(examined.settings)
     except DatabaseMisconfigured as error:
         findings.refuse(str(error))
         return None

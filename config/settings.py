@@ -41,6 +41,7 @@ class Settings:
         files: Reads the files that settings name.
         home: The directory of the default database and key file, as it was given.
         database_url: The address of the database; not shown, since it may hold a password.
+        database_connections: The number of connections to a database server in each worker.
         keys: URIs of the key providers; the first wraps, all may unwrap.
         escrow_keys: URIs of the escrow keys.
         system_key_fingerprint: Of the only system data key to accept; ``None`` for any.
@@ -69,6 +70,7 @@ class Settings:
     wants_colour: bool
     home: Path
     database_url: str = field(repr=False)
+    database_connections: int
     keys: tuple[str, ...] = field(repr=False)
     escrow_keys: tuple[str, ...] = field(repr=False)
     system_key_fingerprint: str | None
@@ -277,6 +279,7 @@ class _SettingsSchema(Schema):
     database_url = fields.String(
         data_key="STRONGROOM_DATABASE_URL", validate=Length(min=1, error="must not be empty.")
     )
+    database_connections = _number("STRONGROOM_DATABASE_CONNECTIONS", 8, 1, 100)
     keys = fields.Function(deserialize=_uris, data_key="STRONGROOM_KEYS")
     escrow_keys = fields.Function(
         deserialize=_uris, data_key="STRONGROOM_ESCROW_KEYS", load_default=()

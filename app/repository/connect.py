@@ -6,12 +6,14 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.repository.base import Database, DatabaseMisconfigured
+from app.repository.postgresql.options import ServerOptions
 from app.repository.sqlite.database import SqliteDatabase
 
 _EXPECTED = (
     "STRONGROOM_DATABASE_URL must be like sqlite:////srv/strongroom/strongroom.db or "
     "postgresql://db.example/strongroom?user=strongroom"
 )
+_DEFAULTS = ServerOptions()
 _POSTGRESQL = ("postgresql://", "postgres://")
 _NO_DRIVER = (
     "STRONGROOM_DATABASE_URL: the driver of PostgreSQL is missing; "
@@ -19,20 +21,20 @@ _NO_DRIVER = (
 )
 
 
-def connect(url: str, connections: int = 8) -> Database:
+def connect(url: str, options: ServerOptions = _DEFAULTS) -> Database:
     """The database at ``url``: ``sqlite:///relative``, ``sqlite:////absolute`` or ``postgresql:``.
 
     Nothing is opened yet.
 
     Args:
         url: Its address.
-        connections: How many connections to a server this process may have at once.
+        options: The use of a database server, where it is one.
 
     Raises:
         DatabaseMisconfigured: The address is of no kind that we know; it is not repeated.
     """
-    if url.startswith(_POSTGRESQL):
-        return _connect_postgresql(url, connections)
+    if is_server(url):
+        return _connect_postgresql(url, options)
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
@@ -43,7 +45,12 @@ def connect(url: str, connections: int = 8) -> Database:
     return SqliteDatabase(Path(parsed.database).absolute())
 
 
-def _connect_postgresql(url: str, connections: int) -> Database:
+def is_server(url: str) -> bool:
+    """Return True if an address names a database server, which has ``ServerOptions``."""
+    return url.startswith(_POSTGRESQL)
+
+
+def _connect_postgresql(url: str, options: ServerOptions) -> Database:
     """Import the driver, which is an extra, only for who uses it."""
     try:
         from app.repository.postgresql.database import PostgresqlDatabase  # noqa: PLC0415
@@ -51,4 +58,4 @@ def _connect_postgresql(url: str, connections: int) -> Database:
         if error.name != "psycopg":
             raise
         raise DatabaseMisconfigured(_NO_DRIVER) from None
-    return PostgresqlDatabase(url, connections)
+    return PostgresqlDatabase(url, options)

@@ -19,6 +19,7 @@ from app.repository.base import Database, DatabaseMisconfigured, Replacement, Re
 from app.repository.postgresql.address import SETTING, parse_address
 from app.repository.postgresql.connections import connect, connect_to_migrate
 from app.repository.postgresql.failures import explain
+from app.repository.postgresql.options import ServerOptions
 from app.repository.postgresql.pool import Pool
 from app.repository.postgresql.sessions import RetryingCursor, begin, commit, roll_back
 from app.repository.sql import schema
@@ -40,15 +41,15 @@ class PostgresqlDatabase(Database):
 
     Args:
         url: Its address.
-        connections: How many the process may have at once.
+        options: How many connections the process may have at once, and the like.
 
     Raises:
         DatabaseMisconfigured: The address cannot be used.
     """
 
-    def __init__(self, url: str, connections: int) -> None:
+    def __init__(self, url: str, options: ServerOptions) -> None:
         self._address = parse_address(url)
-        self._size = connections
+        self._options = options
         self._prepared = PreparedStatements(_dialect())
         self._inherited: list[Pool] = []
         self._pool = self._new_pool()
@@ -138,7 +139,7 @@ class PostgresqlDatabase(Database):
         self._pool = self._new_pool()
 
     def _new_pool(self) -> Pool:
-        return Pool(partial(connect, self._address), self._size)
+        return Pool(partial(connect, self._address), self._options.connections)
 
     def _statements(self, cursor: object, *, locks: bool) -> Statements:
         return Statements(cursor, psycopg.Error, self._prepared, locks=locks)

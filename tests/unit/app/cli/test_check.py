@@ -42,6 +42,12 @@ def test_the_table_says_the_same_as_json(terminal: Terminal) -> None:
     ]
 
 
+def test_connections_are_ignored_without_a_server_to_connect_to(terminal: Terminal) -> None:
+    checked = terminal.run("check", STRONGROOM_DATABASE_CONNECTIONS="9")
+    assert checked.exit_code == 0
+    assert "warning: STRONGROOM_DATABASE_CONNECTIONS: it is ignored" in checked.stderr
+
+
 def test_a_wrong_setting_hides_no_fault_elsewhere(terminal: Terminal) -> None:
     (terminal.home / "strongroom.db").chmod(0o644)
     told = faults(terminal, PORT="99999", STRONGROOM_KEYS="foo")
