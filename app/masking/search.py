@@ -23,8 +23,7 @@ _HEAD_BYTES = 96
 """The run of letters and digits that is looked for ends within so many bytes of a text."""
 
 _MARGIN_BYTES = 64
-_INDENTED = [end + white for end in (b"\r", b"\n") for white in (b" ", b"\t")]
-_CONTINUED = [b"\\" + end for end in (b"\r", b"\n")]
+_INDENTATION, _CONTINUATION = (b" ", b"\t"), b"\\"
 _LINE_BREAK = re.compile(rb"\\?[\r\n]+[ \t]*")
 _LINE_ENDS = re.compile(rb"[\r\n]+")
 
@@ -117,9 +116,10 @@ class ValueSearch:
 
 def _without_breaks(text: bytes) -> Remainder:
     """Leave out line ends, the indentation after them, and a backslash before them."""
-    if any(each in text for each in _INDENTED + _CONTINUED):
+    lines = text.splitlines()
+    if any(line.startswith(_INDENTATION) or line.endswith(_CONTINUATION) for line in lines):
         return Remainder(text, _LINE_BREAK.sub(b"", text), _LINE_BREAK)
-    return Remainder(text, text.translate(None, b"\r\n"), _LINE_ENDS)
+    return Remainder(text, b"".join(lines), _LINE_ENDS)
 
 
 def _probes(runs: Mapping[bytes, tuple[int, bytes]]) -> dict[bytes, tuple[int, int]]:

@@ -4,6 +4,8 @@ The base is ``cat`` of 16 MiB into the same reader. Printed are the rate in MB/s
 base, and the MB that a second of processor time is enough for, which tells the rate with a core of
 its own: by what is printed, how many values are looked for, and whether we are on a terminal.
 
+On a terminal a second base is the same relay without masking, as ``--watch`` alone uses it.
+
     python -m tests.benchmarks.masking
 """
 
@@ -28,6 +30,11 @@ _ROUNDS = 7
 _COUNTS = (1, 10, 50)
 _READ_BYTES = 1 << 20
 
+_RELAYED = """
+import os, sys
+from app.client.terminal.start import Job, run_job
+sys.exit(run_job(Job(sys.argv[1:], dict(os.environb), None)))
+"""
 _MASKED = """
 import os, random, sys
 from base64 import b64encode
@@ -52,6 +59,7 @@ def main() -> None:
             for place, measure in (("pipe", _through_pipe), ("terminal", _through_terminal)):
                 for count in _COUNTS:
                     _compare(f"{kind}, {count} values, {place}", measure, file, count)
+            _compare_with_relay(kind, file)
 
 
 def _compare(what: str, measure: Measure, file: Path, count: int) -> None:
@@ -63,6 +71,14 @@ def _compare(what: str, measure: Measure, file: Path, count: int) -> None:
     bounded = _BYTES / 1e6 / (found.load.p50 - start)
     rate = f"{found.load.rate:.0f} MB/s, {found.throughput:.3f} of {found.base.rate:.0f}"
     click.echo(f"{what}: {rate}; {bounded:.0f} MB a second of processor time")
+
+
+def _compare_with_relay(kind: str, file: Path) -> None:
+    relayed = [sys.executable, "-c", _RELAYED, "cat", str(file)]
+    masked = [sys.executable, "-c", _MASKED, str(_COUNTS[-1]), "cat", str(file)]
+    found = compare(lambda: _through_terminal(relayed), lambda: _through_terminal(masked), _ROUNDS)
+    rate = f"{found.load.rate:.0f} MB/s, {found.throughput:.2f} of {found.base.rate:.0f}"
+    click.echo(f"{kind}, {_COUNTS[-1]} values, terminal, beside no masking: {rate}")
 
 
 def _through_pipe(command: Sequence[str]) -> Load:

@@ -68,3 +68,21 @@ def test_twice_the_output_is_twice_the_work(
         return count
 
     assert steps(16_000) <= 2.5 * steps(8_000)
+
+
+def test_the_end_of_a_small_piece_takes_few_steps() -> None:
+    """A terminal passes 4 KiB at a time, and each of its pieces ends where a value may go on."""
+    masker = Masker(ValueSearch([f"{number}-canary-hello-world" for number in range(50)]))
+    line = b'{"level": "info", "message": "GET /a%20b 200 \\"client\\" served in 12.7 ms"}\r\n'
+    piece = (line * 4096)[:4096]
+    masker.feed(piece)
+    steps = 0
+
+    def profile(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+
+    sys.setprofile(profile)
+    masker.feed(piece)
+    sys.setprofile(None)
+    assert steps < 2_000
