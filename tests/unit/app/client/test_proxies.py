@@ -1,7 +1,9 @@
 """HTTPS_PROXY and NO_PROXY: which way to the server, and TLS with the server itself inside."""
 
+import subprocess
 from base64 import b64encode
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +50,18 @@ def test_run_reaches_the_server_through_the_proxy(run: Run, proxy: ConnectProxy)
     result = run(*RUN)
     assert (result.returncode, result.stdout) == (0, "canary-hello\n")
     assert proxy.targets == [f"{NAME}:8443"] * 2
+
+
+def test_a_command_with_many_calls_keeps_its_tunnel(
+    environment: dict[str, str], proxy: ConnectProxy, server: ProtocolServer, tmp_path: Path
+) -> None:
+    entries = tmp_path / ".env"
+    entries.write_text("FIRST=one\nSECOND=two\n")
+    command = ["strongroom", "secret", "import", str(entries)]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0
+    assert server.secrets["SECOND"] == "two"
+    assert 0 < len(proxy.targets) <= len(server.exchanges)
 
 
 def test_redeem_reaches_the_server_through_the_proxy(

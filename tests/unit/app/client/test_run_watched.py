@@ -101,6 +101,16 @@ def test_a_new_value_starts_the_command_again(
         assert ours.end() == -signal.SIGTERM
 
 
+def test_a_file_in_memory_has_the_new_value(
+    environment: dict[str, str], server: ProtocolServer
+) -> None:
+    script = "cat $KEY; echo; exec sleep 1000"
+    with watched(environment, server, "--file", "KEY=GREETING", "--", "sh", "-c", script) as ours:
+        assert ours.line() == "canary-hello\n"
+        ours.set("second")
+        assert ours.line() == "second\n"
+
+
 def test_new_values_are_masked(environment: dict[str, str], server: ProtocolServer) -> None:
     with watched(environment, server, "--mask", "--", "sh", "-c", SHOW) as ours:
         for value in ("canary-second", "canary-third"):
