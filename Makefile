@@ -57,7 +57,7 @@ check: $(DEV)
 
 # Needs uv.
 lock:
-	$(LOCK) --extra aws --extra postgresql --extra vault --extra build pyproject.toml -o requirements/runtime.txt
+	$(LOCK) --extra aws --extra postgresql --extra redis --extra vault --extra build pyproject.toml -o requirements/runtime.txt
 	$(LOCK) --all-extras pyproject.toml -o requirements/dev.txt -c requirements/runtime.txt
 
 $(RUNTIME): requirements/runtime.txt pyproject.toml

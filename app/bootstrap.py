@@ -14,6 +14,8 @@ from app.domain.operations.backups import Restored
 from app.domain.operations.findings import Findings
 from app.domain.operations.usage import Usage
 from app.domain.secrets import NamePolicy, SecretRules
+from app.rates.connect import look_at_store, make_rate_limits
+from app.rates.rate_limits import RateLimits
 from app.repository.base import Database, DatabaseMisconfigured
 from app.repository.connect import connect, is_server
 from app.repository.postgresql.options import ServerOptions
@@ -202,13 +204,15 @@ def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
     limits = Limits(_limits(settings))
     idempotency = Idempotency(database, system_key, base.clock)
     sealed = SealedSecretCache(base.age.ms)
+    rate_limits = make_rate_limits(settings)
     return Services(
         authentication=Authentication(database, system_key, clock),
+        rate_limits=rate_limits,
         secrets=Secrets(database, data_keys, idempotency, rules, limits),
         api_keys=ApiKeys(database, system_key, idempotency, clock, limits),
         accounts=Accounts(database, system_key, clock),
         injections=Injections(database, system_key, idempotency, clock, limits, upkeep.retention),
-        redemption=Redemption(database, data_keys, system_key, clock, sealed),
+        redemption=Redemption(database, data_keys, system_key, clock, sealed, rate_limits),
         keyring_status=KeyringStatus(database, keyring),
         rewrap=Rewrap(database, keyring, system_key),
         reencrypt=Reencrypt(database, data_keys, Prefetch(keyring, keys.cache), system_key, clock),
@@ -220,7 +224,7 @@ def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
         backups=Backups(database, system_key, clock),
         sweep=upkeep.sweep,
         tasks=upkeep.tasks,
-        close=partial(_close, base, keys, upkeep),
+        close=partial(_close, base, keys, upkeep, rate_limits),
     )
 
 
@@ -233,10 +237,11 @@ def _limits(settings: Settings) -> Usage:
     )
 
 
-def _close(base: _Base, keys: _Keys, upkeep: _Upkeep) -> None:
+def _close(base: _Base, keys: _Keys, upkeep: _Upkeep, rate_limits: RateLimits) -> None:
     upkeep.tasks.stop(STOP_SECONDS)
     upkeep.heartbeats.end()
     keys.cache.clear()
+    rate_limits.close()
     base.keyring.close()
     base.database.close()
 
@@ -303,6 +308,7 @@ def diagnose(examined: Examined) -> Findings:
     for name, facts in examined.facts():
         findings.saw(name, facts)
     _look_for_ignored_settings(examined, findings)
+    findings.include(look_at_store(examined.settings))
     keyring = _keyring_to_examine(examined, findings)
     database = _database_to_examine(examined, findings)
     if keyring and database:

@@ -5,16 +5,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validates_schema
 from marshmallow.validate import Length, OneOf
 
 from config.files import Files
 from config.listening import Address, AddressFault, TcpAddress, parse_addresses
+from config.rates import Rate, RateFault, parse_rate, parse_store
 from config.sources import Fault, read
 
 PREFIX = "STRONGROOM_"
+T = TypeVar("T")
 _MAX = 10**15 - 1
 
 _HOME = "STRONGROOM_HOME"
@@ -55,6 +57,9 @@ class Settings:
         max_injections: The number of injections, including ended ones.
         max_api_keys: The number of API keys, including ended ones.
         max_bytes: The bytes that all rows of an account may take.
+        rate_limit_key: The requests that each API key may send; ``None`` for any number.
+        rate_limit_account: The requests of all API keys of an account together.
+        rate_limit_store: Counts for all workers; not shown, since its URL may hold a password.
         log_level: The name of a level of ``logging``.
         log_format: ``json``, ``text``, or ``auto`` for text on a terminal and JSON elsewhere.
         port: Of the default address, on loopback.
@@ -84,6 +89,9 @@ class Settings:
     max_injections: int
     max_api_keys: int
     max_bytes: int
+    rate_limit_key: Rate | None
+    rate_limit_account: Rate | None
+    rate_limit_store: str | None = field(repr=False)
     log_level: str
     log_format: str
     port: int
@@ -213,6 +221,8 @@ def _text(value: object) -> str:
 
 def _summary(value: object) -> str:
     """Summarise a text that may contain a password."""
+    if value is None:
+        return "not set"
     return f"{len(value)} listed" if isinstance(value, tuple) else "not shown"
 
 
@@ -271,6 +281,22 @@ def _addresses(text: str) -> tuple[Address, ...]:
         raise ValidationError(str(fault)) from None
 
 
+def _rate(name: str) -> fields.Field[Rate | None]:
+    return fields.Function(
+        deserialize=_refusing_rates(parse_rate), data_key=name, load_default=None
+    )
+
+
+def _refusing_rates(parse: Callable[[str], T]) -> Callable[[str], T]:
+    def deserialise(text: str) -> T:
+        try:
+            return parse(text)
+        except RateFault as fault:
+            raise ValidationError(str(fault)) from None
+
+    return deserialise
+
+
 class _SettingsSchema(Schema):
     class Meta:
         unknown = EXCLUDE
@@ -297,6 +323,13 @@ class _SettingsSchema(Schema):
     max_injections = _number("STRONGROOM_MAX_INJECTIONS", 1_000_000, 1, _MAX)
     max_api_keys = _number("STRONGROOM_MAX_API_KEYS", 100_000, 1, _MAX)
     max_bytes = _number("STRONGROOM_MAX_BYTES", 10 * 1024**3, 1, _MAX)
+    rate_limit_key = _rate("STRONGROOM_RATE_LIMIT_KEY")
+    rate_limit_account = _rate("STRONGROOM_RATE_LIMIT_ACCOUNT")
+    rate_limit_store = fields.Function(
+        deserialize=_refusing_rates(parse_store),
+        data_key="STRONGROOM_RATE_LIMIT_STORE",
+        load_default=None,
+    )
     log_level = _choice("STRONGROOM_LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", default="INFO")
     log_format = _choice("STRONGROOM_LOG_FORMAT", "auto", "json", "text", default="auto")
     port = _number("PORT", 8080, 1, 65535)

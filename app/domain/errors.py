@@ -102,6 +102,21 @@ class AccountNameExists(DomainError):
     message = "There is an account of this name already; names of accounts are unique."
 
 
+class RateLimited(DomainError):
+    """An API key or an account sends more requests than it may. Waiting helps.
+
+    Args:
+        what: Whose limit it is: of an API key, or of an account.
+        requests: The number of requests that are admitted in a period.
+        period: The name of the period.
+        retry_after: The whole seconds after which another request is admitted, 1 to 60.
+    """
+
+    def __init__(self, what: str, requests: int, period: str, retry_after: int) -> None:
+        super().__init__(f"This {what} is over its limit of {requests} requests a {period}.")
+        self.retry_after = retry_after
+
+
 class ApiKeyNotFound(DomainError):
     """The account has no such API key."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from app.rates.rate_limits import RateLimits
 from app.services.accounts import Accounts
 from app.services.api_keys import ApiKeys
 from app.services.authentication import Authentication
@@ -27,6 +28,7 @@ class Services:
     """All that HTTP, the command and the tests may call."""
 
     authentication: Authentication
+    rate_limits: RateLimits
     secrets: Secrets
     api_keys: ApiKeys
     accounts: Accounts

@@ -41,6 +41,7 @@ from app.domain.injections import (
 )
 from app.domain.redaction import Redacted
 from app.domain.secrets import SealedValue, SecretIdentity, SecretValue
+from app.rates.rate_limits import RateLimits
 from app.repository.base import Database, Repository
 from app.repository.collections.injections import InjectionGrant
 from app.repository.collections.secrets import SealedSecrets
@@ -118,6 +119,7 @@ class Redemption:
     _system_key: SystemKey
     _clock: Clock
     _cache: SealedSecretCache
+    _rate_limits: RateLimits
 
     def redeem(
         self, credential: Redacted, nonce: RedeemNonce | None, address: str | None
@@ -133,6 +135,7 @@ class Redemption:
             InjectionRefused: The token is malformed, unknown, used, expired or revoked; the key
                 that made it, its account's capability or one of its secrets is gone; or a row of
                 these was edited.
+            RateLimited: That key, or its account, is over its limit; the token stays unused.
             InvalidRequest: The nonce breaks a rule, or the values are over 1 MiB in all; the token
                 stays unused.
             KeyProviderError: A data key could not be opened; the token stays unused.
@@ -153,13 +156,13 @@ class Redemption:
                 system_key=system_key,
                 event=event,
             )
-            for _ in range(_ATTEMPTS):
-                environment = self._attempt(request)
+            for attempt in range(_ATTEMPTS):
+                environment = self._attempt(request, is_first=attempt == 0)
                 if environment is not None:
                     return environment
             raise StorageUnavailable("Its secrets change too often.")
 
-    def _attempt(self, request: _Request) -> Environment | None:
+    def _attempt(self, request: _Request, *, is_first: bool) -> Environment | None:
         """Redeem, or return ``None`` if a row was changed after it was read."""
         now_ms = self._clock()
         with self._database.reading() as repository:
@@ -174,6 +177,8 @@ class Redemption:
                 raise InjectionRefused
             if key.issuers:
                 grant = _with_issuers(repository, request, grant, now_ms)
+            if is_first:
+                self._rate_limits.admit(key.account_id, key.id)
             cached = self._find_cached(repository, injection)
             sealed = cached or _read(repository, injection, wanted)
         environment = self._open(injection, wanted, sealed)

@@ -1,4 +1,4 @@
-"""The checks that every request passes before its view: size, credential, scope, query.
+"""The checks that every request passes before its view: size, credential, rate, scope, query.
 
 They run before a path or a method that does not exist is refused. So under ``/v1`` only a client
 with a credential learns which paths exist.
@@ -38,6 +38,7 @@ class Admission:
         Raises:
             RequestEntityTooLarge: The body is too large.
             Unauthenticated: The API key is missing or not valid.
+            RateLimited: The API key or its account is over its limit.
             ScopeMissing: The API key lacks the scope of the endpoint.
             InvalidRequest: The endpoint takes no query.
         """
@@ -48,8 +49,10 @@ class Admission:
         name = request.endpoint
         endpoint = _undeclared(request.path) if name is None else self._endpoints[name]
         if endpoint.credential is Credential.API_KEY:
-            authentication = context.services.authentication
-            context.caller = authentication.authenticate(bearer_token(Unauthenticated))
+            services = context.services
+            caller = services.authentication.authenticate(bearer_token(Unauthenticated))
+            context.caller = caller
+            services.rate_limits.admit(caller.account_id, caller.api_key_id)
             if endpoint.scope is not None:
                 context.caller.require(endpoint.scope)
         # Clients that do not encode names would otherwise get ``A`` when they mean ``A?b``.

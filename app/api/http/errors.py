@@ -69,6 +69,8 @@ RESPONSES: dict[type[Exception], ErrorResponse] = {
     ),
     domain.ScopeMissing: ErrorResponse(HTTPStatus.FORBIDDEN, "scope_missing"),
     domain.IssuerLimitReached: ErrorResponse(HTTPStatus.FORBIDDEN, "issuer_limit_reached"),
+    # The caller sends too many requests. The error's own time takes the place of this one.
+    domain.RateLimited: ErrorResponse(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", retry_after=1),
     # Not found.
     domain.SecretNotFound: ErrorResponse(HTTPStatus.NOT_FOUND, "secret_not_found"),
     domain.SecretsMissing: ErrorResponse(HTTPStatus.NOT_FOUND, "secrets_missing"),
@@ -120,7 +122,9 @@ def _headers(found: ErrorResponse, error: Exception) -> dict[str, str]:
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
     if found.retry_after is not None:
-        seconds = error.retry_after if isinstance(error, KeyUnavailable) else found.retry_after
+        seconds = found.retry_after
+        if isinstance(error, KeyUnavailable | domain.RateLimited):
+            seconds = error.retry_after
         headers["Retry-After"] = str(seconds)
     if found.final:
         headers["x-should-retry"] = "false"

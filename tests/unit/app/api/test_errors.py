@@ -57,14 +57,21 @@ def test_the_retries_of_an_official_client_span_the_fail_over_of_a_database() ->
     assert wait * OFFICIAL_RETRIES >= LONGEST_FAIL_OVER_S
 
 
-def test_503_always_says_when_to_come_back() -> None:
+def test_503_and_429_always_say_when_to_come_back() -> None:
     assert all(
-        (found.status == 503) == (found.retry_after is not None) for found in RESPONSES.values()
+        (found.status in {429, 503}) == (found.retry_after is not None)
+        for found in RESPONSES.values()
     )
 
 
 def test_no_answer_is_a_conflict_that_clients_would_repeat() -> None:
-    assert not {409, 408, 429} & {int(found.status) for found in RESPONSES.values()}
+    assert not {409, 408} & {int(found.status) for found in RESPONSES.values()}
+
+
+def test_only_a_caller_over_its_rate_is_told_to_slow_down() -> None:
+    assert {kind for kind, found in RESPONSES.items() if found.status == 429} == {
+        domain.RateLimited
+    }
 
 
 @pytest.mark.parametrize(
@@ -77,6 +84,7 @@ def test_no_answer_is_a_conflict_that_clients_would_repeat() -> None:
         (malformed.BodyMissing(), (400, "body_missing")),
         (domain.Unauthenticated(), (401, "unauthenticated")),
         (domain.ScopeMissing("a:b"), (403, "scope_missing")),
+        (domain.RateLimited("account", 9, "minute", 7), (429, "rate_limited")),
         (domain.SecretNotFound(), (404, "secret_not_found")),
         (domain.TamperedRow("wrappings"), (500, "value_unreadable")),
         (backends.DecryptionError(), (500, "value_unreadable")),
@@ -104,6 +112,11 @@ def test_an_exception_is_answered_as_the_table_says(
 
 def test_what_a_provider_asks_for_is_how_long_clients_wait() -> None:
     answered = _answer_to(backends.KeyUnavailable("It is throttled.", retry_after=17))
+    assert answered.headers["Retry-After"] == "17"
+
+
+def test_a_caller_over_its_rate_is_told_its_own_time_to_wait() -> None:
+    answered = _answer_to(domain.RateLimited("account", 9, "minute", 17))
     assert answered.headers["Retry-After"] == "17"
 
 
