@@ -142,7 +142,7 @@ def test_the_end_of_a_command_that_was_started_again_ends_us(
 def test_a_command_that_ignores_sigterm_is_killed(
     environment: dict[str, str], server: ProtocolServer
 ) -> None:
-    script = "trap '' TERM; echo got $GREETING; while :; do sleep 1000; done"
+    script = f"trap '' TERM; echo got $GREETING; {WAIT}"
     with watched(environment, server, "--", "sh", "-c", script, grace=0.2) as ours:
         assert ours.line() == "got canary-hello\n"
         ours.set("second")
