@@ -70,7 +70,7 @@ SWEEP_AFTER_SECONDS = 5.0
 STOP_SECONDS = 5.0
 """The seconds for which closing waits for periodic tasks under way."""
 
-_OF_SERVERS = ("STRONGROOM_DATABASE_CONNECTIONS",)
+_OF_SERVERS = ("STRONGROOM_DATABASE_CONNECTIONS", "STRONGROOM_DATABASE_POOLER")
 """The settings that mean something for a database server alone."""
 
 _FIRST_KEY = name_entry(KEYS, 0)
@@ -138,7 +138,12 @@ def build(
 
 
 def _connect(settings: Settings) -> Database:
-    options = ServerOptions(connections=settings.database_connections, workers=settings.workers)
+    options = ServerOptions(
+        connections=settings.database_connections,
+        workers=settings.workers,
+        pooler=settings.database_pooler,
+        files=settings.files,
+    )
     return connect(settings.database_url, options)
 
 

@@ -44,6 +44,7 @@ class Settings:
         home: The directory of the default database and key file, as it was given.
         database_url: The address of the database; not shown, since it may hold a password.
         database_connections: The number of connections to a database server in each worker.
+        database_pooler: A pooler such as pgbouncer stands before the database server.
         keys: URIs of the key providers; the first wraps, all may unwrap.
         escrow_keys: URIs of the escrow keys.
         system_key_fingerprint: Of the only system data key to accept; ``None`` for any.
@@ -76,6 +77,7 @@ class Settings:
     home: Path
     database_url: str = field(repr=False)
     database_connections: int
+    database_pooler: bool
     keys: tuple[str, ...] = field(repr=False)
     escrow_keys: tuple[str, ...] = field(repr=False)
     system_key_fingerprint: str | None
@@ -306,6 +308,7 @@ class _SettingsSchema(Schema):
         data_key="STRONGROOM_DATABASE_URL", validate=Length(min=1, error="must not be empty.")
     )
     database_connections = _number("STRONGROOM_DATABASE_CONNECTIONS", 8, 1, 100)
+    database_pooler = _switch("STRONGROOM_DATABASE_POOLER")
     keys = fields.Function(deserialize=_uris, data_key="STRONGROOM_KEYS")
     escrow_keys = fields.Function(
         deserialize=_uris, data_key="STRONGROOM_ESCROW_KEYS", load_default=()

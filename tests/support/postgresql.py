@@ -22,13 +22,14 @@ from tests.support.waiting import wait_until
 _NOBODY = 65534
 _STOP_SECONDS = 30
 _SUPERUSER = "postgres"
+_OWNER = "strongroom"
 
 # Nothing of a test outlives it, so nothing is forced to the disk.
 _QUICK = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
 
 
 class PostgresqlServer:
-    """One running server, spoken to as its superuser.
+    """One running server. Its databases belong to a role without any other right.
 
     Attributes:
         port: Where it listens on 127.0.0.1.
@@ -47,7 +48,7 @@ class PostgresqlServer:
         """Everything that it printed."""
         return self.directory / "log"
 
-    def url(self, database: str, *, user: str = _SUPERUSER, password: str = "") -> str:
+    def url(self, database: str, *, user: str = _OWNER, password: str = "") -> str:
         """The address of a database, as an operator writes it."""
         login = f"{user}:{password}" if password else user
         return f"postgresql://{login}@127.0.0.1:{self.port}/{database}"
@@ -80,6 +81,8 @@ class PostgresqlServer:
                 **self._as_somebody(),
             )
         wait_until(self._answers, seconds=60)
+        if not self.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", _OWNER):
+            self.execute(f"CREATE ROLE {_OWNER} LOGIN")
 
     def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
         """End it at once, as ``pg_ctl stop --mode=immediate`` does, and wait."""
@@ -102,17 +105,22 @@ class PostgresqlServer:
             os.kill(process, number)
 
     def execute(
-        self, sql: str, *parameters: object, database: str = _SUPERUSER
+        self,
+        sql: str,
+        *parameters: object,
+        database: str = _SUPERUSER,
+        user: str = _SUPERUSER,
     ) -> list[tuple[Any, ...]]:
-        """Run one statement as the superuser, and return its rows. Placeholders are ``%s``."""
-        with closing(psycopg.connect(self.url(database), autocommit=True)) as connection:
+        """Run one statement, and return its rows. Placeholders are ``%s``."""
+        url = self.url(database, user=user)
+        with closing(psycopg.connect(url, autocommit=True)) as connection:
             cursor = connection.execute(sql.encode(), parameters or None)
             return cursor.fetchall() if cursor.description else []
 
     def create_database(self, template: str = "template1") -> str:
         """Make a database as a copy of another one, and return its name."""
         name = f"t_{token_hex(8)}"
-        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER "{_OWNER}"')
         return name
 
     def drop_database(self, name: str) -> None:
@@ -123,7 +131,7 @@ class PostgresqlServer:
         assert self._process is not None
         assert self._process.poll() is None, self.log.read_text()[-2000:]
         try:
-            psycopg.connect(self.url(_SUPERUSER), connect_timeout=2).close()
+            psycopg.connect(self.url(_SUPERUSER, user=_SUPERUSER), connect_timeout=2).close()
         except psycopg.OperationalError:
             return False
         return True

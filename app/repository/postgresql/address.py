@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from psycopg import Error
 from psycopg.conninfo import conninfo_to_dict
@@ -51,6 +52,7 @@ LONGEST = 4096
 MOST_HOSTS = 8
 """The number of hosts that an address may list. Each that does not answer takes 2 seconds."""
 
+_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile")
 _REQUIRED = ("host", "dbname", "user")
 _PORT = "5432"
 _LAST_PORT = 65535
@@ -75,6 +77,15 @@ class Address:
 
     setting: str
     parameters: Mapping[str, str] = field(repr=False)
+
+    def files(self) -> dict[str, Path]:
+        """The files that the address names, by the parameter that does."""
+        named = {name: self.parameters.get(name) for name in _FILES}
+        return {
+            name: Path(path)
+            for name, path in named.items()
+            if path and (name, path) != ("sslrootcert", "system")
+        }
 
 
 def parse_address(url: str, setting: str = SETTING) -> Address:

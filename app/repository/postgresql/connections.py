@@ -42,8 +42,9 @@ _CONNECTING: dict[str, str] = {
     "keepalives_interval": "2",
     "keepalives_count": "3",
     "tcp_user_timeout": "6000",
-    "options": " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items()),
 }
+_SESSION = {"options": " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items())}
+_PREPARE_AFTER = 5
 
 
 class Silent(psycopg.OperationalError):
@@ -106,15 +107,21 @@ class BoundedConnection(psycopg.Connection[Any]):
             self.was_warned = True
 
 
-def connect(address: Address) -> BoundedConnection:
+def connect(address: Address, *, pooler: bool = False) -> BoundedConnection:
     """Open a connection in autocommit, whose transactions cannot write unless they say so.
+
+    Args:
+        address: The place of the database.
+        pooler: Sends no session settings and prepares no statement, since a pooler refuses both.
 
     Raises:
         psycopg.Error: None of the servers can be reached, or none is the primary.
     """
+    settings = {} if pooler else _SESSION
     connection = BoundedConnection.connect(
-        make_conninfo("", **_CONNECTING, **address.parameters),
+        make_conninfo("", **_CONNECTING, **settings, **address.parameters),
         autocommit=True,
+        prepare_threshold=None if pooler else _PREPARE_AFTER,
         cursor_factory=BoundedCursor,
     )
     connection.add_notice_handler(connection.note)

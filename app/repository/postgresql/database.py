@@ -17,6 +17,7 @@ from app.domain.operations.backups import BackupContents
 from app.domain.operations.findings import Findings
 from app.repository.base import Database, DatabaseMisconfigured, Replacement, Repository, UnitOfWork
 from app.repository.postgresql.address import SETTING, parse_address
+from app.repository.postgresql.check import look_at_server
 from app.repository.postgresql.connections import connect, connect_to_migrate
 from app.repository.postgresql.failures import explain
 from app.repository.postgresql.options import ServerOptions
@@ -90,18 +91,8 @@ class PostgresqlDatabase(Database):
             return True
 
     def check(self) -> Findings:
-        """Look at the server, the session and the schema."""
-        findings = Findings()
-        try:
-            with self._pool.borrow() as borrowed:
-                version = borrowed.connection.info.server_version
-                findings.saw("database", f"PostgreSQL {version // 10000}.{version % 10000}")
-            age = self._age()
-            if age is not SchemaAge.CURRENT:
-                findings.refuse(f"{SETTING}: {AGES[age]}")
-        except StorageUnavailable as error:
-            findings.refuse(f"{SETTING}: {explain(error.cause)}")
-        return findings
+        """Look at the server, the session, the role and the schema."""
+        return look_at_server(self._address, self._options)
 
     def upgrade(self) -> Path | None:
         """Make the tables where there are none, and bring them to the newest migration.
@@ -139,14 +130,11 @@ class PostgresqlDatabase(Database):
         self._pool = self._new_pool()
 
     def _new_pool(self) -> Pool:
-        return Pool(partial(connect, self._address), self._options.connections)
+        open_one = partial(connect, self._address, pooler=self._options.pooler)
+        return Pool(open_one, self._options.connections)
 
     def _statements(self, cursor: object, *, locks: bool) -> Statements:
         return Statements(cursor, psycopg.Error, self._prepared, locks=locks)
-
-    def _age(self) -> SchemaAge:
-        with self._sqlalchemy() as connection:
-            return attempt(lambda: schema.age(connection))
 
     @contextmanager
     def _sqlalchemy(self) -> Iterator[Connection]:

@@ -1,6 +1,8 @@
 """The operator's choices about a database server. SQLite has no use for any of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from config.files import Files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,7 +12,13 @@ class ServerOptions:
     Attributes:
         connections: The number of connections that a worker may have at once.
         workers: The number of workers of this node.
+        pooler: A pooler such as pgbouncer stands between. It may give each transaction another
+            session, so nothing of a session may be relied on: statements are not prepared, and its
+            settings come from the role.
+        files: Reads the files that the address names.
     """
 
     connections: int = 8
     workers: int = 1
+    pooler: bool = False
+    files: Files = field(default_factory=Files, repr=False)

@@ -49,7 +49,11 @@ def upgrade(connection: Connection) -> None:
 
 def age(connection: Connection) -> SchemaAge:
     """Compare the database with the migrations; one without any table is older than all."""
-    applied = _applied(connection)
+    return age_of(_applied(connection))
+
+
+def age_of(applied: set[str]) -> SchemaAge:
+    """Compare the revisions that were applied with the migrations of this version."""
     if applied == {NEWEST}:
         return SchemaAge.CURRENT
     if applied & ABANDONED:

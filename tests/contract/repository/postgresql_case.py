@@ -30,7 +30,8 @@ class PostgresqlCase(DatabaseCase):
         self._name = self._new_database(template)
 
     def execute(self, sql: str, *parameters: object) -> None:
-        self._server.execute(sql.replace("?", "%s"), *parameters, database=self._name)
+        owner = "strongroom"
+        self._server.execute(sql.replace("?", "%s"), *parameters, database=self._name, user=owner)
 
     def loosen(self, table: str) -> None:
         self.execute(f"CREATE TABLE loose AS SELECT * FROM {table}")

@@ -225,7 +225,9 @@ def test_a_variable_of_libpq_changes_no_session(
     variable: str, value: str, postgresql: PostgresqlServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(variable, value)
-    with closing(open_connection(parse_address(postgresql.url("postgres")))) as connection:
+    with closing(
+        open_connection(parse_address(postgresql.url("postgres", user="postgres")))
+    ) as connection:
         shown = {name: show(connection, name) for name in SESSION_SETTINGS}
         assert shown == SESSION_SETTINGS
         assert show(connection, "client_encoding") == "UTF8"
@@ -243,7 +245,9 @@ def test_a_service_file_changes_no_session(
     )
     monkeypatch.setenv("PGSERVICEFILE", str(file))
     monkeypatch.setenv("PGSERVICE", "other")
-    with closing(open_connection(parse_address(postgresql.url("postgres")))) as connection:
+    with closing(
+        open_connection(parse_address(postgresql.url("postgres", user="postgres")))
+    ) as connection:
         assert connection.info.hostaddr == "127.0.0.1"
         assert show(connection, "lock_timeout") == SESSION_SETTINGS["lock_timeout"]
 
