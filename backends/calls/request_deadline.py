@@ -23,9 +23,13 @@ def is_in_request() -> bool:
     return _moment.get() is not None
 
 
-def seconds_remaining(at_most: float) -> float:
-    """Seconds until the deadline, between 0 and ``at_most``; the latter where there is none."""
+def seconds_remaining(at_most: float, *, grace: float = 0.0) -> float:
+    """Seconds until the deadline, between 0 and ``at_most``; the latter where there is none.
+
+    Args:
+        grace: How many seconds later the deadline is for this.
+    """
     moment = _moment.get()
     if moment is None:
         return at_most
-    return min(max(moment - time.monotonic(), 0.0), at_most)
+    return min(max(moment + grace - time.monotonic(), 0.0), at_most)

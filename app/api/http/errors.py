@@ -86,7 +86,6 @@ RESPONSES: dict[type[Exception], ErrorResponse] = {
         "The keys that this needs cannot be used at the moment.",
         retry_after=5,
     ),
-    # The official clients retry five times: 25 s, which spans the fail-over of a database.
     domain.StorageUnavailable: ErrorResponse(
         HTTPStatus.SERVICE_UNAVAILABLE, "storage_unavailable", retry_after=5
     ),
@@ -97,10 +96,15 @@ RESPONSES: dict[type[Exception], ErrorResponse] = {
         retry_after=5,
     ),
     NotConnected: ErrorResponse(HTTPStatus.SERVICE_UNAVAILABLE, "not_connected", retry_after=5),
+    # The server is wrong, and knows how.
+    domain.RowRefused: ErrorResponse(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error"),
     # Stored data is damaged.
     DecryptionError: _UNREADABLE,
     domain.TamperedRow: _UNREADABLE,
 }
+
+_WITH_TIMES = KeyUnavailable | domain.RateLimited | domain.StorageUnavailable
+"""Errors that state their own time until a retry."""
 
 
 def error_response(error: Exception) -> tuple[dict[str, str], int, dict[str, str]]:
@@ -123,7 +127,7 @@ def _headers(found: ErrorResponse, error: Exception) -> dict[str, str]:
         headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
     if found.retry_after is not None:
         seconds = found.retry_after
-        if isinstance(error, KeyUnavailable | domain.RateLimited):
+        if isinstance(error, _WITH_TIMES):
             seconds = error.retry_after
         headers["Retry-After"] = str(seconds)
     if found.final:

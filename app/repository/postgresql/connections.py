@@ -7,6 +7,7 @@ reports success without it.
 """
 
 import time
+from functools import cached_property
 from typing import Any, TypeVar
 
 import psycopg
@@ -16,13 +17,17 @@ from psycopg.conninfo import make_conninfo
 from psycopg.errors import Diagnostic
 
 from app.repository.postgresql.address import Address
-from app.repository.postgresql.failures import spoils
+from app.repository.postgresql.failures import Silent, failure_of
 from backends.calls.request_deadline import seconds_remaining
 
 T = TypeVar("T")
 
 WAIT_S = 9.0
-LEAST_WAIT_S = 1.0
+"""Limit of one wait where there is no request."""
+
+GRACE_S = 1.0
+"""A wait may end so long after the deadline of its request: a COMMIT is not given up at once."""
+
 _INTERVAL_S = 0.1
 
 SESSION_SETTINGS = {
@@ -47,20 +52,19 @@ _SESSION = {"options": " ".join(f"-c {name}={value}" for name, value in SESSION_
 _PREPARE_AFTER = 5
 
 
-class Silent(psycopg.OperationalError):
-    """The server did not answer in time. What it was asked may have happened or not."""
-
-
 class BoundedCursor(psycopg.Cursor[Any]):
-    """Closes its connection after an error that spoils it."""
+    """Closes its connection after an error that leaves it useless."""
+
+    connection: "BoundedConnection"
 
     def execute(self, *arguments: Any, **options: Any) -> "BoundedCursor":  # noqa: ANN401 - psycopg's
         """Run a statement."""
         try:
             return super().execute(*arguments, **options)
         except psycopg.Error as error:
-            if spoils(error):
-                self.connection.close()
+            failure = failure_of(error)
+            if failure.closes:
+                self.connection.give_up(is_lost=failure.is_lost)
             raise
 
 
@@ -69,9 +73,20 @@ class BoundedConnection(psycopg.Connection[Any]):
 
     Attributes:
         was_warned: The server sent a warning. After a COMMIT it means that a standby may lack it.
+        is_lost: It was closed because the server is gone, or does not answer.
+        generation: The generation of the pool in which it was made.
     """
 
     was_warned = False
+    is_lost = False
+    generation = 0
+
+    @cached_property
+    def own_cursor(self) -> BoundedCursor:
+        """The one cursor of the connection: each statement is read to its end before the next."""
+        cursor = self.cursor()
+        assert isinstance(cursor, BoundedCursor)  # noqa: S101 - the connection's own
+        return cursor
 
     def wait(
         self,
@@ -84,7 +99,7 @@ class BoundedConnection(psycopg.Connection[Any]):
         Raises:
             Silent: The server did not answer in time.
         """
-        bound = max(LEAST_WAIT_S, seconds_remaining(timeout or WAIT_S))
+        bound = seconds_remaining(timeout or WAIT_S, grace=GRACE_S)
         end = time.monotonic() + bound
         is_open = False
         try:
@@ -98,8 +113,13 @@ class BoundedConnection(psycopg.Connection[Any]):
             return answer
         finally:
             if not is_open:
-                self.pgconn.finish()
+                self.give_up(is_lost=True)
         raise Silent
+
+    def give_up(self, *, is_lost: bool) -> None:
+        """Close it, at once and without a word to the server."""
+        self.is_lost = self.is_lost or is_lost
+        self.pgconn.finish()
 
     def note(self, diagnostic: Diagnostic) -> None:
         """Notice a warning of the server."""

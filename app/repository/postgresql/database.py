@@ -2,8 +2,9 @@
 
 import os
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -19,10 +20,10 @@ from app.repository.base import Database, DatabaseMisconfigured, Replacement, Re
 from app.repository.postgresql.address import SETTING, parse_address
 from app.repository.postgresql.check import look_at_server
 from app.repository.postgresql.connections import connect, connect_to_migrate
-from app.repository.postgresql.failures import explain
+from app.repository.postgresql.failures import explain, translate
 from app.repository.postgresql.options import ServerOptions
 from app.repository.postgresql.pool import Pool
-from app.repository.postgresql.sessions import RetryingCursor, begin, commit, roll_back
+from app.repository.postgresql.sessions import RetryingCursor, begin, commit, end_without_commit
 from app.repository.sql import schema
 from app.repository.sql.collections import SqlRepository, SqlUnitOfWork
 from app.repository.sql.driver.statements import PreparedStatements, Statements, attempt
@@ -53,29 +54,41 @@ class PostgresqlDatabase(Database):
         self._options = options
         self._prepared = PreparedStatements(_dialect())
         self._inherited: list[Pool] = []
+        self._readers: deque[_Reader] = deque()
         self._pool = self._new_pool()
         _DATABASES.add(self)
 
     @contextmanager
     def reading(self) -> Iterator[Repository]:
         """Collections that can only be read, outside a transaction."""
-        with self._pool.borrow() as borrowed:
-            yield SqlRepository(self._statements(RetryingCursor(borrowed), locks=False))
+        borrowed = self._pool.borrow()
+        reader = self._take_reader()
+        reader.cursor.use(borrowed)
+        try:
+            yield reader
+        finally:
+            reader.cursor.leave()
+            self._readers.append(reader)
+            borrowed.give_back()
 
     @contextmanager
     def writing(self) -> Iterator[UnitOfWork]:
         """A unit of work."""
-        with self._pool.borrow() as borrowed:
+        borrowed = self._pool.borrow()
+        try:
             begin(borrowed)
             connection = borrowed.connection
-            statements = self._statements(connection.cursor(), locks=True)
+            statements = self._statements(connection.own_cursor, locks=True)
             work = SqlUnitOfWork(statements, partial(commit, connection))
             try:
                 yield work
             finally:
                 if not work.has_ended:
                     work.end()
-                    roll_back(connection)
+                    has_changed = statements.has_changed or statements.has_failed
+                    end_without_commit(connection, has_changed=has_changed)
+        finally:
+            borrowed.give_back()
 
     def ping(self) -> None:
         """Read the deployment's row."""
@@ -133,8 +146,14 @@ class PostgresqlDatabase(Database):
         open_one = partial(connect, self._address, pooler=self._options.pooler)
         return Pool(open_one, self._options.connections)
 
+    def _take_reader(self) -> "_Reader":
+        with suppress(IndexError):
+            return self._readers.pop()
+        cursor = RetryingCursor()
+        return _Reader(cursor, self._statements(cursor, locks=False))
+
     def _statements(self, cursor: object, *, locks: bool) -> Statements:
-        return Statements(cursor, psycopg.Error, self._prepared, locks=locks)
+        return Statements(cursor, psycopg.Error, self._prepared, locks=locks, translate=translate)
 
     @contextmanager
     def _sqlalchemy(self) -> Iterator[Connection]:
@@ -147,6 +166,14 @@ class PostgresqlDatabase(Database):
         )
         with closing(attempt(engine.connect)) as connection:
             yield connection
+
+
+class _Reader(SqlRepository):
+    """Collections for readers: a dozen objects, which are used again by other readers."""
+
+    def __init__(self, cursor: RetryingCursor, statements: Statements) -> None:
+        super().__init__(statements)
+        self.cursor = cursor
 
 
 def _dialect() -> Dialect:

@@ -4,37 +4,109 @@ Its messages repeat whole rows, and so do the details of an error. Nothing but t
 of the code goes further than this folder.
 """
 
+import logging
+from dataclasses import dataclass
+
 import psycopg
 
-_LOST_CLASSES = ("08", "57P")
-_READ_ONLY = "25006"
-_SPOILT = frozenset({"0A000", "26000", "XX000", _READ_ONLY})
+from app.domain.errors import RowRefused, StorageUnavailable
+
+LOST = "The connection to the database was lost."
+SILENT = "The database did not answer in time."
+
+_SQLSTATE_CHARACTERS = 5
+_logger = logging.getLogger("strongroom.repository")
 
 
-def is_lost(error: BaseException) -> bool:
-    """Return True if the server is gone, or is no primary any more."""
-    if not isinstance(error, psycopg.Error):
-        return False
-    code = error.sqlstate
-    if code is None:
-        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-    return code.startswith(_LOST_CLASSES) or code == _READ_ONLY
+class Silent(psycopg.OperationalError):
+    """The server did not answer in time. What it was asked may have happened or not."""
 
 
-def spoils(error: psycopg.Error) -> bool:
-    """Return True if the connection cannot be used after an error.
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The consequences of one kind of failure.
 
-    ``0A000`` (a cached plan no longer fits) and ``26000`` (an unknown prepared statement) would
-    come again on it for ever.
+    Attributes:
+        closes: The connection cannot be used any more.
+        is_lost: The others of its age cannot be used, either. What has changed nothing is run again
+            on a new connection.
+        is_exhausted: The server lacks a resource that only its operator can give it.
+        is_ours: The statement or the row is wrong.
+        retry_after: Whole seconds until another try makes sense.
     """
-    return is_lost(error) or error.sqlstate in _SPOILT
+
+    closes: bool = False
+    is_lost: bool = False
+    is_exhausted: bool = False
+    is_ours: bool = False
+    retry_after: int = 5
+
+
+_LOST = Failure(closes=True, is_lost=True)
+_DENIED = Failure(closes=True)
+_BUSY = Failure(retry_after=1)
+_EXHAUSTED = Failure(is_exhausted=True)
+_OURS = Failure(is_ours=True)
+_OTHER = Failure()
+
+FAILURES = {
+    # The server is gone, ends, or is no primary any more.
+    "08": _LOST,
+    "57P": _LOST,
+    "25006": _LOST,
+    "25P03": _LOST,  # it was idle in a transaction for too long
+    # A prepared statement no longer fits, or is unknown: this would come again for ever.
+    "0A000": _LOST,
+    "26000": _LOST,
+    "XX": _LOST,
+    # Somebody else was faster, or has a lock: lock, statement, deadlock, serialization.
+    "55P03": _BUSY,
+    "57014": _BUSY,
+    "40P01": _BUSY,
+    "40001": _BUSY,
+    "23503": _BUSY,  # the data key went: a retry gets another
+    # Connections, memory, disk.
+    "53": _EXHAUSTED,
+    "58030": _EXHAUSTED,
+    # A value that no column can hold.
+    "22": _OURS,
+    "23": _OURS,
+    # The user, the database, a right or a table.
+    "28": _DENIED,
+    "3D000": _DENIED,
+    "42": _DENIED,
+}
+"""By the code, or by its beginning; the longest counts."""
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Return the consequences of an error."""
+    code = error.sqlstate if isinstance(error, psycopg.Error) else None
+    if code is not None:
+        beginnings = (code[:length] for length in range(len(code), 1, -1))
+        return next((FAILURES[each] for each in beginnings if each in FAILURES), _OTHER)
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return _LOST
+    return _OTHER
+
+
+def translate(error: BaseException) -> StorageUnavailable:
+    """Return our error for one of psycopg's, without a word of it; log what needs an operator."""
+    failure = failure_of(error)
+    code = error.sqlstate if isinstance(error, psycopg.Error) else None
+    if failure.is_exhausted:
+        _logger.critical("database_exhausted", extra={"detail": f"SQLSTATE {code}"})
+    if failure.is_ours:
+        return RowRefused(code)
+    words = SILENT if isinstance(error, Silent) else LOST
+    return StorageUnavailable(code or words, retry_after=failure.retry_after)
 
 
 def explain(cause: str | None) -> str:
     """Return one sentence about what ended in this cause: a SQLSTATE, or a sentence of ours."""
     if cause is None:
         return "the database does not answer."
-    if len(cause) != len(_READ_ONLY) or not cause.isalnum():
+    if len(cause) != _SQLSTATE_CHARACTERS or not cause.isalnum():
         return cause
     return f"the database {_WORDS.get(cause, 'cannot be used')} (SQLSTATE {cause})."
 

@@ -2,115 +2,151 @@
 
 Where one connection was lost, all others of its age were, or will be soon. So the first thread that
 meets a loss makes every idle connection of that generation worthless, and nobody else meets it.
+
+A thread takes a place before it takes a connection. There are as many places as connections, so the
+threads that wait for the database are bounded, and the others go on to serve what needs none.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from threading import BoundedSemaphore
 from typing import cast
 
 import psycopg
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from app.domain.errors import StorageUnavailable
 from app.repository.postgresql.connections import BoundedConnection
+from app.repository.postgresql.primary import Primary
+from backends.calls.request_deadline import seconds_remaining
 
-_FULL_S = 1.0
-_OLDEST_S = 30 * 60
-_GENERATION = "generation"
+FULL_S = 1.0
+"""Limit of the wait for a place, where others are given back at all."""
+
+OLDEST_S = 30 * 60
+"""Limit of a connection's age: what a firewall or a balancer forgets is replaced before."""
 
 
 class Pool:
     """Connections, at most ``size`` of them, made when they are needed.
 
     Args:
-        connect: Opens one.
+        connect: Tries to open one.
         size: How many there may be.
+        oldest_s: The age at which one is replaced, in seconds.
     """
 
-    def __init__(self, connect: Callable[[], BoundedConnection], size: int) -> None:
+    def __init__(
+        self, connect: Callable[[], BoundedConnection], size: int, oldest_s: int = OLDEST_S
+    ) -> None:
+        self._connect = connect
+        self._primary = Primary(self._open)
         self._generation = 0
+        self._places = BoundedSemaphore(size)
+        self._is_moving = True
         self._pool = QueuePool(
-            cast("Callable[[], DBAPIConnection]", connect),
+            cast("Callable[[], DBAPIConnection]", self._primary.connect),
             pool_size=size,
             max_overflow=0,
-            timeout=_FULL_S,
-            recycle=_OLDEST_S,
+            recycle=oldest_s,
             use_lifo=True,
             reset_on_return=None,
         )
 
-    @contextmanager
-    def borrow(self) -> Iterator["Borrowed"]:
-        """Give a connection for the time of a ``with`` block.
+    def borrow(self) -> "Borrowed":
+        """Take a connection, which must be given back.
 
         Raises:
             StorageUnavailable: None is free in time, or none can be made.
         """
-        borrowed = Borrowed(self)
+        self._enter()
         try:
-            yield borrowed
-        finally:
-            borrowed.give_back()
+            return Borrowed(self, self.take())
+        except BaseException:
+            self._places.release()
+            raise
 
     def take(self) -> PoolProxiedConnection:
         """Take a connection of the newest generation."""
         while True:
-            proxy = self._connect()
-            made_in = proxy.info.setdefault(_GENERATION, self._generation)
-            if made_in == self._generation:
+            proxy = self._connected()
+            if connection_of(proxy).generation == self._generation:
                 return proxy
             proxy.invalidate()
 
-    def lose(self, proxy: PoolProxiedConnection) -> None:
-        """Drop a connection that was lost, and all others of its age when they are met."""
-        if proxy.info[_GENERATION] == self._generation:
+    def drop(self, proxy: PoolProxiedConnection) -> None:
+        """Drop a connection that was closed; if it was lost, all others of its age when met."""
+        connection = connection_of(proxy)
+        if connection.is_lost and connection.generation == self._generation:
             self._generation += 1
         proxy.invalidate()
+
+    def leave(self) -> None:
+        """Give up a place."""
+        self._is_moving = True
+        self._places.release()
 
     def close(self) -> None:
         """Close what is idle; what is in use is closed when it is given back."""
         self._generation += 1
         self._pool.dispose()
 
-    def _connect(self) -> PoolProxiedConnection:
+    def _enter(self) -> None:
+        """Take a place. Where nothing moves, nobody queues for one."""
+        if self._places.acquire(blocking=False):
+            return
+        waits = self._primary.is_there and self._is_moving
+        if not self._places.acquire(timeout=seconds_remaining(FULL_S) if waits else 0):
+            self._is_moving = False
+            raise StorageUnavailable("Every connection to the database is in use.", retry_after=1)
+
+    def _open(self) -> BoundedConnection:
+        generation = self._generation
+        connection = self._connect()
+        connection.generation = generation
+        return connection
+
+    def _connected(self) -> PoolProxiedConnection:
         try:
             return self._pool.connect()
-        except NoneFree:
-            cause: str | None = "Every connection to the database is in use."
         except psycopg.Error as error:
             cause = error.sqlstate
         # Outside the handler: the driver's error names the address.
-        raise StorageUnavailable(cause)
+        raise StorageUnavailable(cause or "No server could be reached, or none is the primary.")
 
 
 class Borrowed:
     """One borrowed connection, which may be exchanged for a new one."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, proxy: PoolProxiedConnection) -> None:
         self._pool = pool
-        self._proxy: PoolProxiedConnection | None = pool.take()
-
-    @property
-    def connection(self) -> BoundedConnection:
-        """The connection at this moment."""
-        connection: object = None if self._proxy is None else self._proxy.dbapi_connection
-        assert isinstance(connection, BoundedConnection)  # noqa: S101 - the pool's own
-        return connection
+        self._proxy: PoolProxiedConnection | None = proxy
+        self.connection = connection_of(proxy)
 
     def exchange(self) -> None:
         """Replace a connection that was lost."""
         lost, self._proxy = self._proxy, None
         if lost is not None:
-            self._pool.lose(lost)
+            self._pool.drop(lost)
         self._proxy = self._pool.take()
+        self.connection = connection_of(self._proxy)
 
     def give_back(self) -> None:
-        """Return it to the pool, or drop it if it was lost."""
-        if self._proxy is None:
-            return
-        if self.connection.closed:
-            self._pool.lose(self._proxy)
-        else:
-            self._proxy.close()
+        """Return it to the pool, or drop it if it was closed."""
+        proxy, self._proxy = self._proxy, None
+        try:
+            if proxy is None:
+                return
+            if self.connection.closed:
+                self._pool.drop(proxy)
+            else:
+                proxy.close()
+        finally:
+            self._pool.leave()
+
+
+def connection_of(proxy: PoolProxiedConnection) -> BoundedConnection:
+    """Return the pool's connection as what it is."""
+    connection: object = proxy.dbapi_connection
+    assert isinstance(connection, BoundedConnection)  # noqa: S101 - the pool's own
+    return connection

@@ -10,51 +10,59 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from app.domain.errors import StorageUnavailable
-from app.repository.postgresql.connections import BoundedConnection, Silent
-from app.repository.postgresql.failures import is_lost
+from app.repository.postgresql.connections import BoundedConnection
+from app.repository.postgresql.failures import Silent, failure_of, translate
 from app.repository.postgresql.pool import Borrowed
-from app.repository.sql.driver.statements import cause_of
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 UNCERTAIN = "The database did not confirm the change; a retry finds out."
 
 
 class RetryingCursor:
-    """A cursor for reads outside a transaction, on the connection that is borrowed.
+    """A cursor for reads outside a transaction, on the connection that is borrowed at the time."""
 
-    Args:
-        borrowed: Exchanged where it was lost.
-    """
+    def __init__(self) -> None:
+        self._borrowed: Borrowed | None = None
+        self._cursor: psycopg.Cursor[Any] | None = None
 
-    def __init__(self, borrowed: Borrowed) -> None:
+    def use(self, borrowed: Borrowed) -> None:
+        """Read from this connection from now on."""
         self._borrowed = borrowed
-        self._cursor = borrowed.connection.cursor()
+        self._cursor = borrowed.connection.own_cursor
+
+    def leave(self) -> None:
+        """Read from none: it belongs to another thread now."""
+        self._borrowed = self._cursor = None
 
     @property
     def rowcount(self) -> int:
         """The number of rows that were read."""
-        return self._cursor.rowcount
+        return self._now.rowcount
 
     def fetchall(self) -> list[Any]:
         """Return every row."""
-        return self._cursor.fetchall()
+        return self._now.fetchall()
 
     def execute(self, sql: Any, parameters: Any) -> object:  # noqa: ANN401 - psycopg's
         """Run a statement, a second time if the connection was lost."""
-        if self._runs(sql, parameters):
-            return self
-        self._borrowed.exchange()
-        self._cursor = self._borrowed.connection.cursor()
-        return self._cursor.execute(sql, parameters)
-
-    def _runs(self, sql: Any, parameters: Any) -> bool:  # noqa: ANN401 - psycopg's
         try:
-            self._cursor.execute(sql, parameters)
+            return self._now.execute(sql, parameters)
         except psycopg.Error as error:
-            if isinstance(error, Silent) or not self._cursor.connection.closed:
+            if not _is_repeated(error):
                 raise
-            return False
-        return True
+        return self._renewed().execute(sql, parameters)
+
+    @property
+    def _now(self) -> psycopg.Cursor[Any]:
+        if self._cursor is None:
+            raise RuntimeError("these collections were given back")
+        return self._cursor
+
+    def _renewed(self) -> psycopg.Cursor[Any]:
+        assert self._borrowed is not None  # noqa: S101 - there was a cursor
+        self._borrowed.exchange()
+        self._cursor = self._borrowed.connection.own_cursor
+        return self._cursor
 
 
 def begin(borrowed: Borrowed) -> None:
@@ -63,22 +71,17 @@ def begin(borrowed: Borrowed) -> None:
     Raises:
         StorageUnavailable: The new one fails, too.
     """
-    if not _begins(borrowed.connection):
-        borrowed.exchange()
-        if not _begins(borrowed.connection):
-            raise StorageUnavailable
-
-
-def _begins(connection: BoundedConnection) -> bool:
     try:
-        connection.execute(_BEGIN)
+        borrowed.connection.own_cursor.execute(_BEGIN)
     except psycopg.Error as error:
-        if is_lost(error) and not isinstance(error, Silent):
-            return False
-        cause = cause_of(error)
+        failure = None if _is_repeated(error) else translate(error)
     else:
-        return True
-    raise StorageUnavailable(cause)
+        return
+    if failure is None:
+        borrowed.exchange()
+        failure = _begun(borrowed.connection)
+    if failure is not None:
+        raise failure
 
 
 def commit(connection: BoundedConnection) -> None:
@@ -88,26 +91,40 @@ def commit(connection: BoundedConnection) -> None:
         StorageUnavailable: That was not confirmed. The changes may have been made or not.
     """
     connection.was_warned = False
-    answer, cause = _send_commit(connection)
-    if answer == "COMMIT" and not connection.was_warned:
-        return
-    # A warning means that a standby lacks it; ROLLBACK, that a statement had failed before.
-    connection.close()
-    raise StorageUnavailable(cause or UNCERTAIN)
-
-
-def roll_back(connection: BoundedConnection) -> None:
-    """Undo a transaction, as far as the connection still has one."""
+    failure = StorageUnavailable(UNCERTAIN)
     try:
-        if connection.info.transaction_status is not TransactionStatus.IDLE:
-            connection.execute("ROLLBACK")
-    except psycopg.Error:
-        connection.close()
-
-
-def _send_commit(connection: BoundedConnection) -> tuple[str | None, str | None]:
-    """Return the server's answer, and the SQLSTATE of a failure."""
-    try:
-        return connection.execute("COMMIT").statusmessage, None
+        answer = connection.own_cursor.execute("COMMIT").statusmessage
+        if answer == "COMMIT" and not connection.was_warned:
+            return
     except psycopg.Error as error:
-        return None, cause_of(error)
+        if not failure_of(error).is_lost:
+            failure = translate(error)
+    # A warning means that a standby lacks it; ROLLBACK, that a statement had failed before.
+    connection.give_up(is_lost=False)
+    raise failure
+
+
+def end_without_commit(connection: BoundedConnection, *, has_changed: bool) -> None:
+    """Undo a transaction, as far as the connection still has one.
+
+    Where nothing was changed it ends with COMMIT: the driver forgets all prepared statements of a
+    connection at a ROLLBACK.
+    """
+    if connection.closed or connection.info.transaction_status is TransactionStatus.IDLE:
+        return
+    try:
+        connection.own_cursor.execute("ROLLBACK" if has_changed else "COMMIT")
+    except psycopg.Error:
+        connection.give_up(is_lost=False)
+
+
+def _begun(connection: BoundedConnection) -> StorageUnavailable | None:
+    try:
+        connection.own_cursor.execute(_BEGIN)
+    except psycopg.Error as error:
+        return translate(error)
+    return None
+
+
+def _is_repeated(error: psycopg.Error) -> bool:
+    return failure_of(error).is_lost and not isinstance(error, Silent)

@@ -51,6 +51,11 @@ def cause_of(error: BaseException | None) -> str | None:
     return name if isinstance(name, str) else None
 
 
+def unavailable(error: BaseException) -> StorageUnavailable:
+    """Return our error for one of the driver's."""
+    return StorageUnavailable(cause_of(error))
+
+
 class InsertUnlessThere(Insert):
     """An insert that skips a row where any unique constraint forbids it.
 
@@ -100,9 +105,11 @@ class Statements:
         error: The base class of the driver's errors.
         prepared: The statements of its dialect.
         locks: Whether they are those of a unit of work, on a database with locks of rows.
+        translate: Returns our error for one of the driver's, without a value in it.
 
     Attributes:
         has_failed: Whether the connection has failed, so that it should not be used again.
+        has_changed: Whether rows were written.
         has_erased: Whether ciphertext was deleted or replaced.
     """
 
@@ -113,13 +120,16 @@ class Statements:
         prepared: PreparedStatements,
         *,
         locks: bool,
+        translate: Callable[[BaseException], StorageUnavailable] = unavailable,
     ) -> None:
         self._cursor = cursor
         self._execute: Callable[[str, Parameters], object] = cursor.execute
         self._error = error
         self._prepared = prepared
         self._locks = locks
+        self._translate = translate
         self.has_failed = False
+        self.has_changed = False
         self.has_erased = False
 
     def end(self) -> None:
@@ -151,7 +161,9 @@ class Statements:
 
     def write(self, statement: ClauseElement, parameters: Parameters) -> int:
         """Write rows, and return their number."""
-        return self._run(statement, parameters, _written)
+        rows = self._run(statement, parameters, _written)
+        self.has_changed = self.has_changed or rows > 0
+        return rows
 
     def erase(self, statement: ClauseElement, parameters: Parameters) -> int:
         """Delete or replace rows with ciphertext, and return their number."""
@@ -162,6 +174,7 @@ class Statements:
     def erase_and_return(self, statement: ClauseElement, parameters: Parameters) -> list[Row]:
         """Delete rows with ciphertext, and return what the statement says of them."""
         rows = self.all(statement, parameters)
+        self.has_changed = self.has_changed or bool(rows)
         self.has_erased = self.has_erased or bool(rows)
         return rows
 
@@ -183,9 +196,9 @@ class Statements:
             return take(self._cursor)
         except self._error as error:
             self.has_failed = True
-            cause = cause_of(error)
+            failure = self._translate(error)
         # Outside the handler, as in attempt.
-        raise StorageUnavailable(cause)
+        raise failure
 
 
 @dataclass
