@@ -81,6 +81,14 @@ class Pool:
             self._generation += 1
         proxy.invalidate()
 
+    def give_back(self, proxy: PoolProxiedConnection) -> None:
+        """Keep a connection for others, unless it is closed or old."""
+        connection = connection_of(proxy)
+        if connection.closed or connection.generation != self._generation:
+            self.drop(proxy)
+        else:
+            proxy.close()
+
     def leave(self) -> None:
         """Give up a place."""
         self._is_moving = True
@@ -137,10 +145,7 @@ class Borrowed:
         try:
             if proxy is None:
                 return
-            if self.connection.closed:
-                self._pool.drop(proxy)
-            else:
-                proxy.close()
+            self._pool.give_back(proxy)
         finally:
             self._pool.leave()
 

@@ -1,0 +1,98 @@
+"""The server is held at each statement of each operation: the answer is right, or 503.
+
+Each statement is lost in turn, on its way to the server or on the way back, or is never answered.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from werkzeug.test import TestResponse
+
+from app.repository.postgresql import connections
+from app.server import application
+from tests.support.held_server import Hold
+from tests.support.postgresql import PostgresqlServer
+from tests.unit.app.repository.postgresql.deployed import Deployed, deployed
+from tests.unit.app.repository.postgresql.operations import OPERATIONS, Operation, Send
+
+OK, UNAVAILABLE = 200, 503
+
+_QUICKLY = ("create", "redeem", "view")
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    postgresql: PostgresqlServer,
+    migrated_database: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Deployed]:
+    name = postgresql.create_database(migrated_database)
+    with deployed(tmp_path_factory.mktemp("home"), postgresql.port, name) as deployment:
+        yield deployment
+    postgresql.drop_database(name)
+
+
+@dataclass(frozen=True)
+class Held:
+    """An operation that met a held statement.
+
+    Attributes:
+        place: The place of the statement in the operation.
+        send: Sends the operation again.
+        was_idle: The statement was outside a transaction.
+    """
+
+    place: int
+    send: Send
+    answer: TestResponse
+    was_idle: bool
+
+
+def held_at_each(deployment: Deployed, operation: Operation, hold: Hold) -> Iterator[Held]:
+    """Run an operation again and again, held at its first statement, its second and so on."""
+    account, server = deployment.new_account(), deployment.server
+    client = account.client()
+    assert operation(account, client)().status_code == 200  # the caches are full from now on
+    place = 0
+    while True:
+        send = operation(account, client)
+        server.arm(place, hold)
+        answer, was_idle = send(), server.was_idle
+        server.arm(None)
+        if was_idle is not None:
+            yield Held(place, send, answer, was_idle)
+            place += 1
+        elif outcome(answer) == OK:  # it has no further statement
+            assert place > 0
+            return
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+@pytest.mark.parametrize("hold", [Hold.LOST, Hold.UNANSWERED])
+def test_a_loss_is_hidden_outside_of_transactions_and_a_retry_finds_out_within(
+    deployment: Deployed, operation: Operation, hold: Hold
+) -> None:
+    for held in held_at_each(deployment, operation, hold):
+        expected = OK if held.was_idle else UNAVAILABLE
+        assert (held.place, outcome(held.answer)) == (held.place, expected)
+        assert (held.place, outcome(held.send())) == (held.place, OK)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_statement_without_an_answer_ends_with_its_request(
+    deployment: Deployed, name: str, monkeypatch: pytest.MonkeyPatch, proving: bool
+) -> None:
+    if not (proving or name in _QUICKLY):
+        pytest.skip("one of those that run with --prove")
+    monkeypatch.setattr(application, "REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(connections, "GRACE_S", 0.1)
+    for held in held_at_each(deployment, OPERATIONS[name], Hold.SILENT):
+        assert (held.place, outcome(held.answer)) == (held.place, UNAVAILABLE)
+
+
+def outcome(answer: TestResponse) -> int | str:
+    """The status, and the whole answer where it is neither right nor 503."""
+    if answer.status_code in (OK, UNAVAILABLE):
+        return answer.status_code
+    return f"{answer.status} {answer.text}"
