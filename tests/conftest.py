@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from app.repository.connect import connect
+from tests.support import databases
 from tests.support.openbao import OpenBao, openbao_server
 from tests.support.postgresql import PostgresqlServer, postgresql_server
 from tests.support.scheduling import ByModule
@@ -27,10 +28,17 @@ _DISK = Path("/var/tmp")  # noqa: S108 - it must survive a restart, so it is in 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--prove", action="store_true", help="run every proof at its full length")
+    parser.addoption(
+        "--database",
+        choices=databases.KINDS,
+        default="sqlite",
+        help="the kind of database that every deployment has",
+    )
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Prepare this process for its tests, and all that they start."""
+    databases.choose(config.getoption("--database"))
     _keep_directories_in_memory()
     _take_interrupts()
 
@@ -62,6 +70,10 @@ def _take_interrupts() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with what waits for real servers, so that short tests fill the workers at the end."""
+    if items and items[0].config.getoption("--database") != "sqlite":
+        for item in items:
+            if item.get_closest_marker("sqlite"):
+                item.add_marker(pytest.mark.skip(reason="is about the files of SQLite"))
     items.sort(key=lambda item: {"e2e", "docs"}.isdisjoint(item.path.parts))
 
 
@@ -80,6 +92,12 @@ def no_task_is_left() -> Iterator[None]:
     yield
     left = [each.name for each in threading.enumerate() if each.name in _TASKS]
     assert left == []
+
+
+@pytest.fixture(autouse=True)
+def databases_are_removed() -> Iterator[None]:
+    """Remove the databases that a test made outside of its directory."""
+    yield from databases.chosen.clean_up()
 
 
 @pytest.fixture

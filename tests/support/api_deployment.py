@@ -1,18 +1,17 @@
 """A deployment as the tests of the API see it: accounts, and clients that hold an API key."""
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask
-from sqlalchemy.engine import make_url
 from werkzeug.test import TestResponse
 
 from app.domain.access.scopes import ALL_SCOPES, Scope
 from app.services.container import Services
 from config.settings import Settings
+from tests.support import databases
+from tests.support.databases import Rows
 from tests.support.labels import new_label
 
 
@@ -64,14 +63,9 @@ class ApiDeployment:
     def anyone(self) -> Client:
         return Client(self.app, None)
 
-    @contextmanager
-    def database(self) -> Iterator[sqlite3.Connection]:
+    def rows(self) -> AbstractContextManager[Rows]:
         """The database itself, as someone who can write to it sees it."""
-        path = make_url(self.settings.database_url).database
-        assert path is not None
-        with closing(sqlite3.connect(path)) as connection:
-            yield connection
-            connection.commit()
+        return databases.chosen.rows(self.settings.home)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,12 @@
 """A deployment as the tests of the services see it: processes, tenants, and rows to tamper with."""
 
 import os
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from cryptography.fernet import Fernet
 
@@ -24,12 +23,13 @@ from app.services.container import Services
 from app.services.upkeep.sweep import Sweep
 from backends.keyring.keyring import Keyring
 from config import Settings, load
+from tests.support import databases
+from tests.support.databases import Row, Rows
 from tests.support.labels import new_label
 
 # Workers tell of themselves when they please, which is no change of what is kept.
 TABLES = tuple(name for name in metadata.tables if name != "workers")
 ADDRESS = "203.0.113.7"
-Row = dict[str, Any]
 
 
 class Clock:
@@ -58,43 +58,6 @@ class Clock:
     def set(self, *, seconds: float = 0, days: float = 0) -> None:
         """Set the wall clock, by so much and in either direction."""
         self.now_ms += round((days * 86_400 + seconds) * 1000)
-
-
-class Rows:
-    """The database as someone who can write to it sees it: no constraint holds."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        connection.row_factory = sqlite3.Row
-        for pragma in ("foreign_keys = OFF", "ignore_check_constraints = ON", "synchronous = OFF"):
-            connection.execute(f"PRAGMA {pragma}")
-        self._connection = connection
-
-    def all(self, table: str, **where: object) -> list[Row]:
-        return [dict(row) for row in self._run(f"SELECT * FROM {table}", where)]
-
-    def rowids(self, table: str) -> list[int]:
-        """The path of the database with the rows of ``all``."""
-        return [row["place"] for row in self._run(f"SELECT rowid AS place FROM {table}", {})]
-
-    def one(self, table: str, **where: object) -> Row:
-        (row,) = self.all(table, **where)
-        return row
-
-    def edit(self, table: str, where: Mapping[str, object], **columns: object) -> None:
-        changes = ", ".join(f'"{name}" = ?' for name in columns)
-        self._run(f"UPDATE {table} SET {changes}", where, *columns.values())
-
-    def remove(self, table: str, **where: object) -> None:
-        self._run(f"DELETE FROM {table}", where)
-
-    def plant(self, table: str, row: Row) -> None:
-        names, marks = ", ".join(f'"{name}"' for name in row), ", ".join("?" * len(row))
-        self._run(f"INSERT INTO {table} ({names}) VALUES ({marks})", {}, *row.values())
-
-    def _run(self, sql: str, where: Mapping[str, object], *values: object) -> sqlite3.Cursor:
-        if where:
-            sql += " WHERE " + " AND ".join(f'"{name}" IS ?' for name in where)
-        return self._connection.execute(sql, [*values, *where.values()])
 
 
 def readdressed(token: Token, *, account_id: str, row_id: str) -> Token:
@@ -171,7 +134,8 @@ class Deployment:
         return connect(self.settings().database_url)
 
     def settings(self, **chosen: str) -> Settings:
-        return load({"STRONGROOM_HOME": str(self.home), **chosen})
+        database = databases.chosen.settings(self.home)
+        return load({"STRONGROOM_HOME": str(self.home), **database, **chosen})
 
     def process(
         self,
@@ -215,15 +179,19 @@ class Deployment:
 
     @contextmanager
     def rows(self) -> Iterator[Rows]:
-        connection = sqlite3.connect(self.home / "strongroom.db", isolation_level=None)
-        try:
-            yield Rows(connection)
-        finally:
-            connection.close()
+        with databases.chosen.rows(self.home) as rows:
+            yield rows
 
     def close(self) -> None:
         while self._processes:
             self._processes.pop().close()
+
+
+def copied(source: Path, target: Path) -> Path:
+    """A copy of a home that no process serves, with its database."""
+    shutil.copytree(source, target)
+    databases.chosen.copy(source, target)
+    return target
 
 
 def new_tenant(

@@ -9,6 +9,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from app.cli.main import strongroom
+from tests.support import databases
 
 
 class Terminal:
@@ -19,7 +20,11 @@ class Terminal:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.environ = {"STRONGROOM_HOME": str(home), "STRONGROOM_BIND": unused_socket()}
+        self.environ = {
+            "STRONGROOM_HOME": str(home),
+            "STRONGROOM_BIND": unused_socket(),
+            **databases.chosen.settings(home),
+        }
 
     def run(self, *arguments: str, **environ: str) -> Result:
         return CliRunner().invoke(strongroom, arguments, obj=self.environ | environ)

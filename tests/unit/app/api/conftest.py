@@ -10,6 +10,7 @@ from cryptography.fernet import Fernet
 from app import bootstrap
 from app.server.application import Application
 from config import load
+from tests.support import databases
 from tests.support.api_deployment import Account, ApiDeployment, Client
 
 
@@ -18,7 +19,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiDeployme
     home = tmp_path_factory.mktemp("home")
     home.chmod(0o700)
     _write_key(home / "keys")
-    settings = load({"STRONGROOM_HOME": str(home)})
+    settings = load({"STRONGROOM_HOME": str(home), **databases.chosen.settings(home)})
     services = bootstrap.build(settings)
     services.setup.initialise()
     yield ApiDeployment(settings, services, Application(lambda: services))

@@ -179,19 +179,21 @@ def test_an_expired_key_is_refused(account: Account) -> None:
 
 
 @pytest.mark.parametrize(
-    "edit",
+    ("table", "key", "edit"),
     [
-        "UPDATE api_keys SET scopes = 'secrets:read secrets:write' WHERE account_id = ?",
-        "UPDATE api_keys SET expires_at_ms = 99999999999999 WHERE account_id = ?",
-        "UPDATE api_keys SET mac = zeroblob(33) WHERE account_id = ?",
-        "UPDATE accounts SET mac = zeroblob(33) WHERE id = ?",
+        ("api_keys", "account_id", {"scopes": "secrets:read secrets:write"}),
+        ("api_keys", "account_id", {"expires_at_ms": 99999999999999}),
+        ("api_keys", "account_id", {"mac": bytes(33)}),
+        ("accounts", "id", {"mac": bytes(33)}),
     ],
 )
-def test_a_key_whose_row_was_edited_is_refused(account: Account, edit: str) -> None:
+def test_a_key_whose_row_was_edited_is_refused(
+    account: Account, table: str, key: str, edit: dict[str, object]
+) -> None:
     client = account.client(frozenset({Scope.SECRETS_READ}))
     assert client.get("/v1/secrets").status_code == 200
-    with account.deployment.database() as database:
-        database.execute(edit, (account.id,))
+    with account.deployment.rows() as rows:
+        rows.edit(table, {key: account.id}, **edit)
     assert error_of(client.get("/v1/secrets")) == (401, "unauthenticated")
 
 

@@ -1,7 +1,6 @@
 """A worker boots whatever state things are in, and recovers without a restart."""
 
 import importlib
-import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -25,7 +24,9 @@ from app.services.container import Services
 from app.services.upkeep.readiness import Readiness
 from backends.local_fernet import LocalFernet
 from config import load
+from tests.support import databases
 from tests.support.api_deployment import Account, ApiDeployment, Client, error_of
+from tests.support.deployment import copied
 
 DEADLINE = 30
 CANARY = "canary-5eed"
@@ -40,9 +41,13 @@ def token(account: Account) -> str:
 def home(deployment: ApiDeployment, token: str, tmp_path: Path) -> Path:
     """A copy of the deployment, token and all, for a test to break."""
     copy = tmp_path / "home"
-    shutil.copytree(deployment.settings.home, copy)
+    copied(deployment.settings.home, copy)
     copy.chmod(0o700)
     return copy
+
+
+def environ_of(home: Path) -> dict[str, str]:
+    return {"STRONGROOM_HOME": str(home), **databases.chosen.settings(home)}
 
 
 Started = Callable[[Path], Flask]
@@ -54,7 +59,7 @@ def started() -> Iterator[Started]:
     with ExitStack() as stack:
 
         def start(home: Path) -> Flask:
-            app = create_app(load({"STRONGROOM_HOME": str(home)}))
+            app = create_app(load(environ_of(home)))
             stack.callback(app.close)
             return app
 
@@ -169,7 +174,8 @@ def test_requests_do_not_queue_behind_one_that_connects() -> None:
 def test_the_module_that_gunicorn_imports_has_the_application(
     monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:
-    monkeypatch.setenv("STRONGROOM_HOME", str(home))
+    for name, value in environ_of(home).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.delitem(sys.modules, "wsgi", raising=False)
     with closing(importlib.import_module("wsgi").app) as app:
         assert Client(app, None).get("/readyz").status_code == 200
@@ -179,7 +185,7 @@ def test_a_worker_that_ends_while_it_connects_leaves_nothing_open(home: Path) ->
     closed: list[bool] = []
 
     def build() -> Services:
-        services = bootstrap.build(load({"STRONGROOM_HOME": str(home)}))
+        services = bootstrap.build(load(environ_of(home)))
         connection.close()
 
         def close() -> None:

@@ -228,8 +228,8 @@ def test_a_damaged_injection_is_shown_as_damaged_and_nothing_that_it_says(
     account: Account, holder: Client
 ) -> None:
     made = [inject(holder, {"TOKEN": "API_TOKEN"})["id"] for _ in range(3)]
-    with account.deployment.database() as database:
-        database.execute("UPDATE injections SET redeemed_from = 'a lie' WHERE id = ?", [made[1]])
+    with account.deployment.rows() as rows:
+        rows.execute("UPDATE injections SET redeemed_from = 'a lie' WHERE id = ?", [made[1]])
     shown = body_of(holder.get(f"/v1/injections/{made[1]}"))
     assert shown == {
         "id": made[1],

@@ -139,11 +139,8 @@ def test_only_keyed_hashes_of_a_request_are_stored(account: Account) -> None:
     canary = "kumquat-value"
     sent = json.dumps({"name": "A", "value": canary}).encode()
     account.client().post_bytes("/v1/secrets", sent, headers=ID)
-    with account.deployment.database() as database:
-        rows = database.execute(
-            "SELECT * FROM stored_responses WHERE account_id = ?", (account.id,)
-        )
-        stored = rows.fetchall()
+    with account.deployment.rows() as rows:
+        stored = rows.all("stored_responses", account_id=account.id)
     assert len(stored) == 1
     assert canary not in str(stored)
-    assert stored[0][-1] > time.time() * 1000
+    assert stored[0]["expires_at_ms"] > time.time() * 1000

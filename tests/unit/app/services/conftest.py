@@ -1,21 +1,13 @@
 """A fresh deployment for each test: a copy of one that was initialised once."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from app.services.container import Services
-from tests.support.deployment import (
-    Ask,
-    Asking,
-    Clock,
-    Deployment,
-    Rows,
-    Tenant,
-    new_tenant,
-)
+from tests.support.databases import Rows
+from tests.support.deployment import Ask, Asking, Clock, Deployment, Tenant, copied, new_tenant
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +24,7 @@ def initialised(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def deployment(initialised: Path, tmp_path: Path) -> Iterator[Deployment]:
-    deployment = Deployment(Path(shutil.copytree(initialised, tmp_path / "home")), Clock())
+    deployment = Deployment(copied(initialised, tmp_path / "home"), Clock())
     yield deployment
     deployment.close()
 

@@ -9,7 +9,8 @@ import pytest
 
 from backends.keyring import bulkhead as waiting
 from backends.keyring.keyring import Keyring
-from tests.support.deployment import Deployment, Rows, Tenant, new_tenant
+from tests.support.databases import Rows
+from tests.support.deployment import Deployment, Tenant, new_tenant
 from tests.unit.app.services.providers import Remote
 
 CONCURRENCY = 2

@@ -21,7 +21,8 @@ from app.domain.idempotency import RetryKey
 from app.domain.injections import NONCE_WINDOW_MS, InjectionStatus
 from app.domain.secrets import Secret, SecretFilter, SecretValue
 from app.services.rows.damaged_rows import damaged_rows
-from tests.support.deployment import Deployment, Rows, Tenant, sweep, with_key
+from tests.support.databases import Rows
+from tests.support.deployment import Deployment, Tenant, sweep, with_key
 
 HOUR = 60 * 60
 TEN_YEARS = 10 * 365 * 24 * HOUR

@@ -13,7 +13,8 @@ from sqlalchemy import Column, Integer, LargeBinary, Text
 
 from app.domain.damage import DamagedRow
 from app.repository.sql.tables import metadata
-from tests.support.deployment import Deployment, Row, Rows, Tenant, new_tenant, sweep
+from tests.support.databases import Row, Rows
+from tests.support.deployment import Deployment, Tenant, new_tenant, sweep
 
 OF_ALL = {"deployment", "fences", "leases", "workers"}
 """Tables whose rows are nobody's: what they say holds for all."""

@@ -11,7 +11,8 @@ from app.domain.damage import DamagedRow
 from app.domain.errors import InjectionRefused, TamperedRow, Unauthenticated
 from app.domain.injections import InjectionPage, IssuedInjection
 from app.repository.sql.tables import metadata
-from tests.support.deployment import Rows, Tenant, new_tenant, with_key
+from tests.support.databases import Rows
+from tests.support.deployment import Tenant, new_tenant, with_key
 
 NOTHING = bytes(32)
 CONTENTS = "contents"

@@ -6,7 +6,8 @@ import pytest
 
 from app.domain.secrets import SecretRef
 from backends.errors import DecryptionError
-from tests.support.deployment import Ask, Asking, Rows, Tenant
+from tests.support.databases import Rows
+from tests.support.deployment import Ask, Asking, Tenant
 
 ONE_TEXT = str(DecryptionError())
 

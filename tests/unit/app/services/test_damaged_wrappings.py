@@ -6,7 +6,8 @@ import pytest
 
 from app.domain.errors import TamperedRow
 from app.services.errors import SystemKeyUnreadable
-from tests.support.deployment import Ask, Asking, Deployment, Rows, Tenant
+from tests.support.databases import Rows
+from tests.support.deployment import Ask, Asking, Deployment, Tenant
 
 Open = Callable[[], object]
 

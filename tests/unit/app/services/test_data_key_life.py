@@ -9,7 +9,8 @@ import pytest
 from app.domain.errors import StorageUnavailable
 from backends.errors import KeyUnavailable
 from backends.keyring.keyring import Keyring
-from tests.support.deployment import Deployment, Row, Rows, Tenant, new_tenant
+from tests.support.databases import Row, Rows
+from tests.support.deployment import Deployment, Tenant, new_tenant
 from tests.unit.app.services.providers import Scripted
 from tests.unit.app.services.steps import BETWEEN_TRANSACTIONS, Steps, stepped
 

@@ -21,7 +21,8 @@ from app.domain.secrets import SecretRef, SecretValue
 from app.repository.base import Conflict
 from app.repository.sql.tables import metadata
 from backends.errors import KeyProviderError
-from tests.support.deployment import Deployment, Rows, Tenant, new_tenant, with_key
+from tests.support.databases import Rows
+from tests.support.deployment import Deployment, Tenant, new_tenant, with_key
 
 REFUSED = (DomainError, KeyProviderError, Conflict)
 COLUMNS = [

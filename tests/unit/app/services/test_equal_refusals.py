@@ -18,10 +18,13 @@ from tests.support.deployment import Tenant, readdressed
 
 Calls = Counter[str]
 
+UNTIL_PREPARED = 8
+"""The driver of PostgreSQL prepares a statement at its sixth use."""
+
 
 def calls_of(refuse: Callable[[], object], error: type[Exception]) -> Calls:
     """The functions that a refusal calls, and how often, with full caches."""
-    for _ in range(2):
+    for _ in range(UNTIL_PREPARED):
         with pytest.raises(error):
             refuse()
     counted: Calls = Counter()

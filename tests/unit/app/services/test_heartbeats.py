@@ -11,7 +11,8 @@ from app.repository.base import Database, UnitOfWork
 from app.services.container import Services
 from backends.errors import KeyUnavailable, UnknownKey
 from backends.keyring.keyring import Keyring
-from tests.support.deployment import Clock, Deployment, Row, Rows, new_tenant
+from tests.support.databases import Row, Rows
+from tests.support.deployment import Clock, Deployment, new_tenant
 from tests.unit.app.services.keys.moving import ignore
 from tests.unit.app.services.providers import Remote
 

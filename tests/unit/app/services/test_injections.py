@@ -12,14 +12,8 @@ from app.domain.injections import (
     InjectionState,
     InjectionStatus,
 )
-from tests.support.deployment import (
-    ADDRESS,
-    Deployment,
-    Rows,
-    Tenant,
-    new_tenant,
-    with_key,
-)
+from tests.support.databases import Rows
+from tests.support.deployment import ADDRESS, Deployment, Tenant, new_tenant, with_key
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from app.domain.idempotency import RetryKey
 from app.domain.secrets import SecretRef, SecretValue
 from backends.errors import KeyUnavailable
 from backends.keyring.keyring import Keyring
-from tests.support.deployment import Deployment, Row, Tenant, new_tenant
+from tests.support.databases import Row
+from tests.support.deployment import Deployment, Tenant, new_tenant
 from tests.unit.app.services.providers import Scripted
 from tests.unit.app.services.steps import Killed, Steps, stepped
 

@@ -6,7 +6,8 @@ import pytest
 
 from app.domain.access.api_keys import Token
 from app.domain.errors import InjectionRefused, IssuerLimitReached, Unauthenticated
-from tests.support.deployment import Deployment, Rows, Tenant, child_of, revoke, with_key
+from tests.support.databases import Rows
+from tests.support.deployment import Deployment, Tenant, child_of, revoke, with_key
 from tests.unit.app.services.steps import Steps, stepped
 
 MINUTE_MS = 60_000

@@ -11,7 +11,8 @@ from app.domain.injections import BoundSecret, Injection, InjectionState, bind
 from app.domain.secrets import SealedValue
 from app.services.sealed_secret_cache import MAX_BYTES, TTL_MS, SealedSecretCache
 from backends.errors import DecryptionError
-from tests.support.deployment import Deployment, Rows, Tenant
+from tests.support.databases import Rows
+from tests.support.deployment import Deployment, Tenant
 from tests.unit.app.services.steps import Steps, stepped
 
 READ_ANEW = ["reading", "injections.get_grant", "secrets.sealed"]

@@ -65,6 +65,7 @@ def use_everything(tenant: Tenant, watch: Watch, count: int) -> None:
     tenant.services.reencrypt.run(print)
 
 
+@pytest.mark.sqlite
 def test_the_database_holds_nothing_in_the_clear(
     deployment: Deployment, tenant: Tenant, watch: Watch, *, proving: bool
 ) -> None:

@@ -15,7 +15,8 @@ from app.domain.errors import (
 )
 from app.domain.injections import InjectionView
 from backends.errors import DecryptionError
-from tests.support.deployment import Rows, Tenant
+from tests.support.databases import Rows
+from tests.support.deployment import Tenant
 
 INJECT = frozenset({Scope.SECRETS_INJECT})
 NAMES = ("DB_PASS", "DB_PASS_2", "CI_TOKEN", "CI_URL", "XCI_TOKEN", "OTHER")

@@ -10,15 +10,8 @@ from app.domain.access.scopes import ALL_SCOPES, Scope
 from app.domain.damage import DamagedRow
 from app.domain.errors import DevboxCapabilityMissing, TamperedRow, Unauthenticated
 from app.domain.ids import API_KEY, new_id
-from tests.support.deployment import (
-    Clock,
-    Deployment,
-    Rows,
-    Tenant,
-    new_tenant,
-    readdressed,
-    with_key,
-)
+from tests.support.databases import Rows
+from tests.support.deployment import Clock, Deployment, Tenant, new_tenant, readdressed, with_key
 from tests.support.labels import new_label
 
 NOTHING = bytes(32)

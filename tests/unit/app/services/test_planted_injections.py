@@ -9,15 +9,8 @@ from app.domain.access.api_keys import Token
 from app.domain.errors import InjectionRefused, TamperedRow
 from app.domain.ids import INJECTION, new_id
 from app.domain.injections import IssuedInjection
-from tests.support.deployment import (
-    Deployment,
-    Row,
-    Rows,
-    Tenant,
-    new_tenant,
-    readdressed,
-    with_key,
-)
+from tests.support.databases import Row, Rows
+from tests.support.deployment import Deployment, Tenant, new_tenant, readdressed, with_key
 
 NOTHING = bytes(32)
 NONCE = "n" * 22

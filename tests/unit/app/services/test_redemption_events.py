@@ -11,7 +11,8 @@ from app.domain.errors import DomainError
 from app.domain.ids import INJECTION, new_id
 from app.domain.injections import IssuedInjection
 from backends.errors import KeyProviderError
-from tests.support.deployment import Rows, Tenant, readdressed
+from tests.support.databases import Rows
+from tests.support.deployment import Tenant, readdressed
 
 NONCE = "n" * 22
 Event = dict[str, object]

@@ -15,7 +15,8 @@ from app.domain.errors import (
 from app.domain.idempotency import RetryKey
 from app.domain.secrets import Secret, SecretRef, SecretValue
 from backends.errors import DecryptionError
-from tests.support.deployment import Deployment, Rows, Tenant, new_tenant, with_key
+from tests.support.databases import Rows
+from tests.support.deployment import Deployment, Tenant, new_tenant, with_key
 from tests.unit.app.services.steps import Steps, stepped
 
 CREATE = RetryKey("request-1", b'POST /v1/secrets {"name": "A", "value": "first"}')

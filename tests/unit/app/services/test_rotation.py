@@ -6,15 +6,8 @@ from app.domain.access.api_keys import MAX_OVERLAP_MS, Token
 from app.domain.access.scopes import Scope
 from app.domain.errors import ApiKeyEnded, ApiKeyNotFound, InvalidRequest, Unauthenticated
 from app.domain.ids import API_KEY, new_id
-from tests.support.deployment import (
-    Deployment,
-    Rows,
-    Tenant,
-    child_of,
-    new_tenant,
-    revoke,
-    with_key,
-)
+from tests.support.databases import Rows
+from tests.support.deployment import Deployment, Tenant, child_of, new_tenant, revoke, with_key
 
 HOUR = 60 * 60
 

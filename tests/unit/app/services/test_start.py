@@ -16,7 +16,8 @@ from backends.errors import (
 )
 from backends.keyring.keyring import Keyring
 from backends.provider import ProviderStatus, WrappedKey
-from tests.support.deployment import Deployment, Rows, new_tenant
+from tests.support.databases import Rows
+from tests.support.deployment import Deployment, new_tenant
 from tests.unit.app.services.providers import Scripted
 
 REFUSALS = [KeyAccessDenied("Denied."), KeyDisabled("Disabled."), UnknownKey("Gone.")]

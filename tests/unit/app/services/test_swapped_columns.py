@@ -11,15 +11,8 @@ import pytest
 
 from app.domain.errors import DomainError
 from backends.errors import KeyProviderError
-from tests.support.deployment import (
-    Ask,
-    Asking,
-    Deployment,
-    Row,
-    Rows,
-    Tenant,
-    new_tenant,
-)
+from tests.support.databases import Row, Rows
+from tests.support.deployment import Ask, Asking, Deployment, Tenant, new_tenant
 
 UNREAD = {"secrets": ("create_time_ms", "update_time_ms", "mac_key_id", "mac")}
 """Columns that a redemption does not read: what is shown, and what an update verifies."""

@@ -12,7 +12,8 @@ from app.domain.access.api_keys import Token
 from app.domain.errors import DomainError, TamperedRow
 from app.domain.secrets import Secret, SecretRef, SecretValue
 from backends.errors import KeyProviderError
-from tests.support.deployment import Rows, Tenant
+from tests.support.databases import Rows
+from tests.support.deployment import Tenant
 
 HARMLESS = "PUBLIC_TOKEN"
 PRIVATE = "PROD_DB_PASSWORD"

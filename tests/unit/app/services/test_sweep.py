@@ -6,7 +6,8 @@ from app.domain.errors import InjectionRefused
 from app.domain.idempotency import RetryKey
 from app.domain.secrets import SecretValue
 from app.services.upkeep.sweep import LEASE_MS, PAUSE_SECONDS, Sweep
-from tests.support.deployment import Deployment, Rows, Tenant, child_of, new_tenant, sweep, with_key
+from tests.support.databases import Rows
+from tests.support.deployment import Deployment, Tenant, child_of, new_tenant, sweep, with_key
 from tests.unit.app.services.steps import Steps, stepped
 
 

@@ -17,7 +17,8 @@ from app.repository.collections.batches import Stored
 from app.services.keys.failure_reasons import FailureReason
 from backends.context import KeyContext
 from backends.data_key import DataKey, key_check
-from tests.support.deployment import Row, Rows, Tenant
+from tests.support.databases import Row, Rows
+from tests.support.deployment import Tenant
 from tests.unit.app.services.keys.escrow import Loss
 from tests.unit.app.services.keys.moving import Move, ignore
 
@@ -161,7 +162,7 @@ PLANTS: dict[str, Callable[[Attacker], None]] = {
     "another system key": another_system_key,
     "wrapping of the system key": wrapping_of_the_system_key,
     "edited data keys": edited("data_keys", created_at_ms=1),
-    "account": copied("accounts", id="acct_0000000000000000000000"),
+    "account": copied("accounts", id="acct_0000000000000000000000", name="another"),
     "edited account": edited("accounts", mac=NOTHING),
     "api key": copied("api_keys", id="key_0000000000000000000000"),
     "edited api key": edited("api_keys", scopes="keys:write"),

@@ -16,7 +16,8 @@ from backends.provider import WrappedKey
 from backends.recovery.files import PrivateKeyFile
 from backends.recovery.keys import RecoveryPrivateKey
 from backends.recovery.provider import Recovery
-from tests.support.deployment import Deployment, Rows, Tenant
+from tests.support.databases import Rows
+from tests.support.deployment import Deployment, Tenant
 from tests.unit.app.services.keys.escrow import Loss
 from tests.unit.app.services.keys.moving import VALUES, Move, ignore
 from tests.unit.app.services.providers import Scripted

@@ -16,7 +16,8 @@ from backends.data_key import DataKey
 from backends.errors import DecryptionError, KeyAccessDenied, KeyProviderError, KeyUnavailable
 from backends.keyring.keyring import Keyring
 from backends.provider import WrappedItems
-from tests.support.deployment import Rows, Tenant, new_tenant
+from tests.support.databases import Rows
+from tests.support.deployment import Tenant, new_tenant
 from tests.unit.app.services.keys.moving import VALUES, Move, counting, ignore
 from tests.unit.app.services.providers import Scripted
 from tests.unit.app.services.steps import BETWEEN_TRANSACTIONS

@@ -10,7 +10,8 @@ from backends.data_key import DataKey
 from backends.errors import DecryptionError, KeyProviderError
 from backends.keyring.keyring import Keyring
 from backends.provider import WrappedKey
-from tests.support.deployment import Rows, Tenant, new_tenant
+from tests.support.databases import Rows
+from tests.support.deployment import Tenant, new_tenant
 from tests.unit.app.services.keys.moving import VALUES, Move, ignore
 from tests.unit.app.services.providers import Scripted
 
