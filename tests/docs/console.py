@@ -25,7 +25,7 @@ def commands_of(page: Path) -> list[Typed]:
 
 
 def assert_shown(typed: Typed, server: Strongroom, directory: Path) -> None:
-    """Run the command as a user of the first account; compare, where … stands for any text."""
+    """Run the command as a user of the first account, and compare what it prints."""
     done = subprocess.run(
         ["sh", "-c", typed.command],
         check=False,
@@ -41,5 +41,13 @@ def assert_shown(typed: Typed, server: Strongroom, directory: Path) -> None:
         text=True,
         timeout=60,
     )
-    pattern = ".*?".join(map(re.escape, typed.shown.split("…")))
-    assert re.fullmatch(pattern, done.stdout, re.DOTALL), (typed.command, done.stdout)
+    assert pattern_of(typed.shown).fullmatch(done.stdout), (typed.command, done.stdout)
+
+
+def pattern_of(shown: str) -> re.Pattern[str]:
+    """The lines that a page shows; … stands for any text in a line, and alone for any lines."""
+    lines = (
+        "(?:.*\n)*?" if line == "…" else ".*?".join(map(re.escape, line.split("…"))) + "\n"
+        for line in shown.splitlines()
+    )
+    return re.compile("".join(lines))
