@@ -16,6 +16,8 @@ from tests.support.programs import require
 
 _ROOT = Path(__file__).parents[2]
 _SHIPPED = _ROOT / "config" / "nginx.conf"
+_TWO_NODES = _ROOT / "config" / "nginx-two-nodes.conf"
+_SOCKET = "unix:/run/strongroom/server.sock;"
 _WITH_BODIES = "client_max_body_size 1m; client_body_temp_path {};"
 _SECONDS = 10.0
 
@@ -43,20 +45,26 @@ class Nginx:
 @contextmanager
 def nginx(
     directory: Path,
-    backend: Path,
+    backend: Path | tuple[Path, Path],
     certificate: Certificate,
     changes: Mapping[str, str] | None = None,
 ) -> Iterator[Nginx]:
-    """Run nginx in front of a server's socket until the block ends.
+    """Run nginx in front of a server's socket, or of two, until the block ends.
 
     Args:
         directory: For what it writes; its worker processes must reach it.
+        backend: The sockets of two nodes, or the one of a single node.
         changes: Replaces what stands in the shipped file, each once.
     """
     front = Nginx(free_port(), directory / "bodies", directory / "documentation")
     front.documentation.mkdir()
     configuration = directory / "nginx.conf"
-    configuration.write_text(_adapted(directory, front, backend, certificate, changes or {}))
+    text = _adapted(directory, front, certificate, changes or {})
+    if isinstance(backend, tuple):
+        text = _with_two_nodes(text, directory / "nginx-two-nodes.conf", *backend)
+    else:
+        text = text.replace(_SOCKET, f"unix:{backend};")
+    configuration.write_text(text)
     process = subprocess.Popen(
         [require("nginx"), "-c", str(configuration), "-e", "stderr", "-g", "daemon off;"]
     )
@@ -86,15 +94,15 @@ def install_documentation(front: Nginx) -> None:
 def _adapted(
     directory: Path,
     front: Nginx,
-    backend: Path,
     certificate: Certificate,
     changes: Mapping[str, str],
 ) -> str:
     text = _SHIPPED.read_text()
+    ipv6 = f"listen [::1]:{front.port} ssl http2;" if _has_ipv6() else ""
     for ours, theirs in {
         "pid /run/nginx.pid": f"pid {directory}/nginx.pid",
         "/var/log/strongroom/nginx.log": str(directory / "nginx.log"),
-        "unix:/run/strongroom/server.sock;": f"unix:{backend};",
+        "listen [::]:443 ssl http2;": ipv6,
         "listen 443": f"listen 127.0.0.1:{front.port}",
         "/etc/strongroom/tls.crt": str(certificate.file),
         "/etc/strongroom/tls.key": str(certificate.key_file),
@@ -105,6 +113,23 @@ def _adapted(
         assert text.count(ours) == 1, ours
         text = text.replace(ours, theirs)
     return f"user root;\n{text}" if os.geteuid() == 0 else text
+
+
+def _with_two_nodes(text: str, nodes: Path, first: Path, second: Path) -> str:
+    """Make the change that the shipped file describes, to include the file of two nodes."""
+    shipped = _TWO_NODES.read_text()
+    for ours, theirs in {"a": first, "b": second}.items():
+        assert shipped.count(f"unix:/run/strongroom-{ours}/server.sock ") == 2
+        shipped = shipped.replace(f"unix:/run/strongroom-{ours}/server.sock", f"unix:{theirs}")
+    nodes.write_text(shipped)
+    lines = [line for line in text.splitlines() if _SOCKET not in line]
+    include = "#include /etc/strongroom/nginx-two-nodes.conf;"
+    assert sum(include in line for line in lines) == 1
+    return "\n".join(lines).replace(include, f"include {nodes};")
+
+
+def _has_ipv6() -> bool:
+    return Path("/proc/net/if_inet6").exists() and "lo" in Path("/proc/net/if_inet6").read_text()
 
 
 def _wait_for(port: int) -> None:
