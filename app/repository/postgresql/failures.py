@@ -81,13 +81,15 @@ FAILURES = {
 
 def failure_of(error: BaseException) -> Failure:
     """Return the consequences of an error."""
-    code = error.sqlstate if isinstance(error, psycopg.Error) else None
+    if not isinstance(error, psycopg.Error):
+        return _OTHER
+    code = error.sqlstate
     if code is not None:
         beginnings = (code[:length] for length in range(len(code), 1, -1))
         return next((FAILURES[each] for each in beginnings if each in FAILURES), _OTHER)
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return _LOST
-    return _OTHER
+    return _OURS  # the driver did not send it
 
 
 def translate(error: BaseException) -> StorageUnavailable:

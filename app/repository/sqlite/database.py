@@ -39,7 +39,7 @@ from app.repository.sqlite.disk.new_file import name_beside
 from app.repository.sqlite.disk.place import look_at_place
 from app.repository.sqlite.disk.replacement import replacing
 from app.repository.sqlite.eraser import Eraser
-from app.repository.sqlite.failures import explain, is_damage
+from app.repository.sqlite.failures import explain, is_damage, translate
 from app.repository.sqlite.settings import (
     SettingNotInForce,
     make_durable,
@@ -105,7 +105,9 @@ class _Readers:
 class _Reader(SqlRepository):
     def __init__(self, connection: Connection, prepared: PreparedStatements) -> None:
         cursor = connection.connection.cursor()
-        super().__init__(Statements(cursor, sqlite3.Error, prepared, locks=False))
+        super().__init__(
+            Statements(cursor, sqlite3.Error, prepared, locks=False, translate=translate)
+        )
         self.connection = connection
 
 

@@ -2,6 +2,9 @@
 
 import re
 
+from app.domain.errors import RowRefused, StorageUnavailable
+from app.repository.sql.driver.statements import cause_of
+
 _RESTORE = "; put a backup back: strongroom restore FILE --replace"
 
 # By the primary code of https://www.sqlite.org/rescode.html; the braces stand for the whole name.
@@ -15,6 +18,20 @@ _KINDS = {
     "SQLITE_BUSY": "is busy ({})",
 }
 _ABOUT_A_ROW = re.compile(r"^CHECK constraint failed in |^NULL value in |^\S+ value in ")
+
+
+_REFUSED_ROWS = frozenset(
+    {
+        *("SQLITE_CONSTRAINT_CHECK", "SQLITE_CONSTRAINT_NOTNULL", "SQLITE_CONSTRAINT_DATATYPE"),
+        *("SQLITE_MISMATCH", "SQLITE_TOOBIG"),
+    }
+)
+
+
+def translate(error: BaseException) -> StorageUnavailable:
+    """Return our error for one of SQLite's, by its name alone."""
+    cause = cause_of(error)
+    return RowRefused(cause) if cause in _REFUSED_ROWS else StorageUnavailable(cause)
 
 
 def explain(cause: str | None) -> str:

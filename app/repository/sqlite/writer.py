@@ -16,6 +16,7 @@ from app.repository.sqlite import writer_place
 from app.repository.sqlite.commit_group import CommitGroup
 from app.repository.sqlite.connections import open_connection, writing_engine
 from app.repository.sqlite.disk.numbering import Numbering, open_numbering
+from app.repository.sqlite.failures import translate
 from app.repository.sqlite.writer_place import FairLock, WriterPlace
 
 
@@ -57,7 +58,9 @@ class Writer:
             connection, group = self._join()
             commit = partial(self._leave, group, group.keep_unit)
             cursor = connection.connection.cursor()
-            statements = Statements(cursor, sqlite3.Error, self._prepared, locks=False)
+            statements = Statements(
+                cursor, sqlite3.Error, self._prepared, locks=False, translate=translate
+            )
             work = SqlUnitOfWork(statements, commit)
             try:
                 yield work

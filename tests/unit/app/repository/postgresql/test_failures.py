@@ -287,9 +287,11 @@ def test_a_failure_without_a_sqlstate_is_a_loss() -> None:
     assert failure_of(psycopg.OperationalError("gone")).is_lost
 
 
-def test_an_error_of_nobody_s_is_no_loss() -> None:
-    assert not failure_of(ValueError("x")).closes
-    assert not failure_of(psycopg.ProgrammingError("x")).closes
+def test_a_value_that_the_driver_does_not_send_is_an_internal_error(
+    database: PostgresqlDatabase,
+) -> None:
+    failed = failure(database, lambda work: work.secrets.add(rows.secret(name="a\0b")))
+    assert told(failed) == (RowRefused, None, 5)
 
 
 def run(connection: BoundedConnection, sql: str, *, keeps_prepared: bool = False) -> None:
