@@ -74,7 +74,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("sqlite"):
                 item.add_marker(pytest.mark.skip(reason="is about the files of SQLite"))
-    items.sort(key=lambda item: {"e2e", "docs"}.isdisjoint(item.path.parts))
+    items.sort(key=lambda item: {"cluster", "e2e", "docs"}.isdisjoint(item.path.parts))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -46,3 +46,16 @@ class JavaScript:
             stdout=subprocess.PIPE,
             text=True,
         )
+
+    def start(
+        self, script: str, *arguments: str, environ: Mapping[str, str]
+    ) -> "subprocess.Popen[str]":
+        """Start one of the scripts, which runs until its standard input is closed."""
+        return subprocess.Popen(
+            [self._node, script, *arguments],
+            cwd=self._directory,
+            env=os.environ | environ,  # noqa: TID251 - node's own
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
