@@ -70,7 +70,11 @@ SWEEP_AFTER_SECONDS = 5.0
 STOP_SECONDS = 5.0
 """The seconds for which closing waits for periodic tasks under way."""
 
-_OF_SERVERS = ("STRONGROOM_DATABASE_CONNECTIONS", "STRONGROOM_DATABASE_POOLER")
+_OF_SERVERS = (
+    "STRONGROOM_DATABASE_CONNECTIONS",
+    "STRONGROOM_DATABASE_POOLER",
+    "STRONGROOM_MIGRATION_DATABASE_URL",
+)
 """The settings that mean something for a database server alone."""
 
 _FIRST_KEY = name_entry(KEYS, 0)
@@ -142,6 +146,7 @@ def _connect(settings: Settings) -> Database:
         connections=settings.database_connections,
         workers=settings.workers,
         pooler=settings.database_pooler,
+        migration_url=settings.migration_database_url,
         files=settings.files,
     )
     return connect(settings.database_url, options)

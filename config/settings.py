@@ -45,6 +45,7 @@ class Settings:
         database_url: The address of the database; not shown, since it may hold a password.
         database_connections: The number of connections to a database server in each worker.
         database_pooler: A pooler such as pgbouncer stands before the database server.
+        migration_database_url: The address that migrations use, if another; not shown.
         keys: URIs of the key providers; the first wraps, all may unwrap.
         escrow_keys: URIs of the escrow keys.
         system_key_fingerprint: Of the only system data key to accept; ``None`` for any.
@@ -78,6 +79,7 @@ class Settings:
     database_url: str = field(repr=False)
     database_connections: int
     database_pooler: bool
+    migration_database_url: str | None = field(repr=False)
     keys: tuple[str, ...] = field(repr=False)
     escrow_keys: tuple[str, ...] = field(repr=False)
     system_key_fingerprint: str | None
@@ -225,6 +227,8 @@ def _summary(value: object) -> str:
     """Summarise a text that may contain a password."""
     if value is None:
         return "not set"
+    if value is None:
+        return "not set"
     return f"{len(value)} listed" if isinstance(value, tuple) else "not shown"
 
 
@@ -272,6 +276,10 @@ def _fingerprint(text: str) -> str | None:
     return text or None
 
 
+def _optional(text: str) -> str | None:
+    return text or None
+
+
 def _uris(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
@@ -309,6 +317,9 @@ class _SettingsSchema(Schema):
     )
     database_connections = _number("STRONGROOM_DATABASE_CONNECTIONS", 8, 1, 100)
     database_pooler = _switch("STRONGROOM_DATABASE_POOLER")
+    migration_database_url = fields.Function(
+        deserialize=_optional, data_key="STRONGROOM_MIGRATION_DATABASE_URL", load_default=None
+    )
     keys = fields.Function(deserialize=_uris, data_key="STRONGROOM_KEYS")
     escrow_keys = fields.Function(
         deserialize=_uris, data_key="STRONGROOM_ESCROW_KEYS", load_default=()

@@ -22,6 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 from app.repository.base import DatabaseMisconfigured
 
 SETTING = "STRONGROOM_DATABASE_URL"
+MIGRATION_SETTING = "STRONGROOM_MIGRATION_DATABASE_URL"
 EXAMPLE = (
     "postgresql://db1.example,db2.example/strongroom?user=strongroom&sslrootcert=/etc/ssl/db.pem"
 )

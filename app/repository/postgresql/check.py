@@ -22,7 +22,7 @@ from app.repository.postgresql.failures import explain
 from app.repository.postgresql.options import ServerOptions
 from app.repository.postgresql.rights import missing_rights
 from app.repository.sql.driver.statements import cause_of
-from app.repository.sql.schema import AGES, SchemaAge, age_of
+from app.repository.sql.schema import AGES, USABLE, SchemaAge, age_of
 
 OLDEST = 14
 """The oldest major version of PostgreSQL that is supported."""
@@ -179,9 +179,11 @@ def _look_at_schema(look: _Look) -> None:
     (table,) = look.row("SELECT to_regclass('alembic_version')")
     applied = look.rows("SELECT version_num FROM alembic_version") if table else []
     age = age_of({each for (each,) in applied})
-    if age is not SchemaAge.CURRENT:
+    if age not in USABLE:
         look.refuse(AGES[age])
         return
+    if age is SchemaAge.EXPANDED:
+        look.findings.saw("schema", "expanded by a newer version")
     missing = missing_rights(look.connection)
     if missing:
         look.refuse(f"the user lacks {', '.join(missing)}; run {ROLES} again.")

@@ -6,28 +6,25 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
-from pathlib import Path
 
 import psycopg
-from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import Dialect
 
-from app.domain.errors import FileRefused, StorageUnavailable
+from app.domain.errors import FileRefused
 from app.domain.operations.backups import BackupContents
 from app.domain.operations.findings import Findings
-from app.repository.base import Database, DatabaseMisconfigured, Replacement, Repository, UnitOfWork
-from app.repository.postgresql.address import SETTING, parse_address
+from app.repository.base import Database, Replacement, Repository, UnitOfWork
+from app.repository.postgresql.address import MIGRATION_SETTING, parse_address
 from app.repository.postgresql.check import look_at_server
-from app.repository.postgresql.connections import connect, connect_to_migrate
-from app.repository.postgresql.failures import explain, translate
+from app.repository.postgresql.connections import connect
+from app.repository.postgresql.failures import translate
+from app.repository.postgresql.migrating import upgrade
 from app.repository.postgresql.options import ServerOptions
 from app.repository.postgresql.pool import Pool
 from app.repository.postgresql.sessions import RetryingCursor, begin, commit, end_without_commit
-from app.repository.sql import schema
 from app.repository.sql.collections import SqlRepository, SqlUnitOfWork
-from app.repository.sql.driver.statements import PreparedStatements, Statements, attempt
-from app.repository.sql.schema import AGES, SchemaAge
+from app.repository.sql.driver.statements import PreparedStatements, Statements
 
 _ITS_OWN = (
     "PostgreSQL makes its own backups, of every account at one moment: pg_dump, or a base backup "
@@ -51,6 +48,9 @@ class PostgresqlDatabase(Database):
 
     def __init__(self, url: str, options: ServerOptions) -> None:
         self._address = parse_address(url)
+        self._migration_address = self._address
+        if options.migration_url is not None:
+            self._migration_address = parse_address(options.migration_url, MIGRATION_SETTING)
         self._options = options
         self._prepared = PreparedStatements(_dialect())
         self._inherited: list[Pool] = []
@@ -98,32 +98,22 @@ class PostgresqlDatabase(Database):
     def exists(self) -> bool:
         """Return True if there may be a deployment: it has tables, or does not answer."""
         try:
-            with self._sqlalchemy() as connection:
-                return not schema.is_empty(connection)
-        except StorageUnavailable:
+            with closing(connect(self._address, pooler=self._options.pooler)) as connection:
+                ((has_tables,),) = connection.execute(_HAS_TABLES).fetchall()
+                return bool(has_tables)
+        except psycopg.Error:
             return True
 
     def check(self) -> Findings:
         """Look at the server, the session, the role and the schema."""
         return look_at_server(self._address, self._options)
 
-    def upgrade(self) -> Path | None:
+    def upgrade(self) -> None:
         """Make the tables where there are none, and bring them to the newest migration.
 
         Other processes that do the same wait for their turn, and find it done.
         """
-        try:
-            with self._sqlalchemy() as connection, connection.begin():
-                attempt(partial(connection.exec_driver_sql, _ONE_AT_A_TIME))
-                age = attempt(partial(schema.age, connection))
-                if age in {SchemaAge.NEWER, SchemaAge.ABANDONED}:
-                    raise DatabaseMisconfigured(f"{SETTING}: {AGES[age]}")
-                attempt(partial(schema.upgrade, connection))
-        except StorageUnavailable as error:
-            fault = explain(error.cause)
-        else:
-            return None
-        raise DatabaseMisconfigured(f"{SETTING}: {fault}")
+        upgrade(self._migration_address)
 
     def back_up(self, *_: object) -> BackupContents:
         """Refuse: the server's own tools do it."""
@@ -155,18 +145,6 @@ class PostgresqlDatabase(Database):
     def _statements(self, cursor: object, *, locks: bool) -> Statements:
         return Statements(cursor, psycopg.Error, self._prepared, locks=locks, translate=translate)
 
-    @contextmanager
-    def _sqlalchemy(self) -> Iterator[Connection]:
-        """Give a connection of its own that may change the schema."""
-        engine = create_engine(
-            "postgresql+psycopg://",
-            creator=partial(connect_to_migrate, self._address),
-            poolclass=NullPool,
-            hide_parameters=True,
-        )
-        with closing(attempt(engine.connect)) as connection:
-            yield connection
-
 
 class _Reader(SqlRepository):
     """Collections for readers: a dozen objects, which are used again by other readers."""
@@ -181,8 +159,7 @@ def _dialect() -> Dialect:
     return make(paramstyle="pyformat")  # parameters by name, as statements have them
 
 
-# The key of an advisory lock, chosen at random.
-_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(7310579803270635108)"
+_HAS_TABLES = "SELECT to_regclass('alembic_version') IS NOT NULL"
 
 _DATABASES: weakref.WeakSet[PostgresqlDatabase] = weakref.WeakSet()
 

@@ -1,31 +1,50 @@
-"""The rights of the role that serves, and the comparison with those that it has.
+"""The rights of the roles that serve and that operate, on each table.
 
-They are granted in ``config/postgresql-roles.sql``. Tests derive them from the statements.
+The roles are made by ``config/postgresql-roles.sql``. Each migration grants them their rights in
+its own transaction, so that no table is ever without. A test derives the rights of the server from
+the statements that it runs.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
+from sqlalchemy import Connection
 
-_READS = ("SELECT",)
-_WRITES = ("SELECT", "INSERT", "UPDATE", "DELETE")
+from app.repository.sql.tables import metadata
 
-SERVER_RIGHTS: dict[str, tuple[str, ...]] = {
-    "alembic_version": _READS,
-    "deployment": ("SELECT", "UPDATE"),
-    "accounts": ("SELECT", "INSERT", "UPDATE"),
-    "api_keys": _WRITES,
+SERVER = "strongroom_server"
+OPERATOR = "strongroom_operator"
+
+VERSION = "alembic_version"
+
+_READ = ("SELECT",)
+_ALL = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+Rights = Mapping[str, tuple[str, ...]]
+
+SERVER_RIGHTS: Rights = {
+    VERSION: _READ,
+    # A shared lock of the row needs the right to update one column; a CHECK nails this one to 1.
+    "deployment": ("SELECT", 'UPDATE ("only")'),
+    "accounts": _READ,
+    "api_keys": _ALL,
     "data_keys": ("SELECT", "INSERT", "UPDATE"),
-    "wrappings": ("SELECT", "INSERT", "DELETE"),
-    "fences": _READS,
-    "workers": _WRITES,
-    "secrets": _WRITES,
-    "stored_responses": _WRITES,
-    "injections": _WRITES,
-    "usage": _WRITES,
-    "leases": _WRITES,
+    "wrappings": ("SELECT", "INSERT"),
+    "fences": _READ,
+    "workers": _ALL,
+    "secrets": _ALL,
+    "stored_responses": _ALL,
+    "injections": _ALL,
+    "usage": ("SELECT", "INSERT", "UPDATE"),
+    "leases": ("SELECT", "INSERT", "UPDATE"),
 }
-"""For each table."""
+"""Of the workers."""
+
+OPERATOR_RIGHTS: Rights = {VERSION: _READ, **dict.fromkeys(metadata.tables, _ALL)}
+"""Of the command: every row, and no table itself."""
+
+_HAS_ROLE = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = '{}')"
 
 _MISSING = b"""
 SELECT wanted.privilege || ' on ' || wanted.relation
@@ -38,7 +57,21 @@ END
 
 
 def missing_rights(connection: psycopg.Connection[Any]) -> list[str]:
-    """Return the rights that the user of a connection lacks, as ``INSERT on secrets``."""
-    asked = [(table, right) for table, rights in SERVER_RIGHTS.items() for right in rights]
+    """Return the rights of a worker that the user lacks, as ``INSERT on secrets``."""
+    asked = [
+        (table, right.partition(" ")[0])
+        for table, rights in SERVER_RIGHTS.items()
+        for right in rights
+    ]
     lacked = connection.execute(_MISSING, [[*each] for each in zip(*asked, strict=True)])
     return [text for (text,) in lacked.fetchall()]
+
+
+def grant_rights(connection: Connection) -> None:
+    """Give each role that exists its rights on all tables, and no others."""
+    for role, granted in ((SERVER, SERVER_RIGHTS), (OPERATOR, OPERATOR_RIGHTS)):
+        if not connection.exec_driver_sql(_HAS_ROLE.format(role)).scalar():
+            continue
+        for table, rights in granted.items():
+            connection.exec_driver_sql(f"REVOKE ALL ON {table} FROM {role}")
+            connection.exec_driver_sql(f"GRANT {', '.join(rights)} ON {table} TO {role}")

@@ -18,14 +18,29 @@ ABANDONED = frozenset({"0001", "0001_2", "0001_3"})
 """Revisions of databases that were made before the first release and cannot be carried over."""
 
 
+SURVIVED_BY = "."
+"""Stands in a revision before the newest revision that the oldest code which survives it knows.
+
+``0003.0002`` says: version 3 of the schema, on which code runs that knows version 2. So the row of
+the version, which a migration replaces anyway, says it to code that knows no version 3.
+"""
+
+
 class SchemaAge(Enum):
-    """The age of a database, by the migrations of this version."""
+    """The age of a database, by the migrations of this version.
+
+    One that a newer version has expanded has more than this version knows, and lacks nothing.
+    """
 
     CURRENT = auto()
     OLDER = auto()
+    EXPANDED = auto()
     NEWER = auto()
     ABANDONED = auto()
 
+
+USABLE = frozenset({SchemaAge.CURRENT, SchemaAge.EXPANDED})
+"""The ages of databases that this version can serve."""
 
 AGES = {
     SchemaAge.OLDER: "the database is not at the newest migration; run: strongroom db upgrade",
@@ -58,7 +73,16 @@ def age_of(applied: set[str]) -> SchemaAge:
         return SchemaAge.CURRENT
     if applied & ABANDONED:
         return SchemaAge.ABANDONED
-    return SchemaAge.OLDER if applied <= revisions() else SchemaAge.NEWER
+    known = revisions()
+    if applied <= known:
+        return SchemaAge.OLDER
+    is_survived = all(oldest_code(each) in known for each in applied)
+    return SchemaAge.EXPANDED if is_survived else SchemaAge.NEWER
+
+
+def oldest_code(revision: str) -> str | None:
+    """Return the newest revision of the oldest code that runs on a schema, if it is stated."""
+    return revision.partition(SURVIVED_BY)[2] or None
 
 
 def is_empty(connection: Connection) -> bool:

@@ -19,7 +19,7 @@ from app.repository.base import Database, DatabaseMisconfigured, Replacement, Re
 from app.repository.sql import schema
 from app.repository.sql.collections import SqlRepository
 from app.repository.sql.driver.statements import PreparedStatements, Statements, attempt
-from app.repository.sql.schema import AGES, SchemaAge
+from app.repository.sql.schema import AGES, USABLE, SchemaAge
 from app.repository.sqlite.anchor import Anchor
 from app.repository.sqlite.connections import (
     available,
@@ -290,7 +290,7 @@ class SqliteDatabase(Database):
     def _faults_inside(self) -> list[str]:
         try:
             age = self._age()
-            if age is not SchemaAge.CURRENT:
+            if age not in USABLE:
                 return [_say(AGES[age])]
             if self._is_damaged():
                 return [_say(explain("SQLITE_CORRUPT"))]

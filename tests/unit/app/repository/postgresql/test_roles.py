@@ -1,0 +1,262 @@
+"""The roles of the shipped file: each suffices for its work, and can do no other."""
+
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import Column, Delete, Insert, Select, Table, Update
+from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.visitors import iterate
+
+from app import bootstrap
+from app.domain.idempotency import RetryKey
+from app.domain.secrets import SecretValue
+from app.repository.base import DatabaseMisconfigured
+from app.repository.connect import connect
+from app.repository.postgresql.database import PostgresqlDatabase
+from app.repository.postgresql.options import ServerOptions
+from app.repository.postgresql.rights import SERVER_RIGHTS, VERSION
+from app.repository.sql.tables import metadata
+from app.services.container import Services
+from config import load
+from tests.support.deployment import Clock, Deployment, Tenant, child_of, new_tenant, revoke, sweep
+from tests.support.postgresql import PostgresqlServer
+from tests.support.waiting import wait_until
+
+ROLES = Path(__file__).parents[5] / "config" / "postgresql-roles.sql"
+WRITABLE = "SET TRANSACTION READ WRITE; "
+OWNER, OPERATOR, SERVER = "strongroom_owner", "strongroom_operator", "strongroom_server"
+
+
+class Roles:
+    """A deployment on PostgreSQL, by the roles that the file makes.
+
+    Attributes:
+        name: Of its database.
+    """
+
+    def __init__(self, server: PostgresqlServer, home: Path) -> None:
+        self.server = server
+        self.name = server.create_database()
+        self._home = home
+        self.clock = Clock()
+        for _ in range(2):  # it is safe to run again
+            server.execute(ROLES.read_text(), database=self.name)
+
+    def url(self, role: str) -> str:
+        return self.server.url(self.name, user=role)
+
+    def process(self, role: str, database: PostgresqlDatabase | None = None) -> Services:
+        """A process whose database user is the role."""
+        settings = load(
+            {
+                "STRONGROOM_HOME": str(self._home),
+                "STRONGROOM_DATABASE_URL": self.url(role),
+                "STRONGROOM_MIGRATION_DATABASE_URL": self.url(OWNER),
+            }
+        )
+        return bootstrap.build(settings, database=database, wall=self.clock, boot=self.clock.boot)
+
+    def run(self, role: str, sql: str) -> None:
+        self.server.execute(sql, database=self.name, user=role)
+
+
+@pytest.fixture(scope="module")
+def roles(
+    postgresql: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Roles]:
+    """A deployment that the operator has initialised."""
+    home = tmp_path_factory.mktemp("home")
+    roles = Roles(postgresql, home)
+    Deployment(home, roles.clock).key_file("keys")
+    with closing(roles.process(OPERATOR)) as services:
+        assert services.setup.initialise() is not None
+    yield roles
+    postgresql.drop_database(roles.name)
+
+
+@pytest.fixture(scope="module")
+def statements(roles: Roles) -> list[ClauseElement]:
+    """Every statement that a worker runs while it does all of its work, as the role that serves."""
+    database = PostgresqlDatabase(roles.url(SERVER), ServerOptions())
+    with (
+        closing(roles.process(OPERATOR)) as operator,
+        closing(roles.process(SERVER, database)) as server,
+    ):
+        tenant = new_tenant(operator).at(server)
+        use_secrets(tenant)
+        use_injections(tenant)
+        use_api_keys(tenant)
+        server.tasks.start()
+        wait_until(lambda: server.readiness.report().ready)
+        sweep(server)
+        roles.clock.advance(days=40)
+        tenant.create("AFTER_A_MONTH")  # under a new data key
+        sweep(server)
+    return [*database._prepared]
+
+
+def use_secrets(tenant: Tenant) -> None:
+    caller, retry = tenant.authenticate(), RetryKey("request", b"{}")
+    secrets = tenant.services.secrets
+    for _ in range(2):
+        assert secrets.create(caller, "RETRIED", SecretValue("a value"), retry).name == "RETRIED"
+    tenant.create("A")
+    tenant.update("A", "another value")
+    tenant.create("B")
+    tenant.delete("B")
+    assert tenant.names() == ["A", "RETRIED"]
+
+
+def use_injections(tenant: Tenant) -> None:
+    injection = tenant.inject("A")
+    assert tenant.redeem(injection.token, "a-nonce-of-22-characters") == {"A": "another value"}
+    pending = tenant.inject("A")
+    injections = tenant.services.injections
+    injections.revoke(tenant.caller, pending.id, None)
+    assert len(injections.list(tenant.caller, 10, None).injections) == 2
+
+
+def use_api_keys(tenant: Tenant) -> None:
+    child = child_of(tenant)
+    tenant.services.api_keys.rotate(tenant.caller.account_id, child.key.id)
+    revoke(child)
+
+
+def rights_of(statement: ClauseElement) -> set[tuple[str, str]]:
+    """The rights that a statement needs, as table and right."""
+    rights = set()
+    for part in iterate(statement):
+        if isinstance(part, Column) and isinstance(part.table, Table):
+            rights.add((part.table.name, "SELECT"))
+        if isinstance(part, Insert | Update | Delete):
+            assert isinstance(part.table, Table)
+            rights.add((part.table.name, part.__visit_name__.upper()))
+        if isinstance(part, Select):
+            rights |= {(name, "UPDATE") for name in locked_by(part)}
+    return rights
+
+
+def locked_by(select: "Select[Any]") -> set[str]:
+    """The tables whose rows a SELECT locks."""
+    locking = select._for_update_arg
+    if locking is None:
+        return set()
+    sources = locking.of or select.columns_clause_froms
+    return {each.name for source in sources for each in iterate(source) if isinstance(each, Table)}
+
+
+def test_the_rights_of_the_server_are_those_of_the_statements_that_it_runs(
+    statements: list[ClauseElement],
+) -> None:
+    needed: dict[str, set[str]] = {VERSION: {"SELECT"}}  # of the check
+    for statement in statements:
+        for table, right in rights_of(statement):
+            needed.setdefault(table, set()).add(right)
+    granted = {
+        table: {right.partition(" ")[0] for right in rights}
+        for table, rights in SERVER_RIGHTS.items()
+    }
+    assert needed == granted
+
+
+def test_the_roles_have_no_fault(roles: Roles) -> None:
+    for role in (SERVER, OPERATOR):
+        with closing(connect(roles.url(role))) as database:
+            found = database.check()
+            assert found.faults == []
+            assert not any("may change the tables" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize("role", [SERVER, OPERATOR])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TABLE strongroom.planted (id int)",
+        "CREATE TABLE public.planted (id int)",
+        "CREATE TEMP TABLE secrets (id int)",
+        "ALTER TABLE secrets DROP CONSTRAINT ck_secrets_id",
+        "ALTER TABLE secrets OWNER TO CURRENT_USER",
+        "DROP TABLE secrets",
+        "TRUNCATE secrets",
+        "CREATE INDEX planted ON secrets (name)",
+        "CREATE RULE planted AS ON INSERT TO secrets DO NOTHING",
+        "CREATE SCHEMA planted",
+        "UPDATE alembic_version SET version_num = '9999'",
+        "CREATE ROLE planted",
+        "GRANT strongroom_owner TO strongroom_server",
+        "SET ROLE strongroom_owner",
+        "SET ROLE postgres",
+        "COPY secrets TO PROGRAM 'true'",
+        "SELECT pg_read_file('/etc/passwd')",
+    ],
+)
+def test_no_role_but_the_owner_changes_the_schema_or_leaves_the_database(
+    roles: Roles, role: str, sql: str
+) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        roles.run(role, WRITABLE + sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM data_keys",
+        "DELETE FROM wrappings",
+        "DELETE FROM accounts",
+        "DELETE FROM fences",
+        "DELETE FROM deployment",
+        "UPDATE accounts SET devbox = 1",
+        "UPDATE wrappings SET key_ref = 'x'",
+        "UPDATE deployment SET id = 'x'",
+        "INSERT INTO fences VALUES ('x')",
+        "INSERT INTO accounts SELECT * FROM accounts",
+    ],
+)
+def test_the_server_cannot_do_what_only_the_operator_may(roles: Roles, sql: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        roles.run(SERVER, WRITABLE + sql)
+
+
+@pytest.mark.parametrize("role", [SERVER, OPERATOR, OWNER])
+def test_no_role_reads_another_database(
+    roles: Roles, postgresql: PostgresqlServer, role: str
+) -> None:
+    other = postgresql.create_database()
+    postgresql.execute(f'REVOKE ALL ON DATABASE "{other}" FROM PUBLIC')
+    try:
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            postgresql.execute("SELECT 1", database=other, user=role)
+    finally:
+        postgresql.drop_database(other)
+
+
+def test_nobody_else_reads_this_database(roles: Roles, postgresql: PostgresqlServer) -> None:
+    with suppress(psycopg.errors.DuplicateObject):
+        postgresql.execute("CREATE ROLE somebody_else LOGIN")
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        roles.run("somebody_else", "SELECT 1")
+
+
+def test_a_right_that_somebody_added_is_gone_after_the_next_upgrade(roles: Roles) -> None:
+    roles.run(OWNER, f"GRANT DELETE ON data_keys TO {SERVER}")
+    with closing(roles.process(OPERATOR)) as services:
+        services.setup.upgrade()
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        roles.run(SERVER, WRITABLE + "DELETE FROM data_keys")
+
+
+def test_every_table_has_its_rights() -> None:
+    assert SERVER_RIGHTS.keys() == {*metadata.tables, VERSION}
+
+
+def test_migrations_need_the_role_that_owns_the_tables(roles: Roles) -> None:
+    with (
+        closing(connect(roles.url(SERVER))) as database,
+        pytest.raises(DatabaseMisconfigured) as caught,
+    ):
+        database.upgrade()
+    assert str(caught.value).startswith("STRONGROOM_DATABASE_URL: ")
