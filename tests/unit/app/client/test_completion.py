@@ -129,7 +129,7 @@ def test_no_name_can_be_more_to_a_shell_than_a_name(
         {"RUNLOOP_BASE_URL": "http://strongroom.invalid"},
         {"RUNLOOP_API_KEY": "ak_wrong"},
     ],
-    ids=str,
+    ids=["no key", "no server", "nobody listens", "no such host", "a wrong key"],
 )
 def test_a_failure_is_silent(changed: dict[str, str], complete: Complete) -> None:
     assert complete("secret", "get", "P", **changed) == []
