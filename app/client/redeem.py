@@ -451,6 +451,9 @@ class Client:
         if isinstance(error, ssl.SSLCertVerificationError):
             text = f"the certificate of RUNLOOP_BASE_URL does not verify: {error.verify_message}."
             return Refused(Fault(text, UNAVAILABLE))
+        if isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
+            text = "RUNLOOP_BASE_URL is https, but the server there speaks no TLS."
+            return Refused(Fault(text, UNAVAILABLE))
         is_here = _is_loopback(self._url.hostname or "")
         return _failure(error, f"server at RUNLOOP_BASE_URL{self._way}", is_here=is_here)
 

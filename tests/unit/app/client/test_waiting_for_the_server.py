@@ -81,6 +81,33 @@ def test_a_certificate_that_does_not_verify_is_presented_once(tmp_path: Path) ->
     assert connections == 1
 
 
+def test_https_to_a_server_without_tls_is_tried_once() -> None:
+    connections = 0
+
+    def serve(listener: socket.socket) -> None:
+        nonlocal connections
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            connections += 1
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=[listener])
+        thread.start()
+        try:
+            message = refusal(f"https://127.0.0.1:{listener.getsockname()[1]}")
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+    assert "RUNLOOP_BASE_URL is https, but the server there speaks no TLS" in message
+    assert connections == 1
+
+
 @pytest.mark.parametrize(("host", "retries"), [("127.0.0.1", False), ("192.0.2.1", True)])
 def test_a_refused_connection_is_retried_for_long_only_elsewhere(
     host: str, retries: bool, waits: list[float]
