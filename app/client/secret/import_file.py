@@ -1,5 +1,7 @@
 """``strongroom secret import``: create or replace the secrets that a file names."""
 
+import errno
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -112,8 +114,7 @@ def _checked_file(options: _Options, server: Server) -> ImportFile:
     (file,) = options.files
     label, kind = _label(file), options.kind or format_of(file)
     if kind is None:
-        text = f"{label}: the name shows no format: add --format {'|'.join(FORMATS)}."
-        raise Refused(*faults, Fault(text))
+        raise Refused(*faults, Fault(f"{label}: {_why_no_format(file)}."))
     contents = read(file, kind, options.timeout)
     if not (options.dry_run and contents.has_sure_names):
         faults += [_file_fault(label, fault) for fault in contents.faults[:_SHOWN]]
@@ -122,6 +123,15 @@ def _checked_file(options: _Options, server: Server) -> ImportFile:
     if faults:
         raise Refused(*faults)
     return contents
+
+
+def _why_no_format(file: Path) -> str:
+    """Return the fault of a file whose name shows no format: perhaps there is no such file."""
+    if not file.exists():
+        return f"cannot be read ({os.strerror(errno.ENOENT)})"
+    if file.is_dir():
+        return f"cannot be read ({os.strerror(errno.EISDIR)})"
+    return f"the name shows no format: add --format {'|'.join(FORMATS)}"
 
 
 def _label(file: Path) -> str:

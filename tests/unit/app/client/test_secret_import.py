@@ -93,11 +93,12 @@ def test_standard_input_that_is_a_terminal_is_refused(
         assert terminal.wait() == 125
 
 
-def test_a_directory_is_refused(secret: Secret, tmp_path: Path) -> None:
-    (tmp_path / "some.env").mkdir()
-    result = secret("import", "some.env")
+@pytest.mark.parametrize("name", ["some.env", "some"])
+def test_a_directory_is_refused(secret: Secret, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    result = secret("import", name)
     assert result.returncode == 125
-    assert b"some.env: cannot be read (Is a directory)." in result.stderr
+    assert f"{name}: cannot be read (Is a directory).".encode() in result.stderr
 
 
 def test_a_format_that_is_named_wins_over_the_files_name(
@@ -216,7 +217,17 @@ def test_a_dry_run_cannot_know_if_the_server_admits_hyphens(secret: Secret) -> N
     assert b"A-B   new, unless the server refuses the hyphen\n" in result.stdout
 
 
-def test_a_file_whose_name_shows_no_format_needs_one(secret: Secret) -> None:
+@pytest.mark.parametrize("name", ["env.local", "nowhere/.env"])
+def test_a_file_that_does_not_exist_is_called_so(secret: Secret, name: str) -> None:
+    done = secret("import", name)
+    assert done.returncode == 125
+    assert done.stderr.decode().splitlines()[1:] == [
+        f"  {name}: cannot be read (No such file or directory)."
+    ]
+
+
+def test_a_file_whose_name_shows_no_format_needs_one(secret: Secret, tmp_path: Path) -> None:
+    (tmp_path / "secrets.txt").write_text("NAME=canary\n")
     result = secret("import", "secrets.txt")
     assert (result.returncode, b"--format env|docker|json|yaml" in result.stderr) == (125, True)
 
