@@ -6,7 +6,7 @@ import signal
 import sys
 import termios
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -39,8 +39,7 @@ def confirm(question: str) -> bool:
     """Ask a question. Returns True if the reply is yes."""
     with ExitStack() as opened:
         terminal = _open(opened)
-        os.write(terminal, f"{question} [y/N]: ".encode())
-        return _line(terminal).strip().lower() in {b"y", b"yes"}
+        return _ask(terminal, f"{question} [y/N]: ").strip().lower() in {b"y", b"yes"}
 
 
 def _open(opened: ExitStack) -> int:
@@ -80,8 +79,7 @@ def _hidden(terminal: int) -> Iterator[Callable[[str], bytes]]:
     def ask(prompt: str) -> bytes:
         nonlocal shown
         shown = prompt
-        os.write(terminal, prompt.encode())
-        return _line(terminal)
+        return _ask(terminal, prompt)
 
     handlers = {signal.SIGTSTP: stop, signal.SIGQUIT: _end}
     before = {number: signal.getsignal(number) for number in handlers}
@@ -101,17 +99,33 @@ def _end(number: int, _: FrameType | None) -> NoReturn:
     sys.exit(128 + number)
 
 
+def _ask(terminal: int, prompt: str) -> bytes:
+    """Prompt for a line. If none is typed, the prompt of the shell gets a line of its own."""
+    try:
+        os.write(terminal, prompt.encode())
+        return _line(terminal)
+    except (KeyboardInterrupt, SystemExit):
+        _end_line(terminal)
+        raise
+
+
 def _line(terminal: int) -> bytes:
     """Read a line, without its end."""
     line = b""
     while not line.endswith(b"\n"):
         piece = _read(terminal)
         if not piece:
+            _end_line(terminal)
             raise Refused(Fault("nothing was typed."))
         line += piece
     if len(line) >= _LINE_BYTES:
         raise Refused(Fault("a terminal cuts so long a line: pipe the value, or use --file."))
     return line[:-1]
+
+
+def _end_line(terminal: int) -> None:
+    with suppress(OSError):  # the terminal may be gone
+        os.write(terminal, b"\n")
 
 
 def _read(terminal: int) -> bytes:

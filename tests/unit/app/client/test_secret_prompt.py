@@ -79,6 +79,25 @@ def test_typing_nothing_stores_nothing(
     assert (prompt.wait(), prompt.is_usual, server.exchanges) == (125, True, [])
 
 
+@pytest.mark.parametrize("keys", ["\x03", "canary\x03", "\x04"])
+def test_the_shells_prompt_follows_on_a_line_of_its_own(prompt: PseudoTerminal, keys: str) -> None:
+    prompt.type(keys)
+    shown = prompt.rest()
+    assert (shown[:2], shown[-2:]) == ("\r\n", "\r\n")
+
+
+@pytest.mark.parametrize("keys", ["\x03", "\x04"])
+def test_so_it_does_after_a_question_without_an_answer(
+    environment: dict[str, str], tmp_path: Path, keys: str
+) -> None:
+    command = ["strongroom", "secret", "delete", "GREETING"]
+    with PseudoTerminal(command, environment, tmp_path) as screen:
+        screen.expect(r"\[y/N\]: ")
+        screen.type(keys)
+        shown = screen.rest().removeprefix("^C")
+    assert (shown[:2], shown[-2:]) == ("\r\n", "\r\n")
+
+
 def test_ctrl_c_ends_with_130_and_restores_the_terminal(
     prompt: PseudoTerminal, server: ProtocolServer
 ) -> None:
