@@ -1,7 +1,7 @@
 """Names of secrets on a command line."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from app.client.redeem import Fault, Refused
 
@@ -9,12 +9,12 @@ _NAME = re.compile("[A-Za-z_][A-Za-z0-9_-]{0,254}")
 _NO_VALUE = "a value never stands on the command line: type it, pipe it, or use --file"
 
 
-def faults_of_names(names: Iterable[str]) -> list[Fault]:
+def faults_of_names(names: Sequence[str]) -> list[Fault]:
     """Return a fault, without the text, for each text that cannot be a name."""
+    numbers = [number for number, name in enumerate(names, 1) if not _NAME.fullmatch(name)]
     return [
-        Fault(f"NAME {number} must be a name in ASCII letters, digits, _ and -.")
-        for number, name in enumerate(names, 1)
-        if not _NAME.fullmatch(name)
+        Fault(f"NAME{number} must be a name in ASCII letters, digits, _ and -.")
+        for number in (f" {each}" if len(names) > 1 else "" for each in numbers)
     ]
 
 

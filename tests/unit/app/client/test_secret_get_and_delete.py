@@ -34,6 +34,12 @@ def test_get_shows_a_secret_by_name_or_id(secret: Secret, given: str) -> None:
     )
 
 
+def test_a_name_is_numbered_only_among_several(secret: Secret) -> None:
+    rule = "must be a name in ASCII letters, digits, _ and -."
+    assert f"  NAME {rule}\n" in secret("get", "Ö").stderr.decode()
+    assert f"  NAME 2 {rule}\n" in secret("delete", "--yes", "GREETING", "Ö").stderr.decode()
+
+
 def test_get_prints_json_as_the_api_has_it(secret: Secret, server: ProtocolServer) -> None:
     server.updated["GREETING"] = CREATED_MS + 1
     assert json.loads(secret("get", "GREETING", "--json").stdout) == server.row("GREETING")
