@@ -63,12 +63,11 @@ def _show(found: list[Secret], *, json: bool) -> None:
             {
                 "name": each.name,
                 "updated_at_ms": each.update_time_ms,
-                "created_at_ms": each.create_time_ms,
                 "id": each.id,
             }
             for each in found
         ]
-        show_rows(rows, ("name", "updated_at_ms", "created_at_ms", "id"), json=False)
+        show_rows(rows, ("name", "updated_at_ms", "id"), json=False)
     else:
         for each in found:
             click.echo(each.name)

@@ -50,10 +50,22 @@ def test_a_terminal_shows_a_table(environment: dict[str, str], tmp_path: Path) -
     with PseudoTerminal(command, environment, tmp_path) as terminal:
         shown = [line.split() for line in terminal.rest().splitlines()]
     moment = "2023-11-14T22:13:20Z"
-    assert shown == [
-        ["name", "updated_at", "created_at", "id"],
-        ["GREETING", moment, moment, secret_id("GREETING")],
-    ]
+    assert shown == [["name", "updated_at", "id"], ["GREETING", moment, secret_id("GREETING")]]
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_stream_is_no_failure(
+    environment: dict[str, str], tmp_path: Path, closed: str
+) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"strongroom secret list {closed}"],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_terminal_says_that_there_is_nothing_to_show(
