@@ -20,7 +20,7 @@ _PORT_OF_THE_PAGE = "8080"
 _UNSEEN = ("value of GREETING:", "the same again:")
 _ANSWERED = re.compile(r".*\[y/N\]: (.+)")
 _OF_A_CHECKOUT = ["Makefile", "app", "backends", "config", "pyproject.toml", "requirements"]
-_SECONDS = 20.0
+_SECONDS = 60.0
 
 pytestmark = pytest.mark.timeout(600)
 
