@@ -20,6 +20,7 @@ from app.client.messages import say
 from app.domain.access.accounts import Account
 from app.domain.access.api_keys import ApiKey, IssuedApiKey
 from app.domain.damage import DamagedRow
+from app.domain.errors import AccountNameExists
 from app.domain.operations.system_errors import name_of
 from app.services.container import Services
 from backends.local_fernet import new_key_file
@@ -134,7 +135,10 @@ def _first_account(services: Services, *, again: bool) -> Account | None:
         return None
     # A damaged account keeps its name.
     name = f"{_ACCOUNT_NAME}-{len(damaged) + 1}" if damaged else _ACCOUNT_NAME
-    return services.accounts.create(name)
+    try:
+        return services.accounts.create(name)
+    except AccountNameExists:  # made by another node since it was looked for
+        return services.accounts.require(name)
 
 
 def _revoke_lost_keys(services: Services, account: Account) -> None:
