@@ -98,7 +98,7 @@ class Database(Protocol):
         """Lend collections that can only be read, outside a transaction."""
 
     def writing(self) -> AbstractContextManager[UnitOfWork]:
-        """Begin a unit of work, which has the writer's place until it ends."""
+        """Begin a unit of work. Others may begin theirs at once, or wait until this one ends."""
 
     def ping(self) -> None:
         """Ask the database something cheap."""

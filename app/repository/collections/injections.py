@@ -76,7 +76,9 @@ class InjectionRepository(Protocol):
     ) -> bool:
         """Do the same if all rows that were read are unchanged. Returns whether they are.
 
-        If so, nobody changes these rows before the unit of work ends.
+        If so, all of them stood so at one moment during this call, and nobody else writes this
+        injection before the unit of work ends. The other rows may change after that moment: the
+        redemption then came before the change.
 
         Args:
             seen: The rows that granted it; each must have the MAC that was read.

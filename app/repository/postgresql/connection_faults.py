@@ -7,6 +7,8 @@ that speaks another language than English, or a fault that is not listed, gets t
 
 import psycopg
 
+NONE_FREE = "the server has no connection free; see docs/settings.md, Connections to PostgreSQL."
+
 _BY_TEXT = (
     (
         ("unsupported startup parameter",),
@@ -49,7 +51,7 @@ _BY_TEXT = (
     ),
     (
         ("too many clients", "remaining connection slots", "too many connections"),
-        "the server has no connection free; see docs/settings.md, Connections to PostgreSQL.",
+        NONE_FREE,
     ),
     (('role "', "no such user"), "the server refuses the user or the password."),
     (

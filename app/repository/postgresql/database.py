@@ -19,6 +19,7 @@ from app.repository.postgresql.address import MIGRATION_SETTING, parse_address
 from app.repository.postgresql.check import look_at_server
 from app.repository.postgresql.connections import connect
 from app.repository.postgresql.failures import translate
+from app.repository.postgresql.hosts import Hosts
 from app.repository.postgresql.migrating import upgrade
 from app.repository.postgresql.options import ServerOptions
 from app.repository.postgresql.pool import Pool
@@ -133,8 +134,8 @@ class PostgresqlDatabase(Database):
         self._pool = self._new_pool()
 
     def _new_pool(self) -> Pool:
-        open_one = partial(connect, self._address, pooler=self._options.pooler)
-        return Pool(open_one, self._options.connections)
+        hosts = Hosts(self._address, partial(connect, pooler=self._options.pooler))
+        return Pool(hosts.connect, self._options.connections)
 
     def _take_reader(self) -> "_Reader":
         with suppress(IndexError):

@@ -97,11 +97,16 @@ def translate(error: BaseException) -> StorageUnavailable:
     failure = failure_of(error)
     code = error.sqlstate if isinstance(error, psycopg.Error) else None
     if failure.is_exhausted:
-        _logger.critical("database_exhausted", extra={"detail": f"SQLSTATE {code}"})
+        report_exhausted(f"SQLSTATE {code}")
     if failure.is_ours:
         return RowRefused(code)
     words = SILENT if isinstance(error, Silent) else LOST
     return StorageUnavailable(code or words, retry_after=failure.retry_after)
+
+
+def report_exhausted(detail: str) -> None:
+    """Log for an alert that the server lacks what only its operator can give it."""
+    _logger.critical("database_exhausted", extra={"detail": detail})
 
 
 def explain(cause: str | None) -> str:

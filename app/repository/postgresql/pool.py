@@ -3,8 +3,8 @@
 Where one connection was lost, all others of its age were, or will be soon. So the first thread that
 meets a loss makes every idle connection of that generation worthless, and nobody else meets it.
 
-A thread takes a place before it takes a connection. There are as many places as connections, so the
-threads that wait for the database are bounded, and the others go on to serve what needs none.
+The pool is a bulkhead, too: a thread takes a slot before it takes a connection. There are as many
+slots as connections, so few threads wait for the database, and the others serve what needs none.
 """
 
 from collections.abc import Callable
@@ -16,12 +16,14 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from app.domain.errors import StorageUnavailable
+from app.repository.postgresql.connection_faults import NONE_FREE
 from app.repository.postgresql.connections import BoundedConnection
+from app.repository.postgresql.failures import report_exhausted
 from app.repository.postgresql.primary import Primary
 from backends.calls.request_deadline import seconds_remaining
 
 FULL_S = 1.0
-"""Limit of the wait for a place, where others are given back at all."""
+"""Limit of the wait for a slot, where slots become free at all."""
 
 OLDEST_S = 30 * 60
 """Limit of a connection's age: what a firewall or a balancer forgets is replaced before."""
@@ -42,8 +44,8 @@ class Pool:
         self._connect = connect
         self._primary = Primary(self._open)
         self._generation = 0
-        self._places = BoundedSemaphore(size)
-        self._is_moving = True
+        self._slots = BoundedSemaphore(size)
+        self._is_patient = True
         self._pool = QueuePool(
             cast("Callable[[], DBAPIConnection]", self._primary.connect),
             pool_size=size,
@@ -63,7 +65,7 @@ class Pool:
         try:
             return Borrowed(self, self.take())
         except BaseException:
-            self._places.release()
+            self._slots.release()
             raise
 
     def take(self) -> PoolProxiedConnection:
@@ -89,10 +91,10 @@ class Pool:
         else:
             proxy.close()
 
-    def leave(self) -> None:
-        """Give up a place."""
-        self._is_moving = True
-        self._places.release()
+    def free_slot(self) -> None:
+        """Let another thread have the slot."""
+        self._is_patient = True
+        self._slots.release()
 
     def close(self) -> None:
         """Close what is idle; what is in use is closed when it is given back."""
@@ -100,12 +102,12 @@ class Pool:
         self._pool.dispose()
 
     def _enter(self) -> None:
-        """Take a place. Where nothing moves, nobody queues for one."""
-        if self._places.acquire(blocking=False):
+        """Take a slot. Nobody queues for one after a thread that queued in vain."""
+        if self._slots.acquire(blocking=False):
             return
-        waits = self._primary.is_there and self._is_moving
-        if not self._places.acquire(timeout=seconds_remaining(FULL_S) if waits else 0):
-            self._is_moving = False
+        waits = self._primary.is_there and self._is_patient
+        if not self._slots.acquire(timeout=seconds_remaining(FULL_S) if waits else 0):
+            self._is_patient = False
             raise StorageUnavailable("Every connection to the database is in use.", retry_after=1)
 
     def _open(self) -> BoundedConnection:
@@ -117,10 +119,12 @@ class Pool:
     def _connected(self) -> PoolProxiedConnection:
         try:
             return self._pool.connect()
-        except psycopg.Error as error:
-            cause = error.sqlstate
+        except psycopg.Error:
+            fault = self._primary.fault
         # Outside the handler: the driver's error names the address.
-        raise StorageUnavailable(cause or "No server could be reached, or none is the primary.")
+        if fault == NONE_FREE:
+            report_exhausted(fault)
+        raise StorageUnavailable(fault)
 
 
 class Borrowed:
@@ -147,7 +151,7 @@ class Borrowed:
                 return
             self._pool.give_back(proxy)
         finally:
-            self._pool.leave()
+            self._pool.free_slot()
 
 
 def connection_of(proxy: PoolProxiedConnection) -> BoundedConnection:

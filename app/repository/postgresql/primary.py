@@ -2,7 +2,7 @@
 
 A switchover takes about two seconds, in which no server takes writes. A request that waits for its
 end succeeds; but where there is no primary for long, waiting would take every thread. So one thread
-tries to connect, the others that have a place in the pool wait for it, and whoever comes then is
+tries to connect, the others that have a slot of the pool wait for it, and whoever comes then is
 refused at once.
 """
 
@@ -12,6 +12,7 @@ from threading import Event, Lock
 
 import psycopg
 
+from app.repository.postgresql.connection_faults import explain_connecting
 from app.repository.postgresql.connections import BoundedConnection
 from backends.calls.request_deadline import is_in_request, seconds_remaining
 
@@ -31,11 +32,15 @@ class Primary:
 
     Args:
         connect: Tries to connect once.
+
+    Attributes:
+        fault: One sentence about the last try that failed.
     """
 
     def __init__(self, connect: Callable[[], BoundedConnection]) -> None:
         self._connect = connect
         self._turn = Lock()
+        self.fault: str | None = None
         self._is_there = Event()
         self._is_there.set()
 
@@ -63,7 +68,8 @@ class Primary:
     def _try(self) -> BoundedConnection | None:
         try:
             connection = self._connect()
-        except psycopg.Error:
+        except psycopg.Error as error:
+            self.fault = explain_connecting(error)
             self._is_there.clear()
             return None
         self._is_there.set()

@@ -56,7 +56,9 @@ def test_a_full_disk_is_reported_and_its_end_is_noticed(
     add(database, 20)
 
 
-def test_a_server_without_a_free_connection_refuses_only_those_who_need_one() -> None:
+def test_a_server_without_a_free_connection_refuses_only_those_who_need_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with (
         postgresql_server("max_connections=5", "superuser_reserved_connections=1") as server,
         closing(open_database(server.url(server.create_database()))) as database,
@@ -70,6 +72,7 @@ def test_a_server_without_a_free_connection_refuses_only_those_who_need_one() ->
             except StorageUnavailable as error:
                 refused = error
         assert refused.retry_after == 5
+        assert "database_exhausted" in {record.message for record in caplog.records}
         stack.close()
         for _ in range(9):
             with database.reading() as repository:

@@ -3,14 +3,20 @@
 Each statement is lost in turn, on its way to the server or on the way back, or is never answered.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
 from werkzeug.test import TestResponse
 
+from app.domain.errors import StorageUnavailable
+from app.repository.base import Database
 from app.repository.postgresql import connections
 from app.server import application
+from app.services.container import Services
+from tests.contract.repository import rows
+from tests.support.deployment import sweep
 from tests.support.held_server import Hold
 from tests.support.postgresql import PostgresqlServer
 from tests.unit.app.repository.postgresql.deployed import Deployed, deployed
@@ -29,6 +35,20 @@ def deployment(
 ) -> Iterator[Deployed]:
     name = postgresql.create_database(migrated_database)
     with deployed(tmp_path_factory.mktemp("home"), postgresql.port, name) as deployment:
+        yield deployment
+    postgresql.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def small(
+    postgresql: PostgresqlServer,
+    migrated_database: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Deployed]:
+    """Another one with a single account, for what goes through all of them."""
+    name = postgresql.create_database(migrated_database)
+    with deployed(tmp_path_factory.mktemp("small"), postgresql.port, name) as deployment:
+        deployment.new_account()
         yield deployment
     postgresql.drop_database(name)
 
@@ -89,6 +109,35 @@ def test_a_statement_without_an_answer_ends_with_its_request(
     monkeypatch.setattr(connections, "GRACE_S", 0.1)
     for held in held_at_each(deployment, OPERATIONS[name], Hold.SILENT):
         assert (held.place, outcome(held.answer)) == (held.place, UNAVAILABLE)
+
+
+def beat(services: Services) -> None:
+    with database_of(services).writing() as work:
+        work.workers.beat(rows.worker())
+        work.workers.remove_silent(1)
+        work.commit()
+
+
+def database_of(services: Services) -> Database:
+    return services.setup._database
+
+
+@pytest.mark.parametrize("task", [sweep, beat])
+@pytest.mark.parametrize("hold", [Hold.LOST, Hold.UNANSWERED])
+def test_a_task_that_was_held_succeeds_the_next_time(
+    small: Deployed, task: Callable[[Services], None], hold: Hold
+) -> None:
+    services, server = small.api.services, small.server
+    for place in range(1000):
+        server.arm(place, hold)
+        with suppress(StorageUnavailable):
+            task(services)
+        was_held = server.was_idle is not None
+        server.arm(None)
+        task(services)
+        if not was_held:
+            assert place > 0
+            return
 
 
 def outcome(answer: TestResponse) -> int | str:

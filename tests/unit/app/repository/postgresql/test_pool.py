@@ -1,4 +1,4 @@
-"""The pool: places, generations, age, and a server without a primary."""
+"""The pool: slots, generations, age, and a server without a primary."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -164,15 +164,15 @@ def test_one_thread_alone_tries_to_connect(proxy: FaultyProxy, behind: Postgresq
     assert most == 1
 
 
-def test_whoever_has_no_place_is_refused_while_there_is_no_primary(
+def test_whoever_has_no_slot_is_refused_while_there_is_no_primary(
     proxy: FaultyProxy, behind: PostgresqlDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool_module, "FULL_S", 600)
     with ThreadPoolExecutor(3) as threads:
         with proxy.refusing():
             waiting = [threads.submit(in_a_request, read, behind) for _ in range(3)]
-            places = behind._pool._places
-            wait_until(lambda: not behind._pool._primary.is_there and not places._value)
+            slots = behind._pool._slots
+            wait_until(lambda: not behind._pool._primary.is_there and not slots._value)
             with pytest.raises(StorageUnavailable):
                 read(behind)
         assert [each.result(timeout=30) for each in waiting] == ["dep_1"] * 3
@@ -184,7 +184,7 @@ def test_where_no_request_waits_a_failure_is_reported_at_once(
     tries = proxy.connections
     with proxy.refusing(), pytest.raises(StorageUnavailable) as failed:
         read(behind)
-    assert failed.value.cause == "No server could be reached, or none is the primary."
+    assert failed.value.cause == "nothing listens at the host and port."
     assert proxy.connections == tries
 
 
