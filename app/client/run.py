@@ -173,7 +173,7 @@ class _Jobs:
         if not self._options.mask:
             return Job(command, environment, None)
         for name, value in values.items():
-            if not is_long_enough(value):
+            if value and not is_long_enough(value):
                 say(f"{name} is too short to be masked")
         return Job(command, environment, ValueSearch(values.values()))
 

@@ -59,6 +59,12 @@ def test_a_value_too_short_to_mask_is_named(run: Run, server: ProtocolServer) ->
     assert "123" not in result.stderr
 
 
+def test_an_empty_value_has_nothing_to_mask(run: Run, server: ProtocolServer) -> None:
+    server.secrets["EMPTY"] = ""
+    result = run("--mask", "--secret", "EMPTY", "--", "true")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 def test_a_closed_reader_ends_the_command(environment: dict[str, str], tmp_path: Path) -> None:
     script = "strongroom run --mask --secret GREETING -- yes | head -n 1"
     shell = subprocess.run(
