@@ -90,7 +90,8 @@ def export_values(context: click.Context, /, **given: Any) -> None:  # noqa: ANN
         place = options.output or "standard output"
         raise Refused(Fault(f"{place} cannot be written: {error.strerror}.")) from None
     if options.output:
-        show_note(context, f"{options.output} has {len(values)} values")
+        count = "1 value" if len(values) == 1 else f"{len(values)} values"
+        show_note(context, f"{options.output} has {count}")
 
 
 def _place_faults(options: _Options) -> list[Fault]:

@@ -88,7 +88,8 @@ def test_a_disk_is_refused_before_the_server_is_asked(
 
 
 def test_allow_disk_permits_a_disk(secret: Secret, tmp_path: Path) -> None:
-    assert secret("export", *GREETING, "--file", "values", "--allow-disk").returncode == 0
+    done = secret("export", *GREETING, "--file", "values", "--allow-disk")
+    assert (done.returncode, done.stderr) == (0, b"strongroom secret export: values has 1 value\n")
     assert Path(tmp_path, "values").read_text() == "GREETING='canary-hello'\n"
 
 
