@@ -13,6 +13,7 @@ import click
 from app.client import redeem
 from app.client.lazy_group import LazyCommand, LazyGroup
 from app.client.messages import say, usage_errors
+from app.client.output import forget_output
 from app.observability import logs
 from app.observability.standard_streams import keep_standard_streams
 
@@ -79,6 +80,9 @@ class _Commands(LazyGroup):
         except KeyboardInterrupt:
             say("interrupted")
             ctx.exit(128 + signal.SIGINT)
+        except BrokenPipeError:
+            forget_output()
+            ctx.exit(128 + signal.SIGPIPE)
         except Exception as error:  # noqa: BLE001 - a traceback could show values
             ctx.exit(import_module(_FAILURES).report(error))
 

@@ -1,9 +1,7 @@
 """Commands of the client's side: their options, and one way to end for all of them."""
 
 import errno
-import os
 import signal
-import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -11,6 +9,7 @@ import click
 
 from app.client.lazy_group import LazyGroup
 from app.client.messages import internal_error, say, usage_errors
+from app.client.output import forget_output
 from app.client.redeem import (
     INVALID,
     MAX_TIMEOUT_SECONDS,
@@ -57,13 +56,13 @@ class ClientCommand(click.Command):
         except KeyboardInterrupt:
             ctx.exit(128 + signal.SIGINT)
         except BrokenPipeError:
-            _forget_output()
+            forget_output()
             ctx.exit(128 + signal.SIGPIPE)
         except click.exceptions.Exit:
             raise
         except Exception as error:  # noqa: BLE001 - any other exit code has a meaning
             if isinstance(error, OSError) and error.errno in _FULL:
-                _forget_output()
+                forget_output()
                 show_note(ctx, f"the output cannot be written: {error.strerror}")
             else:
                 say(internal_error(error))
@@ -104,10 +103,3 @@ def server_options(function: _Function) -> _Function:
 def show_note(context: click.Context, text: str) -> None:
     """Print a line on standard error, after the command's name. Credentials in it are hidden."""
     click.echo(f"{context.command_path}: {hide(text)}", err=True)
-
-
-def _forget_output() -> None:
-    """Drop what nobody reads any more, or Python would report it as it ends."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)

@@ -1,5 +1,11 @@
 """Failures of the command: one clear line, an exit code, no traceback and no value."""
 
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from app.cli.errors import EXIT_CODES
@@ -28,6 +34,21 @@ def test_an_unexpected_error_shows_its_class_and_place_only(
     assert failed.stderr.startswith("strongroom: internal error: RuntimeError at ")
     assert failed.stderr.count("\n") == 1
     assert CANARY not in failed.stderr
+
+
+def test_a_pipe_that_nobody_reads_any_more_ends_a_command_in_silence(terminal: Terminal) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as output:
+        ended = subprocess.run(
+            [Path(sys.executable).parent / "strongroom", "account", "list"],
+            env=terminal.environ,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=60,
+        )
+    assert (ended.returncode, ended.stderr) == (128 + signal.SIGPIPE, b"")
 
 
 @pytest.mark.parametrize("kind", EXIT_CODES)
