@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import click
 
 from app.cli.errors import INTERRUPTED
-from app.client.messages import say
+from app.client.messages import bar_columns, say
 from app.services.rotation.progress import Progress, Report
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
 
 _LINE_SECONDS = 5.0
+_LONGEST_REMAINING = "about 99999 s remaining"
 
 
 @contextmanager
@@ -79,12 +80,14 @@ def _bar(stack: ExitStack) -> Report:
         nonlocal bar, remaining
         remaining = _remaining(progress)
         if bar is None:
+            beside = f"{progress.unit}  []  {progress.total}/{progress.total}  {_LONGEST_REMAINING}"
             bar = click.progressbar(
                 length=progress.total,
                 label=progress.unit,
                 file=sys.stderr,
                 show_pos=True,
                 show_eta=False,
+                width=bar_columns(len(beside)),
                 item_show_func=lambda _: remaining,
             )
             bar.pos = progress.position

@@ -1,5 +1,7 @@
 """Messages of the command on standard error, without the credentials that were typed."""
 
+import os
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +10,8 @@ from io import StringIO
 import click
 
 from app.client.redeem import hide
+
+_BAR_COLUMNS, _USUAL_COLUMNS = 36, 80
 
 
 def say(message: str) -> None:
@@ -31,6 +35,18 @@ def usage_errors(code: int | None = None) -> Iterator[None]:
     except click.ClickException as error:
         show_usage_error(error)
         raise click.exceptions.Exit(code or error.exit_code) from None
+
+
+def bar_columns(beside: int) -> int:
+    """Return the width of a progress bar with so many columns of text beside it.
+
+    A line that is longer than the terminal is wide would stay on the screen at each step.
+    """
+    try:
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+    except OSError:
+        columns = 0
+    return max(1, min(_BAR_COLUMNS, (columns or _USUAL_COLUMNS) - beside))
 
 
 def internal_error(error: Exception) -> str:

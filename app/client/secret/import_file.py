@@ -23,6 +23,7 @@ from app.client.import_files.reading import (
     format_of,
     read,
 )
+from app.client.messages import bar_columns
 from app.client.output import show_rows
 from app.client.redeem import INVALID, Fault, Refused, RefusedByServer
 from app.client.secret.calls_at_once import CallsAtOnce
@@ -238,5 +239,13 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
     if not (total and sys.stderr.isatty()):
         yield lambda: None
         return
-    with click.progressbar(length=total, label="importing", file=sys.stderr, show_pos=True) as bar:
+    label = "importing"
+    beside = f"{label}  []  {total}/{total}"
+    with click.progressbar(
+        length=total,
+        label=label,
+        file=sys.stderr,
+        show_pos=True,
+        width=bar_columns(len(beside)),
+    ) as bar:
         yield lambda: bar.update(1)

@@ -1,6 +1,7 @@
 """``strongroom secret import``: all names of a file, or one message and nothing written."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -362,6 +363,14 @@ def test_a_terminal_shows_the_progress(terminal: PseudoTerminal) -> None:
     terminal.expect("3/3")
     terminal.expect("3 created")
     assert terminal.wait() == 0
+
+
+def test_the_bar_fits_into_a_narrow_terminal(terminal: PseudoTerminal) -> None:
+    terminal.resize(24, 40)
+    drawn = re.split("[\r\n]+", re.sub(r"\x1b\[\?25[hl]", "", terminal.rest()))
+    bars = [line for line in drawn if line.startswith("importing")]
+    assert bars[-1].endswith("3/3")
+    assert {len(bar) for bar in bars} == {40}
 
 
 def test_ctrl_c_before_anything_is_sent_says_so(
