@@ -1,39 +1,43 @@
 """A backlog of what has ended is worked off beside requests, and none of them is refused for it."""
 
 import json
-import sqlite3
 import time
-from contextlib import closing
 
 import pytest
 from runloop_api_client import BadRequestError, Runloop
 
+from tests.support.databases import Row
 from tests.support.strongroom import Strongroom
 
 BACKLOG = 5000
 PATIENCE_SECONDS = 120.0
 
 
+def expired(account_id: str, number: int) -> Row:
+    """A stored response that ended long ago."""
+    return {
+        "account_id": account_id,
+        "api_key_id": "key",
+        "request_id": f"request-{number}",
+        "digest": bytes(32),
+        "data_key_id": "dk",
+        "response": bytes(500),
+        "expires_at_ms": 1,
+    }
+
+
 @pytest.fixture
 def backlog(own_server: Strongroom) -> Strongroom:
     """Expired responses of an account that stopped writing."""
     account = own_server.command("account", "create", "stopped writing").stdout.strip()
-    with closing(sqlite3.connect(own_server.home / "strongroom.db", timeout=30)) as database:
-        database.executemany(
-            "INSERT INTO stored_responses "
-            "VALUES (?, 'key', ?, zeroblob(32), 'dk', zeroblob(500), 1)",
-            [(account, f"request-{number}") for number in range(BACKLOG)],
-        )
-        database.commit()
+    with own_server.rows() as rows:
+        rows.plant_many("stored_responses", [expired(account, each) for each in range(BACKLOG)])
     return own_server
 
 
 def left(server: Strongroom) -> int:
-    with closing(sqlite3.connect(server.home / "strongroom.db", timeout=30)) as database:
-        ((count,),) = database.execute(
-            "SELECT count(*) FROM stored_responses WHERE expires_at_ms = 1"
-        )
-    return int(count)
+    with server.rows() as rows:
+        return len(rows.all("stored_responses", expires_at_ms=1))
 
 
 def test_a_backlog_is_worked_off_while_every_write_is_served(backlog: Strongroom) -> None:

@@ -19,6 +19,8 @@ from tests.e2e.test_endings import create
 from tests.support.strongroom import Strongroom, running
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.sqlite
+
 BEFORE = 30
 WRITERS = 2
 SECRETS_A_WRITER = 100

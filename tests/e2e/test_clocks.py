@@ -1,6 +1,5 @@
 """The clock of the server's machine is set, under the real server; the time since boot goes on."""
 
-import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -137,6 +136,5 @@ def test_a_clock_that_jumps_by_years_makes_no_data_keys(
         set_clock(seconds)
         body = {"value": "another value"}
         assert account.call("POST", "/v1/secrets/A", body).status_code == 200
-    with closing(sqlite3.connect(server.home / "strongroom.db")) as database:
-        count = "SELECT count(*) FROM data_keys WHERE account_id = ?"
-        assert database.execute(count, (account.id,)).fetchone() == (1,)
+    with server.rows() as rows:
+        assert len(rows.all("data_keys", account_id=account.id)) == 1

@@ -17,6 +17,8 @@ import requests
 from tests.support.strongroom import Strongroom, prepared, running
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.sqlite
+
 SECRETS = 30
 ENDINGS = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]
 _SECONDS = 60.0

@@ -12,6 +12,8 @@ from tests.support.small_disk import SmallDisk, small_disk
 from tests.support.strongroom import Strongroom, running
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[SmallDisk]:

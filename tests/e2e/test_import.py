@@ -2,7 +2,6 @@
 
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -84,9 +83,9 @@ def test_an_import_is_completed_after_the_server_was_killed(
     server: Strongroom, command: Command, tmp_path: Path
 ) -> None:
     values = write_env_file(tmp_path, 200)
-    with closing(sqlite3.connect(server.home / "strongroom.db")) as database:
+    with server.rows() as rows:
         with command("secret", "import", ".env") as interrupted:
-            wait_until(lambda: _count(database) >= 20)
+            wait_until(lambda: len(rows.all("secrets")) >= 20)
             server.kill()
             _, reported = interrupted.communicate(timeout=60)
         assert (interrupted.returncode, "run it again with --skip" in reported) == (6, True)
@@ -95,8 +94,3 @@ def test_an_import_is_completed_after_the_server_was_killed(
         _, reported = again.communicate(timeout=60)
     assert (again.returncode, "skipped" in reported) == (0, True)
     assert values_in(command) == values
-
-
-def _count(database: sqlite3.Connection) -> int:
-    count: int = database.execute("SELECT count(*) FROM secrets").fetchone()[0]
-    return count

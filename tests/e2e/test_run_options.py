@@ -63,10 +63,8 @@ def test_all_leaves_out_a_secret_whose_row_was_changed(
 ) -> None:
     for name in ("FIRST", "DAMAGED", "LAST"):
         account.create(name, f"canary-{name}")
-    server.edit_database(
-        "UPDATE secrets SET envelope = zeroblob(80) WHERE account_id = ? AND name = 'DAMAGED'",
-        account.id,
-    )
+    with server.rows() as rows:
+        rows.edit("secrets", {"account_id": account.id, "name": "DAMAGED"}, envelope=bytes(80))
     result = run("--all", *COUNT)
     assert result.stdout == "2\n"
     assert "left out 1 of 3: DAMAGED (not returned by the server)" in result.stderr

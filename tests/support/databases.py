@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from app.repository.sql.tables import metadata
 from tests.support.postgresql import PostgresqlServer, postgresql_server
 
 Row = dict[str, Any]
@@ -51,6 +52,13 @@ class Rows(ABC):
         names, marks = ", ".join(f'"{name}"' for name in row), ", ".join("?" * len(row))
         self._run(f"INSERT INTO {table} ({names}) VALUES ({marks})", {}, *row.values())
 
+    def plant_many(self, table: str, rows: Sequence[Row]) -> None:
+        """Plant rows with the same columns in one transaction."""
+        self.execute("BEGIN")
+        for row in rows:
+            self.plant(table, row)
+        self.execute("COMMIT")
+
     def rowids(self, table: str) -> list[int]:
         """The places of the rows of ``all`` on the disk, where they can be told."""
         pytest.skip("only SQLite has numbered rows")
@@ -67,6 +75,11 @@ class Databases(ABC):
     @abstractmethod
     def settings(self, home: Path) -> dict[str, str]:
         """The settings by which a process finds the database of a home."""
+
+    def dump(self, home: Path) -> dict[str, list[Row]]:
+        """Every row of a home's database, by table."""
+        with self.rows(home) as rows:
+            return {table: rows.all(table) for table in metadata.tables}
 
     @abstractmethod
     def copy(self, source: Path, target: Path) -> None:
@@ -149,11 +162,12 @@ class PostgresqlDatabases(Databases):
         return {"STRONGROOM_DATABASE_URL": self._server.url(self._name(home))}
 
     def copy(self, source: Path, target: Path) -> None:
-        template = self._name(source)
+        template, name = self._name(source), self._name(target)
+        self._server.drop_database(name)
         self._server.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", template
         )
-        self._names[target] = self._server.create_database(template)
+        self._server.create_database(template, name)
 
     @contextmanager
     def rows(self, home: Path) -> Iterator[Rows]:

@@ -117,9 +117,9 @@ class PostgresqlServer:
             cursor = connection.execute(sql.encode(), parameters or None)
             return cursor.fetchall() if cursor.description else []
 
-    def create_database(self, template: str = "template1") -> str:
+    def create_database(self, template: str = "template1", name: str = "") -> str:
         """Make a database as a copy of another one, and return its name."""
-        name = f"t_{token_hex(8)}"
+        name = name or f"t_{token_hex(8)}"
         self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER "{_OWNER}"')
         return name
 

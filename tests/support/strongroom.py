@@ -3,11 +3,10 @@
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +14,8 @@ from typing import Any
 
 import requests
 
+from tests.support import databases
+from tests.support.databases import Rows
 from tests.support.ports import free_port
 from tests.support.preloaded import Program, start_command, start_gunicorn
 from tests.support.ready_home import copy_ready_home
@@ -55,11 +56,9 @@ class Strongroom:
         """The API key of the first account."""
         return self.client_environment["RUNLOOP_API_KEY"]
 
-    def edit_database(self, statement: str, *parameters: object) -> None:
-        """Change rows behind the server's back, as somebody who can write to the database would."""
-        with closing(sqlite3.connect(self.home / "strongroom.db", timeout=30)) as connection:
-            connection.execute(statement, parameters)
-            connection.commit()
+    def rows(self) -> AbstractContextManager[Rows]:
+        """The rows of its database, as somebody sees them who can write to it."""
+        return databases.chosen.rows(self.home)
 
     def command(
         self, *arguments: str, check: bool = True, **settings: str
@@ -202,6 +201,7 @@ def prepared(directory: Path, settings: Mapping[str, str] | None = None) -> Stro
         "PATH": os.environ["PATH"],  # noqa: TID251 - git and shells of the machine
         "STRONGROOM_HOME": str(home),
         "PORT": str(free_port()),
+        **databases.chosen.settings(home),
         **(settings or {}),
     }
     server = Strongroom(home, environment, directory / "server.log")

@@ -1,6 +1,7 @@
 """The operator's command in this process, in front of a home directory of its own."""
 
 import json
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from app.cli.main import strongroom
 from tests.support import databases
+from tests.support.databases import Rows
 
 
 class Terminal:
@@ -25,6 +27,10 @@ class Terminal:
             "STRONGROOM_BIND": unused_socket(),
             **databases.chosen.settings(home),
         }
+
+    def rows(self) -> AbstractContextManager[Rows]:
+        """The rows of its database, as somebody sees them who can write to it."""
+        return databases.chosen.rows(self.home)
 
     def run(self, *arguments: str, **environ: str) -> Result:
         return CliRunner().invoke(strongroom, arguments, obj=self.environ | environ)

@@ -83,7 +83,7 @@ _ITS_ACCOUNT = "(SELECT account_id FROM injections WHERE id = ?)"
     "edit",
     [
         "UPDATE injections SET expires_at_ms = expires_at_ms + 1 WHERE id = ?",
-        "UPDATE injections SET mac = zeroblob(33) WHERE id = ?",
+        "UPDATE injections SET mac = (SELECT mac FROM accounts LIMIT 1) WHERE id = ?",
         "UPDATE injections SET secrets = replace(secrets, 'API_TOKEN', 'OTHER') WHERE id = ?",
         f"UPDATE accounts SET devbox = 0 WHERE id = {_ITS_ACCOUNT}",
         f"UPDATE api_keys SET expires_at_ms = 9000000000000 WHERE account_id = {_ITS_ACCOUNT}",
@@ -92,7 +92,8 @@ _ITS_ACCOUNT = "(SELECT account_id FROM injections WHERE id = ?)"
 def test_an_edited_row_redeems_nothing(server: Strongroom, account: Account, edit: str) -> None:
     account.create("API_TOKEN")
     made = inject(account, "API_TOKEN")
-    server.edit_database(edit, made["id"])
+    with server.rows() as rows:
+        rows.execute(edit, [made["id"]])
 
     assert redeem(account.url, made["token"]).status_code == 401
 
@@ -103,8 +104,7 @@ def test_a_used_injection_set_back_to_pending_redeems_nothing(
     account.create("API_TOKEN")
     made = inject(account, "API_TOKEN")
     assert redeem(account.url, made["token"]).status_code == 200
-    server.edit_database(
-        "UPDATE injections SET state = 'pending', redeemed_at_ms = NULL WHERE id = ?", made["id"]
-    )
+    with server.rows() as rows:
+        rows.edit("injections", {"id": made["id"]}, state="pending", redeemed_at_ms=None)
 
     assert redeem(account.url, made["token"]).status_code == 401

@@ -19,6 +19,8 @@ from config import load
 from tests.support.deployment import Tenant, with_key
 from tests.support.terminal import Terminal
 
+pytestmark = pytest.mark.sqlite
+
 
 @contextmanager
 def services(terminal: Terminal) -> Iterator[Services]:

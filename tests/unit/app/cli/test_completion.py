@@ -6,7 +6,6 @@ import pytest
 
 from tests.support.completion import completions
 from tests.support.terminal import Terminal
-from tests.unit.app.cli.test_damaged_rows import run_sql
 
 Complete = Callable[..., list[str]]
 
@@ -39,8 +38,9 @@ def test_a_name_with_spaces_is_quoted(terminal: Terminal, complete: Complete) ->
 
 
 def test_no_name_controls_the_terminal_or_the_shell(terminal: Terminal, complete: Complete) -> None:
-    for name in ("char(27) || '[2J'", "'$(id)'", "'a*'", "char(10) || 'plain,x'"):
-        run_sql(terminal, f"UPDATE accounts SET name = {name}")
+    for name in ("\x1b[2J", "$(id)", "a*", "\nplain,x"):
+        with terminal.rows() as rows:
+            rows.edit("accounts", {}, name=name)
         assert complete("account", "set", "") == []
 
 

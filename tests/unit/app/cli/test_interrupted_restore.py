@@ -17,7 +17,10 @@ _STEPS = frozenset({"open", "os.mkdir", "os.link", "os.rename", "os.remove", "sq
 _FEWEST_STEPS = 10
 
 # From Python 3.12 on, forking warns while other tests' servers have threads; the child uses none.
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+pytestmark = [
+    pytest.mark.sqlite,
+    pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
+]
 
 
 def die_at_step(number: int, terminal: Terminal, directory: Path, *arguments: str) -> bool:

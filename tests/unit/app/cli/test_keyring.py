@@ -2,7 +2,6 @@
 
 import json
 import re
-import sqlite3
 from contextlib import closing
 from unittest.mock import patch
 
@@ -71,8 +70,8 @@ def test_a_dry_run_with_failures_ends_with_6(
 ) -> None:
     with closing(build(load(moving.environ))) as services:
         new_tenant(services).create("NAME")
-    with sqlite3.connect(moving.home / "strongroom.db") as database:
-        database.execute("UPDATE data_keys SET created_at_ms = 1 WHERE account_id != '_system'")
+    with moving.rows() as rows:
+        rows.execute("UPDATE data_keys SET created_at_ms = 1 WHERE account_id != '_system'")
     result = moving.run("keyring", "reencrypt", "--dry-run")
     assert (result.exit_code, result.stdout) == (INCOMPLETE, "0 of 1 data keys would change.\n")
     assert "1 data keys would fail and stay as they were: row_edited 1." in result.stderr

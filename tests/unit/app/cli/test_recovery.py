@@ -4,9 +4,7 @@ import errno
 import json
 import os
 import re
-import sqlite3
 import stat
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from cryptography.fernet import Fernet
 from app.cli.recovery_files import read_private_half
 from backends.errors import KeyProviderConfigError
 from config.files import Files
+from tests.support import databases
 from tests.support.terminal import Terminal
 from tests.unit.app.services.leaks import shown_of
 
@@ -115,10 +114,9 @@ def test_everything_comes_back_with_the_private_half(destroyed: Terminal, offlin
 def test_a_database_with_a_planted_row_is_refused_and_stays_as_it_was(
     destroyed: Terminal, offline: Path
 ) -> None:
-    path = destroyed.home / "strongroom.db"
-    with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        database.execute("UPDATE accounts SET devbox = 1 - devbox")
-        before = list(database.iterdump())
+    with destroyed.rows() as rows:
+        rows.execute("UPDATE accounts SET devbox = 1 - devbox")
+    before = databases.chosen.dump(destroyed.home)
     refused = destroyed.run("keyring", "recover", "--private", str(offline))
     assert refused.exit_code == 5
     assert re.fullmatch(
@@ -128,16 +126,15 @@ def test_a_database_with_a_planted_row_is_refused_and_stays_as_it_was(
         " run it with --skip-damaged.\n",
         refused.stderr,
     )
-    with closing(sqlite3.connect(path)) as database:
-        assert list(database.iterdump()) == before
+    assert databases.chosen.dump(destroyed.home) == before
 
 
 def test_recover_with_skip_damaged_brings_the_other_rows_back(
     destroyed: Terminal, offline: Path
 ) -> None:
-    with closing(sqlite3.connect(destroyed.home / "strongroom.db")) as database, database:
-        database.execute("UPDATE accounts SET devbox = 1 - devbox")
-        ((account,),) = database.execute("SELECT id FROM accounts")
+    with destroyed.rows() as rows:
+        rows.execute("UPDATE accounts SET devbox = 1 - devbox")
+        account = rows.one("accounts")["id"]
     recovered = destroyed.json("keyring", "recover", "--private", str(offline), "--skip-damaged")
     assert (recovered["changed"], recovered["failed"]) == (1, 0)
     assert recovered["damaged"] == [{"table": "accounts", "account_id": None, "id": account}]
