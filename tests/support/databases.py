@@ -89,6 +89,9 @@ class Databases(ABC):
     def rows(self, home: Path) -> AbstractContextManager[Rows]:
         """The rows of a home's database, for a ``with`` block."""
 
+    def keep(self, home: Path) -> None:
+        """Keep the database of a home that later tests copy."""
+
     def clean_up(self) -> Iterator[None]:
         """Remove, at the end of a test, what was made in it."""
         yield
@@ -151,6 +154,7 @@ class PostgresqlDatabases(Databases):
 
     def __init__(self) -> None:
         self._names: dict[Path, str] = {}
+        self._kept: set[Path] = set()
 
     @cached_property
     def _server(self) -> PostgresqlServer:
@@ -175,10 +179,13 @@ class PostgresqlDatabases(Databases):
         with closing(psycopg.connect(url, autocommit=True, row_factory=dict_row)) as connection:
             yield PostgresqlRows(connection)
 
+    def keep(self, home: Path) -> None:
+        self._kept.add(home)
+
     def clean_up(self) -> Iterator[None]:
         before = {*self._names}
         yield
-        for home in self._names.keys() - before:
+        for home in self._names.keys() - before - self._kept:
             self._server.drop_database(self._names.pop(home))
 
     def _name(self, home: Path) -> str:

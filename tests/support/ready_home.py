@@ -28,4 +28,5 @@ def _directory() -> "TemporaryDirectory[str]":
     environ = {"STRONGROOM_HOME": str(home), **databases.chosen.settings(home)}
     made = CliRunner().invoke(strongroom, ["init"], obj=environ, catch_exceptions=False)
     assert made.exit_code == 0, made.stderr
+    databases.chosen.keep(home)
     return directory
