@@ -34,11 +34,11 @@ def _read(environ: Mapping[str, str], found: list[str]) -> None:
     from app.repository.connect import connect  # noqa: PLC0415 - see app.cli.deployment
 
     try:
-        with closing(connect(load(environ).database_url)) as database:
-            if not database.exists():
-                return
-            with database.reading() as repository:
-                rows = repository.accounts.sweep(None, _LIMIT).rows
+        with (
+            closing(connect(load(environ).database_url)) as database,
+            database.reading() as repository,
+        ):
+            rows = repository.accounts.sweep(None, _LIMIT).rows
         names = [row.unverified.name for row in rows if isinstance(row, Guarded)]
         found += filter(_PLAIN.fullmatch, names)
     except Exception:  # noqa: BLE001 - the prompt is no place for messages

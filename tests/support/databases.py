@@ -175,7 +175,7 @@ class PostgresqlDatabases(Databases):
 
     @contextmanager
     def rows(self, home: Path) -> Iterator[Rows]:
-        url = self._server.url(self._name(home))
+        url = self._server.url(self._name(home), user="postgres")
         with closing(psycopg.connect(url, autocommit=True, row_factory=dict_row)) as connection:
             yield PostgresqlRows(connection)
 

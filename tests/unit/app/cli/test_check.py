@@ -13,6 +13,8 @@ from config.file_system import FileSystem
 from tests.support.ports import free_port
 from tests.support.terminal import Terminal, faults
 
+pytestmark = pytest.mark.sqlite  # tests/unit/app/repository/postgresql has those of PostgreSQL
+
 CANARY = "canary-77ab"
 
 

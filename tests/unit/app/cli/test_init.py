@@ -6,6 +6,8 @@ import stat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
+
 from tests.support.terminal import Terminal, faults
 from tests.support.users import NOBODY, acting_as
 
@@ -19,6 +21,7 @@ def variables(text: str) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
+@pytest.mark.sqlite
 def test_only_the_owner_can_read_what_it_makes(bare: Terminal) -> None:
     before = os.umask(0)
     try:
