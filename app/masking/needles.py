@@ -13,12 +13,11 @@ import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from functools import cached_property
 from typing import NamedTuple
 
 from app.masking.automaton import Automaton, rarest_run
 from app.masking.remainder import Remainder
-from app.masking.spelling import Spelling, reduce
+from app.masking.spelling import DROPPED, Spelling, reduce
 
 _LONG_BYTES = 16
 """From so many on a needle is not found by chance."""
@@ -31,31 +30,7 @@ _PROBE_BYTES = 8
 _FIRST_BYTES = 4
 _SOME_BYTES, _MANY_BYTES = 6, 16
 _EDGE_BYTES = 256
-_DROPPED_RUN = re.compile(rb"[ \t\r\n\v\f'\"`\\+]+")
 _LINE_END = re.compile(rb"[\r\n]")
-
-
-class Reduced(Remainder):
-    """An output without what is dropped.
-
-    To find a place in the output, all runs that were dropped have to be found first. Most needles
-    are open near the end, so its runs are found apart.
-    """
-
-    def __init__(self, output: bytes) -> None:
-        super().__init__(output, reduce(output), _DROPPED_RUN)
-
-    def place_near_end(self, place: int) -> int:
-        """Return the same as `place`, faster for one of the last bytes."""
-        end, remaining = self._end, len(self.text) - place
-        if remaining > len(end.text):
-            return self.place(place)
-        return len(self.output) - len(end.output) + end.place(len(end.text) - remaining)
-
-    @cached_property
-    def _end(self) -> Remainder:
-        output = self.output[-_EDGE_BYTES:]
-        return Remainder(output, reduce(output), _DROPPED_RUN)
 
 
 class Found(NamedTuple):
@@ -97,7 +72,7 @@ class Needles:
 
     def find(self, output: bytes, *, is_end: bool) -> Found:
         """Find the needles in output; at its end also those that may go on after it."""
-        view = Reduced(output)
+        view = Remainder(output, DROPPED)
         found = Found([], [])
         starts = self._starts(view.text)
         for start in sorted(starts):
@@ -133,7 +108,7 @@ class Needles:
             if text[start : start + _FIRST_BYTES] in self._firsts
         ]
 
-    def _hits(self, view: Reduced, start: int) -> list[tuple[int, int]]:
+    def _hits(self, view: Remainder, start: int) -> list[tuple[int, int]]:
         """Return the longest needle that starts here, by each of its spellings.
 
         Of all needles that a text begins with, the longest is the last one before it in order, or
@@ -155,7 +130,7 @@ class Needles:
             number = self._prefixes[number]
         return []
 
-    def _open(self, view: Reduced, start: int) -> Iterator[tuple[int, bool]]:
+    def _open(self, view: Remainder, start: int) -> Iterator[tuple[int, bool]]:
         """Yield the needles that begin with all that the text has from here on."""
         rest = view.text[start : start + self._longest + 1]
         if start + len(rest) < len(view.text):
@@ -163,7 +138,7 @@ class Needles:
         number = bisect_left(self._needles, rest)
         if number == len(self._needles) or not self._needles[number].startswith(rest):
             return
-        place = view.place_near_end(start)
+        place = view.place(start)
         while number < len(self._needles) and self._needles[number].startswith(rest):
             needle, spellings = self._needles[number], self._spellings[number]
             first = min(each.extend(view.output, place, len(view.output))[0] for each in spellings)

@@ -179,6 +179,28 @@ def test_base64_wrapped_into_lines_is_replaced(width: int) -> None:
     assert left.replace(MASK, b"").strip(b"=\r\n") == b""
 
 
+@pytest.mark.parametrize(
+    "fold",
+    [
+        b"\n",
+        b"\r\n",
+        b"\r",
+        b"\n\n",
+        b"\n    ",
+        b"\r\n\t ",
+        b"\r  ",
+        b"\\\n",
+        b"\\\r\n",
+        b"\\\r\n  ",
+    ],
+)
+def test_a_value_that_is_folded_anywhere_is_replaced(fold: bytes) -> None:
+    value, around = b"canary0hello1world2", b"ordinary output\r\n" * 200
+    for at in range(1, len(value)):
+        output = around + value[:at] + fold + value[at:] + around
+        assert masked(output, value.decode()) == around + MASK + around
+
+
 def test_a_value_printed_without_its_last_line_end_is_replaced() -> None:
     assert masked(b"[hunter22]", "hunter22\n") == b"[" + MASK + b"]"
 
