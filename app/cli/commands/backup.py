@@ -1,17 +1,19 @@
 """``strongroom backup`` and ``strongroom restore``: the whole database in one file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from app.cli.deployment import deployment
+from app.cli.errors import REFUSED
 from app.cli.progress import stoppable
 from app.client.messages import say
 from app.client.output import Row, as_json, show_json, show_rows
 from app.domain.access.api_keys import ApiKey
-from app.domain.operations.backups import BackupContents, Restored, TakenOver
+from app.domain.damage import DamagedRow
+from app.domain.operations.backups import BackupContents, Restored
 from config import load
 
 _FILE = click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
@@ -36,19 +38,42 @@ def backup(environ: Mapping[str, str], file: Path, *, json: bool) -> None:
 
 
 @click.command()
-@_FILE
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path), required=False)
 @click.option("--replace", is_flag=True, help="Set the present database aside, with its log.")
 @click.option("--skip-damaged", is_flag=True, help="Accept damaged rows; they grant nothing.")
+@click.option(
+    "--verify-only", is_flag=True, help="Verify the present database, and change nothing; no FILE."
+)
+@click.option(
+    "--end-injections", is_flag=True, help="The same, and end pending injections afterwards."
+)
 @as_json
-@click.pass_obj
+@click.pass_context
 def restore(
-    environ: Mapping[str, str], file: Path, *, replace: bool, skip_damaged: bool, json: bool
+    context: click.Context,
+    file: Path | None,
+    *,
+    replace: bool,
+    skip_damaged: bool,
+    verify_only: bool,
+    end_injections: bool,
+    json: bool,
 ) -> None:
     """Replace the database by the backup FILE. Stop the server first.
 
     The file is verified before: its pages, its schema and, if the keyring opens the system key,
     each row. Pending injections end. API keys that are live again are listed.
+
+    With --verify-only, the database that PostgreSQL's own tools have put back is verified. A token
+    that was redeemed since the backup is valid again there, unless you pass --end-injections.
     """
+    environ: Mapping[str, str] = context.obj
+    if verify_only or end_injections:
+        if file is not None or replace or skip_damaged:
+            raise click.UsageError("The present database is verified: leave out FILE and the rest.")
+        context.exit(_verify(environ, end_injections=end_injections, json=json))
+    if file is None:
+        raise click.MissingParameter(param_hint="FILE", param_type="argument")
     from app import bootstrap  # noqa: PLC0415 - see app.cli.deployment
 
     settings = load(environ)
@@ -59,7 +84,37 @@ def restore(
         show_json(_document(restored))
     else:
         _show(restored)
-    _warn(restored.taken_over)
+    taken_over = restored.taken_over
+    _warn_of_rows(taken_over.damaged, is_verified=taken_over.is_verified)
+
+
+def _verify(environ: Mapping[str, str], *, end_injections: bool, json: bool) -> int:
+    """Verify the present database. Returns the exit code."""
+    with deployment(environ) as services:
+        verified = services.backups.verify()
+        is_sound = verified.findings.ok and not verified.damaged
+        ended = services.backups.end_injections() if end_injections and is_sound else 0
+    findings = verified.findings
+    if json:
+        show_json(
+            {
+                **asdict(verified.contents),
+                "ok": is_sound,
+                "faults": findings.faults,
+                "verified": verified.is_verified,
+                "damaged": [asdict(row) for row in verified.damaged],
+                "pending_injections": verified.pending_injections,
+                "ended_injections": ended,
+            }
+        )
+    elif findings.ok:
+        _show_contents(verified.contents)
+        click.echo(f"{verified.pending_injections} pending injections, {ended} of them ended.")
+    for fault in findings.faults:
+        say(fault)
+    if findings.ok:
+        _warn_of_rows(verified.damaged, is_verified=verified.is_verified)
+    return 0 if is_sound else REFUSED
 
 
 def _show_contents(contents: BackupContents) -> None:
@@ -81,12 +136,12 @@ def _show(restored: Restored) -> None:
         show_rows([_key(key) for key in keys], ("account", "id", "name"), json=False)
 
 
-def _warn(taken_over: TakenOver) -> None:
-    if taken_over.damaged:
+def _warn_of_rows(damaged: Sequence[DamagedRow], *, is_verified: bool) -> None:
+    if damaged:
         say("warning: these rows are damaged, and grant nothing:")
-        for row in taken_over.damaged:
+        for row in damaged:
             say(str(row))
-    if not taken_over.is_verified:
+    if not is_verified:
         say("warning: no listed provider opens the system key, so no row could be verified.")
         say("Make one of the root keys above available, then run: strongroom check")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from app.domain.access.api_keys import ApiKey
 from app.domain.damage import DamagedRow
+from app.domain.operations.findings import Findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,24 @@ class TakenOver:
     ended_injections: int
     live_again: tuple[ApiKey, ...]
     is_compared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The state of a database that other tools put back.
+
+    Attributes:
+        findings: The check of the database itself; a fault ends the verification.
+        is_verified: Whether the system data key was opened, and every MAC verified by it.
+        damaged: Rows whose MAC is wrong; they grant nothing.
+        pending_injections: The number of injections whose tokens can be redeemed.
+    """
+
+    findings: Findings
+    contents: BackupContents
+    is_verified: bool
+    damaged: tuple[DamagedRow, ...]
+    pending_injections: int
 
 
 @dataclass(frozen=True, slots=True)

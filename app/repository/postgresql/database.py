@@ -28,8 +28,8 @@ from app.repository.sql.collections import SqlRepository, SqlUnitOfWork
 from app.repository.sql.driver.statements import PreparedStatements, Statements
 
 _ITS_OWN = (
-    "PostgreSQL makes its own backups, of every account at one moment: pg_dump, or a base backup "
-    "with its log for any point in time (docs/backup.md)."
+    "PostgreSQL makes its own backups: pg_dump, or a base backup with its log for any point in "
+    "time. Put one back with its tools, then run: strongroom restore --verify-only (docs/backup.md)"
 )
 
 

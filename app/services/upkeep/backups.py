@@ -12,7 +12,12 @@ from app.domain.damage import DamagedRow
 from app.domain.errors import BackupDamaged
 from app.domain.guarded import Guarded
 from app.domain.injections import Injection, InjectionState
-from app.domain.operations.backups import BackupContents, TakenOver
+from app.domain.operations.backups import (
+    BackupContents,
+    NeededRootKey,
+    TakenOver,
+    Verified,
+)
 from app.repository.base import Database, Replacement
 from app.services.clock import Clock
 from app.services.issuers import live_issuers
@@ -28,6 +33,9 @@ from backends.errors import (
 
 BATCH = 200
 NAMED_ROWS = 100
+
+_END_OF_TIME_MS = 2**63 - 1
+_NOTHING = BackupContents(secrets=0, data_keys=0, root_keys=())
 
 LiveKeys = AbstractSet[tuple[str, str, bytes]]
 """API keys, as account, id and the keyed hash of the token."""
@@ -57,6 +65,42 @@ class Backups:
         """
         opened = self._system_key.opened()
         return frozenset(map(_grant, self._live(opened)))
+
+    def verify(self) -> Verified:
+        """Verify a database that other tools put back, and change nothing.
+
+        Raises:
+            StorageUnavailable: The database cannot be read.
+            NotInitialised: The database holds no deployment.
+        """
+        findings = self._database.check()
+        if not findings.ok:
+            return Verified(findings, _NOTHING, is_verified=False, damaged=(), pending_injections=0)
+        opened = self._opened()
+        damaged: tuple[DamagedRow, ...] = ()
+        pending = 0
+        if opened is not None:
+            damaged = self._named_damage(opened)
+            now_ms = self._clock()
+            pending = sum(not each.has_ended(now_ms) for each in self._pending_injections(opened))
+        return Verified(
+            findings,
+            self._contents(),
+            is_verified=opened is not None,
+            damaged=damaged,
+            pending_injections=pending,
+        )
+
+    def end_injections(self) -> int:
+        """End all pending injections, whose tokens may have been redeemed since the backup.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            KeyProviderError: The system data key, which signs them, cannot be opened.
+        """
+        return self._revoke_pending_injections(self._system_key.opened())
 
     def take_over(
         self, copy: Replacement, before: LiveKeys | None, *, skip_damaged: bool
@@ -97,12 +141,24 @@ class Backups:
             return None
 
     def _damaged(self, opened: OpenedSystemKey, *, skip: bool) -> tuple[DamagedRow, ...]:
-        found = tuple(islice(damaged_rows(self._database, opened, self._clock()), NAMED_ROWS))
+        found = self._named_damage(opened)
         if found and not skip:
             lines = ["These rows of the backup are not what a server wrote:", *map(str, found)]
             advice = "They grant nothing. To take the backup with them, use --skip-damaged."
             raise BackupDamaged("\n".join([*lines, advice]))
         return found
+
+    def _named_damage(self, opened: OpenedSystemKey) -> tuple[DamagedRow, ...]:
+        return tuple(islice(damaged_rows(self._database, opened, self._clock()), NAMED_ROWS))
+
+    def _contents(self) -> BackupContents:
+        with self._database.reading() as repository:
+            counts = repository.wrappings.counts()
+            return BackupContents(
+                secrets=repository.data_keys.count_secrets(_END_OF_TIME_MS),
+                data_keys=repository.data_keys.count(),
+                root_keys=tuple(NeededRootKey(*each) for each in sorted(counts.items())),
+            )
 
     def _live(self, opened: OpenedSystemKey | None) -> Iterator[ApiKey]:
         now_ms = self._clock()
