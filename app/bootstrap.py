@@ -142,8 +142,10 @@ def build(
 
 
 def _connect(settings: Settings) -> Database:
+    # While the server hangs, each connection can hold a thread: the others go on to serve.
+    half_of_threads = max(1, settings.threads // 2)
     options = ServerOptions(
-        connections=settings.database_connections,
+        connections=min(settings.database_connections, half_of_threads),
         workers=settings.workers,
         pooler=settings.database_pooler,
         migration_url=settings.migration_database_url,

@@ -116,6 +116,17 @@ def test_what_a_provider_asks_for_is_how_long_clients_wait() -> None:
     assert answered.headers["Retry-After"] == "17"
 
 
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [(domain.StorageUnavailable(), "5"), (domain.StorageUnavailable(retry_after=1), "1")],
+    ids=["replaced", "busy"],
+)
+def test_a_busy_database_is_asked_again_sooner_than_one_that_is_replaced(
+    error: Exception, seconds: str
+) -> None:
+    assert _answer_to(error).headers["Retry-After"] == seconds
+
+
 def test_a_caller_over_its_rate_is_told_its_own_time_to_wait() -> None:
     answered = _answer_to(domain.RateLimited("account", 9, "minute", 17))
     assert answered.headers["Retry-After"] == "17"

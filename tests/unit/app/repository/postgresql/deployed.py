@@ -29,14 +29,14 @@ class Deployed:
 
 
 @contextmanager
-def deployed(home: Path, port: int, database: str) -> Iterator[Deployed]:
+def deployed(home: Path, port: int, database: str, **chosen: str) -> Iterator[Deployed]:
     """Make one in an empty database, for the time of a ``with`` block."""
     home.chmod(0o700)
     with os.fdopen(os.open(home / "keys", os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:
         file.write(Fernet.generate_key() + b"\n")
     proxy, server = FaultyProxy(f"127.0.0.1:{port}"), HeldServer()
     url = f"postgresql://postgres@{proxy.host}/{database}"
-    settings = load({"STRONGROOM_HOME": str(home), "STRONGROOM_DATABASE_URL": url})
+    settings = load({"STRONGROOM_HOME": str(home), "STRONGROOM_DATABASE_URL": url, **chosen})
     services = bootstrap.build(settings)
     try:
         with proxy.failing(server):

@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from app.domain.errors import StorageUnavailable
+from app.repository.postgresql import connections
 from app.repository.postgresql import pool as pool_module
 from app.repository.postgresql.address import parse_address
 from app.repository.postgresql.connections import BoundedConnection, connect
@@ -15,7 +16,7 @@ from app.repository.postgresql.database import PostgresqlDatabase
 from app.repository.postgresql.pool import Pool
 from backends.calls.request_deadline import request_deadline
 from tests.contract.repository import rows
-from tests.support.faulty_proxy import FaultyProxy
+from tests.support.faulty_proxy import FaultyProxy, hang
 from tests.support.postgresql import PostgresqlServer, postgresql_server
 from tests.support.waiting import wait_until
 from tests.unit.app.repository.postgresql.conftest import fill, open_database
@@ -176,6 +177,19 @@ def test_whoever_has_no_slot_is_refused_while_there_is_no_primary(
             with pytest.raises(StorageUnavailable):
                 read(behind)
         assert [each.result(timeout=30) for each in waiting] == ["dep_1"] * 3
+
+
+def test_a_black_hole_ends_a_request_and_is_over_when_it_is(
+    proxy: FaultyProxy, behind: PostgresqlDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "GRACE_S", 0.1)
+    read(behind)
+    with proxy.failing(hang):
+        with pytest.raises(StorageUnavailable):
+            in_a_request(read, behind, 0.1)
+        assert not behind._pool._primary.is_there
+    assert in_a_request(read, behind) == "dep_1"
+    assert behind._pool._primary.is_there
 
 
 def test_where_no_request_waits_a_failure_is_reported_at_once(
