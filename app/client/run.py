@@ -53,7 +53,7 @@ class _Options:
     in_files: tuple[str, ...]
     mask: bool
     watch: bool
-    watch_interval: int
+    watch_interval: int | None
     allowed: tuple[str, ...]
     override: bool
     allow_http: bool
@@ -103,9 +103,8 @@ _FILE_HELP = "The secret in a file in memory, whose path is in the variable. Rep
 @click.option(
     "--watch-interval",
     type=click.IntRange(1, MAX_INTERVAL_SECONDS),
-    default=INTERVAL_SECONDS,
     metavar="SECONDS",
-    show_default=True,
+    show_default=str(INTERVAL_SECONDS),
     help="How often --watch asks the server.",
 )
 @click.option("--override", is_flag=True, help="Replace variables that are already set.")
@@ -126,11 +125,13 @@ def _run(options: _Options, environ: Mapping[str, str]) -> int:
         *command_faults(options.command, inherited),
         *(memory_file_faults() if options.in_files else []),
     ]
+    if options.watch_interval and not options.watch:
+        faults.append(Fault("--watch-interval needs --watch."))
     choice = Choice(options.entries, options.files, options.everything, options.in_files)
     chosen = choose(choice, server, remaining, faults, inherited, allowed)
     jobs = _Jobs(options, chosen, inherited)
     if options.watch:
-        return _run_watched(jobs, environ, remaining, options.watch_interval)
+        return _run_watched(jobs, environ, remaining, options.watch_interval or INTERVAL_SECONDS)
     job = jobs.make(server, remaining, _say)
     chosen.left_out.show(_say)
     if not options.mask:

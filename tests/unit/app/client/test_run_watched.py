@@ -244,6 +244,12 @@ def test_an_interval_out_of_bounds_is_refused(run: Run, seconds: str) -> None:
     assert run(*watch, "--secret", "GREETING", "--", "true").returncode == 125
 
 
+def test_an_interval_without_watch_is_refused(run: Run, server: ProtocolServer) -> None:
+    done = run("--watch-interval", "5", "--secret", "GREETING", "--", "true")
+    assert (done.returncode, server.exchanges) == (125, [])
+    assert "  --watch-interval needs --watch.\n" in done.stderr
+
+
 @EITHER_WAY
 def test_restarts_leave_no_descriptor_and_no_process_behind(
     environment: dict[str, str], server: ProtocolServer, mask: tuple[str, ...]
