@@ -104,8 +104,7 @@ _FILE_HELP = "The secret in a file in memory, whose path is in the variable. Rep
     "--watch-interval",
     type=click.IntRange(1, MAX_INTERVAL_SECONDS),
     metavar="SECONDS",
-    show_default=str(INTERVAL_SECONDS),
-    help="How often --watch asks the server.",
+    help=f"How often --watch asks the server: {INTERVAL_SECONDS} unless you say otherwise.",
 )
 @click.option("--override", is_flag=True, help="Replace variables that are already set.")
 @server_options
