@@ -1,6 +1,7 @@
 -- The roles of a Strongroom on PostgreSQL, and the schema of its tables. Safe to run again.
 --
--- Run it once as a superuser or as the owner of the database, in the database:
+-- Run it once in the database, as a superuser, or as the owner of the database with CREATEROLE, which
+-- is what a managed service gives you:
 --
 --     psql -d strongroom -v ON_ERROR_STOP=1 -f config/postgresql-roles.sql
 --
@@ -35,6 +36,10 @@ BEGIN
         );
     END LOOP;
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+    -- Who is no superuser can give a schema only to a role that it is a member of.
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        EXECUTE format('GRANT strongroom_owner TO %I', current_user);
+    END IF;
 END
 $$;
 

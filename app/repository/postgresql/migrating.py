@@ -16,7 +16,7 @@ from sqlalchemy import Connection, NullPool, create_engine
 
 from app.domain.errors import StorageUnavailable
 from app.repository.base import DatabaseMisconfigured
-from app.repository.postgresql.address import Address
+from app.repository.postgresql.address import MIGRATION_SETTING, Address
 from app.repository.postgresql.connection_faults import explain_connecting
 from app.repository.postgresql.connections import connect_to_migrate
 from app.repository.postgresql.failures import explain
@@ -30,6 +30,8 @@ PATIENCE_S = 60.0
 
 _PAUSE_S = (0.2, 1.0)
 _BUSY = frozenset({"55P03", "40P01"})  # a lock not available in time, a deadlock
+
+_NOT_OURS = frozenset({"42501", "25006"})  # no right, a role whose sessions are read-only
 
 # The key of an advisory lock, chosen at random.
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(7310579803270635108)"
@@ -49,6 +51,11 @@ def upgrade(address: Address) -> None:
                 "end them, and run it again. Nothing was changed."
             )
         time.sleep(random.uniform(*_PAUSE_S))  # noqa: S311 - no secret
+    if cause in _NOT_OURS:
+        raise DatabaseMisconfigured(
+            f"{address.setting}: the user may not change the tables; name one that owns them in "
+            f"{MIGRATION_SETTING}."
+        )
     if cause is not None:
         raise DatabaseMisconfigured(f"{address.setting}: {explain(cause)}")
 

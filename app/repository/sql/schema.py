@@ -29,7 +29,7 @@ the version, which a migration replaces anyway, says it to code that knows no ve
 class SchemaAge(Enum):
     """The age of a database, by the migrations of this version.
 
-    One that a newer version has expanded has more than this version knows, and lacks nothing.
+    An expanded schema has more than this version knows, and lacks nothing.
     """
 
     CURRENT = auto()

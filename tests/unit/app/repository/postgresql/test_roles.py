@@ -12,6 +12,7 @@ from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.visitors import iterate
 
 from app import bootstrap
+from app.cli.private_files import create
 from app.domain.idempotency import RetryKey
 from app.domain.secrets import SecretValue
 from app.repository.base import DatabaseMisconfigured
@@ -23,7 +24,8 @@ from app.repository.sql.tables import metadata
 from app.services.container import Services
 from config import load
 from tests.support.deployment import Clock, Deployment, Tenant, child_of, new_tenant, revoke, sweep
-from tests.support.postgresql import PostgresqlServer
+from tests.support.postgresql import PostgresqlServer, postgresql_server
+from tests.support.terminal import Terminal
 from tests.support.waiting import wait_until
 
 ROLES = Path(__file__).parents[5] / "config" / "postgresql-roles.sql"
@@ -36,12 +38,13 @@ class Roles:
 
     Attributes:
         name: Of its database.
+        home: The directory of its key file.
     """
 
     def __init__(self, server: PostgresqlServer, home: Path) -> None:
         self.server = server
         self.name = server.create_database()
-        self._home = home
+        self.home = home
         self.clock = Clock()
         for _ in range(2):  # it is safe to run again
             server.execute(ROLES.read_text(), database=self.name)
@@ -53,7 +56,7 @@ class Roles:
         """A process whose database user is the role."""
         settings = load(
             {
-                "STRONGROOM_HOME": str(self._home),
+                "STRONGROOM_HOME": str(self.home),
                 "STRONGROOM_DATABASE_URL": self.url(role),
                 "STRONGROOM_MIGRATION_DATABASE_URL": self.url(OWNER),
             }
@@ -253,10 +256,36 @@ def test_every_table_has_its_rights() -> None:
     assert SERVER_RIGHTS.keys() == {*metadata.tables, VERSION}
 
 
-def test_migrations_need_the_role_that_owns_the_tables(roles: Roles) -> None:
+def test_whoever_may_make_roles_and_owns_the_database_can_run_the_file(tmp_path: Path) -> None:
+    with postgresql_server() as server:
+        server.execute("CREATE ROLE managed LOGIN CREATEROLE CREATEDB")
+        server.execute("CREATE DATABASE managed", user="managed")
+        for _ in range(2):
+            server.execute(ROLES.read_text(), database="managed", user="managed")
+        with closing(connect(server.url("managed", user=OWNER))) as database:
+            database.upgrade()
+        with closing(connect(server.url("managed", user=SERVER))) as database:
+            assert database.check().faults == []
+
+
+def test_addresses_of_roles_may_come_from_files(roles: Roles, tmp_path: Path) -> None:
+    terminal = Terminal(roles.home)
+    for name, role in (("DATABASE_URL", OPERATOR), ("MIGRATION_DATABASE_URL", OWNER)):
+        file = tmp_path / name
+        create(file, roles.url(role).encode() + b"\n")
+        terminal.environ[f"STRONGROOM_{name}_FILE"] = str(file)
+    terminal.answer("db", "upgrade")
+    checked = terminal.json("check")
+    assert checked["ok"]
+    shown = {each["subject"]: each["facts"] for each in checked["looked_at"]}
+    assert shown["STRONGROOM_DATABASE_URL"] == "not shown (file)"
+    assert shown["STRONGROOM_MIGRATION_DATABASE_URL"] == "not shown (file)"
+
+
+@pytest.mark.parametrize("role", [SERVER, OPERATOR])
+def test_a_role_that_may_not_migrate_leads_to_the_setting(roles: Roles, role: str) -> None:
     with (
-        closing(connect(roles.url(SERVER))) as database,
-        pytest.raises(DatabaseMisconfigured) as caught,
+        closing(connect(roles.url(role))) as database,
+        pytest.raises(DatabaseMisconfigured, match="STRONGROOM_MIGRATION_DATABASE_URL"),
     ):
         database.upgrade()
-    assert str(caught.value).startswith("STRONGROOM_DATABASE_URL: ")
