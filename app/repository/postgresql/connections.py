@@ -25,7 +25,7 @@ T = TypeVar("T")
 WAIT_S = 9.0
 """Limit of one wait where there is no request."""
 
-GRACE_S = 1.0
+GRACE_S = 0.5
 """A wait may end so long after the deadline of its request: a COMMIT is not given up at once."""
 
 _INTERVAL_S = 0.1
