@@ -277,6 +277,22 @@ def test_a_resource_that_an_operator_must_give_is_logged_for_an_alert(
     assert told(failed) == (StorageUnavailable, sqlstate, 5)
 
 
+@pytest.mark.parametrize("sqlstate", ["55P03", "57014", "40P01", "40001", "23503"])
+def test_where_somebody_was_faster_a_retry_makes_sense_soon(sqlstate: str) -> None:
+    error = psycopg.errors.lookup(sqlstate)()
+    assert told(translate(error)) == (StorageUnavailable, sqlstate, 1)
+    assert not failure_of(error).closes
+
+
+@pytest.mark.parametrize(
+    "sqlstate", ["57P01", "57P02", "57P03", "08000", "08006", "25006", "25P03", "XX000"]
+)
+def test_a_server_that_is_gone_makes_all_connections_worthless(sqlstate: str) -> None:
+    error = psycopg.errors.lookup(sqlstate)()
+    assert told(translate(error)) == (StorageUnavailable, sqlstate, 5)
+    assert failure_of(error).is_lost
+
+
 @pytest.mark.parametrize("sqlstate", ["28000", "28P01", "3D000", "42501", "42P01"])
 def test_a_user_or_database_that_is_refused_closes_this_connection_alone(sqlstate: str) -> None:
     found = failure_of(psycopg.errors.lookup(sqlstate)())
