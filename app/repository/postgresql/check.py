@@ -5,6 +5,7 @@ repeated: its messages hold addresses and rows.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from app.repository.postgresql.connections import (
     SESSION_SETTINGS,
     BoundedConnection,
     connect,
+    connect_to_migrate,
 )
 from app.repository.postgresql.failures import explain
 from app.repository.postgresql.options import ServerOptions
@@ -78,8 +80,17 @@ class _Look:
         self.findings.warn(f"{self.address.setting}: {sentence}")
 
 
-def look_at_server(address: Address, options: ServerOptions) -> Findings:
-    """Connect as a worker does, and look at the server, the session, the role and the tables."""
+def look_at_server(
+    address: Address, options: ServerOptions, migration_address: Address | None = None
+) -> Findings:
+    """Connect as a worker does, and look at the server, the session, the role and the tables.
+
+    Args:
+        address: The place of the database.
+        options: The operator's choices.
+        migration_address: The address that migrations use, if another. A server serves without it,
+            so what is wrong with it is a warning.
+    """
     findings = Findings()
     _look_at_files(address, options, findings)
     try:
@@ -95,6 +106,8 @@ def look_at_server(address: Address, options: ServerOptions) -> Findings:
         look.refuse(explain(cause_of(error)))
     finally:
         connection.close()
+    if migration_address is not None:
+        _look_at_migrations(migration_address, findings)
     return findings
 
 
@@ -216,6 +229,21 @@ def _available_connections(look: _Look) -> int:
     )
     return int(available)
 
+
+def _look_at_migrations(address: Address, findings: Findings) -> None:
+    try:
+        with closing(connect_to_migrate(address)) as connection:
+            (may_change,) = connection.execute(_MAY_CHANGE).fetchone() or (False,)
+    except psycopg.Error as error:
+        findings.warn(f"{address.setting}: {explain_connecting(error)}")
+        return
+    if not may_change:
+        findings.warn(
+            f"{address.setting}: the user may not make tables; name the owner of {ROLES}."
+        )
+
+
+_MAY_CHANGE = b"SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)"
 
 _PARTS: tuple[Callable[[_Look], None], ...] = (
     _look_at_version,

@@ -107,7 +107,8 @@ class PostgresqlDatabase(Database):
 
     def check(self) -> Findings:
         """Look at the server, the session, the role and the schema."""
-        return look_at_server(self._address, self._options)
+        others = None if self._options.migration_url is None else self._migration_address
+        return look_at_server(self._address, self._options, others)
 
     def upgrade(self) -> None:
         """Make the tables where there are none, and bring them to the newest migration.

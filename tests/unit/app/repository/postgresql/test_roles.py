@@ -289,3 +289,20 @@ def test_a_role_that_may_not_migrate_leads_to_the_setting(roles: Roles, role: st
         pytest.raises(DatabaseMisconfigured, match="STRONGROOM_MIGRATION_DATABASE_URL"),
     ):
         database.upgrade()
+
+
+@pytest.mark.parametrize(
+    ("user", "sentence"),
+    [(OWNER, None), (SERVER, "may not make tables"), ("unknown", "refuses the user")],
+)
+def test_the_address_for_migrations_is_looked_at_and_never_keeps_a_server_from_serving(
+    roles: Roles, user: str, sentence: str | None
+) -> None:
+    options = ServerOptions(migration_url=roles.url(user))
+    with closing(connect(roles.url(SERVER), options)) as database:
+        found = database.check()
+    setting = "STRONGROOM_MIGRATION_DATABASE_URL: "
+    about = [each for each in found.warnings if each.startswith(setting)]
+    assert found.faults == []
+    assert [sentence in each for each in about if sentence] == ([True] if sentence else [])
+    assert bool(about) == bool(sentence)
