@@ -4,8 +4,11 @@ from app.client.messages import internal_error, say
 from app.domain.errors import (
     BackupDamaged,
     DomainError,
+    Moved,
     NotInitialised,
     RecoveryRefused,
+    RowsDamaged,
+    RowsDiffer,
     StorageUnavailable,
     TamperedRow,
     nearest,
@@ -32,6 +35,9 @@ EXIT_CODES: dict[type[Exception], int] = {
     TamperedRow: DAMAGED,
     RecoveryRefused: DAMAGED,
     BackupDamaged: DAMAGED,
+    Moved: MISCONFIGURED,
+    RowsDamaged: DAMAGED,
+    RowsDiffer: DAMAGED,
     DomainError: REFUSED,
 }
 

@@ -1,11 +1,13 @@
 """Refusals of the product. Messages repeat no input but validated names."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from app.domain.damage import DamagedRow
 
 T = TypeVar("T")
+
+_NAMED_ROWS = 100
 
 
 def nearest(table: Mapping[Any, T], error: BaseException) -> T | None:
@@ -242,6 +244,44 @@ class StorageUnavailable(DomainError):
     def operator_message(self) -> str:
         """The message for an operator."""
         return str(self) if self.cause is None else f"{self} Cause: {self.cause}"
+
+
+class Moved(StorageUnavailable):
+    """The database is closed, since its deployment moved to another one."""
+
+    message = "This deployment was moved to another database."
+
+    def __init__(self) -> None:
+        super().__init__("STRONGROOM_DATABASE_URL names the database of before; name the new one.")
+
+
+class MoveRefused(DomainError):
+    """A deployment cannot be moved from one database to the other."""
+
+
+class RowsDamaged(DomainError):
+    """Rows of a database cannot be copied to another one.
+
+    Args:
+        rows: All of them, or the first ones.
+    """
+
+    def __init__(self, rows: Sequence[DamagedRow]) -> None:
+        named = map(str, rows[:_NAMED_ROWS])
+        lines = ["These rows are not what a server wrote:", *named]
+        super().__init__("\n".join([*lines, "To leave them behind, use --skip-damaged."]))
+
+
+class RowsDiffer(DomainError):
+    """A copy has rows other than its source.
+
+    Args:
+        rows: All of them, or the first ones.
+    """
+
+    def __init__(self, rows: Sequence[DamagedRow]) -> None:
+        named = map(str, rows[:_NAMED_ROWS])
+        super().__init__("\n".join(["These rows are not the same in both databases:", *named]))
 
 
 class RowRefused(StorageUnavailable):

@@ -6,6 +6,7 @@ from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.errors import DomainError, NotInitialised
 from app.domain.life import has_begun
 from app.domain.operations.findings import Findings
+from app.domain.operations.moves import MoveState
 from app.repository.base import Database
 from app.services.clock import Clock
 from app.services.keys.system_key import SystemKey
@@ -31,6 +32,8 @@ class Checkup:
     def run(self) -> Findings:
         """Look at all of it."""
         findings = self._database.check()
+        if findings.ok:
+            self._look_at_move(findings)
         if not findings.ok:
             findings.include(look_at_providers(self._keyring))
             return findings
@@ -39,6 +42,23 @@ class Checkup:
             self._look_at_system_key(findings)
             self._look_at_orphans(findings)
         return findings
+
+    def _look_at_move(self, findings: Findings) -> None:
+        try:
+            with self._database.reading() as repository:
+                move = repository.deployment.get_move()
+        except DomainError as error:
+            findings.refuse(f"STRONGROOM_DATABASE_URL: {error.operator_message}")
+            return
+        if move is not None and move.is_closed:
+            findings.refuse(
+                "STRONGROOM_DATABASE_URL: this deployment was moved to another database; name that."
+            )
+        elif move is MoveState.RECEIVING:
+            findings.refuse(
+                "STRONGROOM_DATABASE_URL: this database is an unfinished copy; "
+                "run again: strongroom db copy"
+            )
 
     def _closed_system_key(self) -> ClosedKey:
         """Its rows as they stand; what is wrong with them is reported when it is opened."""

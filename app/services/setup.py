@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from app.domain.errors import Moved, MoveRefused
+from app.domain.operations.moves import MoveState
 from app.repository.base import Database
 from app.services.keys.system_key import SystemKey
 
@@ -24,8 +26,19 @@ class Setup:
             The fingerprint of the system data key if it was made, for an operator to note.
 
         Raises:
+            Moved: The deployment was moved from this database to another one.
+            MoveRefused: One is being moved to this database.
             KeyProviderError: The system data key could not be made or opened.
         """
         self._database.upgrade()
+        self._refuse_a_move()
         is_new = self._system_key.create()
         return self._system_key.opened().fingerprint.text if is_new else None
+
+    def _refuse_a_move(self) -> None:
+        with self._database.reading() as repository:
+            move = repository.deployment.get_move()
+        if move is not None and move.is_closed:
+            raise Moved
+        if move is MoveState.RECEIVING:
+            raise MoveRefused("This database is an unfinished copy; run again: strongroom db copy")

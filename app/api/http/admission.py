@@ -37,6 +37,7 @@ class Admission:
 
         Raises:
             RequestEntityTooLarge: The body is too large.
+            Moved: The deployment is served from another database.
             Unauthenticated: The API key is missing or not valid.
             RateLimited: The API key or its account is over its limit.
             ScopeMissing: The API key lacks the scope of the endpoint.
@@ -48,6 +49,8 @@ class Admission:
             raise RequestEntityTooLarge
         name = request.endpoint
         endpoint = _undeclared(request.path) if name is None else self._endpoints[name]
+        if endpoint.credential is not Credential.NONE:
+            context.services.readiness.require_open()
         if endpoint.credential is Credential.API_KEY:
             services = context.services
             caller = services.authentication.authenticate(bearer_token(Unauthenticated))

@@ -89,6 +89,7 @@ RESPONSES: dict[type[Exception], ErrorResponse] = {
     domain.StorageUnavailable: ErrorResponse(
         HTTPStatus.SERVICE_UNAVAILABLE, "storage_unavailable", retry_after=5
     ),
+    domain.Moved: ErrorResponse(HTTPStatus.SERVICE_UNAVAILABLE, "moved", retry_after=5),
     domain.NotInitialised: ErrorResponse(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "not_initialised",

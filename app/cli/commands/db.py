@@ -1,9 +1,10 @@
-"""``strongroom db``: the database's schema."""
+"""``strongroom db``: the database's schema, and its move to another one."""
 
 from collections.abc import Mapping
 
 import click
 
+from app.cli.commands.db_copy import copy
 from app.cli.deployment import deployment
 from app.client.summaries import SummaryGroup
 
@@ -21,3 +22,6 @@ def upgrade(environ: Mapping[str, str]) -> None:
         backup = services.setup.upgrade()
     if backup is not None:
         click.echo(f"A backup was made first: {backup}")
+
+
+db.add_command(copy)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from app.domain.guarded import Guarded
+from app.domain.operations.moves import MoveState
 from app.domain.operations.reencryption import Reencryption
 from app.domain.operations.usage import CountedTable, CountedUsage
 from app.domain.operations.workers import SeenWorker, Worker
@@ -27,6 +28,13 @@ class DeploymentRepository(Protocol):
         """Return how often fences were set or lifted; 0 before ``strongroom init``.
 
         In a unit of work no other one sets or lifts a fence until it ends.
+        """
+
+    def get_move(self) -> MoveState | None:
+        """Return the part of this database in a move, ``None`` if it never had one.
+
+        Raises:
+            TamperedRow: It is no state that is known.
         """
 
     def get_reencryption(self) -> Guarded[Reencryption] | None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import psycopg
 
-from app.domain.errors import RowRefused, StorageUnavailable
+from app.domain.errors import Moved, RowRefused, StorageUnavailable
+from app.repository.moving import closing
 
 LOST = "The connection to the database was lost."
 SILENT = "The database did not answer in time."
@@ -98,6 +99,8 @@ def translate(error: BaseException) -> StorageUnavailable:
     code = error.sqlstate if isinstance(error, psycopg.Error) else None
     if failure.is_exhausted:
         report_exhausted(f"SQLSTATE {code}")
+    if code == closing.SQLSTATE:
+        return Moved()
     if failure.is_ours:
         return RowRefused(code)
     words = SILENT if isinstance(error, Silent) else LOST

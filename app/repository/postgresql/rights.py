@@ -38,6 +38,7 @@ SERVER_RIGHTS: Rights = {
     "injections": _ALL,
     "usage": ("SELECT", "INSERT", "UPDATE"),
     "leases": ("SELECT", "INSERT", "UPDATE"),
+    "moves": _READ,
 }
 """Of the workers."""
 

@@ -2,14 +2,17 @@
 
 from sqlalchemy import bindparam, select, update
 
+from app.domain.errors import TamperedRow
 from app.domain.guarded import Guarded, Mac
+from app.domain.operations.moves import MoveState
 from app.domain.operations.reencryption import Reencryption
 from app.repository.collections.operations import DeploymentRepository
 from app.repository.sql.driver.statements import Collection, InsertUnlessThere, of_types
-from app.repository.sql.tables import deployment
+from app.repository.sql.tables import deployment, moves
 
 _GET = select(deployment.c.id)
 _FENCE_GENERATION = select(deployment.c.fence_generation)
+_GET_MOVE = select(moves.c.state)
 _REENCRYPTION = (
     deployment.c.reencrypt_started_ms,
     deployment.c.reencrypt_mac_key_id,
@@ -35,6 +38,15 @@ class SqlDeployment(Collection, DeploymentRepository):
     def fence_generation(self) -> int:
         row = self._statements.first(self._statements.lockable(_FENCE_GENERATION), {})
         return 0 if row is None else of_types("deployment", row, (int,))[0]
+
+    def get_move(self) -> MoveState | None:
+        row = self._statements.first(_GET_MOVE, {})
+        if row is None:
+            return None
+        (state,) = of_types("moves", row, (str,))
+        if state not in {*MoveState}:
+            raise TamperedRow("moves")
+        return MoveState(state)
 
     def get_reencryption(self) -> Guarded[Reencryption] | None:
         row = self._statements.first(_GET_REENCRYPTION, {})

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, inspect
 if TYPE_CHECKING:
     from alembic.config import Config
 
-NEWEST = "0001_4"
+NEWEST = "0001_5"
 """The revision of the newest migration."""
 
-ABANDONED = frozenset({"0001", "0001_2", "0001_3"})
+ABANDONED = frozenset({"0001", "0001_2", "0001_3", "0001_4"})
 """Revisions of databases that were made before the first release and cannot be carried over."""
 
 

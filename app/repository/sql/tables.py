@@ -242,3 +242,14 @@ leases = _table(
     *_numbers("until_ms"),
     PrimaryKeyConstraint("name"),
 )
+
+# The move of this deployment from or to another database, at most one. No MAC: it grants nothing,
+# and whoever could delete the row could also put all other rows back to an earlier state.
+moves = _table(
+    "moves",
+    Column("only", Integer(), autoincrement=False, nullable=False),
+    *_strings("id", "deployment_id", "state", "position"),
+    PrimaryKeyConstraint("only"),
+    _one_of("only", "1"),
+    _one_of("state", "'closed'", "'receiving'", "'received'", "'given_up'"),
+)

@@ -178,6 +178,20 @@ class SqliteDatabase(Database):
         self._migrate()
         return backup
 
+    def open_connection(self) -> Connection:
+        """Open a connection of its own, for an operator's work on whole tables."""
+        self._before_open(has_place=False)
+        return open_connection(writing_engine(self._path))
+
+    @contextmanager
+    def transaction_on(self, connection: Connection) -> Iterator[None]:
+        """Begin a transaction on such a connection, in the writer's place; commit it at the end."""
+        with self._writer.place.hold(), connection.begin() as transaction:
+            attempt(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+            attempt(lambda: renumber(connection.exec_driver_sql, final=True))
+            yield
+            attempt(transaction.commit)
+
     def close(self) -> None:
         """Close all connections, those in use as soon as they are given back.
 
@@ -260,14 +274,10 @@ class SqliteDatabase(Database):
     def _migrate(self) -> None:
         engine = writing_engine(self._path)
         with (
-            self._writer.place.hold(),
             closing(open_connection(engine)) as connection,
-            connection.begin() as transaction,
+            self.transaction_on(connection),
         ):
-            attempt(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-            attempt(lambda: renumber(connection.exec_driver_sql, final=True))
             attempt(lambda: schema.upgrade(connection))
-            attempt(transaction.commit)
 
     def _make(self) -> None:
         try:

@@ -2,7 +2,7 @@
 
 import re
 
-from app.domain.errors import RowRefused, StorageUnavailable
+from app.domain.errors import Moved, RowRefused, StorageUnavailable
 from app.repository.sql.driver.statements import cause_of
 
 _RESTORE = "; put a backup back: strongroom restore FILE --replace"
@@ -20,6 +20,7 @@ _KINDS = {
 _ABOUT_A_ROW = re.compile(r"^CHECK constraint failed in |^NULL value in |^\S+ value in ")
 
 
+_MOVED = "SQLITE_CONSTRAINT_TRIGGER"  # no trigger is ever made but those of a closed database
 _REFUSED_ROWS = frozenset(
     {
         *("SQLITE_CONSTRAINT_CHECK", "SQLITE_CONSTRAINT_NOTNULL", "SQLITE_CONSTRAINT_DATATYPE"),
@@ -31,6 +32,8 @@ _REFUSED_ROWS = frozenset(
 def translate(error: BaseException) -> StorageUnavailable:
     """Return our error for one of SQLite's, by its name alone."""
     cause = cause_of(error)
+    if cause == _MOVED:
+        return Moved()
     return RowRefused(cause) if cause in _REFUSED_ROWS else StorageUnavailable(cause)
 
 

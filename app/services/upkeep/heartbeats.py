@@ -2,6 +2,7 @@
 
 Each heartbeat commits a row, so it is also the proof that the disk still takes writes. Between two
 of them the worker looks if fences changed, and answers a change at once: a retirement waits for it.
+It also notices there that the database was closed.
 """
 
 import logging
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from app.domain.errors import DomainError
+from app.domain.errors import DomainError, Moved
 from app.domain.ids import WORKER, new_id
 from app.domain.operations.workers import LIVE_S, Worker
 from app.repository.base import Database
@@ -35,6 +36,9 @@ class Heartbeats:
     Args:
         node: Host name and process id, for people.
         clock: Seconds that never go back.
+
+    Attributes:
+        is_closed: The deployment was moved to another database, as far as this worker looked.
     """
 
     _database: Database
@@ -51,6 +55,7 @@ class Heartbeats:
         self._beat_at: float | None = None
         self._has_failed = False
         self._reported_openings = False
+        self.is_closed = False
 
     @property
     def are_well(self) -> bool:
@@ -71,6 +76,8 @@ class Heartbeats:
         try:
             with self._database.reading() as repository:
                 generation = repository.deployment.fence_generation()
+                move = repository.deployment.get_move()
+            self._note_closing(is_closed=move is not None and move.is_closed)
             if self._is_due(now) or generation != self._generation:
                 self._beat(generation)
         except DomainError as error:
@@ -83,6 +90,11 @@ class Heartbeats:
         with suppress(DomainError), self._database.writing() as work:
             work.workers.remove(self._id)
             work.commit()
+
+    def _note_closing(self, *, is_closed: bool) -> None:
+        if is_closed and not self.is_closed:
+            _LOG.critical("database_closed", extra={"detail": Moved().operator_message})
+        self.is_closed = is_closed
 
     def _is_due(self, now: float) -> bool:
         if self._beat_at is None or self._has_failed or now - self._beat_at >= BEAT_S:

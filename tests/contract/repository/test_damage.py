@@ -85,6 +85,7 @@ READS: dict[str, list[Read]] = {
         lambda r: r.usage.tally(rows.OURS, CountedTable.STORED_RESPONSES, None, 10),
     ],
     "usage": [lambda r: r.usage.get(rows.OURS)],
+    "moves": [lambda r: r.deployment.get_move()],
     "leases": [],  # taken in a write, and never read
     "injections": [
         lambda r: r.injections.get(rows.OURS, "inj_0001"),
@@ -97,7 +98,16 @@ READS: dict[str, list[Read]] = {
 }
 
 # Nobody grants anything by these, and no MAC covers the whole of them.
-UNGUARDED = {"deployment", "fences", "workers", "secrets", "stored_responses", "usage", "leases"}
+UNGUARDED = {
+    "deployment",
+    "fences",
+    "workers",
+    "secrets",
+    "stored_responses",
+    "usage",
+    "leases",
+    "moves",
+}
 GUARDED_COLUMNS = [
     (table.name, column.name)
     for table in metadata.sorted_tables
@@ -108,7 +118,7 @@ SHOWN_COLUMNS = ["name", "version", "create_time_ms", "update_time_ms", "data_ke
 
 
 @pytest.fixture
-def filled(database: Database) -> Database:
+def filled(database: Database, case: DatabaseCase) -> Database:
     """A row in every table, and two more secrets."""
     with database.writing() as work:
         for number in (1, 2, 3):
@@ -121,6 +131,7 @@ def filled(database: Database) -> Database:
         work.workers.beat(rows.worker())
         work.deployment.start_reencryption(rows.reencryption(1))
         work.commit()
+    case.execute("INSERT INTO moves VALUES (1, 'mov_1', 'dep_1', 'received', '')")
     return database
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.types import TypeEngine
 
 # Until the first release this migration is changed in place, under another revision each time; see
 # ``ABANDONED`` in ``app.repository.sql.schema``.
-revision = "0001_4"
+revision = "0001_5"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -34,6 +34,7 @@ def upgrade() -> None:
     _injections()
     _usage()
     _leases()
+    _moves()
 
 
 def _deployment() -> None:
@@ -232,6 +233,19 @@ def _leases() -> None:
         *_strings("name", "holder"),
         *_numbers("until_ms"),
         sa.PrimaryKeyConstraint("name", name="pk_leases"),
+    )
+
+
+def _moves() -> None:
+    _table(
+        "moves",
+        sa.Column("only", sa.Integer(), autoincrement=False, nullable=False),
+        *_strings("id", "deployment_id", "state", "position"),
+        sa.PrimaryKeyConstraint("only", name="pk_moves"),
+        sa.CheckConstraint('"only" IN (1)', name="ck_moves_only"),
+        sa.CheckConstraint(
+            "\"state\" IN ('closed', 'receiving', 'received', 'given_up')", name="ck_moves_state"
+        ),
     )
 
 

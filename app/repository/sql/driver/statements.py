@@ -63,6 +63,8 @@ class InsertUnlessThere(Insert):
     in PostgreSQL.
     """
 
+    inherit_cache = True
+
 
 @compiles(InsertUnlessThere)
 def _compile(insert: InsertUnlessThere, compiler: SQLCompiler, **options: object) -> str:

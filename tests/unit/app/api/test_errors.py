@@ -96,6 +96,7 @@ def test_only_a_caller_over_its_rate_is_told_to_slow_down() -> None:
         (SystemKeyUnreadable(), (503, "keys_unavailable")),
         (domain.StorageUnavailable(), (503, "storage_unavailable")),
         (domain.RowRefused("23514"), (500, "internal_error")),
+        (domain.Moved(), (503, "moved")),
         (domain.NotInitialised(), (503, "not_initialised")),
         (NotConnected(), (503, "not_connected")),
         (ValueError(CANARY), (500, "internal_error")),

@@ -67,8 +67,8 @@ def test_every_table_is_strict(database: SqliteDatabase, path: Path) -> None:
 
 
 def test_every_key_begins_with_the_account() -> None:
-    # Accounts are their own; the deployment, leases, workers and fences of root keys are nobody's.
-    others = {"deployment", "accounts", "fences", "leases", "workers"}
+    # Accounts are their own; these others are nobody's.
+    others = {"deployment", "accounts", "fences", "leases", "moves", "workers"}
     firsts = {
         table.name: next(iter(table.primary_key.columns)).name
         for table in metadata.sorted_tables

@@ -16,7 +16,7 @@ from app.repository.sql.tables import metadata
 from tests.support.databases import Row, Rows
 from tests.support.deployment import Deployment, Tenant, new_tenant, sweep
 
-OF_ALL = {"deployment", "fences", "leases", "workers"}
+OF_ALL = {"deployment", "fences", "leases", "moves", "workers"}
 """Tables whose rows are nobody's: what they say holds for all."""
 
 

@@ -1,0 +1,230 @@
+"""``strongroom db copy``: a deployment moves to another database, with all that it has."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, NullPool, create_engine, select
+
+from app.bootstrap import build
+from app.domain.errors import Moved
+from app.domain.idempotency import RetryKey
+from app.domain.secrets import SecretValue
+from app.repository.sql.tables import metadata
+from app.services.container import Services
+from config import load
+from tests.support.deployment import Tenant, child_of, new_tenant, revoke, sweep
+from tests.support.postgresql import PostgresqlServer
+from tests.support.terminal import Terminal
+
+COPIED = [each for each in metadata.sorted_tables if each.name not in {"workers", "moves"}]
+Rows = dict[str, list[tuple[Any, ...]]]
+Place = Callable[[], str]
+
+
+def engine(url: str) -> Engine:
+    return create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=NullPool)
+
+
+def rows(url: str) -> Rows:
+    """Every row of every table that moves."""
+    with engine(url).connect() as connection:
+        return {
+            each.name: [
+                tuple(row) for row in connection.execute(select(each).order_by(*each.primary_key))
+            ]
+            for each in COPIED
+        }
+
+
+@pytest.fixture
+def new_server(postgresql: PostgresqlServer) -> Iterator[Place]:
+    """Makes empty databases on PostgreSQL."""
+    made = []
+
+    def make() -> str:
+        made.append(postgresql.create_database())
+        return postgresql.url(made[-1])
+
+    yield make
+    for name in made:
+        postgresql.drop_database(name)
+
+
+@pytest.fixture
+def new_file(tmp_path: Path) -> Place:
+    """Makes addresses of SQLite files that do not exist yet."""
+    numbers = iter(range(100))
+    return lambda: f"sqlite:///{tmp_path}/new-{next(numbers)}/strongroom.db"
+
+
+@pytest.fixture(params=["to PostgreSQL", "to SQLite"])
+def places(request: pytest.FixtureRequest, new_server: Place, new_file: Place) -> tuple[str, str]:
+    """The addresses of two databases, one of each kind, in either direction."""
+    made = (new_file(), new_server())
+    return made if request.param == "to PostgreSQL" else (made[1], made[0])
+
+
+@pytest.fixture
+def source(terminal: Terminal, places: tuple[str, str]) -> str:
+    """The address of a deployment in which every table has rows."""
+    terminal.environ["STRONGROOM_DATABASE_URL"] = places[0]
+    (terminal.home / "client.env").unlink()
+    terminal.answer("init")
+    with services(terminal) as running:
+        fill(running)
+    return places[0]
+
+
+@pytest.fixture
+def target(places: tuple[str, str]) -> str:
+    """The address of the database that it moves to."""
+    return places[1]
+
+
+def services(terminal: Terminal, url: str | None = None) -> closing[Services]:
+    """The services of a process, on the deployment's database or another one."""
+    chosen = {} if url is None else {"STRONGROOM_DATABASE_URL": url}
+    return closing(build(load(terminal.environ | chosen)))
+
+
+def fill(services: Services) -> Tenant:
+    """Write rows of each kind, with every optional column, and more than a batch of secrets."""
+    tenant = new_tenant(services)
+    retry = RetryKey("a request", b"POST of something")
+    services.secrets.create(tenant.caller, "FIRST", SecretValue("ä value"), retry)
+    for number in range(230):
+        tenant.create(f"S{number}", "x" * number)
+    tenant.redeem(tenant.inject("FIRST").token, "n" * 22)
+    tenant.inject("S1", "S2")
+    revoke(child_of(tenant))
+    services.api_keys.rotate(tenant.caller.account_id, child_of(tenant).key.id)
+    sweep(services)
+    with services.sweep._database.writing() as work:
+        work.wrappings.fence("a root key")
+        work.commit()
+    return tenant
+
+
+def copy(terminal: Terminal, source: str, target: str, *more: str) -> Any:
+    return terminal.run("db", "copy", "--from", source, "--to", target, *more)
+
+
+def test_every_row_of_every_table_arrives(terminal: Terminal, source: str, target: str) -> None:
+    before = rows(source)
+    assert all(before.values()), "every table has rows"
+    copied = copy(terminal, source, target)
+    assert copied.exit_code == 0, copied.stderr
+    assert rows(target) == before
+    assert rows(source) == before
+
+
+def test_an_open_injection_is_redeemed_in_the_new_database_only(
+    terminal: Terminal, source: str, target: str
+) -> None:
+    with services(terminal) as before:
+        tenant = new_tenant(before)
+        tenant.create("A", "a value")
+        token = tenant.inject("A").token
+        assert copy(terminal, source, target).exit_code == 0
+        with services(terminal, target) as after:
+            assert tenant.at(after).redeem(token) == {"A": "a value"}
+        with pytest.raises(Moved):
+            tenant.redeem(token)
+
+
+def test_nothing_is_written_to_the_source_afterwards(
+    terminal: Terminal, source: str, target: str
+) -> None:
+    with services(terminal) as before:
+        tenant = new_tenant(before)
+        tenant.create("A")
+        assert copy(terminal, source, target).exit_code == 0
+        left = rows(source)
+        for write in (
+            lambda: tenant.create("B"),
+            lambda: tenant.update("A", "another value"),
+            lambda: tenant.delete("A"),
+            lambda: tenant.inject("A"),
+            lambda: revoke(tenant),
+            lambda: new_tenant(before),
+        ):
+            with pytest.raises(Moved):
+                write()
+    assert rows(source) == left
+
+
+def test_a_finished_copy_is_left_as_it_is(terminal: Terminal, source: str, target: str) -> None:
+    first = copy(terminal, source, target, "--json")
+    with services(terminal, target) as after:
+        new_tenant(after).create("NEW")
+    left = rows(target)
+    assert copy(terminal, source, target, "--json").exit_code == first.exit_code == 0
+    assert rows(target) == left
+
+
+def test_the_source_opens_again_while_the_target_is_as_it_was_copied(
+    terminal: Terminal, source: str, target: str
+) -> None:
+    assert copy(terminal, source, target).exit_code == 0
+    assert copy(terminal, source, target, "--reopen").exit_code == 0
+    with services(terminal) as before:
+        new_tenant(before).create("B")
+    with services(terminal, target) as after, pytest.raises(Moved):
+        new_tenant(after)
+    refused = copy(terminal, source, target)
+    assert refused.exit_code == 1
+    assert "--to: this database is not empty" in refused.stderr
+
+
+def test_the_source_stays_closed_once_the_target_has_served(
+    terminal: Terminal, source: str, target: str
+) -> None:
+    with services(terminal) as before:
+        tenant = new_tenant(before)
+        tenant.create("A", "a value")
+        token = tenant.inject("A").token
+    assert copy(terminal, source, target).exit_code == 0
+    with services(terminal, target) as after:
+        tenant.at(after).redeem(token)
+    refused = copy(terminal, source, target, "--reopen")
+    assert refused.exit_code == 1
+    assert "this database has served" in refused.stderr
+    with services(terminal) as before, pytest.raises(Moved):
+        tenant.at(before).redeem(token)
+    with services(terminal, target) as after:
+        tenant.at(after).create("B")
+
+
+def test_a_closed_source_is_copied_to_its_target_alone(
+    terminal: Terminal, source: str, target: str, new_file: Place
+) -> None:
+    assert copy(terminal, source, target).exit_code == 0
+    other = new_file()
+    for more in ((), ("--reopen",)):
+        refused = copy(terminal, source, other, *more)
+        assert refused.exit_code == 1
+        assert "was closed for another target" in refused.stderr
+
+
+def test_check_and_init_refuse_a_database_of_before(
+    terminal: Terminal, source: str, target: str
+) -> None:
+    assert copy(terminal, source, target).exit_code == 0
+    for command, code in (("check", 1), ("init", 3)):
+        refused = terminal.run(command)
+        assert refused.exit_code == code
+        assert "was moved to another database" in refused.stderr
+
+
+def test_a_password_on_the_command_line_is_refused(
+    terminal: Terminal, postgresql: PostgresqlServer
+) -> None:
+    url = postgresql.url("anything", password="hunter2")
+    for options in (("--from", url, "--to", "sqlite:///x"), ("--from", "sqlite:///x", "--to", url)):
+        refused = terminal.run("db", "copy", *options)
+        assert refused.exit_code == 3
+        assert "every user of this machine can see" in refused.stderr
+        assert "hunter2" not in refused.output
