@@ -1,6 +1,5 @@
 """A backlog of what has ended is worked off beside requests, and none of them is refused for it."""
 
-import json
 import time
 
 import pytest
@@ -72,5 +71,5 @@ def create_secrets(client: Runloop, count: int) -> None:
 
 def requests_in(server: Strongroom) -> list[dict[str, object]]:
     """The lines of the log that tell of requests."""
-    lines = map(json.loads, server.log.read_text().splitlines())
+    lines = server.log_lines()
     return [line for line in lines if line["event"] == "request"]

@@ -1,6 +1,5 @@
 """A server whose disk is full says so by SQLite's own name, and goes on once there is space."""
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +34,7 @@ def create(server: Strongroom, name: str) -> int:
 
 
 def failures(server: Strongroom) -> list[str]:
-    lines = map(json.loads, server.log.read_text().splitlines())
+    lines = server.log_lines()
     return [line.get("detail", "") for line in lines if line["event"] == "failure"]
 
 

@@ -44,16 +44,7 @@ def own_account(own_server: Strongroom) -> Iterator[Account]:
 
 def events(server: Strongroom, beginning: str) -> int:
     """The number of log lines with an event of this prefix."""
-    lines = map(json.loads, server.log.read_text().splitlines())
-    return sum(line["event"].startswith(beginning) for line in lines)
-
-
-def reload(server: Strongroom) -> None:
-    """Reload, and wait until the old workers are gone and the new ones serve."""
-    gone = events(server, "Worker exiting")
-    server.send(signal.SIGHUP)
-    wait_until(lambda: events(server, "Worker exiting") == gone + 2)
-    server.wait_until_ready()
+    return sum(line["event"].startswith(beginning) for line in server.log_lines())
 
 
 def test_reloading_under_load_drops_no_request(
@@ -80,7 +71,7 @@ def test_reloading_under_load_drops_no_request(
         writers = [pool.submit(write, number) for number in range(_WRITERS)]
         try:
             for _ in range(_RELOADS):
-                reload(own_server)
+                own_server.reload()
         finally:
             done.set()
         written = [writer.result() for writer in writers]
@@ -120,7 +111,7 @@ def test_a_faulty_change_of_the_settings_does_not_end_the_server(
     own_server: Strongroom, own_account: Account
 ) -> None:
     Path(own_server.environment["STRONGROOM_LOG_LEVEL_FILE"]).write_text("LOUD\n")
-    reload(own_server)
+    own_server.reload()
     assert own_account.create("FIRST").status_code == 200
     assert events(own_server, "settings_kept") >= 1
 
@@ -131,7 +122,7 @@ def test_a_change_in_a_file_is_in_force_after_a_reload(
     assert own_account.create("FIRST").status_code == 200
     assert events(own_server, "request") > 0
     Path(own_server.environment["STRONGROOM_LOG_LEVEL_FILE"]).write_text("ERROR\n")
-    reload(own_server)
+    own_server.reload()
     before = events(own_server, "request")
     assert own_account.create("SECOND").status_code == 200
     assert events(own_server, "request") == before

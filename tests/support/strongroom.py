@@ -100,6 +100,11 @@ class Strongroom:
             time.sleep(0.05)
         raise TimeoutError(f"the server did not start: {self.log.read_text()[-2000:]}")
 
+    def log_lines(self) -> list[dict[str, Any]]:
+        """The whole JSON lines of the log; the server may be in the middle of one more."""
+        whole, _, _ = self.log.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
+
     def logged(
         self, field: str, values: Collection[object], **others: object
     ) -> list[dict[str, Any]]:
@@ -112,11 +117,9 @@ class Strongroom:
         """
         deadline = time.monotonic() + _LOG_SECONDS
         while True:
-            whole, _, _ = self.log.read_text().rpartition("\n")
-            lines = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
             found = [
                 line
-                for line in lines
+                for line in self.log_lines()
                 if line.get(field) in values and others.items() <= line.items()
             ]
             if {line[field] for line in found} >= set(values):
