@@ -4,7 +4,8 @@ The base is ``cat`` of 16 MiB into the same reader. Printed are the rate in MB/s
 base, and the MB that a second of processor time is enough for, which tells the rate with a core of
 its own: by what is printed, how many values are looked for, and whether we are on a terminal.
 
-On a terminal a second base is the same relay without masking, as ``--watch`` alone uses it.
+On a terminal a second base is the same relay without masking, as ``--watch`` alone uses it, with
+the processor time of both: under other work it says more than the rate.
 
     python -m tests.benchmarks.masking
 """
@@ -74,11 +75,21 @@ def _compare(what: str, measure: Measure, file: Path, count: int) -> None:
 
 
 def _compare_with_relay(kind: str, file: Path) -> None:
-    relayed = [sys.executable, "-c", _RELAYED, "cat", str(file)]
-    masked = [sys.executable, "-c", _MASKED, str(_COUNTS[-1]), "cat", str(file)]
-    found = compare(lambda: _through_terminal(relayed), lambda: _through_terminal(masked), _ROUNDS)
+    relayed = [sys.executable, "-c", _RELAYED, "cat"]
+    masked = [sys.executable, "-c", _MASKED, str(_COUNTS[-1]), "cat"]
+    found = compare(
+        lambda: _through_terminal([*relayed, str(file)]),
+        lambda: _through_terminal([*masked, str(file)]),
+        _ROUNDS,
+    )
+    starts = [_through_terminal([*each, os.devnull]).p50 for each in (relayed, masked)]
+    without, ours = (
+        (load.p50 - start) * 1e9 / _BYTES
+        for load, start in zip((found.base, found.load), starts, strict=True)
+    )
     rate = f"{found.load.rate:.0f} MB/s, {found.throughput:.2f} of {found.base.rate:.0f}"
-    click.echo(f"{kind}, {_COUNTS[-1]} values, terminal, beside no masking: {rate}")
+    times = f"{ours:.1f} ms of processor time a MB, {without:.1f} without masking"
+    click.echo(f"{kind}, {_COUNTS[-1]} values, terminal, beside no masking: {rate}; {times}")
 
 
 def _through_pipe(command: Sequence[str]) -> Load:
