@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from secrets import token_hex
 
+from tests.support.programs import skip_for_want
+
 _NOWHERE = "02:00:00:00:00:01"
 _SUBNETS = 256
 
@@ -46,6 +48,11 @@ class Network:
     range: str
     machines: list[Machine]
     _hardware: dict[str, str] = field(default_factory=dict)
+
+    def require_cuts(self) -> None:
+        """Skip the test where nothing can be cut."""
+        if self.machines[0].namespace is None:
+            skip_for_want("only root can make network namespaces, with the program ip")
 
     @contextmanager
     def unplugged(self, machine: Machine) -> Iterator[None]:

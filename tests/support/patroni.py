@@ -5,6 +5,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sysconfig
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -29,6 +30,13 @@ _NODES = 3
 _UP_SECONDS = 180.0
 _STOP_SECONDS = 30
 _ASKING_SECONDS = 5
+
+# Debian's is 3.0.2. With etcd's third protocol its leader, once frozen and replaced, takes the lock
+# back unasked, and the writes of the new leader are undone. So it gives the libraries only: a
+# virtual environment is often out of reach for the user that PostgreSQL runs as.
+_PYTHON = "/usr/bin/python3"
+_PATRONI = (_PYTHON, "-m", "patroni")
+_PATRONICTL = (_PYTHON, "-c", "from patroni.ctl import ctl; ctl()")
 _HEALTHY = frozenset({"running", "streaming"})
 
 
@@ -120,6 +128,8 @@ class PatroniCluster:
 
     def start(self) -> None:
         """Start everything, and make an empty database for the server."""
+        installed = Path(sysconfig.get_path("purelib")) / "patroni"
+        shutil.copytree(installed, self._directory / "python" / "patroni")
         self._start_etcd()
         for node in self.nodes.values():
             node.directory.mkdir(mode=0o700)
@@ -140,20 +150,12 @@ class PatroniCluster:
             for kind, name in names.items()
             for what, value in (("USERNAME", name), ("PASSWORD", self._passwords[kind]))
         }
-        node.patroni = self._run(
-            node.machine, node.name, require("patroni"), str(settings), **environment
-        )
-
-    def leader(self) -> Node | None:
-        """The node that leads, or None while there is none."""
-        leaders = [each["name"] for each in self._members() if each["role"] == "leader"]
-        return self.nodes[leaders[0]] if leaders else None
+        node.patroni = self._run(node.machine, node.name, *_PATRONI, str(settings), **environment)
 
     def get_leader(self) -> Node:
         """The node that leads."""
-        found = self.leader()
-        assert found is not None
-        return found
+        (leader,) = [node for node in self.nodes.values() if self._is_primary(node)]
+        return leader
 
     def wait_for_another_leader(self, than: Node) -> None:
         """Wait until another node accepts writes."""
@@ -170,9 +172,9 @@ class PatroniCluster:
         """Make another node the leader, as for maintenance."""
         leader = self.get_leader()
         settings = self._directory / f"{leader.name}.yml"
-        command = [require("patronictl"), "-c", str(settings), "switchover", "strongroom"]
+        command = ["-c", str(settings), "switchover", "strongroom", "--leader", leader.name]
         subprocess.run(
-            [*command, "--master", leader.name, "--force"],
+            [*_PATRONICTL, *command, "--force"],
             check=True,
             capture_output=True,
             timeout=_UP_SECONDS,
@@ -214,28 +216,27 @@ class PatroniCluster:
             return requests.get(url, timeout=_ASKING_SECONDS).ok
         return False
 
-    def _members(self) -> list[dict[str, Any]]:
-        """Return what the first node that answers says of all of them."""
-        for node in self.nodes.values():
-            url = f"http://{node.machine.address}:{node.api}/cluster"
-            with suppress(requests.RequestException, ValueError):
-                found: list[dict[str, Any]] = requests.get(url, timeout=_ASKING_SECONDS).json()[
-                    "members"
-                ]
-                return found
+    def _members_seen_by(self, node: Node) -> list[dict[str, Any]]:
+        """Return what a node knows of all of them; nothing if it does not answer."""
+        url = f"http://{node.machine.address}:{node.api}/cluster"
+        with suppress(requests.RequestException, ValueError):
+            members: list[dict[str, Any]] = requests.get(url, timeout=_ASKING_SECONDS).json()[
+                "members"
+            ]
+            return members
         return []
 
     def _is_healthy(self) -> bool:
+        """Return True if all nodes agree; one that was frozen knows the state of before."""
+        leaders = set()
         for node in self.nodes.values():
             assert node.patroni is not None
             assert node.patroni.poll() is None, self.logs()
-        members = self._members()
-        roles = sorted(each["role"] for each in members)
-        return (
-            roles == ["leader", "replica", "sync_standby"]
-            and all(each["state"] in _HEALTHY for each in members)
-            and len({each.get("timeline") for each in members}) == 1
-        )
+            members = self._members_seen_by(node)
+            if not _is_complete(members):
+                return False
+            leaders |= {each["name"] for each in members if each["role"] == "leader"}
+        return len(leaders) == 1 and self._is_primary(self.nodes[leaders.pop()])
 
     def _start_etcd(self) -> None:
         client = f"http://{self._store.address}:{self._store_port}"
@@ -310,7 +311,7 @@ def patroni_cluster() -> Iterator[PatroniCluster]:
 
     Without Debian's programs the test is skipped; in ``.ci/run``, which installs them, it fails.
     """
-    for program in ("etcd", "patroni", "patronictl"):
+    for program in ("etcd", "patroni"):
         require(program)
     find_binaries()
     with ExitStack() as stack:
@@ -327,6 +328,15 @@ def patroni_cluster() -> Iterator[PatroniCluster]:
         stack.callback(cluster.stop)
         cluster.start()
         yield cluster
+
+
+def _is_complete(members: list[dict[str, Any]]) -> bool:
+    """Return True if one leads, and all others have its timeline, one of them synchronously."""
+    return (
+        sorted(each["role"] for each in members) == ["leader", "replica", "sync_standby"]
+        and all(each["state"] in _HEALTHY for each in members)
+        and len({each.get("timeline") for each in members}) == 1
+    )
 
 
 def _give(path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -16,10 +17,14 @@ def require(program: str) -> str:
     found = shutil.which(program)
     if found:
         return found
-    missing = f"this machine has no {program}"
+    return skip_for_want(f"this machine has no {program}")
+
+
+def skip_for_want(reason: str) -> NoReturn:
+    """Skip the test, or fail it in ``.ci/run``, which installs what tests need."""
     if "CI" in os.environ:  # noqa: TID251 - the switch of .ci/run
-        pytest.fail(missing)
-    pytest.skip(missing)
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 def python_3_9() -> str:
