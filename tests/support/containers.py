@@ -155,13 +155,19 @@ class Engine:
         configuration.write_text(text.replace(" 443 ssl", f" 127.0.0.1:{port} ssl"))
 
     def start(
-        self, name: str, command: Sequence[str], *, user: str, env: Mapping[str, str]
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        user: str,
+        env: Mapping[str, str],
+        service: Mapping[str, Any] | None = None,
     ) -> None:
-        """Start a service of the compose file."""
-        log = (self.directory / f"{name}.log").open("ab")
-        with log:
+        """Start a service of the compose file, or another one that is described as there."""
+        found = service or compose()["services"][name]
+        with (self.directory / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
-                self._confined(name, command, user=user, env=env), stdout=log, stderr=log
+                self._confined(found, command, user=user, env=env), stdout=log, stderr=log
             )
 
     def log(self, name: str) -> str:
@@ -211,9 +217,13 @@ class Engine:
         )
 
     def _confined(
-        self, name: str, command: Sequence[str], *, user: str, env: Mapping[str, str]
+        self,
+        service: Mapping[str, Any],
+        command: Sequence[str],
+        *,
+        user: str,
+        env: Mapping[str, str],
     ) -> list[str]:
-        service = compose()["services"][name]
         uid, _, gid = user.partition(":")
         groups = ",".join(service.get("group_add", ())) or None
         setpriv = ["setpriv", f"--reuid={uid}", f"--regid={gid}"]
@@ -222,7 +232,7 @@ class Engine:
         variables = [_LIBRARIES, *(f"{key}={value}" for key, value in env.items())]
         script = [
             "mount --make-rprivate /",
-            *self._mounts(name, service),
+            *self._mounts(service),
             f"cd {_HOME_OF_IMAGE}",
             f"exec {shlex.join([*setpriv, 'env', '-i', *variables, *command])}",
         ]
@@ -231,12 +241,14 @@ class Engine:
             script.insert(0, "ip link set lo up")
         return ["unshare", "--mount", *network, "sh", "-ec", "\n".join(script)]
 
-    def _mounts(self, name: str, service: Mapping[str, Any]) -> list[str]:
+    def _mounts(self, service: Mapping[str, Any]) -> list[str]:
         """The paths of image, volumes and secrets; then nothing else can be written."""
         image = [_PYTHON, f"mount --rbind {self.path('image', 'opt')} /opt"]
         image += [f"mount -t tmpfs none {each}" for each in _BASES]
-        if name == "front":
+        if service.get("image") == "strongroom-front":
             image += self._mounts_of_front()
+        elif any(":/etc/strongroom/" in each for each in service["volumes"] if each[0] != "."):
+            image.append("mount -t tmpfs none /etc")
         if "user" in service:  # the image of PostgreSQL has a name for it
             names = self.directory / "passwd"
             names.write_text(f"somebody:x:{service['user']}::/:/bin/sh\n")
@@ -249,15 +261,7 @@ class Engine:
                 image += self._mount(*each.split(":"))
         for each in service.get("secrets", ()):
             image += self._mount(f"./{each}", f"/run/secrets/{each}", "ro")
-        if service.get("read_only"):
-            temporary = {each.partition(":")[0] for each in service.get("tmpfs", ())}
-            image += [f"mount -o remount,ro {each}" for each in _BASES if each not in temporary]
-            image += [
-                "mount --rbind /tmp /tmp && mount -o remount,bind,ro /tmp",
-                "mount -o remount,bind,ro /opt",
-                "mount -o remount,bind,ro /",
-            ]
-        return image
+        return image + _locked(service)
 
     def _mounts_of_front(self) -> list[str]:
         front = self.directory / "front"
@@ -328,3 +332,16 @@ def database_programs() -> Path:
     if not (found / "psql").exists():
         pytest.skip("this machine has no psql")
     return found
+
+
+def _locked(service: Mapping[str, Any]) -> list[str]:
+    """Let nothing be written but volumes, if that is the service's wish."""
+    if not service.get("read_only"):
+        return []
+    temporary = {each.partition(":")[0] for each in service.get("tmpfs", ())}
+    return [
+        *(f"mount -o remount,ro {each}" for each in _BASES if each not in temporary),
+        "mount --rbind /tmp /tmp && mount -o remount,bind,ro /tmp",
+        "mount -o remount,bind,ro /opt",
+        "mount -o remount,bind,ro /",
+    ]
