@@ -50,6 +50,19 @@ def is_server(url: str) -> bool:
     return url.startswith(_POSTGRESQL)
 
 
+def has_password(url: str) -> bool:
+    """Return True if an address can be used, and holds a password."""
+    if not is_server(url):
+        return False
+    try:
+        connect(url)  # imports the driver
+    except DatabaseMisconfigured:
+        return False
+    from app.repository.postgresql.address import parse_address  # noqa: PLC0415 - see above
+
+    return bool(parse_address(url).parameters.get("password"))
+
+
 def _connect_postgresql(url: str, options: ServerOptions) -> Database:
     """Import the driver, which is an extra, only for who uses it."""
     try:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,7 +83,7 @@ def _move(source: "Side", target: "Side", *, skip_damaged: bool, json: bool) -> 
         with _reported("rows verified", total, 0) as done:
             damaged = move.verify(done)
             move.finish()
-    document = {"rows": total - len(damaged), "damaged": [str(row) for row in damaged]}
+    document = {"rows": total - len(damaged), "damaged": [asdict(row) for row in damaged]}
     text = f"{total - len(damaged)} rows copied and verified. The new database is open."
     show(document, text, json=json)
     say_damaged(damaged)
@@ -119,13 +120,9 @@ def _chosen(option: str, url: str | None, file: Path | None, files: Files) -> st
 
 
 def _refuse_password(option: str, url: str) -> None:
-    from app.repository.connect import is_server  # noqa: PLC0415 - see app.cli.deployment
+    from app.repository.connect import has_password  # noqa: PLC0415 - see app.cli.deployment
 
-    if not is_server(url):
-        return
-    from app.repository.postgresql.moving import has_password  # noqa: PLC0415 - an extra
-
-    if has_password(url, option):
+    if has_password(url):
         raise DatabaseMisconfigured(
             f"{option}: it holds a password, which every user of this machine can see. Change the "
             f"password; then name its file by passfile= or PGPASSFILE, or use {option}-file."

@@ -10,15 +10,6 @@ from app.repository.postgresql.connections import connect_to_migrate
 from app.repository.sql.driver.statements import attempt
 
 
-def has_password(url: str, option: str) -> bool:
-    """Return True if an address holds a password.
-
-    Raises:
-        DatabaseMisconfigured: It cannot be read; names the option.
-    """
-    return bool(parse_address(url, option).parameters.get("password"))
-
-
 def connect_to_move(url: str, option: str) -> Connection:
     """Open a connection of the user that owns the tables.
 

@@ -1,5 +1,7 @@
 """``strongroom db copy``: a deployment moves to another database, with all that it has."""
 
+import json
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +14,8 @@ from app.bootstrap import build
 from app.domain.errors import Moved
 from app.domain.idempotency import RetryKey
 from app.domain.secrets import SecretValue
+from app.repository.moving.copying import Copying
+from app.repository.moving.sides import Change, Side
 from app.repository.sql.tables import metadata
 from app.services.container import Services
 from config import load
@@ -70,18 +74,23 @@ def places(request: pytest.FixtureRequest, new_server: Place, new_file: Place) -
 @pytest.fixture
 def source(terminal: Terminal, places: tuple[str, str]) -> str:
     """The address of a deployment in which every table has rows."""
-    terminal.environ["STRONGROOM_DATABASE_URL"] = places[0]
-    (terminal.home / "client.env").unlink()
-    terminal.answer("init")
-    with services(terminal) as running:
-        fill(running)
-    return places[0]
+    return fill_place(terminal, places[0])
 
 
 @pytest.fixture
 def target(places: tuple[str, str]) -> str:
     """The address of the database that it moves to."""
     return places[1]
+
+
+def fill_place(terminal: Terminal, url: str) -> str:
+    """Make a deployment in a database. Returns its address."""
+    terminal.environ["STRONGROOM_DATABASE_URL"] = url
+    (terminal.home / "client.env").unlink(missing_ok=True)
+    terminal.answer("init")
+    with services(terminal) as running:
+        fill(running)
+    return url
 
 
 def services(terminal: Terminal, url: str | None = None) -> closing[Services]:
@@ -228,3 +237,125 @@ def test_a_password_on_the_command_line_is_refused(
         assert refused.exit_code == 3
         assert "every user of this machine can see" in refused.stderr
         assert "hunter2" not in refused.output
+
+
+def test_a_copy_goes_on_after_a_stop_at_each_of_its_transactions(
+    terminal: Terminal, source: str, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = rows(source)
+    change = Side.change
+    stops = 0
+
+    def stopped_once_committed(side: Side, work: Callable[[Change], object]) -> None:
+        change(side, work)
+        raise KeyboardInterrupt
+
+    while True:
+        with monkeypatch.context() as stopping:
+            stopping.setattr(Side, "change", stopped_once_committed)
+            stopped = copy(terminal, source, target)
+        if stopped.exit_code == 0:
+            break
+        assert stopped.exit_code == 130
+        stops += 1
+    assert stops > len(COPIED), "a transaction for each table, and those that close and open"
+    assert rows(target) == before
+
+
+DAMAGES = {
+    "no UTF-8": "UPDATE secrets SET name = CAST(X'ff41' AS TEXT) WHERE name = 'S7'",
+    "NUL": "UPDATE secrets SET name = 'A' || char(0) WHERE name = 'S7'",
+    "no name": "UPDATE secrets SET name = '' WHERE name = 'S7'",
+    "a short MAC": "UPDATE secrets SET mac = X'00' WHERE name = 'S7'",
+    "no data key": "UPDATE secrets SET data_key_id = 'gone' WHERE name = 'S7'",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_row_is_named_and_left_behind_on_request(
+    terminal: Terminal, new_server: Place, new_file: Place, damage: str
+) -> None:
+    url, target = fill_place(terminal, new_file()), new_server()
+    path = url.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        ((row_id,),) = connection.execute("SELECT id FROM secrets WHERE name = 'S7'")
+        for pragma in ("foreign_keys = OFF", "ignore_check_constraints = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute(damage)
+    refused = copy(terminal, url, target)
+    assert refused.exit_code == 5
+    assert f"the row {row_id} of secrets" in refused.stderr
+    done = copy(terminal, url, target, "--skip-damaged", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert [each["id"] for each in json.loads(done.stdout)["damaged"]] == [row_id]
+    with closing(sqlite3.connect(path)) as before:
+        everything = before.execute("SELECT id FROM secrets ORDER BY id").fetchall()
+    with engine(target).connect() as after:
+        stored = after.exec_driver_sql("SELECT id FROM secrets ORDER BY id").fetchall()
+    assert [tuple(each) for each in stored] == [each for each in everything if each != (row_id,)]
+
+
+def test_a_row_that_was_changed_in_the_unfinished_copy_is_named(
+    terminal: Terminal, source: str, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as stopping:
+        stopping.setattr(Copying, "verify", stop)
+        assert copy(terminal, source, target).exit_code == 130
+    with engine(target).begin() as connection:
+        changed = "UPDATE secrets SET version = 7 WHERE name = 'S7'"
+        connection.exec_driver_sql(changed)
+        query = "SELECT id FROM secrets WHERE name = 'S7'"
+        ((row_id,),) = connection.exec_driver_sql(query)
+    refused = copy(terminal, source, target)
+    assert refused.exit_code == 5
+    assert f"the row {row_id} of secrets" in refused.stderr
+    refused = terminal.run("init", STRONGROOM_DATABASE_URL=target)
+    assert (refused.exit_code, "unfinished copy" in refused.stderr) == (1, True)
+
+
+def test_a_database_with_rows_is_no_target(
+    terminal: Terminal, source: str, target: str, new_file: Place
+) -> None:
+    other = fill_place(terminal, new_file())
+    refused = copy(terminal, source, other)
+    assert refused.exit_code == 1
+    assert "--to: this database is not empty" in refused.stderr
+    with services(terminal, source) as before:
+        new_tenant(before).create("STILL_OPEN")
+
+
+def test_an_address_in_a_private_file_may_have_a_password(
+    terminal: Terminal, source: str, target: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "address"
+    file.touch(0o644)
+    file.write_text(f"{target}\n")
+    arguments = ("db", "copy", "--from", source, "--to-file", str(file))
+    refused = terminal.run(*arguments)
+    assert refused.exit_code == 3
+    assert refused.stderr.startswith("strongroom: --to-file: the file must be of mode 0600")
+    file.chmod(0o600)
+    assert terminal.run(*arguments).exit_code == 0
+
+
+WRONG = {
+    "nothing listens": "postgresql://nobody@127.0.0.1:1/nothing",
+    "no such scheme": "mysql://127.0.0.1/nothing",
+    "no verified TLS": "postgresql://nobody@db.example/nothing",
+}
+
+
+@pytest.mark.parametrize("url", WRONG.values(), ids=WRONG)
+def test_a_wrong_address_is_refused_by_its_option_and_closes_nothing(
+    terminal: Terminal, new_file: Place, url: str
+) -> None:
+    source = fill_place(terminal, new_file())
+    refused = copy(terminal, source, url)
+    assert refused.exit_code == 3
+    assert refused.stderr.startswith("strongroom: --to")
+    assert "nothing" not in refused.stderr.replace("nothing listens", "")
+    with services(terminal, source) as before:
+        new_tenant(before).create("STILL_OPEN")
