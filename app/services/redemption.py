@@ -133,7 +133,7 @@ class Redemption:
 
         Raises:
             InjectionRefused: The token is malformed, unknown, used, expired or revoked; the key
-                that made it, its account's capability or one of its secrets is gone; or a row of
+                that made it, the devbox capability or one of its secrets is gone; or a row of
                 these was edited.
             RateLimited: That key, or its account, is over its limit; the token stays unused.
             InvalidRequest: The nonce breaks a rule, or the values are over 1 MiB in all; the token
@@ -177,7 +177,7 @@ class Redemption:
                 raise InjectionRefused
             if key.issuers:
                 grant = _with_issuers(repository, request, grant, now_ms)
-            if is_first:
+            if is_first:  # later attempts belong to the same request
                 self._rate_limits.admit(key.account_id, key.id)
             cached = self._find_cached(repository, injection)
             sealed = cached or _read(repository, injection, wanted)
@@ -288,11 +288,15 @@ def _verify(request: _Request, grant: InjectionGrant) -> _Verified:
 
 
 def _is_row_of(token: ParsedToken, injection: Injection) -> bool:
+    # A MAC shows that the server wrote the row, not that the database returned the right one.
     return (injection.account_id, injection.id) == (token.account_id, token.row_id)
 
 
 def _may_take(request: _Request, injection: Injection, now_ms: int) -> bool:
-    """Return True if the injection is pending, or was just redeemed with the same nonce."""
+    """Return True if the injection is pending, or was just redeemed with the same nonce.
+
+    It also notes in the event if the token was used before.
+    """
     if injection.state is InjectionState.PENDING:
         return injection.is_pending(now_ms)
     is_used = injection.state is InjectionState.REDEEMED
