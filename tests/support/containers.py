@@ -11,9 +11,11 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -167,7 +169,10 @@ class Engine:
         found = service or compose()["services"][name]
         with (self.directory / f"{name}.log").open("ab") as log:
             self._running[name] = subprocess.Popen(
-                self._confined(found, command, user=user, env=env), stdout=log, stderr=log
+                self._confined(found, command, user=user, env=env),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def log(self, name: str) -> str:
@@ -196,7 +201,8 @@ class Engine:
     def close(self) -> None:
         """End everything."""
         for process in self._running.values():
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait(_STOP_SECONDS)
         self._running.clear()
 
