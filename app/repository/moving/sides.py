@@ -74,6 +74,7 @@ class Side:
     option: str
     _connection: Connection
     _transaction: Callable[[Connection], AbstractContextManager[object]]
+    _explain: Callable[[str | None], str]
     is_server: bool
 
     def read(self, query: Executable, parameters: Mapping[str, object] | None = None) -> list[Row]:
@@ -121,7 +122,7 @@ class Side:
             raise RowsRefused
         if cause in _LOCKED:
             raise Locked(f"{self.option}: transactions in progress do not end; end them.")
-        raise StorageUnavailable(f"{self.option}: {explain(cause)}")
+        raise StorageUnavailable(f"{self.option}: {self._explain(cause)}")
 
 
 @contextmanager
@@ -160,17 +161,20 @@ def _open(url: str, option: str, stack: ExitStack, *, is_target: bool) -> Side:
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)  # noqa: S101 - the engine's own
     driver.text_factory = _text
-    return Side(option, connection, database.transaction_on, is_server=False)
+    return Side(option, connection, database.transaction_on, explain, is_server=False)
 
 
 def _open_server(url: str, option: str, stack: ExitStack, *, is_target: bool) -> Side:
     database = stack.enter_context(closing(connect(url)))  # or says that the driver is missing
-    from app.repository.postgresql.moving import connect_to_move  # noqa: PLC0415 - see connect
+    from app.repository.postgresql.failures import (  # noqa: PLC0415 - see connect
+        explain as explain_state,
+    )
+    from app.repository.postgresql.moving import connect_to_move  # noqa: PLC0415
 
     connection = stack.enter_context(closing(connect_to_move(url, option)))
     if is_target:
         database.upgrade()
-    return Side(option, connection, Connection.begin, is_server=True)
+    return Side(option, connection, Connection.begin, explain_state, is_server=True)
 
 
 def _text(stored: bytes) -> str | NotText:

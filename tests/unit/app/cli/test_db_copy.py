@@ -359,3 +359,35 @@ def test_a_wrong_address_is_refused_by_its_option_and_closes_nothing(
     assert "nothing" not in refused.stderr.replace("nothing listens", "")
     with services(terminal, source) as before:
         new_tenant(before).create("STILL_OPEN")
+
+
+def test_a_user_who_does_not_own_the_tables_closes_nothing(
+    terminal: Terminal, postgresql: PostgresqlServer, new_server: Place, new_file: Place
+) -> None:
+    source = fill_place(terminal, new_server())
+    name = source.rpartition("/")[2]
+    guest = f"guest_{name}"
+    postgresql.execute(f"CREATE ROLE {guest} LOGIN")
+    for right in ("SELECT, INSERT, UPDATE, DELETE ON ALL TABLES", "ALL ON ALL FUNCTIONS"):
+        postgresql.execute(f"GRANT {right} IN SCHEMA public TO {guest}", database=name)
+    refused = copy(terminal, postgresql.url(name, user=guest), new_file())
+    assert refused.exit_code == 4
+    assert "--from: the database does not permit this to the user" in refused.stderr
+    with services(terminal, source) as before:
+        new_tenant(before).create("STILL_OPEN")
+
+
+def test_an_unfinished_copy_is_given_up(
+    terminal: Terminal, source: str, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as stopping:
+        stopping.setattr(Copying, "verify", stop)
+        assert copy(terminal, source, target).exit_code == 130
+    assert copy(terminal, source, target, "--reopen").exit_code == 0
+    with services(terminal, source) as before:
+        new_tenant(before).create("STILL_OPEN")
+    assert copy(terminal, source, target).exit_code == 1
+    assert terminal.run("init", STRONGROOM_DATABASE_URL=target).exit_code == 3
