@@ -1,4 +1,7 @@
-"""Three database servers under Patroni, and two nodes of ours, for all tests of this folder."""
+"""Three database servers under Patroni, and two nodes of ours.
+
+They run for one module, not for a session: a worker of a long run would keep them to its end.
+"""
 
 import os
 import shutil
@@ -14,13 +17,13 @@ from tests.support.ports import free_port
 from tests.support.strongroom import Strongroom
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[PatroniCluster]:
     with patroni_cluster() as cluster:
         yield cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def nodes(
     cluster: PatroniCluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[list[Strongroom]]:
@@ -48,6 +51,6 @@ def _node(directory: Path, database: str) -> Strongroom:
     return Strongroom(home, environment, directory / "server.log")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def javascript(tmp_path_factory: pytest.TempPathFactory) -> JavaScript:
     return JavaScript(tmp_path_factory.mktemp("javascript"))
