@@ -1,15 +1,19 @@
 """Names of accounts for the shell's completion, read from the database of this machine."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from threading import Thread
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
 
 from app.domain.guarded import Guarded
 from config import load
+
+if TYPE_CHECKING:
+    from app.repository.base import Database
 
 _SECONDS = 1.0
 _LIMIT = 1000
@@ -23,16 +27,18 @@ def account_names(
 
     The names are not verified, as that could take a key provider; the command itself verifies.
     """
+    from app.repository.connect import connect  # noqa: PLC0415 - see app.cli.deployment
+
     found: list[str] = []
-    reading = Thread(target=_read, args=(context.obj, found), daemon=True)
+    reading = Thread(target=_read, args=(connect, context.obj, found), daemon=True)
     reading.start()
     reading.join(_SECONDS)
     return [CompletionItem(name) for name in sorted(found) if name.startswith(incomplete)]
 
 
-def _read(environ: Mapping[str, str], found: list[str]) -> None:
-    from app.repository.connect import connect  # noqa: PLC0415 - see app.cli.deployment
-
+def _read(
+    connect: Callable[[str], "Database"], environ: Mapping[str, str], found: list[str]
+) -> None:
     try:
         with (
             closing(connect(load(environ).database_url)) as database,

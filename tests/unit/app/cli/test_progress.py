@@ -77,7 +77,7 @@ def test_a_terminal_gets_a_bar() -> None:
             report(at(45))
             report(at(90, 0))
         drawn = read_until("90/90")
-    assert "data keys  [##################------------------]  45/90  about 7 s remaining" in drawn
+    assert "data keys  [#################------------------]  45/90  about 7 s remaining" in drawn
 
 
 def test_the_bar_begins_at_what_was_done_before() -> None:
