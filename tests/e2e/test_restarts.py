@@ -120,7 +120,7 @@ def test_a_change_in_a_file_is_in_force_after_a_reload(
     own_server: Strongroom, own_account: Account
 ) -> None:
     assert own_account.create("FIRST").status_code == 200
-    assert events(own_server, "request") > 0
+    own_server.logged("event", ["request"])
     Path(own_server.environment["STRONGROOM_LOG_LEVEL_FILE"]).write_text("ERROR\n")
     own_server.reload()
     before = events(own_server, "request")
