@@ -35,7 +35,7 @@ free-port:
 # 20 seconds, and `prove` takes the full number of rounds, in hours. More tests run at once than there
 # are cores, as they mostly wait. tests/support/scheduling.py keeps modules whole.
 test: $(DEV)
-	$(call say,collecting and running every test: about ten minutes on two cores)
+	$(call say,collecting and running the tests: about twelve minutes on two cores)
 	@$(BIN)/python -m pytest --ignore=tests/cluster \
 		--numprocesses=6 --dist=loadscope --no-loadscope-reorder
 
