@@ -19,6 +19,7 @@ from tests.support.databases import Rows
 from tests.support.ports import free_port
 from tests.support.preloaded import Program, start_command, start_gunicorn
 from tests.support.ready_home import copy_ready_home
+from tests.support.waiting import wait_until
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 60.0
@@ -171,12 +172,26 @@ class Strongroom:
         process, self._process = self._process, None
         if process is None:
             return
-        if number is signal.SIGKILL:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
-        else:
+        if number is not signal.SIGKILL:
             process.send_signal(number)
+            process.wait(_STOP_SECONDS)
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
         process.wait(_STOP_SECONDS)
+        # A worker that dies has its locks for some moments longer than its master lives.
+        wait_until(lambda: _is_gone(process.pid))
+
+
+def _is_gone(group: int) -> bool:
+    """Return True if no process of the group lives. A zombie counts as gone: it has no lock."""
+    listed = subprocess.run(
+        ["ps", "-A", "-o", "pgid=", "-o", "stat="], capture_output=True, text=True, check=True
+    )
+    return not any(
+        int(number) == group and not state.startswith("Z")
+        for number, state in map(str.split, listed.stdout.splitlines())
+    )
 
 
 @contextmanager
