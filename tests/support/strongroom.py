@@ -158,14 +158,10 @@ class Strongroom:
         return {pid for pid, parent in pairs if parent == self._process.pid}
 
     def reload(self) -> None:
-        """Make it read its settings anew, and wait until no worker of before is left."""
+        """Make it read its settings again, and wait until every earlier worker has ended."""
         before = self.workers()
         self.send(signal.SIGHUP)
-        deadline = time.monotonic() + _STOP_SECONDS
-        while self.workers() & before:
-            if time.monotonic() > deadline:
-                raise TimeoutError("workers of before are left")
-            time.sleep(0.05)
+        wait_until(lambda: not self.workers() & before, _STOP_SECONDS)
         self.wait_until_ready()
 
     def _end(self, number: signal.Signals) -> None:

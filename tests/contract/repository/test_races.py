@@ -178,24 +178,27 @@ def test_of_two_retirements_each_counts_what_the_other_left(
         assert stranded.result(timeout=30) == 1
 
 
+def add_retired_data_key(database: Database) -> None:
+    with database.writing() as work:
+        work.data_keys.add(rows.data_key(data_key_id="dk_2", state=DataKeyState.DECRYPT_ONLY), [])
+        work.commit()
+
+
+def delete_retired_data_key(database: Database) -> bool:
+    with database.writing() as work:
+        is_deleted = work.data_keys.delete_unused(rows.OURS, "dk_2")
+        work.commit()
+        return is_deleted
+
+
 def test_a_data_key_is_not_deleted_under_a_value_that_is_being_sealed(
     database: Database, elsewhere: Database
 ) -> None:
-    with database.writing() as work:
-        retired = rows.data_key(data_key_id="dk_2", state=DataKeyState.DECRYPT_ONLY)
-        work.data_keys.add(retired, [])
-        work.commit()
-
-    def delete() -> bool:
-        with elsewhere.writing() as work:
-            is_deleted = work.data_keys.delete_unused(rows.OURS, "dk_2")
-            work.commit()
-            return is_deleted
-
+    add_retired_data_key(database)
     with ThreadPoolExecutor(1) as pool:
         with database.writing() as work:
             work.secrets.add(rows.secret(data_key_id="dk_2"))
-            deleted = pool.submit(delete)
+            deleted = pool.submit(delete_retired_data_key, elsewhere)
             assert is_waiting(deleted)
             work.commit()
         assert not deleted.result(timeout=30)
@@ -204,20 +207,11 @@ def test_a_data_key_is_not_deleted_under_a_value_that_is_being_sealed(
 def test_a_data_key_that_is_about_to_be_wrapped_is_not_deleted_meanwhile(
     database: Database, elsewhere: Database
 ) -> None:
-    with database.writing() as work:
-        work.data_keys.add(rows.data_key(data_key_id="dk_2", state=DataKeyState.DECRYPT_ONLY), [])
-        work.commit()
-
-    def delete() -> bool:
-        with elsewhere.writing() as work:
-            is_deleted = work.data_keys.delete_unused(rows.OURS, "dk_2")
-            work.commit()
-            return is_deleted
-
+    add_retired_data_key(database)
     with ThreadPoolExecutor(1) as pool:
         with database.writing() as work:
             assert work.data_keys.get(rows.OURS, "dk_2") is not None
-            deleted = pool.submit(delete)
+            deleted = pool.submit(delete_retired_data_key, elsewhere)
             assert is_waiting(deleted)
             work.wrappings.add(rows.wrapping(data_key_id="dk_2"))
             work.commit()

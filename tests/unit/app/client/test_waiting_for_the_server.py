@@ -7,6 +7,8 @@ import ssl
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -49,63 +51,57 @@ def test_a_name_that_does_not_exist_is_looked_up_once(monkeypatch: pytest.Monkey
     assert hosts == ["no.invalid"]
 
 
+@contextmanager
+def counted_connections(
+    serve: Callable[[socket.socket], None],
+) -> Iterator[tuple[str, list[object]]]:
+    """Serve each connection. Yields the https URL, and a list that gets the address of each."""
+    connections: list[object] = []
+
+    def accept(listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, address = listener.accept()
+            except OSError:
+                return
+            connections.append(address)
+            with connection:
+                serve(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=accept, args=[listener])
+        thread.start()
+        try:
+            yield f"https://127.0.0.1:{listener.getsockname()[1]}", connections
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
 def test_a_certificate_that_does_not_verify_is_presented_once(tmp_path: Path) -> None:
     certificate = make_certificate(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate.file, certificate.key_file)
-    connections = 0
 
-    def serve(listener: socket.socket) -> None:
-        nonlocal connections
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            connections += 1
-            with connection:
-                try:
-                    context.wrap_socket(connection, server_side=True).close()
-                except OSError:
-                    continue
+    def serve(connection: socket.socket) -> None:
+        with suppress(OSError):
+            context.wrap_socket(connection, server_side=True).close()
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve, args=[listener])
-        thread.start()
-        try:
-            message = refusal(f"https://127.0.0.1:{listener.getsockname()[1]}")
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
+    with counted_connections(serve) as (url, connections):
+        message = refusal(url)
     assert "the certificate of RUNLOOP_BASE_URL does not verify" in message
-    assert connections == 1
+    assert len(connections) == 1
 
 
 def test_https_to_a_server_without_tls_is_tried_once() -> None:
-    connections = 0
+    def serve(connection: socket.socket) -> None:
+        connection.recv(1000)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
-    def serve(listener: socket.socket) -> None:
-        nonlocal connections
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            connections += 1
-            with connection:
-                connection.recv(1000)
-                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve, args=[listener])
-        thread.start()
-        try:
-            message = refusal(f"https://127.0.0.1:{listener.getsockname()[1]}")
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
+    with counted_connections(serve) as (url, connections):
+        message = refusal(url)
     assert "RUNLOOP_BASE_URL is https, but the server there speaks no TLS" in message
-    assert connections == 1
+    assert len(connections) == 1
 
 
 @pytest.mark.parametrize(("host", "retries"), [("127.0.0.1", False), ("192.0.2.1", True)])
