@@ -1,0 +1,1 @@
+"""Gateway configs, gateway tokens, and the requests that they admit."""
