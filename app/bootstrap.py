@@ -11,34 +11,33 @@ from pathlib import Path
 from app.crypto.data_key_cache import DataKeyCache
 from app.domain.errors import DomainError
 from app.domain.operations.backups import Restored
-from app.domain.operations.findings import Findings
 from app.domain.operations.usage import Usage
 from app.domain.secrets import NamePolicy, SecretRules
-from app.rates.connect import look_at_store, make_rate_limits
+from app.rates.connect import make_rate_limits
 from app.rates.rate_limits import RateLimits
-from app.repository.base import Database, DatabaseMisconfigured
-from app.repository.connect import connect, is_server
+from app.repository.base import Database
+from app.repository.connect import connect
 from app.repository.postgresql.options import ServerOptions
 from app.services.accounts import Accounts
 from app.services.api_keys import ApiKeys
 from app.services.authentication import Authentication
 from app.services.clock import Clock, SteadyClock, now_ms
 from app.services.container import Services
-from app.services.diagnostics import Checkup, look_at_providers
+from app.services.diagnostics import Checkup
 from app.services.idempotency import Idempotency
 from app.services.injections import Injections
 from app.services.keys.data_keys import DataKeys
 from app.services.keys.root_key_proof import RootKeyProof
 from app.services.keys.status import KeyringStatus
 from app.services.keys.system_key import SystemKey
-from app.services.redemption import Redemption
+from app.services.redeeming.redemption import Redemption
+from app.services.redeeming.sealed_secret_cache import SealedSecretCache
 from app.services.rotation.prefetch import Prefetch
 from app.services.rotation.recover import Recovery
 from app.services.rotation.reencrypt import Reencrypt
 from app.services.rotation.retire import Retire
 from app.services.rotation.rewrap import Rewrap
 from app.services.rows.limits import Limits
-from app.services.sealed_secret_cache import SealedSecretCache
 from app.services.secrets import Secrets
 from app.services.setup import Setup
 from app.services.upkeep.backups import Backups, LiveKeys
@@ -47,13 +46,13 @@ from app.services.upkeep.periodic import PeriodicTasks
 from app.services.upkeep.readiness import Readiness
 from app.services.upkeep.retention import DAY_MS, Retention
 from app.services.upkeep.sweep import TICK_SECONDS, Sweep
-from backends.errors import KeyProviderConfigError, KeyProviderError
+from backends.errors import KeyProviderError
 from backends.keyring.keyring import KEYS, Keyring, name_entry
-from backends.keyring.registry import create_faulty_keyring, create_keyring
+from backends.keyring.registry import create_keyring
 from backends.lifetime import AgeClock, Seconds, boot_seconds
 from backends.local_fernet import LocalFernet
 from backends.provider_uri import parse_spec
-from config.settings import Examined, Settings
+from config.settings import Settings
 
 CLOCK_SECONDS = 60.0
 """The interval at which a worker checks if its wall clock was set."""
@@ -70,14 +69,7 @@ SWEEP_AFTER_SECONDS = 5.0
 STOP_SECONDS = 5.0
 """The seconds for which closing waits for periodic tasks under way."""
 
-_OF_SERVERS = (
-    "STRONGROOM_DATABASE_CONNECTIONS",
-    "STRONGROOM_DATABASE_POOLER",
-    "STRONGROOM_MIGRATION_DATABASE_URL",
-)
-"""The settings that mean something for a database server alone."""
-
-_FIRST_KEY = name_entry(KEYS, 0)
+FIRST_KEY = name_entry(KEYS, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +124,8 @@ def build(
     """
     base = _Base(
         settings=settings,
-        keyring=keyring or _keyring(settings, create_keyring),
-        database=database or _connect(settings),
+        keyring=keyring or make_keyring(settings, create_keyring),
+        database=database or connect_database(settings),
         clock=SteadyClock(wall, boot),
         age=AgeClock(boot, wall),
     )
@@ -141,7 +133,12 @@ def build(
     return _services(base, keys, _upkeep(base, keys))
 
 
-def _connect(settings: Settings) -> Database:
+def connect_database(settings: Settings) -> Database:
+    """Connect to the database that the settings name.
+
+    Raises:
+        DatabaseMisconfigured: Its address cannot be used; names the setting.
+    """
     # While the server hangs, each connection can hold a thread: the others go on to serve.
     half_of_threads = max(1, settings.threads // 2)
     options = ServerOptions(
@@ -154,7 +151,8 @@ def _connect(settings: Settings) -> Database:
     return connect(settings.database_url, options)
 
 
-def _keyring(settings: Settings, create: Callable[..., Keyring]) -> Keyring:
+def make_keyring(settings: Settings, create: Callable[..., Keyring]) -> Keyring:
+    """Make the keyring that the settings describe, by one of the constructors of keyrings."""
     return create(
         settings.keys,
         settings.escrow_keys,
@@ -264,7 +262,7 @@ def database_exists(settings: Settings) -> bool:
     Raises:
         DatabaseMisconfigured: Its address cannot be used; names the setting.
     """
-    return _connect(settings).exists()
+    return connect_database(settings).exists()
 
 
 def first_key_file(settings: Settings) -> Path | None:
@@ -273,7 +271,7 @@ def first_key_file(settings: Settings) -> Path | None:
         return None
     first = parse_spec(
         settings.keys[0],
-        setting=_FIRST_KEY,
+        setting=FIRST_KEY,
         concurrency=1,
         files=settings.files,
     )
@@ -295,7 +293,7 @@ def restore(settings: Settings, file: Path, *, replace: bool, skip_damaged: bool
         BackupDamaged: The backup is not what a server wrote.
     """
     before = _live_keys(settings)
-    database = _connect(settings)
+    database = connect_database(settings)
     with database.replacing(file, replace=replace) as replacement:
         with closing(build(settings, database=replacement.database)) as services:
             taken_over = services.backups.take_over(replacement, before, skip_damaged=skip_damaged)
@@ -312,84 +310,3 @@ def _live_keys(settings: Settings) -> LiveKeys | None:
             return services.backups.live_keys()
         except (DomainError, KeyProviderError):
             return None
-
-
-def diagnose(examined: Examined) -> Findings:
-    """Find everything that could keep a server with these settings from serving."""
-    findings = Findings(faults=[*examined.faults])
-    for name, facts in examined.facts():
-        findings.saw(name, facts)
-    _look_for_ignored_settings(examined, findings)
-    findings.include(look_at_store(examined.settings))
-    keyring = _keyring_to_examine(examined, findings)
-    database = _database_to_examine(examined, findings)
-    if keyring and database:
-        with closing(build(examined.settings, keyring=keyring, database=database)) as services:
-            findings.include(services.checkup.run())
-    elif keyring:
-        with closing(keyring):
-            findings.include(look_at_providers(keyring))
-    elif database:
-        with closing(database):
-            findings.include(database.check())
-    return findings
-
-
-def _look_for_ignored_settings(examined: Examined, findings: Findings) -> None:
-    if "STRONGROOM_DATABASE_URL" in examined.wrong or is_server(examined.settings.database_url):
-        return
-    for name in _OF_SERVERS:
-        if examined.origins[name] != "default":
-            findings.warn(f"{name}: it is ignored, since SQLite is no database server.")
-
-
-def diagnose_before_init(examined: Examined) -> Findings:
-    """Find the same as far as ``init`` does not make it: settings and key providers.
-
-    The first provider's key file is made with the database, so it may be missing without one.
-    """
-    findings = Findings(faults=[*examined.faults])
-    exists = _exists(examined, findings)
-    keyring = _keyring_to_examine(examined, findings)
-    if keyring:
-        is_made = not exists and _lacks_key_file(examined)
-        with closing(keyring):
-            findings.include(look_at_providers(keyring, unmade=_FIRST_KEY if is_made else None))
-    return findings
-
-
-def _exists(examined: Examined, findings: Findings) -> bool:
-    database = _database_to_examine(examined, findings)
-    if database is None:
-        return False
-    with closing(database):
-        return database.exists()
-
-
-def _lacks_key_file(examined: Examined) -> bool:
-    try:
-        path = first_key_file(examined.settings)
-    except KeyProviderConfigError:  # is among the faults of the keyring
-        return False
-    return path is not None and not os.path.lexists(path)
-
-
-def _keyring_to_examine(examined: Examined, findings: Findings) -> Keyring | None:
-    """Build the keyring as far as it is usable; ``None`` if no provider is known."""
-    if "STRONGROOM_KEYS" in examined.wrong:
-        return None
-    try:
-        return _keyring(examined.settings, create_faulty_keyring)
-    except KeyProviderConfigError as error:
-        findings.refuse(str(error))
-        return None
-
-
-def _database_to_examine(examined: Examined, findings: Findings) -> Database | None:
-    if "STRONGROOM_DATABASE_URL" in examined.wrong:
-        return None
-    try:
-        return _connect(examined.settings)
-    except DatabaseMisconfigured as error:
-        findings.refuse(str(error))
-        return None

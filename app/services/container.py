@@ -10,7 +10,7 @@ from app.services.authentication import Authentication
 from app.services.diagnostics import Checkup
 from app.services.injections import Injections
 from app.services.keys.status import KeyringStatus
-from app.services.redemption import Redemption
+from app.services.redeeming.redemption import Redemption
 from app.services.rotation.recover import Recovery
 from app.services.rotation.reencrypt import Reencrypt
 from app.services.rotation.retire import Retire

@@ -38,7 +38,10 @@ def check(context: click.Context, *, before_start: bool, json: bool) -> None:
 
 
 def _look(environ: Mapping[str, str], *, before_start: bool) -> Findings:
-    from app.bootstrap import diagnose, diagnose_before_init  # noqa: PLC0415 - app.cli.deployment
+    from app.cli.diagnosis import (  # noqa: PLC0415 - see app.cli.deployment
+        diagnose,
+        diagnose_before_init,
+    )
 
     examined = examine(environ)
     broken = ciphers_fault()

@@ -9,7 +9,7 @@ from app.domain.access.api_keys import Token
 from app.domain.errors import InjectionRefused
 from app.domain.injections import BoundSecret, Injection, InjectionState, bind
 from app.domain.secrets import SealedValue
-from app.services.sealed_secret_cache import MAX_BYTES, TTL_MS, SealedSecretCache
+from app.services.redeeming.sealed_secret_cache import MAX_BYTES, TTL_MS, SealedSecretCache
 from backends.errors import DecryptionError
 from tests.support.databases import Rows
 from tests.support.deployment import Deployment, Tenant

@@ -40,6 +40,7 @@ connect(os.environ["STRONGROOM_DATABASE_URL"]).upgrade()
 SERVICES = """
 import os
 from app import bootstrap
+from app.cli.diagnosis import diagnose
 from app.domain.access.api_keys import Token
 from app.domain.secrets import SecretRef, SecretValue
 from config import examine, load
@@ -75,7 +76,7 @@ assert redeem(services.injections.create(caller, wanted, 300, None).token.reveal
 }
 print(services.injections.create(caller, wanted, 300, None).token.reveal())
 services.close()
-faults = bootstrap.diagnose(examine(os.environ)).faults
+faults = diagnose(examine(os.environ)).faults
 assert faults == [], faults
 """
 )
@@ -85,7 +86,7 @@ FINISH = (
     + """
 print(sorted(redeem(os.environ["INJECTION"]).values()))
 services.close()
-faults = bootstrap.diagnose(examine(os.environ)).faults
+faults = diagnose(examine(os.environ)).faults
 assert faults == [], faults
 """
 )

@@ -12,22 +12,18 @@ So a provider that is down leaves the token unused, a value is never older than 
 of many redemptions of one token at once the database lets one through. The others begin again.
 """
 
-import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives import constant_time
 
-from app.crypto.system_key import OpenedSystemKey, Purpose
 from app.crypto.values import open_value
 from app.domain.access.accounts import Account
 from app.domain.access.api_keys import ApiKey, ParsedToken
 from app.domain.access.scopes import Scope
 from app.domain.data_keys import DataKeyRow
 from app.domain.errors import InjectionRefused, InvalidRequest, StorageUnavailable, TamperedRow
-from app.domain.guarded import Guarded
 from app.domain.injections import (
     INJECTION_TOKENS,
     MAX_SECRETS,
@@ -35,9 +31,7 @@ from app.domain.injections import (
     BoundSecret,
     Environment,
     Injection,
-    InjectionState,
     RedeemNonce,
-    check_nonce,
 )
 from app.domain.redaction import Redacted
 from app.domain.secrets import SealedValue, SecretIdentity, SecretValue
@@ -49,56 +43,14 @@ from app.services.clock import Clock
 from app.services.issuers import live_issuers
 from app.services.keys.data_keys import DataKeys
 from app.services.keys.system_key import SystemKey
+from app.services.redeeming.event import log_redemption
+from app.services.redeeming.request import RedemptionRequest
+from app.services.redeeming.sealed_secret_cache import SealedSecretCache
 from app.services.rows.damage_log import log_damage
-from app.services.sealed_secret_cache import SealedSecretCache
 
 _ATTEMPTS = 4  # the first may be with secrets from the cache
 # Padding at most doubles a value, and an envelope without a value is under 512 bytes long.
 _MAX_SEALED_BYTES = 2 * MAX_VALUES_BYTES + MAX_SECRETS * 512
-
-_LOG = logging.getLogger("strongroom.redemption")
-
-
-@dataclass(slots=True)
-class _Event:
-    """One redemption in the log, refused or not.
-
-    It names ids only: of rows that were verified, or of a token that is shaped like one of ours.
-
-    Attributes:
-        is_reuse: True if the token was used before, with another nonce or none.
-        is_repeated: True if it is a retry with the nonce of the first time.
-    """
-
-    account_id: str | None = None
-    injection_id: str | None = None
-    api_key_id: str | None = None
-    secrets: Sequence[BoundSecret] | None = None
-    is_reuse: bool = False
-    is_repeated: bool = False
-
-    def write(self, level: int, name: str, **more: object) -> None:
-        """Write it to the log."""
-        secrets = self.secrets
-        known = {
-            "account_id": self.account_id,
-            "injection_id": self.injection_id,
-            "api_key_id": self.api_key_id,
-            "secret_ids": None if secrets is None else [bound.secret_id for bound in secrets],
-        }
-        _LOG.log(level, name, extra=known | more)
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """One request for a redemption, with the opened system data key that verifies its rows."""
-
-    token: ParsedToken
-    token_digest: bytes
-    nonce_digest: bytes | None
-    address: str | None
-    system_key: OpenedSystemKey
-    event: _Event
 
 
 class _Verified(NamedTuple):
@@ -140,21 +92,14 @@ class Redemption:
                 stays unused.
             KeyProviderError: A data key could not be opened; the token stays unused.
         """
-        with _logged() as event:
+        with log_redemption() as event:
             token = INJECTION_TOKENS.parse(credential.reveal())
             if token is None:
                 raise InjectionRefused
             event.account_id, event.injection_id = token.account_id, token.row_id
             system_key = self._system_key.opened()
-            request = _Request(
-                token=token,
-                token_digest=system_key.digest(
-                    Purpose.INJECTION_TOKEN, credential.reveal().encode()
-                ),
-                nonce_digest=_nonce_digest(system_key, token, nonce),
-                address=address,
-                system_key=system_key,
-                event=event,
+            request = RedemptionRequest.of(
+                credential, token, nonce, address, system_key=system_key, event=event
             )
             for attempt in range(_ATTEMPTS):
                 environment = self._attempt(request, is_first=attempt == 0)
@@ -162,7 +107,7 @@ class Redemption:
                     return environment
             raise StorageUnavailable("Its secrets change too often.")
 
-    def _attempt(self, request: _Request, *, is_first: bool) -> Environment | None:
+    def _attempt(self, request: RedemptionRequest, *, is_first: bool) -> Environment | None:
         """Redeem, or return ``None`` if a row was changed after it was read."""
         now_ms = self._clock()
         with self._database.reading() as repository:
@@ -170,7 +115,7 @@ class Redemption:
             injection, wanted, key, account = _verify(request, grant)
             if not (
                 _is_row_of(request.token, injection)
-                and _may_take(request, injection, now_ms)
+                and request.may_take(injection, now_ms)
                 and _is_backed(injection, key, account)
                 and key.is_live(now_ms)
             ):
@@ -214,10 +159,10 @@ class Redemption:
         return _environment(wanted, values)
 
     def _mark(
-        self, request: _Request, grant: InjectionGrant, secrets: Sequence[SealedValue]
+        self, request: RedemptionRequest, grant: InjectionGrant, secrets: Sequence[SealedValue]
     ) -> bool:
         """Mark the injection redeemed. Returns False if a row is not as it was read."""
-        redeemed = _redeemed(request, grant.injection, self._clock())
+        redeemed = request.redeemed(grant.injection, self._clock())
         with self._database.writing() as work:
             _require_unexpired(request, grant, self._clock())
             if not work.injections.replace_if_granted(redeemed, grant, secrets):
@@ -227,32 +172,7 @@ class Redemption:
             return True
 
 
-@contextmanager
-def _logged() -> Iterator[_Event]:
-    """Log the outcome of the redemption in the ``with`` block."""
-    event = _Event()
-    try:
-        yield event
-    except InjectionRefused:
-        event.write(logging.WARNING, "injection_reused" if event.is_reuse else "injection_refused")
-        raise
-    except Exception as error:
-        event.write(logging.WARNING, "injection_failed", exception=type(error).__name__)
-        raise
-    event.write(logging.INFO, "injection_repeated" if event.is_repeated else "injection_redeemed")
-
-
-def _nonce_digest(
-    system_key: OpenedSystemKey, token: ParsedToken, nonce: RedeemNonce | None
-) -> bytes | None:
-    if nonce is None:
-        return None
-    check_nonce(nonce)
-    asked = f"{token.account_id} {token.row_id} {nonce.reveal()}"
-    return system_key.digest(Purpose.REDEEM_NONCE, asked.encode())
-
-
-def _find_grant(repository: Repository, request: _Request) -> InjectionGrant:
+def _find_grant(repository: Repository, request: RedemptionRequest) -> InjectionGrant:
     """Return the rows that the token names, or refuse a token that is not the injection's.
 
     The digests are compared before any MAC is verified, and also where there is no row. So a client
@@ -271,7 +191,7 @@ def _find_grant(repository: Repository, request: _Request) -> InjectionGrant:
     return grant
 
 
-def _verify(request: _Request, grant: InjectionGrant) -> _Verified:
+def _verify(request: RedemptionRequest, grant: InjectionGrant) -> _Verified:
     """Verify the MACs of a grant."""
     system_key, event = request.system_key, request.event
     try:
@@ -292,29 +212,6 @@ def _is_row_of(token: ParsedToken, injection: Injection) -> bool:
     return (injection.account_id, injection.id) == (token.account_id, token.row_id)
 
 
-def _may_take(request: _Request, injection: Injection, now_ms: int) -> bool:
-    """Return True if the injection is pending, or was just redeemed with the same nonce.
-
-    It also notes in the event if the token was used before.
-    """
-    if injection.state is InjectionState.PENDING:
-        return injection.is_pending(now_ms)
-    is_used = injection.state is InjectionState.REDEEMED
-    is_repeated = is_used and _is_retry(request, injection, now_ms)
-    request.event.is_reuse = is_used and not is_repeated
-    request.event.is_repeated = is_repeated
-    return is_repeated
-
-
-def _is_retry(request: _Request, injection: Injection, now_ms: int) -> bool:
-    """Return True if the injection was redeemed with the same nonce within 60 seconds."""
-    stored = injection.nonce_digest
-    if request.nonce_digest is None or stored is None:
-        return False
-    matches = constant_time.bytes_eq(stored, request.nonce_digest)
-    return matches and injection.is_repeatable(now_ms)
-
-
 def _is_backed(injection: Injection, key: ApiKey, account: Account) -> bool:
     """Return True if key and account are those of the injection, and may inject."""
     is_its_key = (key.account_id, key.id) == (injection.account_id, injection.api_key_id)
@@ -323,7 +220,7 @@ def _is_backed(injection: Injection, key: ApiKey, account: Account) -> bool:
 
 
 def _with_issuers(
-    repository: Repository, request: _Request, grant: InjectionGrant, now_ms: int
+    repository: Repository, request: RedemptionRequest, grant: InjectionGrant, now_ms: int
 ) -> InjectionGrant:
     """Return the grant with the issuers of its verified key, or refuse it if one has ended."""
     issuers = live_issuers(repository, request.system_key, grant.api_key.unverified, now_ms)
@@ -374,25 +271,10 @@ def _too_large() -> InvalidRequest:
     return InvalidRequest("The injection is too large.", {"secrets": rule})
 
 
-def _redeemed(request: _Request, stored: Guarded[Injection], now_ms: int) -> Guarded[Injection]:
-    """Return the injection as redeemed, or unchanged if it is redeemed already."""
-    injection = stored.unverified
-    if injection.state is InjectionState.REDEEMED:
-        return stored
-    redeemed = replace(
-        injection,
-        state=InjectionState.REDEEMED,
-        redeemed_at_ms=now_ms,
-        redeemed_from=request.address,
-        nonce_digest=request.nonce_digest,
-    )
-    return request.system_key.guard(redeemed)
-
-
-def _require_unexpired(request: _Request, grant: InjectionGrant, now_ms: int) -> None:
+def _require_unexpired(request: RedemptionRequest, grant: InjectionGrant, now_ms: int) -> None:
     """Refuse a grant that expired while this redemption waited for other writers."""
     for key in (grant.api_key, *grant.issuers):
         if not key.unverified.is_live(now_ms):
             raise InjectionRefused
-    if not _may_take(request, grant.injection.unverified, now_ms):
+    if not request.may_take(grant.injection.unverified, now_ms):
         raise InjectionRefused

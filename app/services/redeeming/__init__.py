@@ -1,0 +1,1 @@
+"""Redemption of injection tokens."""
