@@ -1,26 +1,27 @@
 """Every setting: its name, its default and its bounds. ``docs/settings.md`` has them as a table."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validates_schema
-from marshmallow.validate import Length, OneOf
+from marshmallow.validate import Length
 
 from config.files import Files
+from config.gateway_settings import AT_HOME, GatewaySchema, GatewaySettings, gateway_defaults
 from config.listening import Address, AddressFault, TcpAddress, parse_addresses
 from config.rates import Rate, RateFault, parse_rate, parse_store
+from config.setting_fields import choice, number, optional, parsed, switch
 from config.sources import Fault, read
 
 PREFIX = "STRONGROOM_"
-T = TypeVar("T")
 _MAX = 10**15 - 1
 
 _HOME = "STRONGROOM_HOME"
-_AT_HOME = ("STRONGROOM_DATABASE_URL", "STRONGROOM_KEYS")
+_AT_HOME = ("STRONGROOM_DATABASE_URL", "STRONGROOM_KEYS", *AT_HOME)
 
 
 class SettingsError(Exception):
@@ -36,8 +37,8 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """The settings of one process.
+class Settings(GatewaySettings):
+    """The settings of one process; those of the gateway are in the base class.
 
     Attributes:
         files: Reads the files that settings name.
@@ -154,6 +155,7 @@ def examine(environ: Mapping[str, str]) -> Examined:
         "bind": _default_bind(loaded["port"]),
         "database_url": f"sqlite:///{home}/strongroom.db",
         "keys": (f"local-fernet:{home}/keys",),
+        **gateway_defaults(home, loaded["port"], loaded),
     }
     return Examined(
         settings=Settings(
@@ -227,40 +229,7 @@ def _summary(value: object) -> str:
     """Summarise a text that may contain a password."""
     if value is None:
         return "not set"
-    if value is None:
-        return "not set"
     return f"{len(value)} listed" if isinstance(value, tuple) else "not shown"
-
-
-def _whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
-    """Make a parser of ASCII digits: ``int`` also accepts signs, spaces and other digits."""
-
-    def deserialise(text: str) -> int:
-        if not re.fullmatch("[0-9]{1,15}", text) or not minimum <= int(text) <= maximum:
-            raise ValidationError(f"must be a whole number from {minimum} to {maximum}.")
-        return int(text)
-
-    return deserialise
-
-
-def _number(name: str, default: int, minimum: int, maximum: int) -> fields.Field[int]:
-    return fields.Function(
-        deserialize=_whole_number(minimum, maximum), data_key=name, load_default=default
-    )
-
-
-def _choice(name: str, *choices: str, default: str) -> fields.Field[str]:
-    one_of = OneOf(choices, error=f"must be one of {', '.join(choices)}.")
-    return fields.String(data_key=name, load_default=default, validate=one_of)
-
-
-def _switch(name: str) -> fields.Field[bool]:
-    def deserialise(text: str) -> bool:
-        if text not in {"0", "1"}:
-            raise ValidationError("must be 0 or 1.")
-        return text == "1"
-
-    return fields.Function(deserialize=deserialise, data_key=name, load_default=False)
 
 
 def _home(text: str) -> Path:
@@ -276,49 +245,23 @@ def _fingerprint(text: str) -> str | None:
     return text or None
 
 
-def _optional(text: str) -> str | None:
-    return text or None
-
-
 def _uris(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-def _addresses(text: str) -> tuple[Address, ...]:
-    try:
-        return parse_addresses(text)
-    except AddressFault as fault:
-        raise ValidationError(str(fault)) from None
-
-
 def _rate(name: str) -> fields.Field[Rate | None]:
-    return fields.Function(
-        deserialize=_refusing_rates(parse_rate), data_key=name, load_default=None
-    )
+    return parsed(name, parse_rate, RateFault, load_default=None)
 
 
-def _refusing_rates(parse: Callable[[str], T]) -> Callable[[str], T]:
-    def deserialise(text: str) -> T:
-        try:
-            return parse(text)
-        except RateFault as fault:
-            raise ValidationError(str(fault)) from None
-
-    return deserialise
-
-
-class _SettingsSchema(Schema):
-    class Meta:
-        unknown = EXCLUDE
-
+class _ServerSchema(Schema):
     home = fields.Function(deserialize=_home, data_key="STRONGROOM_HOME", load_default=Path("var"))
     database_url = fields.String(
         data_key="STRONGROOM_DATABASE_URL", validate=Length(min=1, error="must not be empty.")
     )
-    database_connections = _number("STRONGROOM_DATABASE_CONNECTIONS", 8, 1, 100)
-    database_pooler = _switch("STRONGROOM_DATABASE_POOLER")
+    database_connections = number("STRONGROOM_DATABASE_CONNECTIONS", 8, 1, 100)
+    database_pooler = switch("STRONGROOM_DATABASE_POOLER")
     migration_database_url = fields.Function(
-        deserialize=_optional, data_key="STRONGROOM_MIGRATION_DATABASE_URL", load_default=None
+        deserialize=optional, data_key="STRONGROOM_MIGRATION_DATABASE_URL", load_default=None
     )
     keys = fields.Function(deserialize=_uris, data_key="STRONGROOM_KEYS")
     escrow_keys = fields.Function(
@@ -327,31 +270,29 @@ class _SettingsSchema(Schema):
     system_key_fingerprint = fields.Function(
         deserialize=_fingerprint, data_key="STRONGROOM_SYSTEM_KEY_FINGERPRINT", load_default=None
     )
-    name_policy = _choice("STRONGROOM_NAME_POLICY", "environment", "runloop", default="environment")
-    max_value_bytes = _number("STRONGROOM_MAX_VALUE_BYTES", 65536, 1, 65536)
-    data_key_max_age_days = _number("STRONGROOM_DATA_KEY_MAX_AGE", 30, 1, 3650)
-    data_key_cache_seconds = _number("STRONGROOM_DATA_KEY_CACHE_SECONDS", 300, 1, 3600)
-    data_key_cache_size = _number("STRONGROOM_DATA_KEY_CACHE_SIZE", 1000, 1, 100_000)
-    retention_days = _number("STRONGROOM_RETENTION_DAYS", 30, 1, 3650)
-    max_secrets = _number("STRONGROOM_MAX_SECRETS", 2_000_000, 1, _MAX)
-    max_injections = _number("STRONGROOM_MAX_INJECTIONS", 1_000_000, 1, _MAX)
-    max_api_keys = _number("STRONGROOM_MAX_API_KEYS", 100_000, 1, _MAX)
-    max_bytes = _number("STRONGROOM_MAX_BYTES", 10 * 1024**3, 1, _MAX)
+    name_policy = choice("STRONGROOM_NAME_POLICY", "environment", "runloop", default="environment")
+    max_value_bytes = number("STRONGROOM_MAX_VALUE_BYTES", 65536, 1, 65536)
+    data_key_max_age_days = number("STRONGROOM_DATA_KEY_MAX_AGE", 30, 1, 3650)
+    data_key_cache_seconds = number("STRONGROOM_DATA_KEY_CACHE_SECONDS", 300, 1, 3600)
+    data_key_cache_size = number("STRONGROOM_DATA_KEY_CACHE_SIZE", 1000, 1, 100_000)
+    retention_days = number("STRONGROOM_RETENTION_DAYS", 30, 1, 3650)
+    max_secrets = number("STRONGROOM_MAX_SECRETS", 2_000_000, 1, _MAX)
+    max_injections = number("STRONGROOM_MAX_INJECTIONS", 1_000_000, 1, _MAX)
+    max_api_keys = number("STRONGROOM_MAX_API_KEYS", 100_000, 1, _MAX)
+    max_bytes = number("STRONGROOM_MAX_BYTES", 10 * 1024**3, 1, _MAX)
     rate_limit_key = _rate("STRONGROOM_RATE_LIMIT_KEY")
     rate_limit_account = _rate("STRONGROOM_RATE_LIMIT_ACCOUNT")
-    rate_limit_store = fields.Function(
-        deserialize=_refusing_rates(parse_store),
-        data_key="STRONGROOM_RATE_LIMIT_STORE",
-        load_default=None,
+    rate_limit_store = parsed(
+        "STRONGROOM_RATE_LIMIT_STORE", parse_store, RateFault, load_default=None
     )
-    log_level = _choice("STRONGROOM_LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", default="INFO")
-    log_format = _choice("STRONGROOM_LOG_FORMAT", "auto", "json", "text", default="auto")
-    port = _number("PORT", 8080, 1, 65535)
-    bind = fields.Function(deserialize=_addresses, data_key="STRONGROOM_BIND")
-    tls_in_front = _switch("STRONGROOM_TLS_IN_FRONT")
-    workers = _number("STRONGROOM_WORKERS", 2, 1, 64)
-    threads = _number("STRONGROOM_THREADS", 32, 1, 256)
-    trusted_proxies = _number("STRONGROOM_TRUSTED_PROXIES", 0, 0, 4)
+    log_level = choice("STRONGROOM_LOG_LEVEL", "DEBUG", "INFO", "WARNING", "ERROR", default="INFO")
+    log_format = choice("STRONGROOM_LOG_FORMAT", "auto", "json", "text", default="auto")
+    port = number("PORT", 8080, 1, 65535)
+    bind = parsed("STRONGROOM_BIND", parse_addresses, AddressFault)
+    tls_in_front = switch("STRONGROOM_TLS_IN_FRONT")
+    workers = number("STRONGROOM_WORKERS", 2, 1, 64)
+    threads = number("STRONGROOM_THREADS", 32, 1, 256)
+    trusted_proxies = number("STRONGROOM_TRUSTED_PROXIES", 0, 0, 4)
 
     @validates_schema(skip_on_field_errors=False)
     def _refuse_clear_text_from_elsewhere(self, data: dict[str, Any], **_: object) -> None:
@@ -366,6 +307,11 @@ class _SettingsSchema(Schema):
                 "speaks TLS and STRONGROOM_TLS_IN_FRONT=1 is set.",
                 "STRONGROOM_BIND",
             )
+
+
+class _SettingsSchema(GatewaySchema, _ServerSchema):
+    class Meta:
+        unknown = EXCLUDE
 
 
 _SCHEMA = _SettingsSchema()

@@ -36,6 +36,8 @@ def read(
     faults = _unknown(environ, names, prefix)
     given = {}
     for name in names:
+        if _is_a_linked_port(name, environ):
+            continue
         try:
             text = _text(environ, name, contents)
         except _Fault as fault:
@@ -67,9 +69,12 @@ def _is_a_service_link(name: str, environ: Mapping[str, str]) -> bool:
     Kubernetes does so after the links of Docker:
     https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
     """
-    if _SERVICE_LINK.search(name):
-        return True
-    return name.endswith("_PORT") and bool(_LINKED_ADDRESS.match(environ[name]))
+    return bool(_SERVICE_LINK.search(name)) or _is_a_linked_port(name, environ)
+
+
+def _is_a_linked_port(name: str, environ: Mapping[str, str]) -> bool:
+    """Return True for the ``_PORT`` of a service, as of one that is called strongroom-gateway."""
+    return name.endswith("_PORT") and bool(_LINKED_ADDRESS.match(environ.get(name, "")))
 
 
 def _text(environ: Mapping[str, str], name: str, contents: Contents) -> str | None:
