@@ -1,21 +1,24 @@
 """One deadline for all provider calls of a request, wherever in its thread they are made."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 
 _moment: ContextVar[float | None] = ContextVar("request_deadline", default=None)
 
 
-@contextmanager
-def request_deadline(seconds: float) -> Iterator[None]:
+class request_deadline:  # noqa: N801 - used as contextlib's are
     """Within the block, provider calls may take ``seconds`` in all."""
-    token = _moment.set(time.monotonic() + seconds)
-    try:
-        yield
-    finally:
-        _moment.reset(token)
+
+    __slots__ = ("_seconds", "_token")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        self._token: Token[float | None] = _moment.set(time.monotonic() + self._seconds)
+
+    def __exit__(self, *_: object) -> None:
+        _moment.reset(self._token)
 
 
 def is_in_request() -> bool:
