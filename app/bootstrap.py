@@ -228,6 +228,7 @@ def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
         reencrypt=Reencrypt(database, data_keys, Prefetch(keyring, keys.cache), system_key, clock),
         retire=Retire(database, keyring, system_key),
         recovery=Recovery(database, keyring, system_key, clock),
+        heartbeats=upkeep.heartbeats,
         readiness=Readiness(database, system_key, upkeep.heartbeats),
         checkup=Checkup(database, keyring, system_key, clock),
         setup=Setup(database, system_key),

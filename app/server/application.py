@@ -5,18 +5,18 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import orjson
-from flask import Flask, Response, request
+from flask import Flask, Response
 from flask.json.provider import DefaultJSONProvider
 
 from app.api.api_keys import api_keys
 from app.api.documentation import documentation, prepare
 from app.api.health import health
 from app.api.http.admission import Admission
-from app.api.http.context import REQUEST_ID_HEADER, SERVICES, Context, context
+from app.api.http.context import REQUEST_ID_HEADER, SERVICES, Context, context, current
 from app.api.http.endpoint import endpoints_of
 from app.api.http.errors import error_response
 from app.api.http.failure_log import log_failure
@@ -98,6 +98,10 @@ class Application(Flask):
         with request_deadline(REQUEST_SECONDS):
             return super().wsgi_app(environ, start_response)
 
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function as it is: none is a coroutine. Flask would inspect it each time."""
+        return func
+
     def log_exception(
         self,
         exc_info: tuple[type, BaseException, TracebackType] | tuple[None, None, None],
@@ -119,20 +123,21 @@ def _finish(response: Response) -> Response:
     The line holds the route's template, never the path, and a method only if HTTP defines it: no
     field is one that a client chooses.
     """
+    served, asked = current()
     response.headers.update(_ALWAYS)
-    response.headers[REQUEST_ID_HEADER] = context.request_id
-    caller: Caller | None = context.get("caller")
+    response.headers[REQUEST_ID_HEADER] = served.request_id
+    caller: Caller | None = served.get("caller")
     _logger.info(
         "request",
         extra={
-            "route": None if request.url_rule is None else request.url_rule.rule,
-            "method": request.method if request.method in _METHODS else None,
+            "route": None if asked.url_rule is None else asked.url_rule.rule,
+            "method": asked.method if asked.method in _METHODS else None,
             "status": response.status_code,
-            "duration_ms": round((time.perf_counter_ns() - context.started_ns) / 1e6, 3),
-            "request_id": context.request_id,
+            "duration_ms": round((time.perf_counter_ns() - served.started_ns) / 1e6, 3),
+            "request_id": served.request_id,
             "account_id": None if caller is None else caller.account_id,
             "api_key_id": None if caller is None else caller.api_key_id,
-            "code": context.error_code,
+            "code": served.error_code,
         },
     )
     return response

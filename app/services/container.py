@@ -18,6 +18,7 @@ from app.services.rotation.rewrap import Rewrap
 from app.services.secrets import Secrets
 from app.services.setup import Setup
 from app.services.upkeep.backups import Backups
+from app.services.upkeep.heartbeats import Heartbeats
 from app.services.upkeep.periodic import PeriodicTasks
 from app.services.upkeep.readiness import Readiness
 from app.services.upkeep.sweep import Sweep
@@ -39,6 +40,7 @@ class Services:
     reencrypt: Reencrypt
     retire: Retire
     recovery: Recovery
+    heartbeats: Heartbeats
     readiness: Readiness
     checkup: Checkup
     setup: Setup

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from app.api.http.context import context
+from app.api.http.context import current
 from app.api.http.endpoint import Credential, Endpoint
 from app.api.http.request_body import MAX_BODY_BYTES
-from app.domain.errors import DomainError, InvalidRequest, Unauthenticated
+from app.domain.errors import DomainError, InvalidRequest, Moved, Unauthenticated
 from app.domain.ids import new_id
 from app.domain.redaction import Redacted
 
@@ -43,23 +43,24 @@ class Admission:
             ScopeMissing: The API key lacks the scope of the endpoint.
             InvalidRequest: The endpoint takes no query.
         """
+        context, asked = current()
         context.request_id = new_id(_REQUEST)
         context.started_ns = time.perf_counter_ns()
-        if (request.content_length or 0) > MAX_BODY_BYTES:
+        if (asked.content_length or 0) > MAX_BODY_BYTES:
             raise RequestEntityTooLarge
-        name = request.endpoint
-        endpoint = _undeclared(request.path) if name is None else self._endpoints[name]
-        if endpoint.credential is not Credential.NONE:
-            context.services.readiness.require_open()
+        name = asked.endpoint
+        endpoint = _undeclared(asked.path) if name is None else self._endpoints[name]
+        if endpoint.credential is not Credential.NONE and context.services.heartbeats.is_closed:
+            raise Moved
         if endpoint.credential is Credential.API_KEY:
             services = context.services
             caller = services.authentication.authenticate(bearer_token(Unauthenticated))
             context.caller = caller
             services.rate_limits.admit(caller.account_id, caller.api_key_id)
             if endpoint.scope is not None:
-                context.caller.require(endpoint.scope)
+                caller.require(endpoint.scope)
         # Clients that do not encode names would otherwise get ``A`` when they mean ``A?b``.
-        if endpoint.refuses_query and request.query_string:
+        if endpoint.refuses_query and asked.query_string:
             raise InvalidRequest("This operation takes no query parameters.")
 
 

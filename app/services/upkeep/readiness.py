@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.domain.errors import DomainError, Moved
+from app.domain.errors import DomainError
 from app.repository.base import Database
 from app.services.keys.system_key import SystemKey
 from app.services.upkeep.heartbeats import Heartbeats
@@ -34,15 +34,6 @@ class Readiness:
         return ReadinessReport(
             database=self._database_answers(), provider=self._system_key.is_proved()
         )
-
-    def require_open(self) -> None:
-        """Refuse to serve a deployment that was moved.
-
-        Raises:
-            Moved: Its database was closed, and this worker has noticed.
-        """
-        if self._heartbeats.is_closed:
-            raise Moved
 
     def _database_answers(self) -> bool:
         if self._heartbeats.is_closed:
