@@ -14,6 +14,7 @@ from app.domain.secrets import (
     SecretRef,
     StoredSecret,
 )
+from app.repository.collections.batches import Batch, Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,9 @@ class SecretRepository(Protocol):
         self, account_id: str, data_key_id: str, limit: int, after_id: str | None
     ) -> list[StoredSecret]:
         """Read up to ``limit`` secrets sealed under this data key, by id, above ``after_id``."""
+
+    def sweep_identities(self, after: Position | None, limit: int) -> Batch[SecretIdentity]:
+        """Read what the MACs of up to ``limit`` secrets of all accounts cover; no envelope."""
 
     def reseal(self, secret: StoredSecret, *, sealed_under: str) -> bool:
         """Write data key and envelope if version and data key are unchanged. Returns if so."""

@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from app.domain.columns import GuardedColumns
 from app.domain.secrets import Secret, SecretFilter, SecretIdentity, SecretRef, StoredSecret
+from app.repository.collections.batches import Batch, Position
 from app.repository.collections.secrets import LockedSecret, SealedSecrets, SecretRepository
 from app.repository.sql.driver.dialect import as_list, is_in
 from app.repository.sql.driver.locks import Query, changing
@@ -61,6 +62,7 @@ _STORED_TYPES = tuple(get_type_hints(StoredSecret).values())
 _IDENTITIES = GuardedColumns(SecretIdentity)
 _ADD = InsertUnlessThere(secrets)
 _IDENTITY = [secrets.c[name] for name in ("account_id", "id", "name", "mac_key_id", "mac")]
+_IDENTITIES_SWEPT = Paged(select(*_IDENTITY), secrets.c.account_id, secrets.c.id)
 _LOCK = changing(select(*_SHOWN, secrets.c.version, *_IDENTITY))
 _SIZE = select(func.coalesce(func.length(secrets.c.envelope), literal_column("0"))).where(_THIS)
 _REPLACED = ("version", "data_key_id", "envelope", "update_time_ms")
@@ -171,6 +173,9 @@ class SqlSecrets(Collection, SecretRepository):
         after = None if after_id is None else (after_id,)
         rows = _SEALED_UNDER.rows(self._statements, after, limit, **owner)
         return [StoredSecret._make(of_types("secrets", row, _STORED_TYPES)) for row in rows]
+
+    def sweep_identities(self, after: Position | None, limit: int) -> Batch[SecretIdentity]:
+        return _IDENTITIES_SWEPT.batch(self._statements, _IDENTITIES.parse, after, limit)
 
     def reseal(self, secret: StoredSecret, *, sealed_under: str) -> bool:
         parameters = {

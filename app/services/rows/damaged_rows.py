@@ -37,6 +37,16 @@ def damaged_rows(database: Database, opened: OpenedSystemKey, now_ms: int) -> It
         yield from batch.damaged
 
 
+def damaged_secrets(database: Database, opened: OpenedSystemKey) -> Iterator[DamagedRow]:
+    """Every secret whose account, id or name is not what this server wrote. No value is opened."""
+    for each in in_batches(
+        database, lambda rows, after: rows.secrets.sweep_identities(after, BATCH)
+    ):
+        verified = opened.verify_stored(each)
+        if isinstance(verified, DamagedRow):
+            yield verified
+
+
 def _has_ended(stored: Stored[Guardable], now_ms: int) -> bool:
     if isinstance(stored, DamagedRow):
         return False

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from app.crypto.system_key import OpenedSystemKey
@@ -22,7 +22,7 @@ from app.repository.base import Database, Replacement
 from app.services.clock import Clock
 from app.services.issuers import live_issuers
 from app.services.keys.system_key import SystemKey
-from app.services.rows.damaged_rows import damaged_rows
+from app.services.rows.damaged_rows import damaged_rows, damaged_secrets
 from app.services.rows.in_batches import in_batches
 from backends.errors import (
     KeyAccessDenied,
@@ -149,7 +149,9 @@ class Backups:
         return found
 
     def _named_damage(self, opened: OpenedSystemKey) -> tuple[DamagedRow, ...]:
-        return tuple(islice(damaged_rows(self._database, opened, self._clock()), NAMED_ROWS))
+        granting = damaged_rows(self._database, opened, self._clock())
+        secrets = damaged_secrets(self._database, opened)
+        return tuple(islice(chain(granting, secrets), NAMED_ROWS))
 
     def _contents(self) -> BackupContents:
         with self._database.reading() as repository:

@@ -97,6 +97,20 @@ def test_a_row_that_was_edited_is_named(
     assert (found["ok"], found["ended_injections"]) == (False, 0)
 
 
+@pytest.mark.parametrize("column", ["account_id", "id", "name"])
+def test_a_secret_that_was_given_another_identity_is_named(
+    on_server: Terminal, token: str, postgresql: PostgresqlServer, column: str
+) -> None:
+    database = database_of(on_server)
+    for constraint in ("fk_secrets_accounts", "fk_secrets_data_keys"):
+        postgresql.execute(f"ALTER TABLE secrets DROP CONSTRAINT {constraint}", database=database)
+    edit = f"UPDATE secrets SET {column} = {column} || '1' WHERE name = 'A'"
+    postgresql.execute(edit, database=database)
+    refused = on_server.run("restore", "--verify-only", "--json")
+    assert refused.exit_code == 1
+    assert [row["table"] for row in json.loads(refused.stdout)["damaged"]] == ["secrets"]
+
+
 def test_a_schema_that_is_not_ours_is_a_fault(
     on_server: Terminal, postgresql: PostgresqlServer
 ) -> None:

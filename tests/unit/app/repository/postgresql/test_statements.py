@@ -35,6 +35,7 @@ SWEEPS = {
         *("sweep", "count", "count_secrets", "count_without", "count_incomplete"),
     },
     "injections": {"sweep"},
+    "secrets": {"sweep_identities"},
     "wrappings": {"counts", "count_stranded", "remove_all"},
 }
 """The methods that go over all accounts, by collection. The retention's sweep does not."""
@@ -49,6 +50,7 @@ def sweep_accounts(repository: Repository) -> None:
     repository.accounts.sweep(None, 10)
     repository.api_keys.sweep(None, 10)
     repository.injections.sweep(None, 10)
+    repository.secrets.sweep_identities(None, 10)
     repository.data_keys.sweep(None, 10)
     repository.data_keys.count()
     repository.data_keys.count_secrets(1)
