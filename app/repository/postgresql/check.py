@@ -4,6 +4,7 @@ Only what the server says of itself is read, by the user that serves. No text of
 repeated: its messages hold addresses and rows.
 """
 
+import socket
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 import psycopg
 
 from app.domain.operations.findings import Findings
+from app.domain.operations.workers import LIVE_S
 from app.repository.postgresql.address import Address
 from app.repository.postgresql.connection_faults import explain_connecting
 from app.repository.postgresql.connections import (
@@ -218,6 +220,30 @@ def _look_at_connections(look: _Look) -> None:
         )
 
 
+def _look_at_all_nodes(look: _Look) -> None:
+    """Warn if the workers of all nodes that are live now need more than the server permits.
+
+    It is no fault: while a node reloads, its workers of before and after are both live, and another
+    node must be able to start then.
+    """
+    if look.options.pooler or not look.row(_MAY_COUNT_WORKERS)[0]:
+        return
+    host, live_ms = socket.gethostname(), int(LIVE_S * 1000)
+    elsewhere, here = look.row(_LIVE_WORKERS, host, host, live_ms)
+    workers, each = elsewhere + max(here, look.options.workers), look.options.connections
+    if workers == look.options.workers:
+        return
+    available, needed = _available_connections(look), workers * each * 2 + RESERVE
+    facts = f"2 * {workers} workers * {each} + {RESERVE} = {needed} connections"
+    look.findings.saw("database connections of all nodes", f"{facts}, {available} permitted")
+    if needed > available:
+        look.findings.warn(
+            f"STRONGROOM_DATABASE_CONNECTIONS: the workers of all nodes need {facts}, if each has "
+            f"this setting, and the server permits {available}; raise its max_connections, or "
+            "lower the setting."
+        )
+
+
 def _available_connections(look: _Look) -> int:
     """Return the smallest limit: of the server, of the database, and of the role."""
     (available,) = look.row(
@@ -243,6 +269,13 @@ def _look_at_migrations(address: Address, findings: Findings) -> None:
         )
 
 
+_MAY_COUNT_WORKERS = "SELECT coalesce(has_table_privilege(to_regclass('workers'), 'SELECT'), false)"
+_LIVE_WORKERS = """
+SELECT count(*) FILTER (WHERE split_part(node, '/', 1) <> %s),
+    count(*) FILTER (WHERE split_part(node, '/', 1) = %s)
+FROM workers
+WHERE abs(extract(epoch FROM clock_timestamp()) * 1000 - seen_at_ms) <= %s
+"""
 _MAY_CHANGE = b"SELECT coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)"
 
 _PARTS: tuple[Callable[[_Look], None], ...] = (
@@ -253,4 +286,5 @@ _PARTS: tuple[Callable[[_Look], None], ...] = (
     _look_at_role,
     _look_at_connections,
     _look_at_schema,
+    _look_at_all_nodes,
 )

@@ -1,6 +1,7 @@
 """The check of a PostgreSQL server: it names the setting and the way out, and nothing else."""
 
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -73,6 +74,63 @@ def test_a_server_that_is_as_it_should_be_has_no_fault(secure: SecureServer, dat
     assert facts["database connections"] == (
         "2 * 1 workers * 8 + 10 = 26 connections for each node, 197 permitted"
     )
+
+
+@contextmanager
+def live_workers(secure: SecureServer, database: str, *nodes: str) -> Iterator[None]:
+    """Heartbeats of these workers, just now."""
+    now = "extract(epoch FROM clock_timestamp()) * 1000"
+    heartbeat = (
+        "INSERT INTO workers (id, node, key_refs, opened_by, fence_generation, started_at_ms, "
+        f"seen_at_ms) VALUES (%s, %s, '[]', '[]', 0, {now}, {now})"
+    )
+    for node in nodes:
+        secure.server.execute(heartbeat, f"wrk_{node}", node, database=database)
+    try:
+        yield
+    finally:
+        secure.server.execute("DELETE FROM workers", database=database)
+
+
+def test_the_live_workers_of_all_nodes_are_counted(secure: SecureServer, database: str) -> None:
+    with live_workers(secure, database, "a/1", "a/2", "b/1"):
+        found = check(secure.url(database, SERVER), ServerOptions(workers=2))
+    assert dict(found.looked_at)["database connections of all nodes"] == (
+        "2 * 5 workers * 8 + 10 = 90 connections, 197 permitted"
+    )
+    assert (found.faults, warnings_of_connections(found)) == ([], [])
+
+
+def test_the_workers_of_this_machine_are_counted_once(secure: SecureServer, database: str) -> None:
+    host = socket.gethostname()
+    with live_workers(secure, database, f"{host}/1", f"{host}/2"):
+        found = check(secure.url(database, SERVER), ServerOptions(workers=2))
+    assert "database connections of all nodes" not in dict(found.looked_at)
+
+
+def test_a_worker_that_was_silent_for_long_is_not_counted(
+    secure: SecureServer, database: str
+) -> None:
+    with live_workers(secure, database, "a/1"):
+        secure.server.execute(
+            "UPDATE workers SET seen_at_ms = seen_at_ms - 61000", database=database
+        )
+        found = check(secure.url(database, SERVER))
+    assert "database connections of all nodes" not in dict(found.looked_at)
+
+
+def test_more_workers_than_the_server_has_connections_for_are_warned_of(
+    secure: SecureServer, database: str
+) -> None:
+    with live_workers(secure, database, *(f"a/{number}" for number in range(20))):
+        found = check(secure.url(database, SERVER))
+    (warning,) = warnings_of_connections(found)
+    assert "2 * 21 workers * 8 + 10 = 346 connections" in warning
+    assert found.faults == []
+
+
+def warnings_of_connections(found: Findings) -> list[str]:
+    return [each for each in found.warnings if each.startswith("STRONGROOM_DATABASE_CONNECTIONS")]
 
 
 @pytest.mark.parametrize(
