@@ -7,6 +7,7 @@ reports success without it.
 """
 
 import time
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -18,12 +19,16 @@ from psycopg.errors import Diagnostic
 
 from app.repository.postgresql.address import Address
 from app.repository.postgresql.failures import Silent, failure_of
+from app.repository.postgresql.resolving import joined, resolve
 from backends.calls.request_deadline import seconds_remaining
 
 T = TypeVar("T")
 
 WAIT_S = 9.0
 """Limit of one wait where there is no request."""
+
+MIGRATING_S = 600
+"""Limit of one statement of a migration, in whole seconds: an index of a large table takes long."""
 
 GRACE_S = 0.5
 """A wait may end so long after the deadline of its request: a COMMIT is not given up at once."""
@@ -69,14 +74,16 @@ class BoundedCursor(psycopg.Cursor[Any]):
 
 
 class BoundedConnection(psycopg.Connection[Any]):
-    """A connection on which no wait is longer than ``WAIT_S``, or than its request may take.
+    """A connection on which no wait is longer than ``wait_s``, or than its request may take.
 
     Attributes:
         was_warned: The server sent a warning. After a COMMIT it means that a standby may lack it.
         is_lost: It was closed because the server is gone, or does not answer.
         generation: The generation of the pool in which it was made.
+        wait_s: Limit of one wait where there is no request.
     """
 
+    wait_s = WAIT_S
     was_warned = False
     is_lost = False
     generation = 0
@@ -99,7 +106,7 @@ class BoundedConnection(psycopg.Connection[Any]):
         Raises:
             Silent: The server did not answer in time.
         """
-        bound = seconds_remaining(timeout or WAIT_S, grace=GRACE_S)
+        bound = seconds_remaining(timeout or self.wait_s, grace=GRACE_S)
         end = time.monotonic() + bound
         is_open = False
         try:
@@ -139,7 +146,7 @@ def connect(address: Address, *, pooler: bool = False) -> BoundedConnection:
     """
     settings = {} if pooler else _SESSION
     connection = BoundedConnection.connect(
-        make_conninfo("", **_CONNECTING, **settings, **address.parameters),
+        _conninfo(address, settings),
         autocommit=True,
         prepare_threshold=None if pooler else _PREPARE_AFTER,
         cursor_factory=BoundedCursor,
@@ -148,13 +155,26 @@ def connect(address: Address, *, pooler: bool = False) -> BoundedConnection:
     return connection
 
 
-def connect_to_migrate(address: Address) -> psycopg.Connection[Any]:
-    """Open a connection that may change the schema, for as long as that takes.
+def connect_to_migrate(address: Address, statement_s: int = MIGRATING_S) -> BoundedConnection:
+    """Open a connection that may change the schema, by statements that take long.
 
     A lock on a table that serves is waited for briefly: whatever comes after waits behind it.
+
+    Args:
+        address: The place of the database.
+        statement_s: Limit of one statement, in seconds. The server ends it then; a server that does
+            not is given up a little later.
 
     Raises:
         psycopg.Error: None of the servers can be reached, or none is the primary.
     """
-    settings = {**_CONNECTING, "options": "-c lock_timeout=3s -c statement_timeout=0"}
-    return psycopg.connect(make_conninfo("", **settings, **address.parameters))
+    options = f"-c lock_timeout=3s -c statement_timeout={statement_s}s"
+    connection = BoundedConnection.connect(_conninfo(address, {"options": options}))
+    connection.wait_s = statement_s + WAIT_S
+    return connection
+
+
+def _conninfo(address: Address, settings: Mapping[str, str]) -> str:
+    """Return what libpq gets; a name goes with the addresses that it has now."""
+    places = joined(resolve(address))
+    return make_conninfo("", **_CONNECTING, **settings, **places.parameters)

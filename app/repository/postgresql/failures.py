@@ -127,6 +127,7 @@ _WORDS = {
     "3D000": "does not exist",
     "42501": "does not permit this to the user; see the roles in config/postgresql-roles.sql",
     "42P01": "has no tables; run: strongroom db upgrade",
+    "57014": "did not do this in time",
     "53100": "cannot be written, because its disk is full",
     "53300": "has no connection free",
     "53400": "has no connection free",

@@ -6,30 +6,28 @@ the first host every time, and with several such machines would take longer than
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import psycopg
 
 from app.repository.postgresql.address import Address
 from app.repository.postgresql.connections import BoundedConnection
+from app.repository.postgresql.resolving import resolve
 from backends.calls.request_deadline import seconds_remaining
 
 LONGEST_S = 4.0
 """No further host is tried after this."""
-
-_LISTS = ("host", "hostaddr", "port")
 
 
 class Hosts:
     """The hosts of an address, one of which is the primary.
 
     Args:
-        address: Lists them.
+        address: Lists them. The addresses of a name are looked up each time.
         connect: Connects to the only host of an address.
     """
 
     def __init__(self, address: Address, connect: Callable[[Address], BoundedConnection]) -> None:
-        self._each = _split(address)
+        self._address = address
         self._connect = connect
         self._first = 0
 
@@ -40,11 +38,12 @@ class Hosts:
             psycopg.Error: No host that could be tried in time is the primary. The text may name it.
         """
         end = time.monotonic() + seconds_remaining(LONGEST_S)
-        first, number = self._first, len(self._each)
+        places = resolve(self._address)
+        first, number = self._first, len(places)
         for step in range(number):
             place = (first + step) % number
             try:
-                connection = self._connect(self._each[place])
+                connection = self._connect(places[place])
             except psycopg.Error:
                 if step + 1 == number or time.monotonic() >= end:
                     # The next try begins with those that had no turn.
@@ -54,20 +53,3 @@ class Hosts:
                 self._first = place
                 return connection
         raise AssertionError("an address has a host")
-
-
-def _split(address: Address) -> list[Address]:
-    """Return an address for each host; a port that is listed once is that of all."""
-    given = address.parameters
-    lists = {name: given[name].split(",") for name in _LISTS if name in given}
-    number = max(map(len, lists.values()))
-    return [
-        replace(
-            address,
-            parameters={
-                **given,
-                **{name: each[place % len(each)] for name, each in lists.items()},
-            },
-        )
-        for place in range(number)
-    ]

@@ -9,6 +9,9 @@ from app.repository.postgresql.connection_faults import explain_connecting
 from app.repository.postgresql.connections import connect_to_migrate
 from app.repository.sql.driver.statements import attempt
 
+_STATEMENT_S = 60
+"""Limit of one statement: it reads or writes a batch, makes a trigger, or counts a table."""
+
 
 def connect_to_move(url: str, option: str) -> Connection:
     """Open a connection of the user that owns the tables.
@@ -17,7 +20,7 @@ def connect_to_move(url: str, option: str) -> Connection:
         DatabaseMisconfigured: It cannot be opened; names the option.
     """
     try:
-        connection = connect_to_migrate(parse_address(url, option))
+        connection = connect_to_migrate(parse_address(url, option), _STATEMENT_S)
     except psycopg.Error as error:
         fault = explain_connecting(error)
     else:

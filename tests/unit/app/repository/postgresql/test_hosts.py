@@ -13,7 +13,10 @@ from app.repository.postgresql.hosts import Hosts
 from tests.support.ports import free_port
 from tests.support.postgresql import PostgresqlServer
 
-THREE = "postgresql://a.example,b.example:5433,c.example/db?user=u&sslrootcert=/etc/db.pem"
+THREE = (
+    "postgresql://a.example,b.example:5433,c.example/db?user=u&sslrootcert=/etc/db.pem"
+    "&hostaddr=10.0.0.1,10.0.0.2,10.0.0.3"
+)
 CONNECTION = cast("BoundedConnection", object())
 
 

@@ -15,10 +15,16 @@ from app.cli.private_files import create
 from app.repository.base import DatabaseMisconfigured
 from app.repository.connect import connect
 from app.repository.postgresql import migrating
-from app.repository.postgresql.address import Address
-from app.repository.postgresql.connections import connect_to_migrate
+from app.repository.postgresql.address import Address, parse_address
+from app.repository.postgresql.connections import (
+    MIGRATING_S,
+    BoundedConnection,
+    connect_to_migrate,
+)
 from app.repository.postgresql.database import PostgresqlDatabase
 from backends.local_fernet import new_key_file
+from tests.support.faulty_proxy import FaultyProxy
+from tests.support.held_server import HeldServer, Hold
 from tests.support.postgresql import PostgresqlServer
 from tests.support.waiting import wait_until
 
@@ -151,7 +157,39 @@ def impatient(address: Address) -> psycopg.Connection[object]:
 def test_a_lock_is_waited_for_three_seconds(database: PostgresqlDatabase) -> None:
     with closing(connect_to_migrate(database._migration_address)) as connection:
         assert connection.execute("SHOW lock_timeout").fetchone() == ("3s",)
-        assert connection.execute("SHOW statement_timeout").fetchone() == ("0",)
+        assert connection.execute("SHOW statement_timeout").fetchone() == ("10min",)
+
+
+def test_the_server_ends_a_statement_of_a_migration_that_takes_too_long(
+    postgresql: PostgresqlServer, empty: str
+) -> None:
+    with (
+        closing(connect_to_migrate(parse_address(postgresql.url(empty)), 1)) as connection,
+        pytest.raises(psycopg.errors.QueryCanceled),
+    ):
+        connection.execute("SELECT pg_sleep(60)")
+
+
+def test_a_migration_on_a_server_that_never_answers_ends(
+    postgresql: PostgresqlServer, empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy, server = FaultyProxy(f"127.0.0.1:{postgresql.port}"), HeldServer()
+
+    def held(address: Address) -> BoundedConnection:
+        connection = connect_to_migrate(address)
+        assert connection.wait_s > MIGRATING_S
+        connection.wait_s = 0.5
+        server.arm(3, Hold.SILENT)
+        return connection
+
+    monkeypatch.setattr(migrating, "connect_to_migrate", held)
+    url = f"postgresql://strongroom@{proxy.host}/{empty}"
+    with (
+        closing(proxy),
+        proxy.failing(server),
+        pytest.raises(DatabaseMisconfigured, match="run it again"),
+    ):
+        upgrade(url)
 
 
 def test_a_failed_migration_changes_nothing(postgresql: PostgresqlServer, empty: str) -> None:
