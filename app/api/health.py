@@ -1,12 +1,14 @@
 """``/healthz``: the process answers. ``/readyz``: the server can serve."""
 
+from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, current_app
 
-from app.api.http.context import context
+from app.api.http.context import SERVICES
 from app.api.http.endpoint import Description, open_to_all
 from app.api.schemas.health import HealthView, ReadinessView
+from app.services.container import Services
 
 # Each view declares itself in full, also where two are alike: all of it is found in one place.
 health = Blueprint("health", __name__)
@@ -38,7 +40,8 @@ def show_health() -> dict[str, Any]:
 )
 def show_readiness() -> tuple[dict[str, Any], int]:
     """Report the readiness of the server."""
-    report = context.services.readiness.report()
+    services: Callable[[], Services] = current_app.extensions[SERVICES]
+    report = services().readiness.report()
     shown = {
         "status": "ok" if report.ready else "unavailable",
         "database": report.database,

@@ -5,18 +5,19 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import orjson
 from flask import Flask, Response
+from flask.globals import app_ctx, request_ctx
 from flask.json.provider import DefaultJSONProvider
 
 from app.api.api_keys import api_keys
 from app.api.documentation import documentation, prepare
 from app.api.health import health
 from app.api.http.admission import Admission
-from app.api.http.context import REQUEST_ID_HEADER, SERVICES, Context, context, current
+from app.api.http.context import REQUEST_ID_HEADER, SERVICES, Context, context
 from app.api.http.endpoint import endpoints_of
 from app.api.http.errors import error_response
 from app.api.http.failure_log import log_failure
@@ -77,7 +78,7 @@ class Application(Flask):
         for blueprint in _BLUEPRINTS:
             self.register_blueprint(blueprint)
         endpoints = endpoints_of(self.view_functions)
-        self.before_request(Admission(endpoints))
+        self.before_request(Admission(endpoints, services))
         self.register_error_handler(Exception, error_response)
         self.after_request(_finish)
         prepare(self, endpoints)
@@ -123,7 +124,7 @@ def _finish(response: Response) -> Response:
     The line holds the route's template, never the path, and a method only if HTTP defines it: no
     field is one that a client chooses.
     """
-    served, asked = current()
+    served, asked = cast("Context", app_ctx.g), request_ctx.request
     response.headers.update(_ALWAYS)
     response.headers[REQUEST_ID_HEADER] = served.request_id
     caller: Caller | None = served.get("caller")

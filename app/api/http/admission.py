@@ -5,17 +5,20 @@ with a credential learns which paths exist.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import cast
 
 from flask import request
+from flask.globals import app_ctx, request_ctx
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from app.api.http.context import current
+from app.api.http.context import Context
 from app.api.http.endpoint import Credential, Endpoint
 from app.api.http.request_body import MAX_BODY_BYTES
 from app.domain.errors import DomainError, InvalidRequest, Moved, Unauthenticated
 from app.domain.ids import new_id
 from app.domain.redaction import Redacted
+from app.services.container import Services
 
 _REQUEST = "req"
 _NOT_FOUND = Endpoint(credential=Credential.NONE)
@@ -27,31 +30,37 @@ class Admission:
 
     Args:
         endpoints: Declarations by Flask's name of the endpoint.
+        services: Returns the services of this process, or raises ``NotConnected``.
     """
 
-    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+    def __init__(self, endpoints: Mapping[str, Endpoint], services: Callable[[], Services]) -> None:
         self._endpoints = endpoints
+        self._services = services
 
     def __call__(self) -> None:
         """Begin the context of the current request, and check the request.
 
         Raises:
             RequestEntityTooLarge: The body is too large.
+            NotConnected: The services could not be connected yet.
             Moved: The deployment is served from another database.
             Unauthenticated: The API key is missing or not valid.
             RateLimited: The API key or its account is over its limit.
             ScopeMissing: The API key lacks the scope of the endpoint.
             InvalidRequest: The endpoint takes no query.
         """
-        context, asked = current()
+        # Themselves, where Flask's proxies would look them up at each of a dozen uses.
+        context, asked = cast("Context", app_ctx.g), request_ctx.request
         context.request_id = new_id(_REQUEST)
         context.started_ns = time.perf_counter_ns()
         if (asked.content_length or 0) > MAX_BODY_BYTES:
             raise RequestEntityTooLarge
         name = asked.endpoint
         endpoint = _undeclared(asked.path) if name is None else self._endpoints[name]
-        if endpoint.credential is not Credential.NONE and context.services.heartbeats.is_closed:
-            raise Moved
+        if endpoint.credential is not Credential.NONE:
+            context.services = self._services()
+            if context.services.heartbeats.is_closed:
+                raise Moved
         if endpoint.credential is Credential.API_KEY:
             services = context.services
             caller = services.authentication.authenticate(bearer_token(Unauthenticated))
