@@ -9,13 +9,19 @@ DEV := .venv/.dev
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
+# What Python compiles for tests is stored, whatever the machine's settings: many processes import it.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
+# More tests run at once than there are cores, as they mostly wait. tests/support/scheduling.py keeps
+# modules whole.
+AT_ONCE := --ignore=tests/cluster --numprocesses=6 --dist=loadscope --no-loadscope-reorder
+
 RECENT := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >&2 2>/dev/null
 
 # $(call say,TEXT)
 say = @echo "strongroom: $(1)" >&2
 packages = $(shell grep -c '^[a-z].*==' $(1)) packages of $(1)
 
-.PHONY: run free-port test prove bench check lock
+.PHONY: run free-port test slow prove bench check lock
 .NOTPARALLEL:
 
 # The facts that check prints would hide what init prints. Warnings and faults are on standard error.
@@ -31,16 +37,19 @@ free-port:
 	|| test -n "$$STRONGROOM_BIND$$STRONGROOM_BIND_FILE$$PORT_FILE" \
 	|| $(PYTHON) -I config/taken_port.py "$${PORT-8080}"
 
-# What is promised, in minutes; .ci/run adds the fail-over of a cluster, which waits for leases of
-# 20 seconds, and `prove` takes the full number of rounds, in hours. More tests run at once than there
-# are cores, as they mostly wait. tests/support/scheduling.py keeps modules whole.
+# `test` is for every change, `slow` for what restarts, kills and cuts off servers. .ci/run runs both,
+# and the fail-over of a cluster, which waits for leases of 20 seconds. `prove` runs all of it with
+# the full number of rounds, in hours.
 test: $(DEV)
-	$(call say,collecting and running the tests: about twelve minutes on two cores)
-	@$(BIN)/python -m pytest --ignore=tests/cluster \
-		--numprocesses=6 --dist=loadscope --no-loadscope-reorder
+	$(call say,collecting and running the tests but the slow ones: about five minutes on two cores)
+	@$(PYTEST) -m "not slow" $(AT_ONCE)
+
+slow: $(DEV)
+	$(call say,collecting and running the slow tests: about ten minutes on two cores)
+	@$(PYTEST) -m slow $(AT_ONCE)
 
 prove: $(DEV)
-	@$(BIN)/python -m pytest --prove
+	@$(PYTEST) --prove
 
 # Ratios, for docs/performance.md; needs wrk and a quiet machine.
 bench: $(DEV)

@@ -13,6 +13,7 @@ import pytest
 
 from app.repository.connect import connect
 from tests.support import databases
+from tests.support.left_out import LeftOut
 from tests.support.openbao import OpenBao, openbao_server
 from tests.support.postgresql import PostgresqlServer, postgresql_server
 from tests.support.scheduling import ByModule
@@ -41,6 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
     databases.choose(config.getoption("--database"))
     _keep_directories_in_memory()
     _take_interrupts()
+    config.pluginmanager.register(LeftOut(config))
 
 
 def _keep_directories_in_memory() -> None:

@@ -5,8 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from app.repository.sqlite.disk.log_number import ForeignLog
 from tests.support.terminal import unused_socket
+
+pytestmark = pytest.mark.slow
 
 _PAGE = (Path(__file__).parents[2] / "docs" / "backup.md").read_text()
 _UNITS = Path(__file__).parents[2] / "config"

@@ -22,7 +22,7 @@ _ANSWERED = re.compile(r".*\[y/N\]: (.+)")
 _OF_A_CHECKOUT = ["Makefile", "app", "backends", "config", "pyproject.toml", "requirements"]
 _SECONDS = 60.0
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @dataclass(frozen=True, slots=True)

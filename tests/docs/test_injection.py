@@ -18,6 +18,8 @@ from config import load
 from tests.e2e.account import Account
 from tests.support.strongroom import Strongroom, running
 
+pytestmark = pytest.mark.slow
+
 _ROOT = Path(__file__).parents[2]
 _REDEEM = _ROOT / "app" / "client" / "redeem.py"
 _BLOCK = re.compile(r"### ([^\n]+)\n|```(\w+)\n(.*?)```", re.DOTALL)

@@ -5,8 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.keys.tenants import astray, at_work, seed_in_bulk
 from tests.support.strongroom import Strongroom, running
+
+pytestmark = pytest.mark.slow
 
 _PAGE = Path(__file__).parents[2] / "docs" / "keys" / "local-fernet.md"
 # Reloads the server with this number, and ends when no worker of before is left.

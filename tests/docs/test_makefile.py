@@ -69,6 +69,31 @@ def test_every_step_of_the_tests_is_announced(checkout: Path) -> None:
     ] == []
 
 
+def options_of(checkout: Path, target: str) -> str:
+    """The options that the target gives to pytest."""
+    printed = make(checkout, target, subprocess.STDOUT).stdout
+    return printed.partition("-m pytest ")[2].splitlines()[0]
+
+
+def test_the_two_runs_of_tests_together_leave_nothing_out(checkout: Path) -> None:
+    runs = [options_of(checkout, target) for target in ("test", "slow")]
+    assert [options.partition(" --ignore=tests/cluster ")[0] for options in runs] == [
+        "-m not slow",
+        "-m slow",
+    ]
+    assert len({options.partition(" --ignore=")[2] for options in runs}) == 1
+
+
+def test_continuous_integration_runs_every_test() -> None:
+    commands = (_ROOT / ".ci" / "run").read_text().splitlines()
+    assert commands[-4:] == [
+        "make check",
+        "make test",
+        "make slow",
+        ".venv/bin/python -m pytest tests/cluster",
+    ]
+
+
 def test_installing_reports_its_progress(checkout: Path) -> None:
     printed = make(checkout, "test", subprocess.STDOUT).stdout
     installs = [line for line in printed.splitlines() if "-m pip install" in line]

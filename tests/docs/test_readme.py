@@ -26,7 +26,7 @@ _OF_THIS_RUN = re.compile("STRONGROOM_|RUNLOOP_|VIRTUAL_ENV|MAKE|MFLAGS|CI$|PYTE
 _INSTALL_SECONDS = 900.0
 _STOP_SECONDS = 60.0
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 class NewUser:

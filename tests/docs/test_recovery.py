@@ -10,6 +10,8 @@ import pytest
 from app.services.rotation import recover as recovery
 from tests.support.terminal import unused_socket
 
+pytestmark = pytest.mark.slow
+
 _PAGE = (Path(__file__).parents[2] / "docs" / "keys" / "recovery.md").read_text()
 _REFUSAL = re.compile(r'RecoveryRefused\(\s*"([^"]+)"')
 

@@ -10,6 +10,8 @@ import pytest
 from tests.support.openbao import least_privilege
 from tests.support.ports import free_port
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path("docs/keys/vault-transit.md")
 _BLOCK = re.compile(r"```(sh|hcl)\n(.*?)```", re.DOTALL)
 _RULE = re.compile(r'path "(.+?)" +\{ capabilities = \["(.+?)"\] \}')

@@ -8,6 +8,8 @@ from runloop_api_client import BadRequestError, Runloop
 from tests.support.databases import Row
 from tests.support.strongroom import Strongroom
 
+pytestmark = pytest.mark.slow
+
 BACKLOG = 5000
 PATIENCE_SECONDS = 120.0
 

@@ -19,7 +19,7 @@ from tests.e2e.test_endings import create
 from tests.support.strongroom import Strongroom, running
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.sqlite
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite]
 
 BEFORE = 30
 WRITERS = 2

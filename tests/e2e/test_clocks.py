@@ -14,6 +14,8 @@ from tests.e2e.account import Account
 from tests.support.programs import require
 from tests.support.strongroom import Strongroom, prepared
 
+pytestmark = pytest.mark.slow
+
 HOUR = 60 * 60
 TEN_YEARS = 10 * 365 * 24 * HOUR
 

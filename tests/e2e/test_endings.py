@@ -17,7 +17,7 @@ import requests
 from tests.support.strongroom import Strongroom, prepared, running
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.sqlite
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite]
 
 SECRETS = 30
 ENDINGS = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]

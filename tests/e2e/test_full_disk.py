@@ -11,7 +11,7 @@ from tests.support.small_disk import SmallDisk, small_disk
 from tests.support.strongroom import Strongroom, running
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.sqlite
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite]
 
 
 @pytest.fixture

@@ -4,7 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.account import Account
+
+pytestmark = pytest.mark.slow
 
 _CHECKS = (
     "not_a_server_error",

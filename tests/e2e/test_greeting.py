@@ -14,6 +14,8 @@ import requests
 from tests.support.strongroom import Strongroom, prepared
 from tests.unit.app.client.pseudo_terminal import PseudoTerminal
 
+pytestmark = pytest.mark.slow
+
 _ROOT = Path(__file__).parents[2]
 _GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "wsgi:app"]
 _START_SECONDS = 60.0

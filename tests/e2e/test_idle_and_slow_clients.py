@@ -20,6 +20,8 @@ import requests
 from tests.support.ports import free_port
 from tests.support.strongroom import Strongroom, running
 
+pytestmark = pytest.mark.slow
+
 THREADS = 8
 MANY = 4 * THREADS
 LARGE = "/docs/swagger-ui-bundle.js"

@@ -13,6 +13,8 @@ import pytest
 
 from tests.support.strongroom import Strongroom, running
 
+pytestmark = pytest.mark.slow
+
 THREADS = 2
 ASKED = b"GET /healthz HTTP/1.1\r\nHost: strongroom\r\n\r\n"
 AHEAD = 4000

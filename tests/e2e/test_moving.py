@@ -19,6 +19,8 @@ from tests.support.preloaded import start_command
 from tests.support.strongroom import Strongroom, prepared
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 WRITERS = 6
 KILLS = 5
 SECRETS, ALL_SECRETS = 3_000, 100_000

@@ -17,6 +17,8 @@ from tests.support.ports import free_port
 from tests.support.postgresql import PostgresqlServer, postgresql_server
 from tests.support.strongroom import Strongroom
 
+pytestmark = pytest.mark.slow
+
 CLIENTS = 24
 LONGEST_S = 10.0
 

@@ -9,6 +9,8 @@ from tests.e2e.test_leaks import WAYS
 from tests.e2e.test_postgresql_failures import serving
 from tests.support.postgresql import postgresql_server
 
+pytestmark = pytest.mark.slow
+
 _VALUES = 1000
 _TALKATIVE = (
     "log_statement=all",

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
 import requests
 
 from tests.support.ports import free_port
 from tests.support.secure_postgresql import PASSWORD, SecureServer, secure_postgresql_server
 from tests.support.strongroom import Strongroom
+
+pytestmark = pytest.mark.slow
 
 ROLES = Path(__file__).parents[2] / "config" / "postgresql-roles.sql"
 

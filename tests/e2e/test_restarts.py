@@ -19,6 +19,8 @@ from tests.e2e.account import Account
 from tests.support.strongroom import Strongroom, running
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 _WRITERS = 8
 _SECRETS_A_WRITER = 50
 _RELOADS = 3

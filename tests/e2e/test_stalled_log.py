@@ -13,6 +13,8 @@ import requests
 
 from tests.support.strongroom import Strongroom, prepared
 
+pytestmark = pytest.mark.slow
+
 MORE_THAN_A_PIPE_TAKES = 500
 
 

@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.account import Account
+
+pytestmark = pytest.mark.slow
 
 CHANGED = "strongroom run: GREETING changed: the command is started again\n"
 DELETED = "strongroom run: GREETING was deleted: the command goes on with its value\n"

@@ -16,6 +16,8 @@ from tests.support.containers import Engine, compose, stages
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def client(engine: Engine, tmp_path: Path) -> Iterator[httpx.Client]:

@@ -17,6 +17,8 @@ from tests.e2e.containers.conftest import SERVER
 from tests.support.containers import CONTAINERS, ROOT, Engine, environment_of, stages
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 OWN = ("home", "socket")  # each pod has others
 _EMPTY_DIR = 0o2777
 _DEFAULT_MODE = 0o440

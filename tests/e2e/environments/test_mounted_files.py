@@ -1,6 +1,10 @@
 """Keys and volumes as platforms mount them: a deployment is made and passes its check."""
 
+import pytest
+
 from tests.e2e.environments.place import AS_NOBODY, Outcome, Place
+
+pytestmark = pytest.mark.slow
 
 GROUP = 4711
 IN_THE_GROUP = AS_NOBODY.replace("--clear-groups", f"--groups={GROUP}")

@@ -10,6 +10,8 @@ import pytest
 
 from tests.e2e.environments.place import AS_NOBODY, Outcome, Place
 
+pytestmark = pytest.mark.slow
+
 OVERLAY = """
 base=$(mktemp -d)
 mount -t tmpfs none "$base"

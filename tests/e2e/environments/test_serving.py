@@ -4,6 +4,8 @@ import pytest
 
 from tests.e2e.environments.place import AS_NOBODY, Outcome, Place
 
+pytestmark = pytest.mark.slow
+
 # Nothing is writable but the place itself: no /tmp, no /var/tmp, no /dev/shm.
 READ_ONLY = """
 mount --bind "$PLACE" "$PLACE"

@@ -16,6 +16,8 @@ from tests.support.certificates import Certificate
 from tests.support.nginx import Nginx
 from tests.support.strongroom import Strongroom
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 30.0
 REQUESTS = 200
 ELSEWHERE = "127.0.0.2"  # limits hold for an address

@@ -12,6 +12,8 @@ from tests.e2e.front.conftest import Way
 from tests.support.javascript import JavaScript
 from tests.support.strongroom import Strongroom
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def account(backend: Strongroom, backend_operator: Services, way: Way) -> Iterator[Account]:

@@ -5,8 +5,11 @@ import ssl
 from contextlib import ExitStack
 
 import httpx
+import pytest
 
 from tests.support.nginx import Nginx
+
+pytestmark = pytest.mark.slow
 
 _SLOW_CLIENTS = 400
 

@@ -20,6 +20,8 @@ from tests.e2e.account import Account
 from tests.support.javascript import JavaScript
 from tests.support.strongroom import Strongroom, running
 
+pytestmark = pytest.mark.slow
+
 _DEADLINE_S = 60.0
 
 

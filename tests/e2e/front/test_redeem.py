@@ -3,10 +3,14 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from app.client import redeem
 from tests.e2e.account import Account
 from tests.e2e.front.conftest import Way
 from tests.support.programs import python_3_9
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_command_starts_with_the_value(account: Account, way: Way) -> None:

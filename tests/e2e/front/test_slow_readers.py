@@ -11,6 +11,8 @@ from tests.e2e.front.conftest import THREADS
 from tests.e2e.front.http_2 import http_2
 from tests.support.nginx import Nginx
 
+pytestmark = pytest.mark.slow
+
 STREAMS = 4 * THREADS
 VALUE = "\x01" * 65000  # six bytes each in JSON
 VALUES = 16  # just under 1 MiB, names included

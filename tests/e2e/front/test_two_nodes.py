@@ -26,6 +26,8 @@ from tests.support.ports import free_port
 from tests.support.postgresql import PostgresqlServer
 from tests.support.strongroom import Strongroom
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def sockets() -> Iterator[tuple[Path, Path]]:

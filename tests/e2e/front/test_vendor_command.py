@@ -12,6 +12,8 @@ from tests.support.certificates import Certificate
 from tests.support.javascript import JavaScript
 from tests.support.nginx import Nginx
 
+pytestmark = pytest.mark.slow
+
 Rli = Callable[..., CompletedProcess[str]]
 
 

@@ -19,6 +19,8 @@ from tests.e2e.account import Account
 from tests.e2e.injections.calls import inject, redeem
 from tests.support.strongroom import Strongroom, running
 
+pytestmark = pytest.mark.slow
+
 _VALUES = {f"SECRET_{number}": f"value {number}" for number in range(50)}
 _FIRST_DELAY_SECONDS = 0.01  # about what a redemption takes
 

@@ -11,6 +11,8 @@ from tests.e2e.injections.calls import redeem
 from tests.e2e.injections.conftest import VaultServer
 from tests.support.faulty_proxy import Fault, answer, drip, hang, reset, truncate
 
+pytestmark = pytest.mark.slow
+
 Outage = Callable[[VaultServer], AbstractContextManager[None]]
 
 _DEADLINE_SECONDS = 30.0

@@ -14,6 +14,8 @@ from tests.e2e.injections.calls import inject, redeem
 from tests.e2e.keys.site import OUTAGES, REFUSAL_SECONDS, Outage, Site, assert_refused_for_now
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 LIST_SECONDS = 1.5  # less than until a provider that hangs is given up
 CALLERS = 36  # of each account, so more than the worker has threads
 

@@ -18,6 +18,8 @@ from tests.support.openbao import OpenBao
 from tests.support.strongroom import Strongroom, running
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 SHORT_LIFE = {"STRONGROOM_DATA_KEY_CACHE_SECONDS": "4", "STRONGROOM_WORKERS": "1"}
 DEFAULT_LIFE = {"STRONGROOM_WORKERS": "1"}
 

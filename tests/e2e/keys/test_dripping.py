@@ -4,9 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.kms import environment_for
 from tests.support.strongroom import prepared
 from tests.unit.backends.aws_kms.endpoints import drip, endpoint
+
+pytestmark = pytest.mark.slow
 
 ARN = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 LONGEST_SECONDS = 60.0

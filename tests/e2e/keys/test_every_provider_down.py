@@ -9,6 +9,8 @@ from tests.e2e.account import Account
 from tests.e2e.injections.calls import inject, redeem
 from tests.e2e.keys.site import Outage, Site, assert_refused_for_now
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def all_down(site: Site, outage: Outage) -> Iterator[None]:

@@ -22,6 +22,8 @@ from tests.e2e.keys.tenants import expected_values, read_in_bulk, seed_in_bulk
 from tests.support.openbao import OpenBao
 from tests.support.terminal import Terminal
 
+pytestmark = pytest.mark.slow
+
 FULL_SIZE = 1000  # accounts, with a data key each: several batches
 REDUCED_SIZE = 450
 

@@ -5,6 +5,7 @@ import re
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 import requests
 
 from app.bootstrap import build
@@ -13,6 +14,8 @@ from tests.e2e.account import Account
 from tests.e2e.keys.roots import LocalRoot, list_keys, settings
 from tests.support.strongroom import Strongroom, running
 from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.slow
 
 
 def listed(server: Strongroom) -> list[str]:

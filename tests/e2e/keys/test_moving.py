@@ -21,6 +21,8 @@ from tests.support.strongroom import Strongroom, running
 from tests.support.terminal import Terminal
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 FULL_SIZE = (2000, 50)  # accounts, and secrets of each
 REDUCED_SIZE = (30, 20)
 WRITERS = 2

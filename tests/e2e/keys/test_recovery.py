@@ -20,6 +20,8 @@ from tests.support.openbao import OpenBao
 from tests.support.strongroom import prepared
 from tests.support.terminal import Terminal
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_server_whose_root_key_was_destroyed_hands_over_every_value_after_recover(
     openbao: OpenBao, terminal: Terminal, until: ExitStack, tmp_path: Path

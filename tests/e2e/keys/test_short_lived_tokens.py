@@ -11,6 +11,8 @@ from tests.support.openbao import OpenBao
 from tests.support.strongroom import Strongroom, running
 from tests.unit.backends.vault_transit.vault import Vault
 
+pytestmark = pytest.mark.slow
+
 WRITERS = 3
 
 
