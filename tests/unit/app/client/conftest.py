@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import app.client.redeem
+from tests.support.preloaded import run_command
 from tests.unit.app.client.job_shell import PROMPT
 from tests.unit.app.client.protocol_server import API_KEY, ProtocolServer, serving
 from tests.unit.app.client.pseudo_terminal import PseudoTerminal
@@ -85,16 +86,9 @@ def run(environment: dict[str, str], tmp_path: Path) -> Run:
     """Run ``strongroom run`` without a terminal."""
 
     def run(*arguments: str, given: str = "", **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["strongroom", "run", *arguments],
-            env=environment | more,
-            cwd=tmp_path,
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            start_new_session=True,
-            check=False,
+        done = run_command(("run", *arguments), environment | more, tmp_path, given.encode())
+        return subprocess.CompletedProcess(
+            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
         )
 
     return run
@@ -105,16 +99,7 @@ def secret(environment: dict[str, str], tmp_path: Path) -> Secret:
     """Run ``strongroom secret`` without a terminal."""
 
     def run(*arguments: str, given: bytes = b"", **more: str) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            ["strongroom", "secret", *arguments],
-            env=environment | more,
-            cwd=tmp_path,
-            input=given,
-            capture_output=True,
-            timeout=60,
-            start_new_session=True,
-            check=False,
-        )
+        return run_command(("secret", *arguments), environment | more, tmp_path, given)
 
     return run
 

@@ -243,10 +243,11 @@ def test_a_command_whose_streams_cannot_be_made_is_reported() -> None:
     assert done.stderr == b"strongroom run: nothing was started: Bad file descriptor\n"
 
 
-def test_unmasked_the_command_takes_over_the_process(run: Run) -> None:
+def test_unmasked_the_command_takes_over_the_process(environment: dict[str, str]) -> None:
     """Nothing of ours stays: its parent is who started us, wherever that one's program lies."""
-    result = run("--secret", "GREETING", "--", "sh", "-c", "echo $PPID")
-    assert int(result.stdout) == os.getpid()
+    ours = ["strongroom", "run", "--secret", "GREETING", "--", "sh", "-c", "echo $PPID"]
+    done = subprocess.run(ours, env=environment, capture_output=True, timeout=60, check=True)
+    assert int(done.stdout) == os.getpid()
 
 
 def test_no_message_contains_a_value_or_a_credential(run: Run, server: ProtocolServer) -> None:
