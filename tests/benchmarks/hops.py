@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from types import CodeType, FrameType
@@ -28,6 +29,7 @@ from config import load
 
 _ROOT = Path(__file__).parents[2]
 _OURS = tuple(str(_ROOT / name) for name in ("app/", "backends/", "config/"))
+_TRIES = 3
 
 
 @dataclass
@@ -35,7 +37,7 @@ class Hops:
     """The path of one operation.
 
     Attributes:
-        files: Those that were entered.
+        files: Those that were entered, relative to the repository.
         changes: Calls into another file than the call before.
         calls: Calls of functions of ours, generators' resumptions among them.
     """
@@ -47,7 +49,7 @@ class Hops:
 
     def enter(self, code: CodeType) -> None:
         """Count a call."""
-        name = code.co_filename
+        name = Path(code.co_filename).relative_to(_ROOT).as_posix()
         self.files.add(name)
         self.calls += 1
         self.changes += name != self._last
@@ -106,8 +108,8 @@ class _Client:
         return found
 
 
-def main() -> None:
-    """Print the table."""
+def measure() -> dict[str, Hops]:
+    """Run each operation. Returns its path by its name in ``docs/architecture.md``."""
     with tempfile.TemporaryDirectory() as name:
         home = Path(name) / "home"
         home.mkdir(mode=0o700)
@@ -115,20 +117,43 @@ def main() -> None:
         _write_keys(home, first)
         with _services(home) as services:
             services.setup.initialise()
-            client = _Client(services)
-            client.create()
-            secret = client.create()
-            _print("create", count(client.create))
-            client.redeem(client.inject(secret))
-            token = client.inject(secret)
-            _print("redemption", count(lambda: client.redeem(token)))
+            create, redemption = _requests(_Client(services))
         _write_keys(home, second, first)
         with _services(home) as services:
-            _print("rewrap, cold", count(lambda: services.rewrap.run(lambda _: None)))
+            cold = count(lambda: services.rewrap.run(lambda _: None))
         _write_keys(home, Fernet.generate_key(), second)
         with _services(home) as services:
             services.accounts.create("opens the database and the system key")
-            _print("rewrap, warm", count(lambda: services.rewrap.run(lambda _: None)))
+            warm = count(lambda: services.rewrap.run(lambda _: None))
+    return {
+        "create": create,
+        "redemption": redemption,
+        "rewrap of two keys, warm": warm,
+        "rewrap of two keys, cold": cold,
+    }
+
+
+def main() -> None:
+    """Print the table."""
+    for name, hops in measure().items():
+        click.echo(
+            f"{name:25} {len(hops.files):3} files {hops.changes:4} changes {hops.calls:5} calls"
+        )
+
+
+def _requests(client: _Client) -> tuple[Hops, Hops]:
+    """Create and redeem, the shortest of three: a count of seconds may end during one."""
+    client.create()
+    secret = client.create()
+    client.redeem(client.inject(secret))
+    tokens = [client.inject(secret) for _ in range(_TRIES)]
+    creates = [count(client.create) for _ in tokens]
+    redemptions = [count(partial(client.redeem, token)) for token in tokens]
+    return min(creates, key=_length), min(redemptions, key=_length)
+
+
+def _length(hops: Hops) -> tuple[int, int]:
+    return len(hops.files), hops.calls
 
 
 @contextmanager
@@ -144,10 +169,6 @@ def _write_keys(home: Path, *keys: bytes) -> None:
     path = home / "keys"
     path.touch(mode=0o600)
     path.write_bytes(b"\n".join(keys) + b"\n")
-
-
-def _print(name: str, hops: Hops) -> None:
-    click.echo(f"{name:20} {len(hops.files):3} files {hops.changes:4} changes {hops.calls:5} calls")
 
 
 if __name__ == "__main__":
