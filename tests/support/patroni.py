@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -37,6 +38,7 @@ _ASKING_SECONDS = 5
 _PYTHON = "/usr/bin/python3"
 _PATRONI = (_PYTHON, "-m", "patroni")
 _PATRONICTL = (_PYTHON, "-c", "from patroni.ctl import ctl; ctl()")
+_INSTALLED = "python"  # where the tested version is, below the directory of the cluster
 _HEALTHY = frozenset({"running", "streaming"})
 
 
@@ -129,13 +131,14 @@ class PatroniCluster:
     def start(self) -> None:
         """Start everything, and make an empty database for the server."""
         installed = Path(sysconfig.get_path("purelib")) / "patroni"
-        shutil.copytree(installed, self._directory / "python" / "patroni")
+        shutil.copytree(installed, self._directory / _INSTALLED / "patroni")
         self._start_etcd()
         for node in self.nodes.values():
             node.directory.mkdir(mode=0o700)
             _give(node.directory)
             self.start_patroni(node)
         self.wait_until_healthy()
+        assert self._versions() == {metadata.version("patroni")}
         self.execute(f"CREATE ROLE strongroom LOGIN PASSWORD '{self._strongroom}'", "postgres")
         self.execute("CREATE DATABASE strongroom OWNER strongroom", "postgres")
 
@@ -165,8 +168,15 @@ class PatroniCluster:
         )
 
     def wait_until_healthy(self) -> None:
-        """Wait until all nodes follow one leader, and one of them synchronously."""
-        wait_until(self._is_healthy, _UP_SECONDS)
+        """Wait until all nodes follow one leader, and one of them synchronously.
+
+        Raises:
+            TimeoutError: They do not; with the end of each log.
+        """
+        try:
+            wait_until(self._is_healthy, _UP_SECONDS)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}\n{self.logs()}") from None
 
     def switch_over(self) -> None:
         """Make another node the leader, as for maintenance."""
@@ -215,6 +225,12 @@ class PatroniCluster:
             url = f"http://{node.machine.address}:{node.api}/primary"
             return requests.get(url, timeout=_ASKING_SECONDS).ok
         return False
+
+    def _versions(self) -> set[str]:
+        """The versions of Patroni that run."""
+        urls = (f"http://{node.machine.address}:{node.api}/patroni" for node in self.nodes.values())
+        responses = [requests.get(url, timeout=_ASKING_SECONDS) for url in urls]
+        return {response.json()["patroni"]["version"] for response in responses}
 
     def _members_seen_by(self, node: Node) -> list[dict[str, Any]]:
         """Return what a node knows of all of them; nothing if it does not answer."""
@@ -302,6 +318,7 @@ class PatroniCluster:
             "PATH": "/usr/bin:/bin:/usr/sbin",
             "LC_ALL": "C.UTF-8",
             "HOME": str(self._directory),
+            "PYTHONPATH": str(self._directory / _INSTALLED),
         }
 
 
