@@ -18,6 +18,11 @@ from typing import Protocol
 from app.domain.operations.backups import BackupContents
 from app.domain.operations.findings import Findings
 from app.repository.collections.access import AccountRepository, ApiKeyRepository
+from app.repository.collections.gateways import (
+    GatewayConfigRepository,
+    GatewayTokenRepository,
+    GatewayUseRepository,
+)
 from app.repository.collections.injections import InjectionRepository
 from app.repository.collections.keys import DataKeyRepository, WrappingRepository
 from app.repository.collections.operations import (
@@ -53,6 +58,9 @@ class Repository(Protocol):
     secrets: SecretRepository
     stored_responses: StoredResponseRepository
     injections: InjectionRepository
+    gateway_configs: GatewayConfigRepository
+    gateway_tokens: GatewayTokenRepository
+    gateway_uses: GatewayUseRepository
     usage: UsageRepository
     leases: LeaseRepository
     workers: WorkerRepository

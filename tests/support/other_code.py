@@ -26,6 +26,13 @@ def code_of_commit(commit: str, directory: Path) -> Path:
     return directory
 
 
+def is_shallow() -> bool:
+    """Return True if this checkout lacks older commits."""
+    command = ["git", "rev-parse", "--is-shallow-repository"]
+    said = subprocess.run(command, cwd=_ROOT, check=True, capture_output=True, text=True).stdout
+    return said.strip() == "true"
+
+
 def code_at_hand(directory: Path) -> Path:
     """Copy the code of the working tree."""
     for package in _PACKAGES:

@@ -15,18 +15,20 @@ class CountedTable(StrEnum):
     INJECTIONS = "injections"
     API_KEYS = "api_keys"
     STORED_RESPONSES = "stored_responses"
+    GATEWAY_CONFIGS = "gateway_configs"
+    GATEWAY_TOKENS = "gateway_tokens"
+    GATEWAY_USES = "gateway_uses"
 
     def usage(self, rows: int, size: int) -> "Usage":
         """The usage of so many rows."""
-        if self is CountedTable.STORED_RESPONSES:
-            return Usage(bytes=size)
-        return Usage(bytes=size)._replace(**{self.value: rows})
+        used = Usage(bytes=size)
+        return used._replace(**{self.value: rows}) if self.value in Usage._fields else used
 
 
 class Usage(NamedTuple):
     """Rows of an account, and the bytes that all of them take; also a change, or limits.
 
-    Stored responses count in bytes only.
+    Stored responses and the rows of gateways count in bytes only.
     """
 
     secrets: int = 0

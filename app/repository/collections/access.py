@@ -56,7 +56,11 @@ class ApiKeyRepository(Protocol):
         """Read up to ``limit`` API keys of all accounts: an operator's sweep."""
 
     def delete_unused(self, account_id: str, key_ids: Sequence[str]) -> int:
-        """Delete those of these keys that no injection names. Returns the number deleted."""
+        """Delete those of these keys that made nothing that is still there.
+
+        Returns:
+            The number deleted.
+        """
 
     def add(self, key: Guarded[ApiKey]) -> None:
         """Add a new API key."""

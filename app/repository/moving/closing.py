@@ -17,7 +17,10 @@ LOCK_MS = 300
 this gives up before a request has to."""
 
 # In the order in which requests write, so that nobody waits for this and is waited for.
-_FIRST = ("deployment", "stored_responses", "accounts", "api_keys", "injections", "data_keys")
+_FIRST = (
+    *("deployment", "stored_responses", "accounts", "api_keys", "injections"),
+    *("gateway_tokens", "gateway_configs", "gateway_uses", "data_keys"),
+)
 _OPEN = {"workers", "moves"}
 _CLOSED = (*_FIRST, *(name for name in metadata.tables if name not in {*_FIRST, *_OPEN}))
 

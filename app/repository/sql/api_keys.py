@@ -13,7 +13,7 @@ from app.repository.sql.accounts import ACCOUNTS
 from app.repository.sql.driver.dialect import as_list, is_in
 from app.repository.sql.driver.paging import Paged
 from app.repository.sql.guarded_rows import GuardedRows, GuardedTable
-from app.repository.sql.tables import accounts, api_keys, injections
+from app.repository.sql.tables import accounts, api_keys, gateway_tokens, injections
 
 API_KEYS = GuardedTable(api_keys, ApiKey)
 
@@ -28,12 +28,12 @@ _FIND = API_KEYS.rows.where(_OWN, is_in(api_keys.c.id, "ids"))
 _DELETE_UNUSED = delete(api_keys).where(
     _OWN,
     is_in(api_keys.c.id, "ids"),
-    ~select(injections.c.id)
-    .where(
-        injections.c.account_id == api_keys.c.account_id,
-        injections.c.api_key_id == api_keys.c.id,
-    )
-    .exists(),
+    *(
+        ~select(made.c.id)
+        .where(made.c.account_id == api_keys.c.account_id, made.c.api_key_id == api_keys.c.id)
+        .exists()
+        for made in (injections, gateway_tokens)
+    ),
 )
 
 _PARSE, _PARSE_ACCOUNT = API_KEYS.columns.parse, ACCOUNTS.columns.parse

@@ -8,6 +8,9 @@ from app.repository.sql.api_keys import SqlApiKeys
 from app.repository.sql.data_keys import SqlDataKeys
 from app.repository.sql.deployment import SqlDeployment
 from app.repository.sql.driver.statements import Statements
+from app.repository.sql.gateways.configs import SqlGatewayConfigs
+from app.repository.sql.gateways.tokens import SqlGatewayTokens
+from app.repository.sql.gateways.uses import SqlGatewayUses
 from app.repository.sql.injections import SqlInjections
 from app.repository.sql.secrets import SqlSecrets
 from app.repository.sql.stored_responses import SqlStoredResponses
@@ -33,6 +36,9 @@ class SqlRepository(Repository):
         self.secrets = SqlSecrets(statements)
         self.stored_responses = SqlStoredResponses(statements)
         self.injections = SqlInjections(statements)
+        self.gateway_configs = SqlGatewayConfigs(statements)
+        self.gateway_tokens = SqlGatewayTokens(statements)
+        self.gateway_uses = SqlGatewayUses(statements)
         self.usage = SqlUsage(statements)
         self.leases = SqlLeases(statements)
         self.workers = SqlWorkers(statements)

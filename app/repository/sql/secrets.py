@@ -27,14 +27,13 @@ from app.domain.columns import GuardedColumns
 from app.domain.secrets import Secret, SecretFilter, SecretIdentity, SecretRef, StoredSecret
 from app.repository.collections.batches import Batch, Position
 from app.repository.collections.secrets import LockedSecret, SealedSecrets, SecretRepository
-from app.repository.sql.driver.dialect import as_list, is_in
+from app.repository.sql.driver.dialect import LIKE_ESCAPE, as_list, containing, is_in
 from app.repository.sql.driver.locks import Query, changing
 from app.repository.sql.driver.paging import Paged
 from app.repository.sql.driver.statements import Collection, InsertUnlessThere, of_types
 from app.repository.sql.sealed_secrets import SEALED, parse_sealed
 from app.repository.sql.tables import secrets
 
-_ESCAPE = "!"  # a backslash means more in a text of PostgreSQL
 _LARGEST_VERSION = 2**63 - 2
 
 _OWN = secrets.c.account_id == bindparam("of_account_id")
@@ -89,7 +88,7 @@ _VIEWS, _LOCKS, _DELETES = (
 
 _FILTERS: dict[str, ColumnElement[bool]] = {
     "of_name": _NAMED,
-    "search": secrets.c.name.ilike(bindparam("search"), escape=_ESCAPE),
+    "search": secrets.c.name.ilike(bindparam("search"), escape=LIKE_ESCAPE),
     "after_id": secrets.c.id < bindparam("after_id"),
 }
 
@@ -207,11 +206,5 @@ def _wanted(account_id: str, wanted: SecretFilter) -> dict[str, object]:
     if wanted.name is not None:
         parameters["of_name"] = wanted.name
     if wanted.search is not None:
-        parameters["search"] = _containing(wanted.search)
+        parameters["search"] = containing(wanted.search)
     return parameters
-
-
-def _containing(part: str) -> str:
-    for special in (_ESCAPE, "%", "_"):
-        part = part.replace(special, _ESCAPE + special)
-    return f"%{part}%"

@@ -32,6 +32,9 @@ from app.domain.access.accounts import Account
 from app.domain.access.api_keys import ApiKey
 from app.domain.columns import columns_of
 from app.domain.data_keys import DataKeyRow, Wrapping
+from app.domain.gateways.configs import GatewayConfig
+from app.domain.gateways.tokens import GatewayToken
+from app.domain.gateways.uses import GatewayUse
 from app.domain.idempotency import StoredResponse
 from app.domain.injections import Injection
 
@@ -224,6 +227,50 @@ injections = _table(
     _digest("token_digest"),
     _one_of("state", "'pending'", "'redeemed'", "'revoked'"),
     _digest("nonce_digest"),
+    _tag("mac"),
+)
+
+gateway_configs = _table(
+    "gateway_configs",
+    *_columns(GatewayConfig),
+    *_mac(),
+    PrimaryKeyConstraint("account_id", "id"),
+    UniqueConstraint("account_id", "name"),
+    ForeignKeyConstraint(["account_id"], ["accounts.id"]),
+    _at_most("id", 64),
+    _at_most("name", 255),
+    _one_of("auth_type", "'bearer'", "'basic'", "'header'"),
+    _one_of("scrub", "0", "1"),
+    _tag("mac"),
+)
+
+# No foreign key to a config, which may be deleted, and no one to those of the system.
+gateway_tokens = _table(
+    "gateway_tokens",
+    *_columns(GatewayToken),
+    *_mac(),
+    PrimaryKeyConstraint("account_id", "id"),
+    ForeignKeyConstraint(["account_id", "api_key_id"], ["api_keys.account_id", "api_keys.id"]),
+    Index("ix_gateway_tokens_api_key_id", "account_id", "api_key_id", "state", "expires_at_ms"),
+    Index("ix_gateway_tokens_devbox_id", "account_id", "devbox_id", "id"),
+    Index("ix_gateway_tokens_expires_at_ms", "account_id", "expires_at_ms"),
+    _at_most("id", 64),
+    _digest("config_pin"),
+    _digest("token_digest"),
+    _one_of("pin", "'none'", "'first_use'"),
+    _one_of("state", "'live'", "'revoked'"),
+    _tag("mac"),
+)
+
+gateway_uses = _table(
+    "gateway_uses",
+    *_columns(GatewayUse),
+    *_mac(),
+    PrimaryKeyConstraint("account_id", "id"),
+    ForeignKeyConstraint(["account_id"], ["accounts.id"]),
+    Index("ix_gateway_uses_token_id", "account_id", "token_id", "id"),
+    Index("ix_gateway_uses_created_at_ms", "account_id", "created_at_ms"),
+    _at_most("id", 64),
     _tag("mac"),
 )
 

@@ -18,7 +18,17 @@ from app.repository.collections.batches import Position
 from app.repository.collections.operations import LeaseRepository, Tally, UsageRepository
 from app.repository.sql.driver.paging import Paged
 from app.repository.sql.driver.statements import Collection, InsertUnlessThere
-from app.repository.sql.tables import api_keys, injections, leases, secrets, stored_responses, usage
+from app.repository.sql.tables import (
+    api_keys,
+    gateway_configs,
+    gateway_tokens,
+    gateway_uses,
+    injections,
+    leases,
+    secrets,
+    stored_responses,
+    usage,
+)
 
 _COUNTED = (*(usage.c[name] for name in Usage._fields), usage.c.counted_at_ms)
 _GET = select(*_COUNTED).where(usage.c.account_id == bindparam("of_account_id"))
@@ -43,6 +53,9 @@ _SIZES = {
     CountedTable.INJECTIONS: _sizes(injections, injections.c.secrets),
     CountedTable.API_KEYS: _sizes(api_keys, api_keys.c.name),
     CountedTable.STORED_RESPONSES: _sizes(stored_responses, stored_responses.c.response),
+    CountedTable.GATEWAY_CONFIGS: _sizes(gateway_configs, gateway_configs.c.custom_headers),
+    CountedTable.GATEWAY_TOKENS: _sizes(gateway_tokens, gateway_tokens.c.allow),
+    CountedTable.GATEWAY_USES: _sizes(gateway_uses, gateway_uses.c.path),
 }
 
 _TAKE = (

@@ -7,6 +7,10 @@ from app.domain.access.accounts import Account
 from app.domain.access.api_keys import ApiKey
 from app.domain.access.scopes import ALL_SCOPES
 from app.domain.data_keys import DataKeyRow, DataKeyState, Wrapping
+from app.domain.gateways.configs import GatewayConfig
+from app.domain.gateways.credentials import AuthMechanism, AuthType, dump_headers
+from app.domain.gateways.tokens import GatewayToken, TokenLimits, TokenPin, TokenState
+from app.domain.gateways.uses import GatewayUse
 from app.domain.guarded import Guarded, Mac
 from app.domain.idempotency import StoredResponse
 from app.domain.injections import BoundSecret, Injection, InjectionState, bind
@@ -14,6 +18,7 @@ from app.domain.operations.reencryption import Reencryption
 from app.domain.operations.workers import Worker
 from app.domain.secrets import SecretRef, StoredSecret
 from app.repository.base import UnitOfWork
+from app.repository.collections.gateways import GatewayGrant
 from app.repository.collections.injections import InjectionGrant
 from app.repository.collections.secrets import LockedSecret
 from backends.provider import WrappedKey
@@ -127,6 +132,74 @@ def injection(number: int = 1, account_id: str = OURS, **changes: Any) -> Guarde
         expires_at_ms=1000,
     )
     return Guarded(replace(row, **changes), MAC)
+
+
+def gateway_config(
+    number: int = 1, account_id: str = OURS, **changes: Any
+) -> Guarded[GatewayConfig]:
+    row = GatewayConfig(
+        account_id=account_id,
+        id=f"gwc_{number:04}",
+        name=f"config {number}",
+        description=None,
+        endpoint="https://api.example.com",
+        auth=AuthMechanism(AuthType.BEARER),
+        custom_headers=dump_headers([]),
+        allow=None,
+        deny=None,
+        secrets=None,
+        deny_query=(),
+        scrub=True,
+        version=1,
+        created_at_ms=1,
+        updated_at_ms=1,
+    )
+    return Guarded(replace(row, **changes), MAC)
+
+
+def gateway_token(number: int = 1, account_id: str = OURS, **changes: Any) -> Guarded[GatewayToken]:
+    row = GatewayToken(
+        account_id=account_id,
+        id=f"gwt_{number:04}",
+        api_key_id=API_KEY,
+        injection_id=None,
+        config_id="gwc_0001",
+        pinned=b"p" * 32,
+        secret_id="sec_0001",
+        secret_name="NAME_1",
+        devbox_id="dbx_1",
+        token_digest=b"t" * 32,
+        allow=None,
+        limits=TokenLimits(),
+        sources=(),
+        pin=TokenPin.NONE,
+        pinned_address=None,
+        state=TokenState.LIVE,
+        used=0,
+        created_at_ms=1,
+        expires_at_ms=1000,
+        revoked_at_ms=None,
+    )
+    return Guarded(replace(row, **changes), MAC)
+
+
+def gateway_use(number: int = 1, account_id: str = OURS, **changes: Any) -> Guarded[GatewayUse]:
+    row = GatewayUse(
+        account_id=account_id,
+        id=f"gwu_{number:04}",
+        token_id="gwt_0001",
+        config_id="gwc_0001",
+        secret_id="sec_0001",
+        method="POST",
+        path="/v1/messages",
+        address="192.0.2.1",
+        created_at_ms=number,
+    )
+    return Guarded(replace(row, **changes), MAC)
+
+
+def gateway_grant() -> GatewayGrant:
+    return GatewayGrant(gateway_token(), api_key(), account(), gateway_config())
 
 
 def grant() -> InjectionGrant:

@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy import LargeBinary
 
 from app.domain.errors import TamperedRow
+from app.domain.gateways.configs import ConfigFilter
+from app.domain.gateways.tokens import TokenFilter
 from app.domain.operations.usage import CountedTable, CountedUsage, Usage
 from app.domain.secrets import SecretFilter, SecretRef
 from app.repository.base import Database, Repository
@@ -44,6 +46,7 @@ READS: dict[str, list[Read]] = {
         lambda r: r.accounts.ids(None, 10),
         lambda r: r.api_keys.get_with_account(rows.OURS, rows.API_KEY),
         lambda r: r.injections.get_grant(rows.OURS, "inj_0001"),
+        lambda r: r.gateway_tokens.get_grant(rows.OURS, "gwt_0001"),
     ],
     "api_keys": [
         lambda r: r.api_keys.get(rows.OURS, rows.API_KEY),
@@ -52,6 +55,7 @@ READS: dict[str, list[Read]] = {
         lambda r: r.api_keys.sweep(None, 10),
         lambda r: r.usage.tally(rows.OURS, CountedTable.API_KEYS, None, 10),
         lambda r: r.injections.get_grant(rows.OURS, "inj_0001"),
+        lambda r: r.gateway_tokens.get_grant(rows.OURS, "gwt_0001"),
     ],
     "data_keys": [
         lambda r: r.data_keys.get(rows.OURS, rows.DATA_KEY),
@@ -95,6 +99,31 @@ READS: dict[str, list[Read]] = {
         lambda r: r.injections.has_ended(rows.OURS, 1),
         lambda r: r.usage.tally(rows.OURS, CountedTable.INJECTIONS, None, 10),
     ],
+    "gateway_configs": [
+        lambda r: r.gateway_configs.get(rows.OURS, "gwc_0001"),
+        lambda r: r.gateway_configs.named(rows.OURS, "config 1"),
+        lambda r: r.gateway_configs.page(rows.OURS, ConfigFilter(search="config"), None, 10),
+        lambda r: r.gateway_configs.count(rows.OURS, ConfigFilter()),
+        lambda r: r.gateway_configs.sweep(None, 10),
+        lambda r: r.gateway_tokens.get_grant(rows.OURS, "gwt_0001"),
+        lambda r: r.usage.tally(rows.OURS, CountedTable.GATEWAY_CONFIGS, None, 10),
+    ],
+    "gateway_tokens": [
+        lambda r: r.gateway_tokens.get(rows.OURS, "gwt_0001"),
+        lambda r: r.gateway_tokens.get_grant(rows.OURS, "gwt_0001"),
+        lambda r: r.gateway_tokens.page(rows.OURS, TokenFilter(), None, 10),
+        lambda r: r.gateway_tokens.count_live(rows.OURS, [rows.API_KEY], 1),
+        lambda r: r.gateway_tokens.sweep(None, 10),
+        lambda r: r.gateway_tokens.has_ended(rows.OURS, 1),
+        lambda r: r.usage.tally(rows.OURS, CountedTable.GATEWAY_TOKENS, None, 10),
+    ],
+    "gateway_uses": [
+        lambda r: r.gateway_uses.get(rows.OURS, "gwu_0001"),
+        lambda r: r.gateway_uses.page(rows.OURS, None, None, 10),
+        lambda r: r.gateway_uses.sweep(None, 10),
+        lambda r: r.gateway_uses.has_ended(rows.OURS, 1),
+        lambda r: r.usage.tally(rows.OURS, CountedTable.GATEWAY_USES, None, 10),
+    ],
 }
 
 # Nobody grants anything by these, and no MAC covers the whole of them.
@@ -125,6 +154,9 @@ def filled(database: Database, case: DatabaseCase) -> Database:
             work.secrets.add(rows.secret(number))
         work.stored_responses.claim(rows.stored_response(), now_ms=1)
         work.injections.add(rows.injection())
+        work.gateway_configs.add(rows.gateway_config())
+        work.gateway_tokens.add(rows.gateway_token())
+        work.gateway_uses.add(rows.gateway_use())
         work.wrappings.fence("ref:fenced")
         work.usage.put(rows.OURS, CountedUsage(Usage(), 1))
         work.leases.take("sweep", "worker", 1, 2)

@@ -8,8 +8,6 @@ from alembic import op
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
 
-# Until the first release this migration is changed in place, under another revision each time; see
-# ``ABANDONED`` in ``app.repository.sql.schema``.
 revision = "0001_5"
 down_revision = None
 branch_labels = None

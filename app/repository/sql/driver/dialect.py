@@ -25,6 +25,16 @@ from sqlalchemy.sql.functions import FunctionElement
 
 _BETWEEN = ","
 
+LIKE_ESCAPE = "!"
+"""The escape of patterns for ``LIKE``; a backslash means more in a text of PostgreSQL."""
+
+
+def containing(part: str) -> str:
+    """Return the pattern of texts that contain ``part``."""
+    for special in (LIKE_ESCAPE, "%", "_"):
+        part = part.replace(special, LIKE_ESCAPE + special)
+    return f"%{part}%"
+
 
 def now_ms() -> ColumnElement[int]:
     """Read the database's clock, in Unix milliseconds; constant within a statement."""

@@ -5,7 +5,8 @@ COMMITTED, where a statement that waited for a lock looks with the snapshot from
 So whoever must see what others did locks first, and looks in a statement of its own.
 
 The order is the same everywhere, so no two units of work wait for each other: the deployment, then
-the claim of a stored response, then an account, API key or injection, then a data key, then secrets
+the claim of a stored response, then an account, API key, injection, gateway token, config or
+use, then a data key, then secrets
 by id, then inserts.
 """
 

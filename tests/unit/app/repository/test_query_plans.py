@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.gateways.configs import ConfigFilter
+from app.domain.gateways.tokens import TokenFilter
 from app.domain.operations.usage import CountedTable, CountedUsage, Usage
 from app.domain.secrets import SecretFilter, SecretRef
 from app.repository.base import Repository, UnitOfWork
@@ -18,6 +20,12 @@ WANTED = [
     SecretFilter(name="NAME_1"),
     SecretFilter(search="name"),
     SecretFilter(name="NAME_1", search="name"),
+]
+WANTED_CONFIGS = [ConfigFilter(), ConfigFilter(id="gwc_1", name="a", search="a")]
+WANTED_TOKENS = [
+    TokenFilter(),
+    TokenFilter(devbox_id="dbx_1"),
+    TokenFilter(devbox_id="dbx_1", config_id="gwc_1", api_key_id=rows.API_KEY),
 ]
 A_SCAN = re.compile(r"^SCAN (?!few|mine|these|now|listed|\(subquery|CONSTANT ROW)")
 
@@ -50,6 +58,24 @@ def read_everything(repository: Repository) -> None:
             repository.secrets.count(rows.OURS, wanted)
 
 
+def read_gateways(repository: Repository) -> None:
+    """Every read of a request about gateways."""
+    repository.gateway_configs.get(rows.OURS, "gwc_1")
+    repository.gateway_configs.named(rows.OURS, "a name")
+    repository.gateway_tokens.get(rows.OURS, "gwt_1")
+    repository.gateway_tokens.get_grant(rows.OURS, "gwt_1")
+    repository.gateway_tokens.count_live(rows.OURS, [rows.API_KEY], 1)
+    repository.gateway_uses.get(rows.OURS, "gwu_1")
+    for after in (None, ("id_1",)):
+        for wanted_configs in WANTED_CONFIGS:
+            repository.gateway_configs.page(rows.OURS, wanted_configs, after, 10)
+            repository.gateway_configs.count(rows.OURS, wanted_configs)
+        for wanted_tokens in WANTED_TOKENS:
+            repository.gateway_tokens.page(rows.OURS, wanted_tokens, after, 10)
+        for token_id in (None, "gwt_1"):
+            repository.gateway_uses.page(rows.OURS, token_id, after, 10)
+
+
 def write_everything(work: UnitOfWork) -> None:
     """Every write of a request."""
     work.secrets.add(rows.secret())
@@ -63,6 +89,13 @@ def write_everything(work: UnitOfWork) -> None:
     work.injections.replace(rows.injection())
     used = [rows.secret().sealed()]
     work.injections.replace_if_granted(rows.injection(), rows.grant(), used)
+    work.gateway_configs.add(rows.gateway_config())
+    work.gateway_configs.replace(rows.gateway_config())
+    work.gateway_configs.delete(rows.OURS, "gwc_0001")
+    work.gateway_tokens.add(rows.gateway_token())
+    work.gateway_tokens.replace(rows.gateway_token())
+    work.gateway_uses.add(rows.gateway_use())
+    work.gateway_uses.replace(rows.gateway_use())
     work.api_keys.replace(rows.api_key())
     work.accounts.replace(rows.account())
     work.data_keys.replace(rows.data_key())
@@ -80,6 +113,10 @@ def sweep_everything(work: UnitOfWork) -> None:
     work.stored_responses.delete_expired(rows.OURS, 1, 100)
     work.injections.has_ended(rows.OURS, 1)
     work.injections.delete_ended(rows.OURS, 1, 100)
+    work.gateway_tokens.has_ended(rows.OURS, 1)
+    work.gateway_tokens.delete_ended(rows.OURS, 1, 100)
+    work.gateway_uses.has_ended(rows.OURS, 1)
+    work.gateway_uses.delete_ended(rows.OURS, 1, 100)
     work.api_keys.delete_unused(rows.OURS, ["key_2"])
     for table in CountedTable:
         work.usage.tally(rows.OURS, table, None, 10)
@@ -96,6 +133,7 @@ def statements(database: SqliteDatabase) -> list[str]:
     """The text of every statement of a request."""
     with database.reading() as repository:
         read_everything(repository)
+        read_gateways(repository)
     with database.writing() as work:
         write_everything(work)
         sweep_everything(work)

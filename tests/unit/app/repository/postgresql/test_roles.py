@@ -23,6 +23,7 @@ from app.repository.postgresql.rights import SERVER_RIGHTS, VERSION
 from app.repository.sql.tables import metadata
 from app.services.container import Services
 from config import load
+from tests.contract.repository import rows
 from tests.support.deployment import Clock, Deployment, Tenant, child_of, new_tenant, revoke, sweep
 from tests.support.postgresql import PostgresqlServer, postgresql_server
 from tests.support.terminal import Terminal
@@ -93,6 +94,7 @@ def statements(roles: Roles) -> list[ClauseElement]:
         use_secrets(tenant)
         use_injections(tenant)
         use_api_keys(tenant)
+        use_gateways(database, tenant)
         server.tasks.start()
         wait_until(lambda: server.readiness.report().ready)
         sweep(server)
@@ -127,6 +129,25 @@ def use_api_keys(tenant: Tenant) -> None:
     child = child_of(tenant)
     tenant.services.api_keys.rotate(tenant.caller.account_id, child.key.id)
     revoke(child)
+
+
+def use_gateways(database: PostgresqlDatabase, tenant: Tenant) -> None:
+    """Run what the services of the gateway run."""
+    account_id = tenant.caller.account_id
+    config = rows.gateway_config(1, account_id)
+    token = rows.gateway_token(1, account_id, api_key_id=tenant.caller.api_key_id)
+    use = rows.gateway_use(1, account_id)
+    with database.writing() as work:
+        work.gateway_configs.add(config)
+        work.gateway_configs.replace(config)
+        work.gateway_tokens.add(token)
+        work.gateway_tokens.replace(token)
+        work.gateway_uses.add(use)
+        work.gateway_uses.replace(use)
+        work.gateway_configs.delete(account_id, config.unverified.id)
+        work.gateway_tokens.delete_ended(account_id, token.unverified.expires_at_ms, 1)
+        work.gateway_uses.delete_ended(account_id, use.unverified.created_at_ms, 1)
+        work.commit()
 
 
 def rights_of(statement: ClauseElement) -> set[tuple[str, str]]:

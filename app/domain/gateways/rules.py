@@ -1,0 +1,56 @@
+"""Rules: the requests that a config or a token permits or refuses, by method and path."""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from app.domain.errors import InvalidRequest
+
+MAX_RULES = 64
+MAX_PATTERN_LENGTH = 512
+
+_METHOD = re.compile("[A-Z]{1,16}")
+_PATTERN = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
+
+
+class Rule(NamedTuple):
+    """Requests with one of these methods, to paths that match.
+
+    Attributes:
+        methods: Sorted; none stands for all.
+        path: A path in which ``*`` stands for any part of one segment, and ``**`` for any text.
+    """
+
+    methods: tuple[str, ...]
+    path: str
+
+
+def check_rules(field: str, rules: Iterable[Rule]) -> None:
+    """Refuse rules that could match nothing, or too many of them.
+
+    Raises:
+        InvalidRequest: Names the field and the rule that is broken.
+    """
+    rules = list(rules)
+    if len(rules) > MAX_RULES:
+        raise _bad(field, f"must hold at most {MAX_RULES} entries")
+    for rule in rules:
+        if not all(map(_METHOD.fullmatch, rule.methods)):
+            raise _bad(field, "must name methods in capital letters")
+        if len(rule.path) > MAX_PATTERN_LENGTH or not _PATTERN.fullmatch(rule.path):
+            raise _bad(field, "must hold paths that begin with a slash, with * and ** as wildcards")
+
+
+def dump_rules(rules: Iterable[Rule]) -> str:
+    """Return the stored text of rules, in ASCII."""
+    return json.dumps([(sorted(set(rule.methods)), rule.path) for rule in rules])
+
+
+def load_rules(text: str) -> tuple[Rule, ...]:
+    """Parse the text of ``dump_rules``; only of a row that was verified."""
+    return tuple(Rule(tuple(methods), path) for methods, path in json.loads(text))
+
+
+def _bad(field: str, rule: str) -> InvalidRequest:
+    return InvalidRequest("The rules are not valid.", {field: rule})

@@ -1,0 +1,1 @@
+"""Gateway configs, tokens and uses in SQL."""
