@@ -20,6 +20,7 @@ from app.repository.sql.tables import metadata
 from app.services.container import Services
 from config import load
 from tests.support.deployment import Tenant, child_of, new_tenant, revoke, sweep
+from tests.support.gateway_rows import add_gateway_rows
 from tests.support.postgresql import PostgresqlServer
 from tests.support.terminal import Terminal
 
@@ -111,6 +112,7 @@ def fill(services: Services) -> Tenant:
     revoke(child_of(tenant))
     services.api_keys.rotate(tenant.caller.account_id, child_of(tenant).key.id)
     sweep(services)
+    add_gateway_rows(services, tenant.caller.account_id, tenant.caller.api_key_id)
     with services.sweep._database.writing() as work:
         work.wrappings.fence("a root key")
         work.commit()

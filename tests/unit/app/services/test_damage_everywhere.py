@@ -15,6 +15,7 @@ from app.domain.damage import DamagedRow
 from app.repository.sql.tables import metadata
 from tests.support.databases import Row, Rows
 from tests.support.deployment import Deployment, Tenant, new_tenant, sweep
+from tests.support.gateway_rows import add_gateway_rows
 
 OF_ALL = {"deployment", "fences", "leases", "moves", "workers"}
 """Tables whose rows are nobody's: what they say holds for all."""
@@ -72,6 +73,7 @@ def victim(tenant: Tenant) -> Tenant:
     tenant.create("A", "value a")
     tenant.inject("A")
     sweep(tenant.services)
+    add_gateway_rows(tenant.services, tenant.caller.account_id, tenant.caller.api_key_id)
     return tenant
 
 

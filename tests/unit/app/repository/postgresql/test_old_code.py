@@ -15,7 +15,7 @@ from backends.local_fernet import new_key_file
 from tests.support.other_code import code_at_hand, code_of_commit, is_shallow, run_in
 from tests.support.postgresql import PostgresqlServer
 
-BEFORE_NEWEST = "7cc2c79c6705955100e0acc5c3985797b04c056b"
+BEFORE_NEWEST = "1ee04fd3de554f106ff49be971d40a3e7628ab8c"
 """The commit before the newest migration."""
 
 UPGRADE = """

@@ -17,6 +17,7 @@ from app.repository.sql.tables import metadata
 from tests.contract.repository import rows
 from tests.unit.app.repository.test_query_plans import (
     read_everything,
+    read_gateways,
     sweep_everything,
     write_everything,
 )
@@ -35,6 +36,9 @@ SWEEPS = {
         *("sweep", "count", "count_secrets", "count_without", "count_incomplete"),
     },
     "injections": {"sweep"},
+    "gateway_configs": {"sweep"},
+    "gateway_tokens": {"sweep"},
+    "gateway_uses": {"sweep"},
     "secrets": {"sweep_identities"},
     "wrappings": {"counts", "count_stranded", "remove_all"},
 }
@@ -50,6 +54,9 @@ def sweep_accounts(repository: Repository) -> None:
     repository.accounts.sweep(None, 10)
     repository.api_keys.sweep(None, 10)
     repository.injections.sweep(None, 10)
+    repository.gateway_configs.sweep(None, 10)
+    repository.gateway_tokens.sweep(None, 10)
+    repository.gateway_uses.sweep(None, 10)
     repository.secrets.sweep_identities(None, 10)
     repository.data_keys.sweep(None, 10)
     repository.data_keys.count()
@@ -88,6 +95,7 @@ def statements(
         monkeypatch.setattr(collection(database, name), method, record(name, method, do))
     with database.reading() as repository:
         read_everything(repository)
+        read_gateways(repository)
     with database.writing() as work:
         work.api_keys.add(rows.api_key(key_id="key_9"))
         write_everything(work)
