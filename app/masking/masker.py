@@ -21,9 +21,13 @@ class Masker:
     All that is pending is searched again with each piece. Where much is pending and comes in small
     pieces, it is searched once it has grown by an eighth, or the stream pauses. So each byte is
     looked at a bounded number of times.
+
+    Attributes:
+        hits: The number of values that were replaced.
     """
 
     def __init__(self, search: ValueSearch) -> None:
+        self.hits = 0
         self._search = search
         self._pending = bytearray()
         self._new = 0  # how many of the pending bytes were not searched
@@ -62,6 +66,7 @@ class Masker:
         for start, stop in self._spans:
             if start <= end and stop > at:
                 if start >= masked_to:
+                    self.hits += 1
                     shown += self._pending[at:start] + MASK
                 at = masked_to = stop
         shown += self._pending[at:end]

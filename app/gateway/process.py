@@ -1,0 +1,70 @@
+"""One process of the gateway: its parts, from the settings, and its tasks."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from hashlib import sha256
+
+from app.domain.gateways.urls import ConfigUrls
+from app.domain.redaction import Redacted
+from app.gateway.admission import AdmissionClient
+from app.gateway.carrier import Carrier, Limits
+from app.gateway.guard import Endpoint, Guard
+from app.gateway.listener import Listener
+from app.gateway.messages.refusals import Refusal
+from app.gateway.pools import Pools, lower_tls_buffers, tls_context
+from app.gateway.uses import RECHECK_SECONDS, OpenUses
+from config.gateway_settings import GatewaySettings
+
+_TRIM_SECONDS = 5.0
+
+
+@asynccontextmanager
+async def running_gateway(
+    settings: GatewaySettings,
+    key: Redacted,
+    own: Collection[Endpoint] = (),
+    *,
+    recheck_seconds: float = RECHECK_SECONDS,
+) -> AsyncIterator[Listener]:
+    """Yield the server of a gateway; at the end, report the uses and close all connections.
+
+    Args:
+        settings: Its URL must be set.
+        key: The gateway's.
+        own: The servers of this deployment, which no request may reach.
+        recheck_seconds: The time between two questions about the uses under way.
+    """
+    lower_tls_buffers()
+    guard = Guard(settings.gateway_networks, own)
+    tls = tls_context(settings.gateway_ca_file)
+    limits = Limits(settings.gateway_max_body, float(settings.gateway_idle))
+    async with AsyncExitStack() as parts:
+        admissions = await parts.enter_async_context(AdmissionClient(settings.gateway_socket, key))
+        pools = await parts.enter_async_context(Pools(guard, tls, limits.idle_seconds))
+        uses = OpenUses(admissions, recheck_seconds)
+        urls = ConfigUrls(settings.gateway_url or "")
+        carrier = Carrier(admissions, uses, pools, urls, limits, _pseudonym(key))
+        tasks = [
+            asyncio.create_task(each)
+            for each in (uses.recheck_for_ever(), uses.report_for_ever(), _trim_for_ever(pools))
+        ]
+        try:
+            yield Listener(carrier.carry)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            with suppress(Refusal):
+                await uses.report()
+
+
+def _pseudonym(key: Redacted) -> str:
+    """Return the gateway's name in ``Via``: all its processes have one, and others another."""
+    return f"strongroom-{sha256(b'via ' + key.reveal().encode()).hexdigest()[:16]}"
+
+
+async def _trim_for_ever(pools: Pools) -> None:
+    while True:
+        await asyncio.sleep(_TRIM_SECONDS)
+        await pools.trim()

@@ -1,0 +1,34 @@
+"""gunicorn's worker for the gateway: aiohttp's, with our listener in place of an application."""
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from aiohttp import web
+from aiohttp.worker import GunicornWebWorker
+
+from app.gateway.listener import Listener
+
+MakeListener = Callable[[], AbstractAsyncContextManager[Listener]]
+"""Starts the parts of one process, and yields its listener."""
+
+_CUT_OFF_SECONDS = 5.0  # that remain of the graceful time-out to close what did not end
+
+
+class Worker(GunicornWebWorker):
+    """Serves until gunicorn says so, then lets requests under way end for a while."""
+
+    async def _run(self) -> None:
+        make_listener: MakeListener = self.wsgi
+        async with make_listener() as listener:
+            patience = max(1.0, self.cfg.graceful_timeout - _CUT_OFF_SECONDS)
+            runner = web.ServerRunner(listener, shutdown_timeout=patience)
+            await runner.setup()
+            for each in self.sockets:
+                await web.SockSite(runner, each).start()
+            self.booted = True
+            while self.alive and self.ppid == os.getppid():
+                self.notify()
+                await self._wait_next_notify()
+            self.alive = False
+            await runner.cleanup()
