@@ -6,20 +6,19 @@ import pytest
 import requests
 
 from tests.support.ports import free_port
+from tests.support.postgresql_roles import OPERATOR, OWNER, SERVER, make_roles
 from tests.support.secure_postgresql import PASSWORD, SecureServer, secure_postgresql_server
 from tests.support.strongroom import Strongroom
 
 pytestmark = pytest.mark.slow
 
-ROLES = Path(__file__).parents[2] / "config" / "postgresql-roles.sql"
-
 
 def prepare(server: SecureServer) -> str:
     """Make a database by the shipped file, and give its roles a password. Returns its name."""
     name = server.server.create_database()
-    server.server.execute(ROLES.read_text(), database=name)
-    for part in ("owner", "operator", "server"):
-        server.server.execute(f"ALTER ROLE strongroom_{part} PASSWORD '{PASSWORD}'")
+    make_roles(server.server, name)
+    for role in (OWNER, OPERATOR, SERVER):
+        server.server.execute(f"ALTER ROLE {role} PASSWORD '{PASSWORD}'")
     return name
 
 

@@ -16,6 +16,7 @@ from config.files import Files
 from tests.e2e.canaries import canary
 from tests.faults.fault import Backend
 from tests.faults.watching import Providers
+from tests.support import databases
 from tests.support.api_deployment import Client
 from tests.support.deployment import Clock, Deployment, Snapshot, Tenant, new_tenant
 from tests.support.terminal import Terminal
@@ -59,6 +60,7 @@ class Scene:
         clock = Clock()
         clock.now_ms = now_ms()  # which processes that start have: no life begins later than that
         self._deployment = Deployment(home, clock)
+        databases.chosen.keep(home)
         self.terminal = Terminal(home)
         if role == ALONE:
             self._list(backend.keys, backend.escrow)

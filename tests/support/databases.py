@@ -90,7 +90,7 @@ class Databases(ABC):
         """The rows of a home's database, for a ``with`` block."""
 
     def keep(self, home: Path) -> None:
-        """Keep the database of a home that later tests copy."""
+        """Keep the database of a home that later tests use or copy."""
 
     def clean_up(self) -> Iterator[None]:
         """Remove, at the end of a test, what was made in it."""

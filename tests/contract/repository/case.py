@@ -44,8 +44,13 @@ class DatabaseCase(ABC):
         """Give it its tables. A kind may copy a database that has them."""
         self.connect().upgrade()
 
-    def connect(self) -> Database:
-        """The database as one more process would see it, closed after the test."""
+    def connect(self, *, operating: bool = False) -> Database:
+        """The database as one more process would see it, closed after the test.
+
+        Args:
+            operating: True for a process of the operator, where the database knows roles. In a test
+                that is marked ``operator``, every process is one.
+        """
         database = connect(self.url)
         self.request.addfinalizer(database.close)
         return database

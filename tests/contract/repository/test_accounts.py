@@ -16,11 +16,13 @@ def test_there_is_no_deployment_before_one_is_filed(case: DatabaseCase) -> None:
         assert repository.deployment.get_id() is None
 
 
+@pytest.mark.operator
 def test_a_second_deployment_is_refused(database: Database) -> None:
     with database.writing() as work, pytest.raises(Conflict):
         work.deployment.add("dep_2")
 
 
+@pytest.mark.operator
 def test_a_reencryption_is_kept_until_another_starts_or_it_ends(database: Database) -> None:
     with database.writing() as work:
         assert work.deployment.get_reencryption() is None
@@ -48,6 +50,7 @@ def test_an_account_that_does_not_exist_is_none(database: Database) -> None:
         assert repository.accounts.get("acct_missing") is None
 
 
+@pytest.mark.operator
 def test_replacing_an_account_touches_no_other(database: Database) -> None:
     changed = rows.account(devbox=False, name="another name")
     with database.writing() as work:
@@ -58,6 +61,7 @@ def test_replacing_an_account_touches_no_other(database: Database) -> None:
     assert found == Batch([changed, rows.account(rows.THEIRS)], None)
 
 
+@pytest.mark.operator
 def test_accounts_are_listed_by_id_in_batches(database: Database) -> None:
     with database.writing() as work:
         work.accounts.add(rows.account("acct_0"))
@@ -74,6 +78,7 @@ def test_an_account_is_found_by_its_name(database: Database) -> None:
         assert repository.accounts.named(rows.OURS) is None
 
 
+@pytest.mark.operator
 @pytest.mark.parametrize("changed", [{"id": "acct_0"}, {"name": "another name"}], ids=str)
 def test_an_account_id_or_name_cannot_be_taken_twice(
     database: Database, changed: dict[str, str]

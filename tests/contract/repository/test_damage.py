@@ -149,7 +149,7 @@ SHOWN_COLUMNS = ["name", "version", "create_time_ms", "update_time_ms", "data_ke
 @pytest.fixture
 def filled(database: Database, case: DatabaseCase) -> Database:
     """A row in every table, and two more secrets."""
-    with database.writing() as work:
+    with case.connect(operating=True).writing() as work:
         for number in (1, 2, 3):
             work.secrets.add(rows.secret(number))
         work.stored_responses.claim(rows.stored_response(), now_ms=1)

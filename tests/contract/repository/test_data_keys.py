@@ -107,6 +107,7 @@ def test_an_active_data_key_is_not_deleted(database: Database) -> None:
         assert work.data_keys.get(rows.OURS, rows.DATA_KEY) is not None
 
 
+@pytest.mark.operator
 def test_an_unused_data_key_is_deleted_with_its_wrappings(database: Database) -> None:
     add_retired(database, "dk_2", "ref:1", "ref:2")
     with database.writing() as work:
@@ -137,6 +138,7 @@ def test_a_root_key_wraps_a_data_key_once(database: Database) -> None:
         work.wrappings.add(rows.wrapping(blob=b"other bytes"))
 
 
+@pytest.mark.operator
 @pytest.mark.parametrize(("blob", "is_removed"), [(b"wrapped", True), (b"other bytes", False)])
 def test_a_wrapping_is_removed_only_as_it_was_read(
     database: Database, blob: bytes, *, is_removed: bool
@@ -172,6 +174,7 @@ def test_stranded_data_keys_are_counted(database: Database) -> None:
         assert repository.wrappings.count_stranded("ref:2", ["ref:3", rows.KEY_REF]) == 1
 
 
+@pytest.mark.operator
 def test_wrappings_are_removed_in_batches(database: Database) -> None:
     for data_key_id in ("dk_2", "dk_3", "dk_4"):
         add_retired(database, data_key_id, "ref:2")
@@ -181,6 +184,7 @@ def test_wrappings_are_removed_in_batches(database: Database) -> None:
         assert work.wrappings.counts() == {rows.KEY_REF: 2}
 
 
+@pytest.mark.operator
 def test_a_fenced_root_key_wraps_no_more(database: Database, elsewhere: Database) -> None:
     with database.writing() as work:
         work.wrappings.fence("ref:2")
@@ -192,6 +196,7 @@ def test_a_fenced_root_key_wraps_no_more(database: Database, elsewhere: Database
             work.wrappings.add(rows.wrapping(key_ref="ref:2"))
 
 
+@pytest.mark.operator
 def test_a_fence_of_a_root_key_holds_for_all_its_versions(database: Database) -> None:
     with database.writing() as work:
         work.wrappings.fence("root")
@@ -200,12 +205,14 @@ def test_a_fence_of_a_root_key_holds_for_all_its_versions(database: Database) ->
         work.wrappings.add(rows.wrapping(key_ref="ref:2", root="another"))
 
 
+@pytest.mark.operator
 def test_fencing_tells_whether_there_was_no_fence(database: Database) -> None:
     with database.writing() as work:
         assert work.wrappings.fence("ref:2")
         assert not work.wrappings.fence("ref:2")
 
 
+@pytest.mark.operator
 def test_a_new_data_key_under_a_fenced_root_key_is_not_left_half_there(
     database: Database,
 ) -> None:
@@ -218,6 +225,7 @@ def test_a_new_data_key_under_a_fenced_root_key_is_not_left_half_there(
         assert repository.data_keys.get_active("acct_new") is None
 
 
+@pytest.mark.operator
 def test_a_lifted_fence_lets_wrappings_in_again(database: Database) -> None:
     with database.writing() as work:
         work.wrappings.fence("ref:2")
@@ -226,6 +234,7 @@ def test_a_lifted_fence_lets_wrappings_in_again(database: Database) -> None:
         assert work.wrappings.counts()["ref:2"] == 1
 
 
+@pytest.mark.operator
 def test_lifting_a_fence_tells_whether_there_was_one(database: Database) -> None:
     with database.writing() as work:
         work.wrappings.fence("ref:2")

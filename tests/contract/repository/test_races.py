@@ -6,6 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from app.domain.data_keys import DataKeyState
 from app.domain.idempotency import StoredResponse
 from app.domain.secrets import SecretFilter
@@ -60,6 +62,7 @@ def test_one_of_many_first_data_keys_wins(database: Database, elsewhere: Databas
     assert active.record.unverified.id == f"dk_{winner}"
 
 
+@pytest.mark.operator
 def test_one_of_many_deployment_ids_wins(case: DatabaseCase) -> None:
     database = case.connect()
     database.upgrade()
@@ -118,6 +121,7 @@ def test_a_claim_that_was_undone_lets_the_next_one_have_it(
         assert retry.result(timeout=30)
 
 
+@pytest.mark.operator
 def test_a_fence_waits_for_a_wrapping_that_is_being_added(
     database: Database, elsewhere: Database
 ) -> None:
@@ -135,6 +139,7 @@ def test_a_fence_waits_for_a_wrapping_that_is_being_added(
         assert stranded.result(timeout=30) == 1
 
 
+@pytest.mark.operator
 def test_a_wrapping_waits_for_a_fence_that_is_being_put_up(
     database: Database, elsewhere: Database
 ) -> None:
@@ -155,6 +160,7 @@ def test_a_wrapping_waits_for_a_fence_that_is_being_put_up(
         assert not added.result(timeout=30)
 
 
+@pytest.mark.operator
 def test_of_two_retirements_each_counts_what_the_other_left(
     database: Database, elsewhere: Database
 ) -> None:
@@ -204,6 +210,7 @@ def test_a_data_key_is_not_deleted_under_a_value_that_is_being_sealed(
         assert not deleted.result(timeout=30)
 
 
+@pytest.mark.operator
 def test_a_data_key_that_is_about_to_be_wrapped_is_not_deleted_meanwhile(
     database: Database, elsewhere: Database
 ) -> None:

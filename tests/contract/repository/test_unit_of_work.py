@@ -21,6 +21,7 @@ def test_what_is_not_committed_never_was(database: Database) -> None:
         assert repository.secrets.count(rows.OURS, EVERYTHING) == 0
 
 
+@pytest.mark.operator
 def test_an_exception_undoes_all_changes(database: Database) -> None:
     def fail() -> None:
         with database.writing() as work:

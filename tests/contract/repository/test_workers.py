@@ -70,6 +70,7 @@ def generation(database: Database) -> int:
         return repository.deployment.fence_generation()
 
 
+@pytest.mark.operator
 def test_each_change_of_the_fences_raises_their_generation(database: Database) -> None:
     seen = [generation(database)]
     for change in ("fence", "fence", "lift_fence", "lift_fence"):

@@ -26,12 +26,11 @@ from config import load
 from tests.contract.repository import rows
 from tests.support.deployment import Clock, Deployment, Tenant, child_of, new_tenant, revoke, sweep
 from tests.support.postgresql import PostgresqlServer, postgresql_server
+from tests.support.postgresql_roles import OPERATOR, OWNER, SERVER, make_roles
 from tests.support.terminal import Terminal
 from tests.support.waiting import wait_until
 
-ROLES = Path(__file__).parents[5] / "config" / "postgresql-roles.sql"
 WRITABLE = "SET TRANSACTION READ WRITE; "
-OWNER, OPERATOR, SERVER = "strongroom_owner", "strongroom_operator", "strongroom_server"
 
 
 class Roles:
@@ -48,7 +47,7 @@ class Roles:
         self.home = home
         self.clock = Clock()
         for _ in range(2):  # it is safe to run again
-            server.execute(ROLES.read_text(), database=self.name)
+            make_roles(server, self.name)
 
     def url(self, role: str) -> str:
         return self.server.url(self.name, user=role)
@@ -282,7 +281,7 @@ def test_whoever_may_make_roles_and_owns_the_database_can_run_the_file(tmp_path:
         server.execute("CREATE ROLE managed LOGIN CREATEROLE CREATEDB")
         server.execute("CREATE DATABASE managed", user="managed")
         for _ in range(2):
-            server.execute(ROLES.read_text(), database="managed", user="managed")
+            make_roles(server, "managed", user="managed")
         with closing(connect(server.url("managed", user=OWNER))) as database:
             database.upgrade()
         with closing(connect(server.url("managed", user=SERVER))) as database:
