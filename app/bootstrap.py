@@ -212,7 +212,7 @@ def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
     settings = base.settings
     rules = SecretRules(NamePolicy(settings.name_policy), settings.max_value_bytes)
     limits = Limits(_limits(settings))
-    idempotency = Idempotency(database, system_key, base.clock)
+    idempotency = Idempotency(database, system_key, base.clock, base.age.ms)
     sealed = SealedSecretCache(base.age.ms)
     rate_limits = make_rate_limits(settings)
     return Services(

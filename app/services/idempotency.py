@@ -18,7 +18,8 @@ from app.domain.errors import RequestIdReused, RequestIdUnusable, TamperedRow
 from app.domain.idempotency import RetryKey, StoredResponse
 from app.domain.life import is_within
 from app.repository.base import Database, UnitOfWork
-from app.services.clock import Reading, SteadyClock
+from app.services.clock import Clock, Reading, SteadyClock
+from app.services.keys.pauses import Pauses
 from app.services.keys.system_key import SystemKey
 from backends.context import encode_context
 
@@ -28,6 +29,9 @@ twice: a response is repeated within its hour, and deleted when that is over by 
 
 DELETED_AT_ONCE = 100
 """The limit on expired responses that a write deletes; the sweep deletes the others."""
+
+DELETION_PAUSE_MS = 100
+"""The time after such a write in which others of the account delete none, in milliseconds."""
 
 T = TypeVar("T")
 
@@ -73,6 +77,7 @@ class Attempt(Generic[T]):
         system_key: OpenedSystemKey,
         now: Reading,
         formatted: ResponseFormat[T],
+        deletions: Pauses,
     ) -> None:
         self.work = work
         self.system_key = system_key
@@ -80,6 +85,7 @@ class Attempt(Generic[T]):
         self.response: T | None = None
         self._earliest_ms = now.earliest_ms
         self._format = formatted
+        self._deletions = deletions
         self._claimed: StoredResponse | None = None
 
     def claim(self, caller: Caller, request_id: str, digest: bytes) -> None:
@@ -107,20 +113,33 @@ class Attempt(Generic[T]):
         if claimed is not None:
             plaintext = _bound_to(claimed) + self._format.dump(response).encode()
             sealed = seal(self.system_key.key, plaintext, _context(self.system_key, claimed))
-            responses = self.work.stored_responses
-            responses.finish(replace(claimed, response=sealed))
-            responses.delete_expired(claimed.account_id, self._earliest_ms, DELETED_AT_ONCE)
+            self.work.stored_responses.finish(replace(claimed, response=sealed))
+            self._delete_expired(claimed.account_id)
         self.work.commit()
         return response
 
+    def _delete_expired(self, account_id: str) -> None:
+        """Delete expired responses of the account, unless a write just did."""
+        if self._deletions.lasts(account_id):
+            return
+        self.work.stored_responses.delete_expired(account_id, self._earliest_ms, DELETED_AT_ONCE)
+        self._deletions.begin(account_id)
+
 
 class Idempotency:
-    """Lets a write happen once for each request id of an API key."""
+    """Lets a write happen once for each request id of an API key.
 
-    def __init__(self, database: Database, system_key: SystemKey, clock: SteadyClock) -> None:
+    Args:
+        age_ms: Milliseconds that never go back.
+    """
+
+    def __init__(
+        self, database: Database, system_key: SystemKey, clock: SteadyClock, age_ms: Clock
+    ) -> None:
         self._database = database
         self._system_key = system_key
         self._clock = clock
+        self._deletions = Pauses(age_ms, DELETION_PAUSE_MS)
 
     @contextmanager
     def attempt(
@@ -140,7 +159,7 @@ class Idempotency:
         system_key = self._system_key.opened()
         digest = b"" if retry is None else system_key.digest(Purpose.REQUEST, retry.request)
         with self._database.writing() as work:
-            attempt = Attempt(work, system_key, self._clock.read(), responses)
+            attempt = Attempt(work, system_key, self._clock.read(), responses, self._deletions)
             if retry is not None:
                 attempt.claim(caller, retry.request_id, digest)
             yield attempt

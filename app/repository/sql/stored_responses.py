@@ -56,7 +56,10 @@ class SqlStoredResponses(Collection, StoredResponseRepository):
     def claim(self, response: StoredResponse, now_ms: int) -> bool:
         this = _this(response.account_id, response.api_key_id, response.request_id)
         values = _COLUMNS.dump(response)
-        self._statements.erase(_DELETE_THIS_IF_EXPIRED, {**this, "now_ms": now_ms})
+        if self._statements.write(_INSERT, values):
+            return True
+        if not self._statements.erase(_DELETE_THIS_IF_EXPIRED, {**this, "now_ms": now_ms}):
+            return False
         return self._statements.write(_INSERT, values) > 0
 
     def finish(self, response: StoredResponse) -> None:

@@ -14,6 +14,7 @@ from app.domain.errors import (
 )
 from app.domain.idempotency import RetryKey
 from app.domain.secrets import Secret, SecretRef, SecretValue
+from app.services.idempotency import DELETION_PAUSE_MS
 from backends.errors import DecryptionError
 from tests.support.databases import Rows
 from tests.support.deployment import Deployment, Tenant, new_tenant, with_key
@@ -116,6 +117,19 @@ def test_expired_answers_are_deleted_by_the_next_write(
     deployment.clock.advance(seconds=HOUR)
     create(tenant, "B", RetryKey("request-2", b"another"))
     assert [row["request_id"] for row in rows.all("stored_responses")] == ["request-2"]
+
+
+def test_writes_delete_expired_answers_ten_times_a_second(
+    deployment: Deployment, tenant: Tenant, rows: Rows
+) -> None:
+    create(tenant)
+    answer = rows.one("stored_responses")
+    create(tenant, "B", RetryKey("request-2", b"another"))
+    rows.plant("stored_responses", {**answer, "request_id": "expired", "expires_at_ms": 1})
+    for number, left in ((3, 1), (4, 0)):
+        create(tenant, f"NAME_{number}", RetryKey(f"request-{number}", b"another"))
+        assert len(rows.all("stored_responses", request_id="expired")) == left
+        deployment.clock.advance(seconds=DELETION_PAUSE_MS / 1000)
 
 
 def test_each_api_key_has_ids_of_its_own(tenant: Tenant) -> None:
