@@ -20,7 +20,7 @@ from tests.benchmarks.paired import Comparison, compare
 from tests.benchmarks.servers import MeasuredServer, bare_flask, strongroom
 from tests.benchmarks.wrk import Load
 
-_SYNC = ("--worker-class=sync", "--threads=1")
+SYNC = ("--worker-class=sync", "--threads=1")
 _ROUNDS = 9
 _LISTED = 5000
 _CREATED = "CREATE"
@@ -44,30 +44,31 @@ def main() -> None:
     """Print the ratio of each operation."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        with bare_flask(worker=_SYNC) as base_url:
+        with bare_flask(worker=SYNC) as base_url:
 
             def base() -> Load:
                 return wrk.run(base_url, directory)
 
             for what, measured in _operations(directory):
-                _print(what, "bare Flask", compare(base, measured, _ROUNDS))
+                show(what, "bare Flask", compare(base, measured, _ROUNDS))
                 if what == _CREATED:
                     floor = _committing(directory / "floor.db")
-                    _print(what, "bare commits", compare(floor, measured, _ROUNDS))
+                    show(what, "bare commits", compare(floor, measured, _ROUNDS))
 
 
 def _operations(directory: Path) -> Iterator[tuple[str, Callable[[], Load]]]:
-    with strongroom(directory / "few", worker=_SYNC) as few:
-        _fill(few, 40)
+    with strongroom(directory / "few", worker=SYNC) as few:
+        fill(few, 40)
         yield "GET by name", _getting(few, "/v1/secrets/SECRET_7", directory)
         yield "LIST 20", _getting(few, "/v1/secrets", directory)
         yield _CREATED, _creating(few, directory)
-    with strongroom(directory / "many", worker=_SYNC) as many:
-        _fill(many, _LISTED)
+    with strongroom(directory / "many", worker=SYNC) as many:
+        fill(many, _LISTED)
         yield "LIST 5000", _getting(many, f"/v1/secrets?limit={_LISTED}", directory)
 
 
-def _fill(server: MeasuredServer, count: int) -> None:
+def fill(server: MeasuredServer, count: int) -> None:
+    """Create secrets named ``SECRET_0``, ``SECRET_1`` and so on."""
     for number in range(count):
         server.services.secrets.create(
             server.caller, f"SECRET_{number}", SecretValue("a value"), None
@@ -101,7 +102,8 @@ def _committing(path: Path) -> Callable[[], Load]:
     return commit
 
 
-def _print(what: str, base: str, found: Comparison) -> None:
+def show(what: str, base: str, found: Comparison) -> None:
+    """Print a ratio, and the rates that it came from."""
     click.echo(
         f"{what:12} {found.throughput:.3f} of {base}; "
         f"{found.load.rate:.0f}/s beside {found.base.rate:.0f}/s, p50 {found.load.p50:.2f} ms"

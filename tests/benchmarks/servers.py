@@ -40,22 +40,35 @@ class MeasuredServer:
 
 
 @contextmanager
-def bare_flask(*, worker: Sequence[str]) -> Iterator[str]:
-    """Bare Flask under two workers of the kind that ``worker`` says: its URL."""
+def bare_flask(
+    *, worker: Sequence[str], module: str = "bare_flask", **environment: str
+) -> Iterator[str]:
+    """A Flask application of this folder under two workers of the kind that ``worker`` says.
+
+    Yields its URL.
+    """
     port = free_port()
     arguments = [f"--bind=127.0.0.1:{port}", "--workers=2", *worker]
-    with _gunicorn([*arguments, "tests.benchmarks.bare_flask:app"], {}):
+    with _gunicorn([*arguments, f"tests.benchmarks.{module}:app"], environment):
         url = f"http://127.0.0.1:{port}/"
         _wait_for(url)
         yield url
 
 
 @contextmanager
-def strongroom(home: Path, *, worker: Sequence[str] = ()) -> Iterator[MeasuredServer]:
-    """Strongroom on SQLite and a key file, as shipped unless ``worker`` says otherwise."""
+def strongroom(
+    home: Path, *, worker: Sequence[str] = (), **chosen: str
+) -> Iterator[MeasuredServer]:
+    """Strongroom on SQLite and a key file, as shipped unless told otherwise.
+
+    Args:
+        home: Its directory, which does not exist yet.
+        worker: Arguments of gunicorn.
+        chosen: Further settings.
+    """
     home.mkdir(mode=0o700)
     _write_key(home / "keys")
-    environment = {"STRONGROOM_HOME": str(home), "PORT": str(free_port())}
+    environment = {"STRONGROOM_HOME": str(home), "PORT": str(free_port()), **chosen}
     settings = load(environment)
     with closing(_Closing(bootstrap.build(settings))) as opened:
         services = opened.services

@@ -1,0 +1,84 @@
+"""The Secrets API on PostgreSQL as ratios to bare Flask, in one run, on the same gunicorn worker.
+
+Reads are compared with Flask that returns a constant; creates with Flask that makes two raw INSERTs
+in one transaction, on the same server with the same durability. The server is in memory, where a
+commit waits for no disk: on a slow disk both sides of a create wait for the same flush, and the
+ratio only rises.
+
+    python -m tests.benchmarks.postgresql [--rounds N] [--seconds N]
+"""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import click
+import psycopg
+
+from tests.benchmarks import two_inserts, wrk
+from tests.benchmarks.api import CREATE, SYNC, fill, show
+from tests.benchmarks.paired import compare
+from tests.benchmarks.servers import MeasuredServer, bare_flask, strongroom
+from tests.benchmarks.wrk import Load
+from tests.support.postgresql import PostgresqlServer, postgresql_server
+
+_SECRETS = 40
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One run of the benchmark."""
+
+    server: PostgresqlServer
+    directory: Path
+    rounds: int
+    seconds: int
+
+    def measure(self) -> None:
+        url = self.server.url(self.server.create_database())
+        with strongroom(self.directory / "home", worker=SYNC, STRONGROOM_DATABASE_URL=url) as ours:
+            fill(ours, _SECRETS)
+            with bare_flask(worker=SYNC) as base_url:
+                base = partial(self._load, base_url)
+                for what, path in (("GET by name", "/SECRET_7"), ("LIST 20", "")):
+                    self._show(what, "bare Flask", base, self._asking(ours, path))
+            plain = self._plain_database()
+            with bare_flask(worker=SYNC, module="two_inserts", **{two_inserts.URL: plain}) as floor:
+                base = partial(self._load, floor, script=CREATE)
+                self._show("CREATE", "two INSERTs behind Flask", base, self._creating(ours))
+
+    def _show(
+        self, what: str, base: str, floor: Callable[[], Load], measured: Callable[[], Load]
+    ) -> None:
+        show(what, base, compare(floor, measured, self.rounds))
+
+    def _asking(self, server: MeasuredServer, path: str) -> Callable[[], Load]:
+        return partial(self._load, f"{server.url}/v1/secrets{path}", token=server.token)
+
+    def _creating(self, server: MeasuredServer) -> Callable[[], Load]:
+        return partial(self._load, server.url, token=server.token, script=CREATE)
+
+    def _load(self, url: str, *, token: str = "", script: str = "") -> Load:
+        header = f"Authorization: Bearer {token}"
+        return wrk.run(url, self.directory, seconds=self.seconds, headers=[header], script=script)
+
+    def _plain_database(self) -> str:
+        url = self.server.url(self.server.create_database())
+        with psycopg.connect(url) as connection:
+            connection.execute(two_inserts.TABLES)
+        return url
+
+
+@click.command()
+@click.option("--rounds", default=9, show_default=True, help="Pairs of measurements.")
+@click.option("--seconds", default=1, show_default=True, help="The length of each.")
+def main(rounds: int, seconds: int) -> None:
+    """Print the ratio of each operation."""
+    with tempfile.TemporaryDirectory() as directory, postgresql_server(quick=False) as server:
+        _Run(server, Path(directory), rounds, seconds).measure()
+
+
+if __name__ == "__main__":
+    main()
