@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import databases
 from tests.support.ports import free_port
 from tests.support.programs import require
 from tests.support.ready_home import copy_ready_home
@@ -115,6 +116,7 @@ class Place:
                 "PLACE": str(self.directory),
                 "STRONGROOM_HOME": str(self.home),
                 "PORT": str(self.port),
+                **databases.chosen.settings(self.home),
                 **(environ or {}),
             },
             capture_output=True,
