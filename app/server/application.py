@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import orjson
@@ -98,10 +98,6 @@ class Application(Flask):
             environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1")
         with request_deadline(REQUEST_SECONDS):
             return super().wsgi_app(environ, start_response)
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the function as it is: none is a coroutine. Flask would inspect it each time."""
-        return func
 
     def log_exception(
         self,

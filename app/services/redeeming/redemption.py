@@ -248,7 +248,7 @@ def _require_bound(
     of its value's context, so a wrong one does not open; and a secret is never renamed.
     """
     names = {secret.id: secret.name for secret in secrets}
-    if any(bound.secret_id not in names for bound in wanted):
+    if not names.keys() >= {bound.secret_id for bound in wanted}:
         raise InjectionRefused
     for bound in wanted:
         if names[bound.secret_id] != bound.secret_name:
