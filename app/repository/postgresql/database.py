@@ -5,7 +5,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from functools import partial
+from functools import cache, partial
 
 import psycopg
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -156,6 +156,7 @@ class _Reader(SqlRepository):
         self.cursor = cursor
 
 
+@cache
 def _dialect() -> Dialect:
     make: Callable[..., Dialect] = PGDialect_psycopg
     return make(paramstyle="pyformat")  # parameters by name, as statements have them

@@ -2,10 +2,13 @@
 
 import sqlite3
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine import Dialect
 
 from app.domain.errors import StorageUnavailable
 from app.domain.operations.system_errors import name_of
@@ -14,6 +17,8 @@ from app.repository.sqlite.disk import files
 from app.repository.sqlite.settings import SettingNotInForce, open_reader, open_writer
 
 T = TypeVar("T")
+
+_PARAMSTYLE = "named"
 
 
 def reading_engine(path: Path) -> Engine:
@@ -24,6 +29,13 @@ def reading_engine(path: Path) -> Engine:
 def writing_engine(path: Path) -> Engine:
     """Connections that can write, in transactions that whoever holds them begins."""
     return _engine(path, open_writer)
+
+
+@cache
+def statements_dialect() -> Dialect:
+    """The dialect of statements on every file: a process compiles each of them once."""
+    make: Callable[..., Dialect] = SQLiteDialect_pysqlite
+    return make(dbapi=sqlite3, paramstyle=_PARAMSTYLE)
 
 
 def open_connection(engine: Engine) -> Connection:
@@ -60,5 +72,9 @@ def _engine(path: Path, opener: Callable[[Path], sqlite3.Connection]) -> Engine:
 
     # No pool: connections belong to those who use them.
     return create_engine(
-        "sqlite://", creator=create, poolclass=NullPool, hide_parameters=True, paramstyle="named"
+        "sqlite://",
+        creator=create,
+        poolclass=NullPool,
+        hide_parameters=True,
+        paramstyle=_PARAMSTYLE,
     )

@@ -25,6 +25,7 @@ from app.repository.sqlite.connections import (
     available,
     open_connection,
     reading_engine,
+    statements_dialect,
     writing_engine,
 )
 from app.repository.sqlite.disk import files
@@ -66,7 +67,7 @@ class _Readers:
     def __init__(self, path: Path, before_open: Callable[[], None]) -> None:
         self._before_open = before_open
         self._engine = reading_engine(path)
-        self._prepared = PreparedStatements(self._engine.dialect)
+        self._prepared = PreparedStatements(statements_dialect())
         self._idle: deque[_Reader] = deque()
         self._in_use: set[_Reader] = set()
         self.after_use: Callable[[], object] | None = None

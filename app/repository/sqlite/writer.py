@@ -14,7 +14,7 @@ from app.repository.sql.collections import SqlUnitOfWork
 from app.repository.sql.driver.statements import PreparedStatements, Statements
 from app.repository.sqlite import writer_place
 from app.repository.sqlite.commit_group import CommitGroup
-from app.repository.sqlite.connections import open_connection, writing_engine
+from app.repository.sqlite.connections import open_connection, statements_dialect, writing_engine
 from app.repository.sqlite.disk.numbering import Numbering, open_numbering
 from app.repository.sqlite.failures import translate
 from app.repository.sqlite.writer_place import FairLock, WriterPlace
@@ -39,7 +39,7 @@ class Writer:
         self._before_open = before_open
         self._after_erasing = after_erasing
         self._engine = writing_engine(path)
-        self._prepared = PreparedStatements(self._engine.dialect)
+        self._prepared = PreparedStatements(statements_dialect())
         self._connection: Connection | None = None
         self._numbering: Numbering | None = None
         self._turns = FairLock()

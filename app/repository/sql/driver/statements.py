@@ -6,6 +6,7 @@ takes a third of the time that it takes through SQLAlchemy (``docs/adr/0006``).
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from operator import attrgetter, methodcaller
 from typing import Any, NoReturn, TypeVar, cast
 
@@ -73,12 +74,12 @@ def _compile(insert: InsertUnlessThere, compiler: SQLCompiler, **options: object
 
 
 class PreparedStatements(dict[ClauseElement, tuple[str, Parameters]]):
-    """Every statement that was ever run in this dialect: its text, and the constants that it holds.
+    """Every statement that a database has run: its text, and the constants that it holds.
 
     The driver takes parameters by name, as statements do, so none is put in its place for a run.
 
     Args:
-        dialect: One whose parameters are named.
+        dialect: One whose parameters are named. Databases that share it share the texts, too.
     """
 
     def __init__(self, dialect: Dialect) -> None:
@@ -87,14 +88,17 @@ class PreparedStatements(dict[ClauseElement, tuple[str, Parameters]]):
 
     def __missing__(self, statement: ClauseElement) -> tuple[str, Parameters]:
         """Prepare a statement; of two threads that do so at once, the later's text stays."""
-        compiled = cast("SQLCompiler", statement.compile(dialect=self._dialect))
-        constants = {
-            compiled.bind_names[bind]: bind.value
-            for bind in compiled.bind_names
-            if not bind.required
-        }
-        prepared = self[statement] = str(compiled), constants
+        prepared = self[statement] = _prepare(statement, self._dialect)
         return prepared
+
+
+@cache
+def _prepare(statement: ClauseElement, dialect: Dialect) -> tuple[str, Parameters]:
+    compiled = cast("SQLCompiler", statement.compile(dialect=dialect))
+    constants = {
+        compiled.bind_names[bind]: bind.value for bind in compiled.bind_names if not bind.required
+    }
+    return str(compiled), constants
 
 
 class Statements:
