@@ -164,10 +164,15 @@ def kms_in_process() -> Iterator[Kms]:
     """KMS, and credentials for it, for every client that is built meanwhile."""
     kms = Kms()
     ours = ("before-send.kms", kms.serve)
-    with pytest.MonkeyPatch.context() as patch, mock_aws():
+    with pytest.MonkeyPatch.context() as patch:
+        # moto makes an RSA key of each symmetric key, too, and listens to every service for clients
+        # other than botocore. Both take longer than most tests.
+        patch.setattr("moto.kms.models.generate_private_key", lambda _spec: None)
+        patch.setattr("moto.core.models.RESPONSES_METHODS", [])
         patch.setattr(session, "create_loader", _loader_of)
         patch.setattr(handlers, "BUILTIN_HANDLERS", [*handlers.BUILTIN_HANDLERS, ours])
-        yield kms
+        with mock_aws():
+            yield kms
 
 
 # Reading botocore's models is four fifths of building a client: here, once for all clients.
