@@ -142,6 +142,15 @@ def migrated_database(postgresql: PostgresqlServer) -> str:
 
 
 @pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an SQLite database with all tables and no row, to be copied."""
+    file = tmp_path_factory.mktemp("migrated") / "strongroom.db"
+    with closing(connect(f"sqlite:///{file}")) as database:
+        database.upgrade()
+    return file
+
+
+@pytest.fixture(scope="session")
 def app_roles(openbao: OpenBao) -> OpenBao:
     """The shared server, where AppRoles can log in."""
     openbao.api("POST", "sys/auth/approle", {"type": "approle"})

@@ -1,5 +1,6 @@
 """SQLite: a file of its own for each test."""
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +20,10 @@ class SqliteCase(DatabaseCase):
     @property
     def url(self) -> str:
         return f"sqlite:///{self.path}"
+
+    def make(self) -> None:
+        self.path.parent.mkdir(mode=0o700)
+        shutil.copy(self.request.getfixturevalue("migrated_file"), self.path)
 
     def execute(self, sql: str, *parameters: object) -> None:
         with closing(sqlite3.connect(self.path)) as connection, connection:
