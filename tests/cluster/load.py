@@ -275,3 +275,23 @@ def load(javascript: JavaScript, urls: Sequence[str], api_key: str, prefix: str)
         finally:
             with ThreadPoolExecutor(len(writers)) as pool:
                 list(pool.map(lambda writer: writer.stop(), writers))
+
+
+def assert_each_write_is_there_once(
+    execute: Callable[[str], list[tuple[Any, ...]]], writing: Load, prefix: str
+) -> None:
+    """Compare the database with what clients were told.
+
+    Args:
+        execute: Runs a query on the database, and returns its rows.
+    """
+    named = f"WHERE name LIKE '{prefix}%'"
+    secrets = dict(execute(f"SELECT name, version FROM secrets {named}"))
+    made = writing.acknowledged("create") + writing.acknowledged("race")
+    assert secrets == made + writing.acknowledged("update")
+    keys = execute(f"SELECT name FROM api_keys {named}")
+    assert Counter(name for (name,) in keys) == writing.acknowledged("api key")
+    used = execute(
+        f"SELECT id FROM injections WHERE state = 'redeemed' AND secrets LIKE '%{prefix}%'"
+    )
+    assert Counter(name for (name,) in used) == writing.acknowledged("redemption")

@@ -6,7 +6,6 @@ official clients, which repeat requests as they are shipped. No request fails.
 
 import signal
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from secrets import token_hex
@@ -14,7 +13,7 @@ from secrets import token_hex
 import pytest
 import requests
 
-from tests.cluster.load import Load, load
+from tests.cluster.load import Load, assert_each_write_is_there_once, load
 from tests.support.javascript import JavaScript
 from tests.support.patroni import PatroniCluster
 from tests.support.strongroom import Strongroom
@@ -121,7 +120,7 @@ class Scene:
             yield writing
         self._show(figures(writing, began))
         assert writing.failures == []
-        assert_each_write_is_there_once(self.cluster, writing, prefix)
+        assert_each_write_is_there_once(self.cluster.execute, writing, prefix)
 
 
 @pytest.fixture
@@ -179,17 +178,3 @@ def figures(writing: Load, began: float) -> str:
         f"{len(writing.responses)} requests, longest gap {writing.longest_gap(began):.1f} s, "
         f"{len(retries)} repeated, at most {max(retries, default=0)} times"
     )
-
-
-def assert_each_write_is_there_once(cluster: PatroniCluster, writing: Load, prefix: str) -> None:
-    """Compare the database with what clients were told."""
-    named = f"WHERE name LIKE '{prefix}%'"
-    secrets = dict(cluster.execute(f"SELECT name, version FROM secrets {named}"))
-    made = writing.acknowledged("create") + writing.acknowledged("race")
-    assert secrets == made + writing.acknowledged("update")
-    keys = cluster.execute(f"SELECT name FROM api_keys {named}")
-    assert Counter(name for (name,) in keys) == writing.acknowledged("api key")
-    used = cluster.execute(
-        f"SELECT id FROM injections WHERE state = 'redeemed' AND secrets LIKE '%{prefix}%'"
-    )
-    assert Counter(name for (name,) in used) == writing.acknowledged("redemption")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
 _PACKAGES = ("app", "backends", "config")
+_ENTRY = "wsgi.py"
 _OWN_CODE = """
 import app, pathlib
 assert pathlib.Path(app.__file__).is_relative_to(pathlib.Path.cwd())
@@ -19,7 +20,7 @@ assert pathlib.Path(app.__file__).is_relative_to(pathlib.Path.cwd())
 
 def code_of_commit(commit: str, directory: Path) -> Path:
     """Unpack the code of a commit."""
-    command = ["git", "archive", commit, *_PACKAGES]
+    command = ["git", "archive", commit, *_PACKAGES, _ENTRY]
     archive = subprocess.run(command, cwd=_ROOT, check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
         files.extractall(directory, filter="data")
@@ -38,17 +39,23 @@ def code_at_hand(directory: Path) -> Path:
     for package in _PACKAGES:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(_ROOT / package, directory / package, ignore=ignored)
+    shutil.copy(_ROOT / _ENTRY, directory)
     return directory
+
+
+def environment_of(code: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process that runs this code."""
+    path = os.pathsep.join([str(code), *filter(None, sys.path)])
+    return {**environ, "PYTHONPATH": path}
 
 
 def run_in(code: Path, script: str, environ: Mapping[str, str]) -> str:
     """Run a script with the code of a directory, and return what it prints."""
-    path = os.pathsep.join([str(code), *filter(None, sys.path)])
     ran = subprocess.run(
         [sys.executable, "-c", _OWN_CODE + script],
         check=False,
         cwd=code,
-        env={**environ, "PYTHONPATH": path},
+        env=environment_of(code, environ),
         capture_output=True,
         text=True,
         timeout=120,

@@ -1,27 +1,40 @@
 """The code from before the newest migration serves on the schema after it.
 
 So the nodes of a deployment are upgraded one after the other: first the schema, then each node.
-With a new migration, name the commit before it here, and say in its revision which code survives.
 """
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from app.repository.sql.schema import NEWEST, SURVIVED_BY, revisions
 from backends.local_fernet import new_key_file
-from tests.support.other_code import code_at_hand, code_of_commit, is_shallow, run_in
+from tests.support.other_code import code_of_commit, run_in
 from tests.support.postgresql import PostgresqlServer
-
-BEFORE_NEWEST = "1ee04fd3de554f106ff49be971d40a3e7628ab8c"
-"""The commit before the newest migration."""
+from tests.support.two_versions import Versions, two_versions
 
 UPGRADE = """
 import os
 from app.repository.connect import connect
 connect(os.environ["STRONGROOM_DATABASE_URL"]).upgrade()
+"""
+
+REFUSED = """
+import os
+from app.repository.base import DatabaseMisconfigured
+from app.repository.connect import connect
+try:
+    connect(os.environ["STRONGROOM_DATABASE_URL"]).upgrade()
+except DatabaseMisconfigured as error:
+    print(error)
+"""
+
+FAULTS = """
+import json, os
+from app.repository.connect import connect
+print(json.dumps(connect(os.environ["STRONGROOM_DATABASE_URL"]).check().faults))
 """
 
 SERVICES = """
@@ -79,19 +92,9 @@ assert faults == [], faults
 )
 
 
-@dataclass(frozen=True)
-class Versions:
-    """Directories with the code from before the newest migration, and from after it."""
-
-    old: Path
-    new: Path
-
-
 @pytest.fixture
 def versions(tmp_path: Path) -> Versions:
-    if is_shallow():
-        pytest.skip("the history of this checkout is cut off")
-    return Versions(code_of_commit(BEFORE_NEWEST, tmp_path / "old"), code_at_hand(tmp_path / "new"))
+    return two_versions(tmp_path)
 
 
 @pytest.fixture
@@ -113,6 +116,17 @@ def test_old_code_serves_on_the_schema_of_the_newest_migration(
     injection = run_in(versions.old, USE, {**environ, "KEY": key}).strip()
     found = run_in(versions.new, FINISH, {**environ, "INJECTION": injection})
     assert found == "['changed', 'during']\n"
+
+
+def test_code_that_a_migration_leaves_behind_refuses_the_schema(
+    versions: Versions, environ: dict[str, str]
+) -> None:
+    run_in(versions.old, UPGRADE, environ)
+    run_in(versions.later, UPGRADE, environ)
+    assert json.loads(run_in(versions.new, FAULTS, environ)) == []
+    (fault,) = json.loads(run_in(versions.old, FAULTS, environ))
+    assert "newer version" in fault
+    assert "newer version" in run_in(versions.old, REFUSED, environ)
 
 
 def test_the_named_commit_is_from_before_the_newest_migration(versions: Versions) -> None:
