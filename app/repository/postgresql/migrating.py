@@ -33,6 +33,10 @@ _BUSY = frozenset({"55P03", "40P01"})  # a lock not available in time, a deadloc
 
 _NOT_OURS = frozenset({"42501", "25006"})  # no right, a role whose sessions are read-only
 
+_OWNER = (
+    "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = 'alembic_version'::regclass"
+)
+
 # The key of an advisory lock, chosen at random.
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(7310579803270635108)"
 
@@ -94,8 +98,13 @@ def _migrate(connection: Connection, setting: str) -> None:
         age = schema.age(connection)
         if age in {SchemaAge.NEWER, SchemaAge.ABANDONED}:
             raise DatabaseMisconfigured(f"{setting}: {AGES[age]}")
-        if age is SchemaAge.EXPANDED:
+        if age is SchemaAge.EXPANDED or (age is SchemaAge.CURRENT and not _owns(connection)):
             return
         if age is SchemaAge.OLDER:
             schema.upgrade(connection)
         grant_rights(connection)
+
+
+def _owns(connection: Connection) -> bool:
+    """Return True if the user owns the tables: nobody else can grant rights on them."""
+    return bool(connection.exec_driver_sql(_OWNER).scalar())

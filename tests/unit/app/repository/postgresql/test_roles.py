@@ -304,11 +304,19 @@ def test_addresses_of_roles_may_come_from_files(roles: Roles, tmp_path: Path) ->
 
 @pytest.mark.parametrize("role", [SERVER, OPERATOR])
 def test_a_role_that_may_not_migrate_leads_to_the_setting(roles: Roles, role: str) -> None:
+    empty = roles.server.create_database()
+    make_roles(roles.server, empty)
     with (
-        closing(connect(roles.url(role))) as database,
+        closing(connect(roles.server.url(empty, user=role))) as database,
         pytest.raises(DatabaseMisconfigured, match="STRONGROOM_MIGRATION_DATABASE_URL"),
     ):
         database.upgrade()
+
+
+@pytest.mark.parametrize("role", [SERVER, OPERATOR])
+def test_an_upgrade_with_nothing_to_do_needs_no_right(roles: Roles, role: str) -> None:
+    with closing(connect(roles.url(role))) as database:
+        assert database.upgrade() is None
 
 
 @pytest.mark.parametrize(
