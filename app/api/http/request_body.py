@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 import orjson
-from flask import request
+from flask import Request
+from flask.globals import request_ctx
 from marshmallow import Schema, ValidationError, fields
 from werkzeug.exceptions import ClientDisconnected, HTTPException, RequestEntityTooLarge
 
@@ -51,17 +52,18 @@ def read_body(schema: Input[T], *, limit: int = MAX_BODY_BYTES) -> RequestBody[T
         InvalidRequest: The body breaks the schema.
         RequestEntityTooLarge: The body is over the limit.
     """
-    body = _read_bytes()
+    asked = request_ctx.request  # itself: Flask's proxy would look it up at each of nine uses
+    body = _read_bytes(asked)
     if len(body) > limit:
         raise RequestEntityTooLarge
     if body:
-        _require_json()
+        _require_json(asked)
         parsed, canonical = strict_json.parse(body)
     elif any(field.required for field in schema.fields.values()):
         raise BodyMissing
     else:
         parsed, canonical = {}, b"{}"
-    return RequestBody(_load(schema, parsed, "body"), _retry_key(canonical))
+    return RequestBody(_load(schema, parsed, "body"), _retry_key(asked, canonical))
 
 
 def read_query(schema: Input[T]) -> T:
@@ -70,42 +72,43 @@ def read_query(schema: Input[T]) -> T:
     Raises:
         InvalidRequest: The query breaks the schema, or holds a name twice.
     """
-    if not request.query_string:
+    asked = request_ctx.request
+    if not asked.query_string:
         return schema.of_nothing
-    sent = request.args.to_dict()
-    if len(sent) != sum(1 for _ in request.args.items(multi=True)):
+    sent = asked.args.to_dict()
+    if len(sent) != sum(1 for _ in asked.args.items(multi=True)):
         raise InvalidRequest("The query is not valid.", {_IT: "must not hold a name twice"})
     return _load(schema, sent, "query")
 
 
-def _read_bytes() -> bytes:
+def _read_bytes(asked: Request) -> bytes:
     try:
-        body = request.get_data(cache=False)
+        body = asked.get_data(cache=False)
     except HTTPException:
         raise
     except Exception:  # noqa: BLE001 - a server has its own errors for malformed chunks
         raise ClientDisconnected from None
-    if request.content_length not in {None, len(body)}:
+    if asked.content_length not in {None, len(body)}:
         raise ClientDisconnected
     return body
 
 
-def _require_json() -> None:
-    charset = request.mimetype_params.get("charset", "utf-8")
-    if request.mimetype != "application/json" or charset.lower() != "utf-8":
+def _require_json(asked: Request) -> None:
+    charset = asked.mimetype_params.get("charset", "utf-8")
+    if asked.mimetype != "application/json" or charset.lower() != "utf-8":
         raise WrongContentType
 
 
-def _retry_key(canonical: bytes) -> RetryKey | None:
+def _retry_key(asked: Request, canonical: bytes) -> RetryKey | None:
     """Make the key that a retry shares: method, path, query and canonical body."""
-    request_id = request.headers.get(REQUEST_ID_HEADER)
+    request_id = asked.headers.get(REQUEST_ID_HEADER)
     if request_id is None:
         return None
     if not _REQUEST_ID.fullmatch(request_id):
         raise InvalidRequestId
-    query = request.query_string.decode("latin-1")
+    query = asked.query_string.decode("latin-1")
     body = orjson.Fragment(canonical)
-    return RetryKey(request_id, orjson.dumps([request.method, request.path, query, body]))
+    return RetryKey(request_id, orjson.dumps([asked.method, asked.path, query, body]))
 
 
 def _load(schema: Input[T], sent: dict[str, Any], part: str) -> T:
