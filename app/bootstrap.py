@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.crypto.data_key_cache import DataKeyCache
 from app.domain.errors import DomainError
+from app.domain.gateways.origins import EndpointPolicy
 from app.domain.operations.backups import Restored
 from app.domain.operations.usage import Usage
 from app.domain.secrets import NamePolicy, SecretRules
@@ -24,6 +25,11 @@ from app.services.authentication import Authentication
 from app.services.clock import Clock, SteadyClock, now_ms
 from app.services.container import Services
 from app.services.diagnostics import Checkup
+from app.services.gateways.admissions import Admissions
+from app.services.gateways.grants import Grants
+from app.services.gateways.keys import GatewayKeys
+from app.services.gateways.switch import GatewaySwitch
+from app.services.gateways.uses import GatewayUses
 from app.services.idempotency import Idempotency
 from app.services.injections import Injections
 from app.services.keys.data_keys import DataKeys
@@ -215,6 +221,7 @@ def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
     idempotency = Idempotency(database, system_key, base.clock, base.age.ms)
     sealed = SealedSecretCache(base.age.ms)
     rate_limits = make_rate_limits(settings)
+    grants = Grants(lambda _: None, EndpointPolicy(settings.gateway_hosts or None), clock)
     return Services(
         authentication=Authentication(database, system_key, clock),
         rate_limits=rate_limits,
@@ -223,6 +230,10 @@ def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
         accounts=Accounts(database, system_key, clock),
         injections=Injections(database, system_key, idempotency, clock, limits, upkeep.retention),
         redemption=Redemption(database, data_keys, system_key, clock, sealed, rate_limits),
+        admissions=_admissions(base, keys, grants, rate_limits),
+        gateway_uses=GatewayUses(database, system_key, grants),
+        gateway_keys=GatewayKeys(database, system_key, clock),
+        gateway_switch=GatewaySwitch(database, clock),
         keyring_status=KeyringStatus(database, keyring),
         rewrap=Rewrap(database, keyring, system_key),
         reencrypt=Reencrypt(database, data_keys, Prefetch(keyring, keys.cache), system_key, clock),
@@ -236,6 +247,18 @@ def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
         sweep=upkeep.sweep,
         tasks=upkeep.tasks,
         close=partial(_close, base, keys, upkeep, rate_limits),
+    )
+
+
+def _admissions(base: _Base, keys: _Keys, grants: Grants, rate_limits: RateLimits) -> Admissions:
+    return Admissions(
+        base.database,
+        keys.data_keys,
+        keys.system_key,
+        base.clock.now_ms,
+        grants,
+        rate_limits,
+        bool(base.settings.gateway_networks),
     )
 
 

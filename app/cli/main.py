@@ -39,6 +39,13 @@ _COMMANDS = {
     "api-key": LazyCommand(
         "app.cli.commands.api_key:api_key", "API keys, with which clients authenticate."
     ),
+    "serve": LazyCommand(
+        "app.cli.commands.serve:serve", "Start the server and, beside it, the agent gateway."
+    ),
+    "gateway": LazyCommand(
+        "app.cli.commands.gateway:gateway",
+        "Start the agent gateway; its keys; the switch for all its traffic.",
+    ),
     "keyring": LazyCommand(
         "app.cli.commands.keyring:keyring",
         "Root keys: status, rewrap, re-encrypt, retire, recover.",

@@ -41,6 +41,8 @@ class Purpose(StrEnum):
     REQUEST = "request"
     INJECTION_TOKEN = "injection-token"  # noqa: S105 - a purpose, not a password
     REDEEM_NONCE = "redeem-nonce"
+    GATEWAY_KEY = "gateway-key"
+    GATEWAY_TOKEN = "gateway-token"  # noqa: S105 - a purpose, not a password
 
 
 class OpenedSystemKey:

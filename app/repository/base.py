@@ -18,6 +18,7 @@ from typing import Protocol
 from app.domain.operations.backups import BackupContents
 from app.domain.operations.findings import Findings
 from app.repository.collections.access import AccountRepository, ApiKeyRepository
+from app.repository.collections.gateway_keys import GatewayKeyRepository, SwitchRepository
 from app.repository.collections.gateways import (
     GatewayConfigRepository,
     GatewayTokenRepository,
@@ -61,6 +62,8 @@ class Repository(Protocol):
     gateway_configs: GatewayConfigRepository
     gateway_tokens: GatewayTokenRepository
     gateway_uses: GatewayUseRepository
+    gateway_keys: GatewayKeyRepository
+    switches: SwitchRepository
     usage: UsageRepository
     leases: LeaseRepository
     workers: WorkerRepository

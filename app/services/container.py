@@ -8,6 +8,10 @@ from app.services.accounts import Accounts
 from app.services.api_keys import ApiKeys
 from app.services.authentication import Authentication
 from app.services.diagnostics import Checkup
+from app.services.gateways.admissions import Admissions
+from app.services.gateways.keys import GatewayKeys
+from app.services.gateways.switch import GatewaySwitch
+from app.services.gateways.uses import GatewayUses
 from app.services.injections import Injections
 from app.services.keys.status import KeyringStatus
 from app.services.redeeming.redemption import Redemption
@@ -35,6 +39,10 @@ class Services:
     accounts: Accounts
     injections: Injections
     redemption: Redemption
+    admissions: Admissions
+    gateway_uses: GatewayUses
+    gateway_keys: GatewayKeys
+    gateway_switch: GatewaySwitch
     keyring_status: KeyringStatus
     rewrap: Rewrap
     reencrypt: Reencrypt

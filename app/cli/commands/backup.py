@@ -13,6 +13,7 @@ from app.client.messages import say
 from app.client.output import Row, as_json, show_json, show_rows
 from app.domain.access.api_keys import ApiKey
 from app.domain.damage import DamagedRow
+from app.domain.gateways.keys import GatewayKey
 from app.domain.operations.backups import BackupContents, Restored
 from config import load
 
@@ -62,7 +63,8 @@ def restore(
     """Replace the database by the backup FILE. Stop the server first.
 
     The file is verified before: its pages, its schema and, if the keyring opens the system key,
-    each row. Pending injections end. API keys that are live again are listed.
+    each row. Pending injections end. API keys and gateway keys that are live again are
+    listed.
 
     With --verify-only, the database that PostgreSQL's own tools have put back is verified. A token
     that was redeemed since the backup is valid again there, unless you pass --end-injections.
@@ -131,7 +133,7 @@ def _show(restored: Restored) -> None:
     keys = restored.taken_over.live_again
     if keys:
         were = "were not" if restored.taken_over.is_compared else "may not have been"
-        click.echo(f"The tokens of these API keys are valid again; they {were} valid before the")
+        click.echo(f"The tokens of these keys are valid again; they {were} valid before the")
         click.echo("restore. Revoke or rotate those that must not be:")
         show_rows([_key(key) for key in keys], ("account", "id", "name"), json=False)
 
@@ -159,5 +161,6 @@ def _document(restored: Restored) -> Row:
     }
 
 
-def _key(key: ApiKey) -> Row:
-    return {"account": key.account_id, "id": key.id, "name": key.name}
+def _key(key: ApiKey | GatewayKey) -> Row:
+    account = key.account_id if isinstance(key, ApiKey) else None
+    return {"account": account, "id": key.id, "name": key.name}

@@ -14,6 +14,7 @@ import click
 
 from app.cli.client_env import ClientEnv, base_url
 from app.cli.deployment import deployment_of
+from app.cli.gateway_key_file import make_gateway_key
 from app.cli.private_files import create, drop_draft
 from app.cli.stored_rows import say_damaged
 from app.client.messages import say
@@ -47,6 +48,7 @@ def init(environ: Mapping[str, str]) -> None:
         with deployment_of(settings) as services:
             fingerprint = services.setup.initialise()
             issued = _hand_out_first_key(services, ClientEnv(settings.home), url)
+            make_gateway_key(services.gateway_keys, settings)
     if fingerprint is not None:
         say(f"the value for STRONGROOM_SYSTEM_KEY_FINGERPRINT, if you set it: {fingerprint}")
     if issued is not None:

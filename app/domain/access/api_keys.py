@@ -32,7 +32,11 @@ class Token(Redacted):
 
 @dataclass(frozen=True, slots=True)
 class ParsedToken:
-    """The parts of a token that name its row."""
+    """The parts of a token that name its row.
+
+    Attributes:
+        account_id: The row's owner; of a gateway's key, the deployment.
+    """
 
     prefix: str
     account_id: str
@@ -45,10 +49,14 @@ class TokenFormat:
     Args:
         prefixes: The prefixes of this kind, for example ``ak`` and ``rk``.
         row_prefix: The prefix of the row's id.
+        owner_prefix: The prefix of the owner's id, which is an account unless it is a deployment.
     """
 
-    def __init__(self, prefixes: tuple[str, ...], row_prefix: str) -> None:
+    def __init__(
+        self, prefixes: tuple[str, ...], row_prefix: str, owner_prefix: str = ACCOUNT
+    ) -> None:
         self._row_prefix = row_prefix
+        self._owner_prefix = owner_prefix
         self._pattern = re.compile(
             f"({'|'.join(prefixes)})_({_DIGIT}{{{ID_DIGITS}}})_({_DIGIT}{{{ID_DIGITS}}})"
             f"_{_DIGIT}{{{_SECRET_DIGITS + _CRC_DIGITS}}}"
@@ -67,7 +75,7 @@ class TokenFormat:
         if match is None or _crc(text[:-_CRC_DIGITS]) != text[-_CRC_DIGITS:]:
             return None
         prefix, account, row = match.groups()
-        return ParsedToken(prefix, f"{ACCOUNT}_{account}", f"{self._row_prefix}_{row}")
+        return ParsedToken(prefix, f"{self._owner_prefix}_{account}", f"{self._row_prefix}_{row}")
 
 
 def _crc(body: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from app.domain.access.api_keys import ApiKey
 from app.domain.damage import DamagedRow
+from app.domain.gateways.keys import GatewayKey
 from app.domain.operations.findings import Findings
 
 
@@ -42,7 +43,7 @@ class TakenOver:
         damaged: Rows whose MAC is wrong; they grant nothing.
         ended_injections: The number of pending injections that were revoked, or deleted where no
             key was there to revoke them with.
-        live_again: API keys that are live now and were not before.
+        live_again: API keys, then gateway keys, that are live now and were not before.
         is_compared: Whether there was another database to compare with; if not, ``live_again`` has
             every live key.
     """
@@ -50,7 +51,7 @@ class TakenOver:
     is_verified: bool
     damaged: tuple[DamagedRow, ...]
     ended_injections: int
-    live_again: tuple[ApiKey, ...]
+    live_again: tuple[ApiKey | GatewayKey, ...]
     is_compared: bool
 
 

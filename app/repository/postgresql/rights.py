@@ -39,6 +39,8 @@ SERVER_RIGHTS: Rights = {
     "gateway_configs": _ALL,
     "gateway_tokens": _ALL,
     "gateway_uses": _ALL,
+    "gateway_keys": _READ,
+    "switches": _READ,
     "usage": ("SELECT", "INSERT", "UPDATE"),
     "leases": ("SELECT", "INSERT", "UPDATE"),
     "moves": _READ,

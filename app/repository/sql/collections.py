@@ -9,6 +9,7 @@ from app.repository.sql.data_keys import SqlDataKeys
 from app.repository.sql.deployment import SqlDeployment
 from app.repository.sql.driver.statements import Statements
 from app.repository.sql.gateways.configs import SqlGatewayConfigs
+from app.repository.sql.gateways.keys import SqlGatewayKeys, SqlSwitches
 from app.repository.sql.gateways.tokens import SqlGatewayTokens
 from app.repository.sql.gateways.uses import SqlGatewayUses
 from app.repository.sql.injections import SqlInjections
@@ -39,6 +40,8 @@ class SqlRepository(Repository):
         self.gateway_configs = SqlGatewayConfigs(statements)
         self.gateway_tokens = SqlGatewayTokens(statements)
         self.gateway_uses = SqlGatewayUses(statements)
+        self.gateway_keys = SqlGatewayKeys(statements)
+        self.switches = SqlSwitches(statements)
         self.usage = SqlUsage(statements)
         self.leases = SqlLeases(statements)
         self.workers = SqlWorkers(statements)

@@ -33,6 +33,7 @@ from app.domain.access.api_keys import ApiKey
 from app.domain.columns import columns_of
 from app.domain.data_keys import DataKeyRow, Wrapping
 from app.domain.gateways.configs import GatewayConfig
+from app.domain.gateways.keys import GatewayKey
 from app.domain.gateways.tokens import GatewayToken
 from app.domain.gateways.uses import GatewayUse
 from app.domain.idempotency import StoredResponse
@@ -272,6 +273,27 @@ gateway_uses = _table(
     Index("ix_gateway_uses_created_at_ms", "account_id", "created_at_ms"),
     _at_most("id", 64),
     _tag("mac"),
+)
+
+# Keys with which gateways ask for admissions: of the deployment, and of no account.
+gateway_keys = _table(
+    "gateway_keys",
+    *_columns(GatewayKey),
+    *_mac(),
+    PrimaryKeyConstraint("id"),
+    _at_most("id", 64),
+    _digest("token_digest"),
+    _tag("mac"),
+)
+
+# What an operator has turned off. No MAC: whoever could delete a row could also put the database
+# back to before it. Workers can only read it.
+switches = _table(
+    "switches",
+    *_strings("name"),
+    *_numbers("off_since_ms"),
+    PrimaryKeyConstraint("name"),
+    _at_most("name", 64),
 )
 
 # The usage of an account, as the sweep counted it last. No MAC: a wrong count grants no value.

@@ -6,6 +6,7 @@ from itertools import chain
 from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.api_keys import ApiKey
 from app.domain.damage import DamagedRow
+from app.domain.gateways.keys import GatewayKey
 from app.domain.guarded import Guardable
 from app.domain.injections import Injection
 from app.repository.base import Database, Repository
@@ -19,6 +20,7 @@ _READS: tuple[Callable[[Repository, Position | None], Batch[Guardable]], ...] = 
     lambda repository, after: repository.accounts.sweep(after, BATCH),
     lambda repository, after: repository.api_keys.sweep(after, BATCH),
     lambda repository, after: repository.injections.sweep(after, BATCH),
+    lambda repository, after: repository.gateway_keys.sweep(after, BATCH),
 )
 
 
@@ -53,6 +55,8 @@ def _has_ended(stored: Stored[Guardable], now_ms: int) -> bool:
     match stored.unverified:
         case ApiKey() as key:
             return key.had_ended(now_ms)
+        case GatewayKey() as gateway_key:
+            return not gateway_key.is_live
         case Injection() as injection:
             return injection.has_ended(now_ms)
         case _:

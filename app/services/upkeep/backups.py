@@ -10,6 +10,7 @@ from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.api_keys import ApiKey
 from app.domain.damage import DamagedRow
 from app.domain.errors import BackupDamaged
+from app.domain.gateways.keys import GatewayKey
 from app.domain.guarded import Guarded
 from app.domain.injections import Injection, InjectionState
 from app.domain.operations.backups import (
@@ -38,7 +39,10 @@ _END_OF_TIME_MS = 2**63 - 1
 _NOTHING = BackupContents(secrets=0, data_keys=0, root_keys=())
 
 LiveKeys = AbstractSet[tuple[str, str, bytes]]
-"""API keys, as account, id and the keyed hash of the token."""
+"""API keys and gateway keys, as account, id and the keyed hash of the token.
+
+The account of a gateway key is empty.
+"""
 
 
 class Backups:
@@ -58,7 +62,7 @@ class Backups:
         return self._database.back_up(file)
 
     def live_keys(self) -> LiveKeys:
-        """Every API key that grants something now.
+        """Every API key and gateway key that grants something now.
 
         Raises:
             KeyProviderError: The system data key, which verifies them, cannot be opened.
@@ -162,7 +166,21 @@ class Backups:
                 root_keys=tuple(NeededRootKey(*each) for each in sorted(counts.items())),
             )
 
-    def _live(self, opened: OpenedSystemKey | None) -> Iterator[ApiKey]:
+    def _live(self, opened: OpenedSystemKey | None) -> Iterator[ApiKey | GatewayKey]:
+        return chain(self._live_api_keys(opened), self._live_gateway_keys(opened))
+
+    def _live_gateway_keys(self, opened: OpenedSystemKey | None) -> Iterator[GatewayKey]:
+        stored = in_batches(
+            self._database, lambda rows, after: rows.gateway_keys.sweep(after, BATCH)
+        )
+        for each in stored:
+            if not isinstance(each, Guarded):
+                continue
+            key = each.unverified if opened is None else opened.verify_stored(each)
+            if isinstance(key, GatewayKey) and key.is_live:
+                yield key
+
+    def _live_api_keys(self, opened: OpenedSystemKey | None) -> Iterator[ApiKey]:
         now_ms = self._clock()
         stored = in_batches(self._database, lambda rows, after: rows.api_keys.sweep(after, BATCH))
         for each in stored:
@@ -202,6 +220,6 @@ class Backups:
                 yield injection
 
 
-def _grant(key: ApiKey) -> tuple[str, str, bytes]:
+def _grant(key: ApiKey | GatewayKey) -> tuple[str, str, bytes]:
     """By what a live key is known: with the token from before a rotation it is another one."""
-    return key.account_id, key.id, key.token_digest
+    return key.account_id if isinstance(key, ApiKey) else "", key.id, key.token_digest

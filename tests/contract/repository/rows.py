@@ -9,6 +9,7 @@ from app.domain.access.scopes import ALL_SCOPES
 from app.domain.data_keys import DataKeyRow, DataKeyState, Wrapping
 from app.domain.gateways.configs import GatewayConfig
 from app.domain.gateways.credentials import AuthMechanism, AuthType, dump_headers
+from app.domain.gateways.keys import GatewayKey
 from app.domain.gateways.tokens import GatewayToken, TokenLimits, TokenPin, TokenState
 from app.domain.gateways.uses import GatewayUse
 from app.domain.guarded import Guarded, Mac
@@ -194,6 +195,13 @@ def gateway_use(number: int = 1, account_id: str = OURS, **changes: Any) -> Guar
         path="/v1/messages",
         address="192.0.2.1",
         created_at_ms=number,
+    )
+    return Guarded(replace(row, **changes), MAC)
+
+
+def gateway_key(number: int = 1, **changes: Any) -> Guarded[GatewayKey]:
+    row = GatewayKey(
+        id=f"gwk_{number:04}", name=f"key {number}", token_digest=b"t" * 32, created_at_ms=1
     )
     return Guarded(replace(row, **changes), MAC)
 

@@ -125,6 +125,11 @@ READS: dict[str, list[Read]] = {
         lambda r: r.gateway_uses.has_ended(rows.OURS, 1),
         lambda r: r.usage.tally(rows.OURS, CountedTable.GATEWAY_USES, None, 10),
     ],
+    "gateway_keys": [
+        lambda r: r.gateway_keys.get("gwk_0001"),
+        lambda r: r.gateway_keys.sweep(None, 10),
+    ],
+    "switches": [lambda r: r.switches.off_since("gateway")],
 }
 
 # Nobody grants anything by these, and no MAC covers the whole of them.
@@ -137,6 +142,7 @@ UNGUARDED = {
     "usage",
     "leases",
     "moves",
+    "switches",
 }
 GUARDED_COLUMNS = [
     (table.name, column.name)
@@ -169,6 +175,8 @@ def filled(database: Database, case: DatabaseCase) -> Database:
         work.gateway_configs.add(rows.gateway_config())
         work.gateway_tokens.add(rows.gateway_token())
         work.gateway_uses.add(rows.gateway_use())
+        work.gateway_keys.add(rows.gateway_key())
+        work.switches.turn_off("gateway", 1)
         work.wrappings.fence("ref:fenced")
         work.usage.put(rows.OURS, CountedUsage(Usage(), 1))
         work.leases.take("sweep", "worker", 1, 2)

@@ -1,4 +1,4 @@
-"""The tables of the agent gateway: configs, tokens and uses."""
+"""The tables of the agent gateway: configs, tokens, uses, and the keys of gateways."""
 
 from functools import partial
 from typing import Any
@@ -23,6 +23,8 @@ def upgrade() -> None:
     _gateway_configs()
     _gateway_tokens()
     _gateway_uses()
+    _gateway_keys()
+    _switches()
 
 
 def _gateway_configs() -> None:
@@ -109,6 +111,31 @@ def _gateway_uses() -> None:
     op.create_index("ix_gateway_uses_token_id", "gateway_uses", ["account_id", "token_id", "id"])
     op.create_index(
         "ix_gateway_uses_created_at_ms", "gateway_uses", ["account_id", "created_at_ms"]
+    )
+
+
+def _gateway_keys() -> None:
+    _table(
+        "gateway_keys",
+        *_strings("id", "name"),
+        *_blobs("token_digest"),
+        *_numbers("created_at_ms"),
+        *_numbers("revoked_at_ms", nullable=True),
+        *_mac(),
+        sa.PrimaryKeyConstraint("id", name="pk_gateway_keys"),
+        sa.CheckConstraint("length(id) BETWEEN 1 AND 64", name="ck_gateway_keys_id"),
+        sa.CheckConstraint('length("token_digest") = 32', name="ck_gateway_keys_token_digest"),
+        sa.CheckConstraint('length("mac") = 33', name="ck_gateway_keys_mac"),
+    )
+
+
+def _switches() -> None:
+    _table(
+        "switches",
+        *_strings("name"),
+        *_numbers("off_since_ms"),
+        sa.PrimaryKeyConstraint("name", name="pk_switches"),
+        sa.CheckConstraint("length(name) BETWEEN 1 AND 64", name="ck_switches_name"),
     )
 
 

@@ -170,6 +170,7 @@ def test_without_a_database_to_compare_with_every_live_key_is_listed(
     terminal: Terminal, account: str, made: Path, tmp_path: Path
 ) -> None:
     live = [each["id"] for each in terminal.json("api-key", "list", account)]
+    live += [each["id"] for each in terminal.json("gateway", "key", "list")]
     restored = new_home(terminal, tmp_path).json("restore", str(made))
     assert [each["id"] for each in restored["live_again"]] == live
     assert restored["compared"] is False

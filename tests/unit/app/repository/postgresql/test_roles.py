@@ -94,6 +94,7 @@ def statements(roles: Roles) -> list[ClauseElement]:
         use_injections(tenant)
         use_api_keys(tenant)
         use_gateways(database, tenant)
+        use_gateway_keys(operator, server)
         server.tasks.start()
         wait_until(lambda: server.readiness.report().ready)
         sweep(server)
@@ -147,6 +148,14 @@ def use_gateways(database: PostgresqlDatabase, tenant: Tenant) -> None:
         work.gateway_tokens.delete_ended(account_id, token.unverified.expires_at_ms, 1)
         work.gateway_uses.delete_ended(account_id, use.unverified.created_at_ms, 1)
         work.commit()
+
+
+def use_gateway_keys(operator: Services, server: Services) -> None:
+    """Verify the key of a gateway, and look at the switch, as each admission does."""
+    key = operator.gateway_keys.new("a gateway")
+    operator.gateway_keys.add(key.name, key.token)
+    assert server.gateway_keys.authenticate(key.token) == key.id
+    assert server.gateway_switch.stopped_since() is None
 
 
 def rights_of(statement: ClauseElement) -> set[tuple[str, str]]:
