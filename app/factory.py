@@ -3,6 +3,7 @@
 from functools import partial
 
 from app import bootstrap
+from app.server.admission_listener import AdmissionListener, gateway_users
 from app.server.application import Application
 from app.server.lazy_connection import LazyConnection
 from app.server.proxies import BehindProxies
@@ -20,5 +21,9 @@ def create_app(settings: Settings) -> Application:
             app.wsgi_app,
             settings.trusted_proxies,
             only_over_unix=any(isinstance(each, UnixSocket) for each in settings.bind),
+        )
+    if settings.gateway_url is not None:
+        app.wsgi_app = AdmissionListener(  # type: ignore[method-assign]
+            app.wsgi_app, settings.gateway_socket, gateway_users(settings)
         )
     return app

@@ -5,6 +5,7 @@ admission listener, and no gateway token is made.
 """
 
 import ipaddress
+import pwd
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -191,6 +192,17 @@ class GatewaySchema(Schema):
     gateway_token_ttl = number("STRONGROOM_GATEWAY_TOKEN_TTL", 24 * 3600, 1, 30 * 24 * 3600)
     gateway_max_body = number("STRONGROOM_GATEWAY_MAX_BODY", 100 << 20, 1, 10 << 30)
     gateway_idle = number("STRONGROOM_GATEWAY_IDLE", 600, 1, 3600)
+
+
+def gateway_account(settings: GatewaySettings) -> pwd.struct_passwd | None:
+    """Return the user of the gateway's process, if the settings name one that exists."""
+    user = settings.gateway_user
+    if user is None:
+        return None
+    try:
+        return pwd.getpwuid(int(user)) if user.isdecimal() else pwd.getpwnam(user)
+    except KeyError:
+        return None
 
 
 def gateway_defaults(home: Path, port: int, loaded: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import sys
 
 from app.client.redeem import forbid_dumps
 from app.observability.standard_streams import keep_standard_streams
-from config import host, in_force, taken_port
+from config import gateway_settings, host, in_force, taken_port
 from config.listening import TcpAddress
 
 _TAKEN_SECONDS = 5.0  # a server that ends may yet let its port go
@@ -24,6 +24,8 @@ _settings = in_force.load(os.environ)
 host.raise_limits()
 
 bind = [str(each) for each in _settings.bind]
+if _settings.gateway_url is not None:
+    bind.append(f"unix:{_settings.gateway_socket}")
 umask = 0o117  # a Unix socket is for its owner and group: its clients are trusted proxies
 worker_class = "app.server.worker.Worker"
 worker_tmp_dir = host.directory_of_workers(_settings.home)
@@ -56,6 +58,28 @@ def on_starting(_server: object) -> None:
             taken = taken_port.fault(_settings.bind_setting, str(each), each.port)
             logging.getLogger("strongroom.settings").error("port_taken", extra={"detail": taken})
             sys.exit(1)
+
+
+def when_ready(_server: object) -> None:
+    """Let the gateway's user reach the admission socket."""
+    _hand_over_socket()
+
+
+def on_reload(_server: object) -> None:
+    """Do the same for a socket that was made again."""
+    _hand_over_socket()
+
+
+def _hand_over_socket() -> None:
+    """Give the admission socket to the group of the gateway's user, which ours must be in."""
+    account = gateway_settings.gateway_account(_settings)
+    if _settings.gateway_url is None or account is None:
+        return
+    try:
+        os.chown(_settings.gateway_socket, -1, account.pw_gid)
+    except OSError as error:
+        about = {"detail": f"STRONGROOM_GATEWAY_USER: {type(error).__name__}"}
+        logging.getLogger("strongroom.settings").warning("admission_socket_kept", extra=about)
 
 
 def post_worker_init(worker: object) -> None:  # noqa: ARG001 - gunicorn's hook

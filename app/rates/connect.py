@@ -27,7 +27,8 @@ def make_rate_limits(settings: Settings) -> RateLimits:
         RateStoreUnusable: The settings name a store, and its driver is not installed.
     """
     own, rates = CountsInMemory(), (settings.rate_limit_key, settings.rate_limit_account)
-    if settings.rate_limit_store is None or rates == (None, None):
+    is_counting = rates != (None, None) or settings.gateway_url is not None
+    if settings.rate_limit_store is None or not is_counting:
         return RateLimits(*rates, own)
     return _shared(settings, settings.rate_limit_store, own)
 

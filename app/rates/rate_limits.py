@@ -1,6 +1,7 @@
 """The limits on requests of each API key and of each account."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import floor
 from typing import Protocol
 
@@ -24,6 +25,15 @@ class Rate(Protocol):
     @property
     def seconds(self) -> int:
         """The length of the period."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestsAMinute:
+    """A rate that a row states, and no setting."""
+
+    requests: int
+    period: str = "minute"
+    seconds: int = 60
 
 
 class RateLimits:
@@ -58,11 +68,20 @@ class RateLimits:
             RateLimited: The key or the account is over its limit; nothing is counted for that one.
         """
         if self._of_key is not None:
-            self._require("API key", f"key/{account_id}/{api_key_id}", self._of_key)
+            self.require("API key", f"key/{account_id}/{api_key_id}", self._of_key)
         if self._of_account is not None:
-            self._require("account", f"account/{account_id}", self._of_account)
+            self.require("account", f"account/{account_id}", self._of_account)
 
-    def _require(self, what: str, name: str, rate: Rate) -> None:
+    def require(self, what: str, name: str, rate: Rate) -> None:
+        """Count a request of anything that has a rate of its own.
+
+        Args:
+            what: The kind of thing, for the refusal.
+            name: Distinguishes it from all others that are counted.
+
+        Raises:
+            RateLimited: It is over its rate; nothing is counted.
+        """
         counts, seconds = self._counts, rate.seconds
         if not counts.acquire_sliding_window_entry(name, rate.requests, seconds):
             wait = _seconds_to_room(counts.get_sliding_window(name, seconds), rate)

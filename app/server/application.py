@@ -15,6 +15,7 @@ from flask.json.provider import DefaultJSONProvider
 
 from app.api.api_keys import api_keys
 from app.api.documentation import documentation, prepare
+from app.api.gateways.admissions import admissions
 from app.api.health import health
 from app.api.http.admission import Admission
 from app.api.http.context import REQUEST_ID_HEADER, SERVICES, Context, context
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 REQUEST_SECONDS = 8.0
 """The time for all provider calls of one request; clients time out after 30 seconds."""
 
-_BLUEPRINTS = (secrets, injections, api_keys, health, documentation)
+_BLUEPRINTS = (secrets, injections, api_keys, health, documentation, admissions)
 _METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
 )

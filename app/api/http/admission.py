@@ -10,15 +10,22 @@ from typing import cast
 
 from flask import request
 from flask.globals import app_ctx, request_ctx
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import NotFound, RequestEntityTooLarge
 
 from app.api.http.context import Context
 from app.api.http.endpoint import Credential, Endpoint
 from app.api.http.request_body import MAX_BODY_BYTES
 from app.domain.errors import DomainError, InvalidRequest, Moved, Unauthenticated
+from app.domain.gateways.refusals import GatewayKeyRefused
 from app.domain.ids import new_id
 from app.domain.redaction import Redacted
 from app.services.container import Services
+
+ADMISSION_LISTENER = "strongroom.admission_listener"
+"""The key of a request's environment that is set over the admission socket only.
+
+It holds True if the peer's user may ask for admissions. No client can set it.
+"""
 
 _REQUEST = "req"
 _NOT_FOUND = Endpoint(credential=Credential.NONE)
@@ -44,7 +51,9 @@ class Admission:
             RequestEntityTooLarge: The body is too large.
             NotConnected: The services could not be connected yet.
             Moved: The deployment is served from another database.
+            NotFound: The endpoint is not served on the listener of this request.
             Unauthenticated: The API key is missing or not valid.
+            GatewayKeyRefused: The gateway's key is missing or not valid.
             RateLimited: The API key or its account is over its limit.
             ScopeMissing: The API key lacks the scope of the endpoint.
             InvalidRequest: The endpoint takes no query.
@@ -57,10 +66,13 @@ class Admission:
             raise RequestEntityTooLarge
         name = asked.endpoint
         endpoint = _undeclared(asked.path) if name is None else self._endpoints[name]
+        _require_listener(asked.environ, endpoint)
         if endpoint.credential is not Credential.NONE:
             context.services = self._services()
             if context.services.heartbeats.is_closed:
                 raise Moved
+        if endpoint.credential is Credential.GATEWAY_KEY:
+            context.services.gateway_keys.authenticate(bearer_token(GatewayKeyRefused))
         if endpoint.credential is Credential.API_KEY:
             services = context.services
             caller = services.authentication.authenticate(bearer_token(Unauthenticated))
@@ -75,6 +87,18 @@ class Admission:
 
 def _undeclared(path: str) -> Endpoint:
     return _NOT_FOUND_UNDER_V1 if f"{path}/".startswith("/v1/") else _NOT_FOUND
+
+
+def _require_listener(environ: Mapping[str, object], endpoint: Endpoint) -> None:
+    """Refuse a request on the wrong listener, as if there were no such path.
+
+    Raises:
+        NotFound: It is for a gateway and came over a public listener, or the other way round, or
+            its peer may not use the admission socket.
+    """
+    is_for_gateways = endpoint.credential is Credential.GATEWAY_KEY
+    if environ.get(ADMISSION_LISTENER) is not (True if is_for_gateways else None):
+        raise NotFound
 
 
 def bearer_token(missing: type[DomainError]) -> Redacted:

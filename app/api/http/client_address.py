@@ -14,10 +14,11 @@ _LONGEST = 45  # an IPv4 address within IPv6, written out
 def client_address() -> str | None:
     """Return the address that the proxies state, else the peer's; ``None`` if neither is valid."""
     before = request.environ.get("werkzeug.proxy_fix.orig", {})
-    return _canonical(request.remote_addr) or _canonical(before.get("REMOTE_ADDR"))
+    return canonical_address(request.remote_addr) or canonical_address(before.get("REMOTE_ADDR"))
 
 
-def _canonical(text: str | None) -> str | None:
+def canonical_address(text: str | None) -> str | None:
+    """Return an address in canonical form; ``None`` for text that is none."""
     if not text or len(text) > _LONGEST:
         return None
     try:

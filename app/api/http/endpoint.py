@@ -21,6 +21,7 @@ class Credential(Enum):
     NONE = auto()
     API_KEY = auto()
     INJECTION_TOKEN = auto()
+    GATEWAY_KEY = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,11 @@ def with_injection_token(description: Description, *, body: Input[Any]) -> Calla
             description=description,
         )
     )
+
+
+def with_gateway_key(*, body: Input[Any]) -> Callable[[View], View]:
+    """Declare a view for gateways: it is served on the admission socket only, not documented."""
+    return _declare(Endpoint(credential=Credential.GATEWAY_KEY, refuses_query=True, body=body))
 
 
 def open_to_all(description: Description | None = None) -> Callable[[View], View]:

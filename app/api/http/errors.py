@@ -1,5 +1,6 @@
 """The one table of errors: the response to each exception."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -14,6 +15,8 @@ from app.api.http.context import NotConnected, context
 from app.api.http.failure_log import log_failure
 from app.api.http.malformed import BodyMissing, InvalidJson, InvalidRequestId, WrongContentType
 from app.domain import errors as domain
+from app.domain.gateways import refusals as gateways
+from app.domain.gateways.targets import AmbiguousPath
 from app.services.errors import DecryptionError, KeyProviderError, KeyUnavailable
 
 
@@ -44,6 +47,19 @@ _INTERNAL = ErrorResponse(
     HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "The server failed; its log says why."
 )
 
+_ADMISSION_REFUSALS: Mapping[HTTPStatus, tuple[type[gateways.AdmissionRefused], ...]] = {
+    HTTPStatus.UNAUTHORIZED: (gateways.TokenRefused, gateways.TokenExpired),
+    HTTPStatus.FORBIDDEN: (
+        gateways.SourceRefused,
+        gateways.GatewayMismatch,
+        gateways.ConfigGone,
+        gateways.ConfigChanged,
+        gateways.SecretGone,
+        gateways.RequestNotAllowed,
+        gateways.BudgetSpent,
+    ),
+}
+
 RESPONSES: dict[type[Exception], ErrorResponse] = {
     # The request is wrong.
     domain.InvalidRequest: ErrorResponse(HTTPStatus.BAD_REQUEST, "invalid_request"),
@@ -64,11 +80,22 @@ RESPONSES: dict[type[Exception], ErrorResponse] = {
     # The credential is wrong.
     domain.Unauthenticated: ErrorResponse(HTTPStatus.UNAUTHORIZED, "unauthenticated"),
     domain.InjectionRefused: ErrorResponse(HTTPStatus.UNAUTHORIZED, "injection_refused"),
+    gateways.GatewayKeyRefused: ErrorResponse(HTTPStatus.UNAUTHORIZED, "gateway_key_refused"),
     domain.DevboxCapabilityMissing: ErrorResponse(
         HTTPStatus.FORBIDDEN, "devbox_capability_missing"
     ),
     domain.ScopeMissing: ErrorResponse(HTTPStatus.FORBIDDEN, "scope_missing"),
     domain.IssuerLimitReached: ErrorResponse(HTTPStatus.FORBIDDEN, "issuer_limit_reached"),
+    # A gateway may not carry a request.
+    **{
+        refusal: ErrorResponse(status, refusal.code)
+        for status, refusals in _ADMISSION_REFUSALS.items()
+        for refusal in refusals
+    },
+    AmbiguousPath: ErrorResponse(HTTPStatus.BAD_REQUEST, "ambiguous_path"),
+    gateways.CredentialNotSendable: ErrorResponse(
+        HTTPStatus.BAD_GATEWAY, "credential_not_sendable", final=True
+    ),
     # The caller sends too many requests. The error's own time takes the place of this one.
     domain.RateLimited: ErrorResponse(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", retry_after=1),
     # Not found.
@@ -97,12 +124,17 @@ RESPONSES: dict[type[Exception], ErrorResponse] = {
         retry_after=5,
     ),
     NotConnected: ErrorResponse(HTTPStatus.SERVICE_UNAVAILABLE, "not_connected", retry_after=5),
+    gateways.GatewayStopped: ErrorResponse(
+        HTTPStatus.SERVICE_UNAVAILABLE, "gateway_stopped", retry_after=60
+    ),
     # The server is wrong, and knows how.
     domain.RowRefused: ErrorResponse(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error"),
     # Stored data is damaged.
     DecryptionError: _UNREADABLE,
     domain.TamperedRow: _UNREADABLE,
 }
+
+_UNAUTHORIZED = domain.Unauthenticated | domain.InjectionRefused | gateways.GatewayKeyRefused
 
 _WITH_TIMES = KeyUnavailable | domain.RateLimited | domain.StorageUnavailable
 """Errors that state their own time until a retry."""
@@ -122,7 +154,7 @@ def error_response(error: Exception) -> tuple[dict[str, str], int, dict[str, str
 
 def _headers(found: ErrorResponse, error: Exception) -> dict[str, str]:
     headers = {}
-    if isinstance(error, domain.Unauthenticated | domain.InjectionRefused):
+    if isinstance(error, _UNAUTHORIZED):
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from app.domain.errors import InvalidRequest
@@ -50,6 +51,28 @@ def dump_rules(rules: Iterable[Rule]) -> str:
 def load_rules(text: str) -> tuple[Rule, ...]:
     """Parse the text of ``dump_rules``; only of a row that was verified."""
     return tuple(Rule(tuple(methods), path) for methods, path in json.loads(text))
+
+
+def permits(rules: Iterable[Rule], method: str, path: str) -> bool:
+    """Return True if one of the rules is for this request; HEAD follows GET.
+
+    Args:
+        path: In canonical form, which is strict.
+    """
+    asked = {method, "GET"} if method == "HEAD" else {method}
+    return any(
+        (not rule.methods or not asked.isdisjoint(rule.methods))
+        and _matcher(rule.path).fullmatch(path) is not None
+        for rule in rules
+    )
+
+
+@lru_cache(maxsize=1024)
+def _matcher(pattern: str) -> re.Pattern[str]:
+    """Compile a path in which ``*`` stays within a segment and ``**`` does not."""
+    parts = re.split(r"(\*\*|\*)", pattern)
+    texts = {"**": ".*", "*": "[^/]*"}
+    return re.compile("".join(texts.get(part, re.escape(part)) for part in parts))
 
 
 def _bad(field: str, rule: str) -> InvalidRequest:
