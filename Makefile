@@ -29,7 +29,7 @@ run: free-port $(RUNTIME)
 	@$(BIN)/strongroom check --before-start >/dev/null
 	@$(BIN)/strongroom init
 	@$(BIN)/strongroom check >/dev/null
-	@exec $(BIN)/gunicorn -c config/gunicorn.py wsgi:app
+	@exec $(BIN)/strongroom serve
 
 # Before anything is installed; later, check looks at all addresses, and at everything else.
 free-port:

@@ -21,6 +21,7 @@ from config.listening import Address, TcpAddress, UnixSocket
 _PATIENCE_SECONDS = 120.0
 _PAUSE_SECONDS = 0.1
 _ANSWER_SECONDS = 5.0
+_GATEWAY_SECONDS = 20.0
 _OK = 200
 
 _WITH_KEY = """
@@ -59,10 +60,22 @@ def greeting(settings: Settings) -> str:
     if url.startswith("http"):
         lines.append(f"  API documentation   {url}/docs")
     has_key = key_file.exists()
+    if settings.gateway_url is not None:
+        lines.append(f"  Agent gateway       {_gateway(settings)}")
     lines.append(f"  API key             {'in ' + _typed(key_file) if has_key else 'not here'}")
     text = _WITH_KEY if has_key else _WITHOUT_KEY
     lines.append(text.format(key_file=_sourced(key_file), command=_command()))
     return "\n".join([*lines, "Ctrl-C stops the server.\n"])
+
+
+def _gateway(settings: Settings) -> str:
+    """Return the URL of the gateway; say so if nothing listens there yet."""
+    deadline = time.monotonic() + _GATEWAY_SECONDS
+    while not _listens(settings.gateway_bind[0]):
+        if time.monotonic() > deadline:
+            return f"{settings.gateway_url} (does not answer)"
+        time.sleep(_PAUSE_SECONDS)
+    return str(settings.gateway_url)
 
 
 def _url(settings: Settings) -> str:
@@ -100,6 +113,16 @@ def _serves(address: Address) -> bool:
             return connection.getresponse().status == _OK
     except (OSError, HTTPException):
         return False
+
+
+def _listens(address: Address) -> bool:
+    """Return True if a program accepts connections at the address."""
+    try:
+        with closing(_connection(address)) as connection:
+            connection.connect()
+    except OSError:
+        return False
+    return True
 
 
 def _connection(address: Address) -> HTTPConnection:

@@ -1,0 +1,105 @@
+"""``strongroom serve``: the server and the agent gateway side by side, as ``make run`` starts them.
+
+Two processes with nothing in common but a socket: the server decides, the gateway carries. Here one
+terminal starts both. A signal to this process goes to both, and if either of them ends, the other
+one is ended, too.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from types import FrameType
+
+import click
+
+from config import Settings, SettingsError, load, taken_port
+from config.gateway_settings import GATEWAY_URL
+from config.listening import TcpAddress
+
+_SERVER = ("-m", "gunicorn", "-c", "config/gunicorn.py", "wsgi:app")
+_GATEWAY = ("-m", "gunicorn", "-c", "config/gateway.py", "app.gateway.main:make_application")
+_PORT = "STRONGROOM_GATEWAY_PORT"
+_BIND = "STRONGROOM_GATEWAY_BIND"
+_PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
+_TAKEN_SECONDS = 5.0  # a gateway that ends may yet let its port go
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+@click.command()
+@click.pass_context
+def serve(context: click.Context) -> None:
+    """Start the server and, beside it, the agent gateway.
+
+    Run it in the directory of wsgi.py. STRONGROOM_GATEWAY_URL is set to the gateway's address on
+    this machine, unless you set it. If it is empty, the gateway is not started.
+    """
+    settings, environ = _with_url(context.obj)
+    _require_free(settings)
+    programs = [_SERVER] if settings.gateway_url is None else [_SERVER, _GATEWAY]
+    context.exit(_Running(programs, environ).wait())
+
+
+def _with_url(environ: Mapping[str, str]) -> tuple[Settings, Mapping[str, str]]:
+    """Set the URL of the gateway to its address on this machine, unless it is set already."""
+    settings = load(environ)
+    is_set = environ.keys() & {GATEWAY_URL, f"{GATEWAY_URL}_FILE"}
+    local = [each for each in settings.gateway_bind if isinstance(each, TcpAddress)]
+    if is_set or not local or not local[0].is_loopback:
+        return settings, environ
+    environ = {**environ, GATEWAY_URL: local[0].url}
+    return load(environ), environ
+
+
+def _require_free(settings: Settings) -> None:
+    """Refuse a port of the gateway that stays taken.
+
+    Raises:
+        SettingsError: Names the setting, and the way out.
+    """
+    for each in () if settings.gateway_url is None else settings.gateway_bind:
+        if isinstance(each, TcpAddress) and taken_port.stays_taken(
+            each.host, each.port, seconds=_TAKEN_SECONDS
+        ):
+            setting = _PORT if each.port == settings.gateway_port else _BIND
+            raise SettingsError([taken_port.fault(setting, str(each), each.port)])
+
+
+class _Running:
+    """The processes, each of which ends with the others."""
+
+    def __init__(self, programs: Sequence[Sequence[str]], environ: Mapping[str, str]) -> None:
+        self._processes: list[subprocess.Popen[bytes]] = []
+        for number in _PASSED_ON:
+            signal.signal(number, self._pass_on)
+        for program in programs:
+            self._processes.append(
+                subprocess.Popen(  # noqa: S603 - our own programs
+                    [sys.executable, *program],
+                    env=dict(environ),
+                    preexec_fn=_end_with_parent,  # noqa: PLW1509 - there are no threads here
+                )
+            )
+
+    def wait(self) -> int:
+        """Wait until one has ended, end the others, and return the exit code of the first."""
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        first = next(each for each in self._processes if ended and each.pid == ended.si_pid)
+        for each in self._processes:
+            if each is not first:
+                each.send_signal(signal.SIGTERM)
+        for each in self._processes:
+            each.wait()
+        return first.returncode if first.returncode >= 0 else 128 - first.returncode
+
+    def _pass_on(self, number: int, _: FrameType | None) -> None:
+        for each in self._processes:
+            each.send_signal(number)
+
+
+def _end_with_parent() -> None:
+    """Have the system end this process if the one that started it is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
