@@ -10,6 +10,7 @@ from app.bootstrap import build
 from app.services.container import Services
 from config import load
 from tests.e2e.account import Account
+from tests.support.javascript import JavaScript
 from tests.support.strongroom import Strongroom, running
 
 
@@ -40,3 +41,9 @@ def own_server(tmp_path: Path) -> Iterator[Strongroom]:
     """A server that the test may disturb."""
     with running(tmp_path, {"STRONGROOM_LOG_LEVEL": "DEBUG"}) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def javascript(tmp_path_factory: pytest.TempPathFactory) -> JavaScript:
+    """The official JavaScript client."""
+    return JavaScript(tmp_path_factory.mktemp("javascript"))

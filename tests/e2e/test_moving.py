@@ -1,8 +1,9 @@
-"""A deployment moves to PostgreSQL while its servers serve, and while the copy is killed."""
+"""A deployment moves to another database while its servers serve, and while the copy is killed."""
 
+import json
 import signal
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
@@ -14,9 +15,11 @@ import requests
 from runloop_api_client import Runloop
 
 from app.repository.connect import connect
+from tests.support.javascript import JavaScript
+from tests.support.ports import free_port
 from tests.support.postgresql import PostgresqlServer
 from tests.support.preloaded import start_command
-from tests.support.strongroom import Strongroom, prepared
+from tests.support.strongroom import Strongroom
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -34,21 +37,49 @@ CREATE TRIGGER slow AFTER UPDATE ON moves FOR EACH STATEMENT EXECUTE FUNCTION pa
 """
 
 
+Place = Callable[[str], str]
+"""Makes the address of an empty database of a kind."""
+
+
 @pytest.fixture
-def before(tmp_path: Path) -> Iterator[Strongroom]:
-    """A deployment on SQLite, not started."""
-    url = f"sqlite:///{tmp_path}/home/strongroom.db"
-    server = prepared(tmp_path, {"STRONGROOM_DATABASE_URL": url})
+def place(postgresql: PostgresqlServer, tmp_path: Path) -> Iterator[Place]:
+    made: list[str] = []
+
+    def make(kind: str) -> str:
+        if kind == "SQLite":
+            return f"sqlite:///{tmp_path}/{kind}-{len(list(tmp_path.iterdir()))}/strongroom.db"
+        made.append(postgresql.create_database())
+        return postgresql.url(made[-1])
+
+    yield make
+    for name in made:
+        postgresql.drop_database(name)
+
+
+@pytest.fixture(params=["SQLite to PostgreSQL"])
+def kinds(request: pytest.FixtureRequest) -> list[str]:
+    """The kinds of the two databases."""
+    return str(request.param).split(" to ")
+
+
+@pytest.fixture
+def before(kinds: list[str], place: Place, tmp_path: Path) -> Iterator[Strongroom]:
+    """A deployment on the one database, not started."""
+    environment = {
+        "STRONGROOM_HOME": f"{tmp_path}/home",
+        "STRONGROOM_DATABASE_URL": place(kinds[0]),
+        "PORT": str(free_port()),
+    }
+    server = Strongroom(tmp_path / "home", environment, tmp_path / "before.log")
+    server.command("init")
     yield server
     server.kill()
 
 
 @pytest.fixture
-def new(postgresql: PostgresqlServer) -> Iterator[str]:
-    """The address of an empty database on PostgreSQL."""
-    name = postgresql.create_database()
-    yield postgresql.url(name)
-    postgresql.drop_database(name)
+def new(kinds: list[str], place: Place) -> str:
+    """The address of the other database, which is empty."""
+    return place(kinds[1])
 
 
 @pytest.fixture
@@ -82,8 +113,13 @@ def write_until_refused(url: str, api_key: str, writer: int, has_begun: Event) -
                 has_begun.set()
 
 
+@pytest.mark.parametrize(
+    "kinds",
+    ["SQLite to PostgreSQL", "PostgreSQL to PostgreSQL", "PostgreSQL to SQLite"],
+    indirect=True,
+)
 def test_what_was_acknowledged_is_in_the_new_database_and_nothing_later(
-    before: Strongroom, after: Strongroom, new: str
+    before: Strongroom, after: Strongroom, new: str, javascript: JavaScript
 ) -> None:
     before.start()
     tokens = {state: issue(before) for state in ("redeemed before", "open")}
@@ -116,6 +152,17 @@ def test_what_was_acknowledged_is_in_the_new_database_and_nothing_later(
     assert redeem(after, tokens["open"]).json()["environment"] == {"FIRST": "a value"}
     assert not redeem(after, tokens["open"]).ok
     assert not redeem(after, tokens["redeemed before"]).ok
+    assert_a_deployment_serves(javascript, after)
+
+
+def assert_a_deployment_serves(javascript: JavaScript, server: Strongroom) -> None:
+    """Let the JavaScript client create, list, update and delete with the API key of before."""
+    done = javascript.run("secrets.mjs", environ=server.client_environment)
+    answers = json.loads(done.stdout)
+    assert answers["created"]["status"] == 400, "FIRST was copied"
+    assert answers["updated"]["id"] == answers["second"]["id"]
+    assert answers["deleted"] == answers["third"]
+    assert answers["left"]["secrets"][0]["name"] == "LATER"
 
 
 def issue(server: Strongroom) -> str:
@@ -141,7 +188,8 @@ def test_a_copy_that_is_killed_goes_on_and_ends_equal(
     issue(before)
     before.stop()
     secrets = ALL_SECRETS if proving else SECRETS
-    multiply_secrets(before.home / "strongroom.db", secrets)
+    path = Path(before.environment["STRONGROOM_DATABASE_URL"].removeprefix("sqlite:///"))
+    multiply_secrets(path, secrets)
     with closing(connect(new)) as database:
         database.upgrade()
     with psycopg.connect(new, autocommit=True) as target:
@@ -159,7 +207,7 @@ def test_a_copy_that_is_killed_goes_on_and_ends_equal(
         assert "The new database is open." in done.stdout
         assert len(seen) == KILLS + 1
         copied = target.execute(f"SELECT {_COLUMNS}, mac, envelope FROM secrets ORDER BY id")
-        with closing(sqlite3.connect(before.home / "strongroom.db")) as source:
+        with closing(sqlite3.connect(path)) as source:
             stored = source.execute(f"SELECT {_COLUMNS}, mac, envelope FROM secrets ORDER BY id")
             assert copied.fetchall() == stored.fetchall()
     after.start()

@@ -1,6 +1,5 @@
 """Reloading and stopping drop nothing that was accepted."""
 
-import fcntl
 import json
 import signal
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import requests
 from app.bootstrap import build
 from config import load
 from tests.e2e.account import Account
+from tests.support import databases
 from tests.support.strongroom import Strongroom, running
 from tests.support.waiting import wait_until
 
@@ -97,8 +97,7 @@ def sent(account: Account, name: str, *, replacing: bool = False) -> closing[HTT
 
 
 def test_stopping_finishes_accepted_requests(own_server: Strongroom, own_account: Account) -> None:
-    with (own_server.home / "strongroom.db.lock").open("rb") as writers_place:
-        fcntl.flock(writers_place, fcntl.LOCK_EX)  # so that none is done before the signal
+    with databases.chosen.no_writer(own_server.home):  # so that none is done before the signal
         connections = [sent(own_account, f"NAME_{number}") for number in range(_WRITERS)]
         # Connections are accepted in their order: once this is answered, those were.
         assert requests.get(f"{own_server.url}/healthz", timeout=30).ok

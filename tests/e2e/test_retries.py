@@ -1,6 +1,5 @@
 """A POST that is sent again with its ``x-request-id`` is answered again, and done once."""
 
-import fcntl
 import json
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
@@ -8,6 +7,7 @@ from urllib.parse import urlsplit
 from app.bootstrap import build
 from config import load
 from tests.e2e.account import Account
+from tests.support import databases
 from tests.support.strongroom import Strongroom
 
 _OVERLAPPING = 8
@@ -37,8 +37,7 @@ def test_another_request_with_the_same_id_is_refused(account: Account) -> None:
 def test_retries_that_overlap_the_first_try_get_the_same_response(
     server: Strongroom, account: Account
 ) -> None:
-    with (server.home / "strongroom.db.lock").open("rb") as writers_place:
-        fcntl.flock(writers_place, fcntl.LOCK_EX)  # so that none is done before all are sent
+    with databases.chosen.no_writer(server.home):  # so that none is done before all are sent
         sent = [_send(account, "FIRST", "retry-1") for _ in range(_OVERLAPPING)]
     answers = [connection.getresponse() for connection in sent]
     assert [answer.status for answer in answers] == [200] * _OVERLAPPING

@@ -6,6 +6,7 @@ database of its own on a server that the process shares. Tests that are about fi
 """
 
 import atexit
+import fcntl
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -89,6 +90,10 @@ class Databases(ABC):
     def rows(self, home: Path) -> AbstractContextManager[Rows]:
         """The rows of a home's database, for a ``with`` block."""
 
+    @abstractmethod
+    def no_writer(self, home: Path) -> AbstractContextManager[None]:
+        """Make everybody who writes secrets wait until the ``with`` block ends: at most seconds."""
+
     def keep(self, home: Path) -> None:
         """Keep the database of a home that later tests use or copy."""
 
@@ -127,6 +132,12 @@ class SqliteDatabases(Databases):
         path = home / "strongroom.db"
         with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as connection:
             yield SqliteRows(connection)
+
+    @contextmanager
+    def no_writer(self, home: Path) -> Iterator[None]:
+        with (home / "strongroom.db.lock").open("rb") as writers_place:
+            fcntl.flock(writers_place, fcntl.LOCK_EX)
+            yield
 
 
 class PostgresqlRows(Rows):
@@ -175,9 +186,18 @@ class PostgresqlDatabases(Databases):
 
     @contextmanager
     def rows(self, home: Path) -> Iterator[Rows]:
-        url = self._server.url(self._name(home), user="postgres")
+        url = self._url_of_superuser(home)
         with closing(psycopg.connect(url, autocommit=True, row_factory=dict_row)) as connection:
             yield PostgresqlRows(connection)
+
+    @contextmanager
+    def no_writer(self, home: Path) -> Iterator[None]:
+        with closing(psycopg.connect(self._url_of_superuser(home))) as connection:
+            connection.execute("LOCK TABLE secrets, stored_responses IN SHARE ROW EXCLUSIVE MODE")
+            yield
+
+    def _url_of_superuser(self, home: Path) -> str:
+        return self._server.url(self._name(home), user="postgres")
 
     def keep(self, home: Path) -> None:
         self._kept.add(home)

@@ -15,7 +15,6 @@ from app.services.container import Services
 from config import load
 from tests.e2e.account import Account
 from tests.support.certificates import Certificate, make_certificate
-from tests.support.javascript import JavaScript
 from tests.support.nginx import Nginx, nginx
 from tests.support.ports import free_port
 from tests.support.strongroom import Strongroom, running
@@ -113,8 +112,3 @@ def account(backend: Strongroom, backend_operator: Services) -> Iterator[Account
     """A new account with an API key, which looks at the server itself."""
     with Account.new(backend.url, backend_operator) as account:
         yield account
-
-
-@pytest.fixture(scope="package")
-def javascript(tmp_path_factory: pytest.TempPathFactory) -> JavaScript:
-    return JavaScript(tmp_path_factory.mktemp("javascript"))

@@ -60,8 +60,9 @@ def seed(services: Services, accounts: int, secrets_each: int) -> list[Tenant]:
 
 @contextmanager
 def _no_waiting_for_the_disk() -> Iterator[None]:
-    def relax(connection: sqlite3.Connection, _: object) -> None:
-        connection.execute("PRAGMA synchronous = OFF").close()
+    def relax(connection: object, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):  # tests' PostgreSQL waits for none
+            connection.execute("PRAGMA synchronous = OFF").close()
 
     event.listen(Engine, "connect", relax)
     try:

@@ -19,6 +19,7 @@ import pytest
 
 from tests.e2e.keys.roots import LocalRoot, TransitRoot, list_keys
 from tests.e2e.keys.tenants import expected_values, read_in_bulk, seed_in_bulk
+from tests.support.deployment import copied
 from tests.support.openbao import OpenBao
 from tests.support.terminal import Terminal
 
@@ -65,7 +66,7 @@ def test_a_rewrap_that_was_killed_is_run_again_and_ends_with_the_same_result(
     terminal.answer("init")
     tenants = seed_in_bulk(terminal.environ, FULL_SIZE if proving else REDUCED_SIZE, 1)
     list_keys(tmp_path, new.uri, old.uri)
-    before = shutil.copytree(terminal.home, tmp_path / "before")
+    before = copied(terminal.home, tmp_path / "before")
     seconds = {}
     for begun in (False, True):
         restore(terminal, before)
@@ -109,7 +110,7 @@ def killed(
 
 def restore(terminal: Terminal, before: Path) -> None:
     shutil.rmtree(terminal.home)
-    shutil.copytree(before, terminal.home)
+    copied(before, terminal.home)
 
 
 def wrappings(status: dict[str, Any]) -> list[int]:
