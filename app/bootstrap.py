@@ -1,16 +1,21 @@
 """The composition root: builds every collaborator of a process once, and connects them."""
 
+import json
 import os
 import socket
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from app.crypto.data_key_cache import DataKeyCache
 from app.domain.errors import DomainError
 from app.domain.gateways.origins import EndpointPolicy
+from app.domain.gateways.system_configs import SystemConfigs
+from app.domain.gateways.urls import ConfigUrls
 from app.domain.operations.backups import Restored
 from app.domain.operations.usage import Usage
 from app.domain.secrets import NamePolicy, SecretRules
@@ -26,9 +31,12 @@ from app.services.clock import Clock, SteadyClock, now_ms
 from app.services.container import Services
 from app.services.diagnostics import Checkup
 from app.services.gateways.admissions import Admissions
+from app.services.gateways.configs import GatewayConfigs
 from app.services.gateways.grants import Grants
 from app.services.gateways.keys import GatewayKeys
 from app.services.gateways.switch import GatewaySwitch
+from app.services.gateways.tokens import GatewayTokens
+from app.services.gateways.use_list import GatewayUseList
 from app.services.gateways.uses import GatewayUses
 from app.services.idempotency import Idempotency
 from app.services.injections import Injections
@@ -71,6 +79,8 @@ KEYS_SECONDS = 5.0
 
 SWEEP_AFTER_SECONDS = 5.0
 """From a worker's start to its first sweep."""
+
+_GATEWAYS = files("config") / "gateways.json"  # the gateway configs of the system
 
 STOP_SECONDS = 5.0
 """The seconds for which closing waits for periodic tasks under way."""
@@ -221,7 +231,8 @@ def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
     idempotency = Idempotency(database, system_key, base.clock, base.age.ms)
     sealed = SealedSecretCache(base.age.ms)
     rate_limits = make_rate_limits(settings)
-    grants = Grants(lambda _: None, EndpointPolicy(settings.gateway_hosts or None), clock)
+    system_configs = SystemConfigs(json.loads(_GATEWAYS.read_text()))
+    grants = Grants(system_configs.get, _endpoint_policy(settings), clock)
     return Services(
         authentication=Authentication(database, system_key, clock),
         rate_limits=rate_limits,
@@ -234,6 +245,9 @@ def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
         gateway_uses=GatewayUses(database, system_key, grants),
         gateway_keys=GatewayKeys(database, system_key, clock),
         gateway_switch=GatewaySwitch(database, clock),
+        gateway_configs=_gateway_configs(base, keys, idempotency, limits, system_configs),
+        gateway_tokens=_gateway_tokens(base, keys, idempotency, limits, system_configs),
+        gateway_use_list=GatewayUseList(database, system_key),
         keyring_status=KeyringStatus(database, keyring),
         rewrap=Rewrap(database, keyring, system_key),
         reencrypt=Reencrypt(database, data_keys, Prefetch(keyring, keys.cache), system_key, clock),
@@ -259,6 +273,48 @@ def _admissions(base: _Base, keys: _Keys, grants: Grants, rate_limits: RateLimit
         grants,
         rate_limits,
         bool(base.settings.gateway_networks),
+    )
+
+
+def _gateway_configs(
+    base: _Base,
+    keys: _Keys,
+    idempotency: Idempotency,
+    limits: Limits,
+    system_configs: SystemConfigs,
+) -> GatewayConfigs:
+    policy = _endpoint_policy(base.settings)
+    return GatewayConfigs(
+        base.database, keys.system_key, idempotency, limits, system_configs, policy
+    )
+
+
+def _gateway_tokens(
+    base: _Base,
+    keys: _Keys,
+    idempotency: Idempotency,
+    limits: Limits,
+    system_configs: SystemConfigs,
+) -> GatewayTokens:
+    url = base.settings.gateway_url
+    return GatewayTokens(
+        base.database,
+        keys.system_key,
+        idempotency,
+        base.clock.now_ms,
+        limits,
+        system_configs,
+        None if url is None else ConfigUrls(url),
+        base.settings.gateway_token_ttl,
+    )
+
+
+def _endpoint_policy(settings: Settings) -> EndpointPolicy:
+    own = settings.gateway_url and urlsplit(settings.gateway_url).hostname
+    return EndpointPolicy(
+        hosts=settings.gateway_hosts or None,
+        admits_http=bool(settings.gateway_networks),
+        own_host=own,
     )
 
 

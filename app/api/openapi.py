@@ -39,6 +39,9 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "name": {"description": "The secret's name.", "example": "GREETING"},
     "secret_id": {"description": "The secret's id, from the response that created or listed it."},
     "injection_id": {"description": "The injection's id, from an earlier response."},
+    "config_id": {"description": "The gateway config's id, from an earlier response."},
+    "token_id": {"description": "The gateway token's id, from an earlier response."},
+    "devbox_id": {"description": "Your own id of the box.", "example": "dbx_1"},
 }
 _WITH_CREDENTIAL = {
     400: _BAD_REQUEST,

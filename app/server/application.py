@@ -16,6 +16,8 @@ from flask.json.provider import DefaultJSONProvider
 from app.api.api_keys import api_keys
 from app.api.documentation import documentation, prepare
 from app.api.gateways.admissions import admissions
+from app.api.gateways.configs import gateway_configs
+from app.api.gateways.tokens import gateway_tokens
 from app.api.health import health
 from app.api.http.admission import Admission
 from app.api.http.context import REQUEST_ID_HEADER, SERVICES, Context, context
@@ -35,7 +37,10 @@ if TYPE_CHECKING:
 REQUEST_SECONDS = 8.0
 """The time for all provider calls of one request; clients time out after 30 seconds."""
 
-_BLUEPRINTS = (secrets, injections, api_keys, health, documentation, admissions)
+_BLUEPRINTS = (
+    *(secrets, injections, api_keys, gateway_configs, gateway_tokens),
+    *(health, documentation, admissions),
+)
 _METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
 )

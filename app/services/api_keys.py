@@ -55,8 +55,8 @@ def _load(stored: str) -> IssuedApiKey:
 
 
 _BATCH = 200
-_LIMITED_SCOPES = frozenset({Scope.SECRETS_INJECT})
-_LIMITED_RULE = f"go with no other scope than {Scope.SECRETS_INJECT}"
+_LIMITED_SCOPES = frozenset({Scope.SECRETS_INJECT, Scope.GATEWAYS_USE})
+_LIMITED_RULE = f"go with no other scopes than {' and '.join(sorted(_LIMITED_SCOPES))}"
 _GRANTING_RULE = "must hold one of: " + ", ".join(map(" with ".join, GRANTING_PAIRS))
 _RESPONSES: ResponseFormat[IssuedApiKey] = ResponseFormat(_dump, _load)
 
@@ -143,14 +143,15 @@ class ApiKeys:
         """Issue a key as an operator.
 
         Args:
-            names: The secrets that it may hand over, where it may do nothing else.
+            names: The secrets that it may inject, or use through the gateway, where it may do
+                nothing else.
 
         Raises:
             InvalidRequest: The name or the expiry is not valid, or names come with other scopes.
         """
         check_label("name", name)
         self._check_expiry(expires_at_ms)
-        if names is not None and scopes != _LIMITED_SCOPES:
+        if names is not None and not (scopes and scopes <= _LIMITED_SCOPES):
             raise InvalidRequest("The names are not valid.", {"names": _LIMITED_RULE})
         self._system_key.require_proof()
         wanted = _NewKey(

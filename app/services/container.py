@@ -9,8 +9,11 @@ from app.services.api_keys import ApiKeys
 from app.services.authentication import Authentication
 from app.services.diagnostics import Checkup
 from app.services.gateways.admissions import Admissions
+from app.services.gateways.configs import GatewayConfigs
 from app.services.gateways.keys import GatewayKeys
 from app.services.gateways.switch import GatewaySwitch
+from app.services.gateways.tokens import GatewayTokens
+from app.services.gateways.use_list import GatewayUseList
 from app.services.gateways.uses import GatewayUses
 from app.services.injections import Injections
 from app.services.keys.status import KeyringStatus
@@ -43,6 +46,9 @@ class Services:
     gateway_uses: GatewayUses
     gateway_keys: GatewayKeys
     gateway_switch: GatewaySwitch
+    gateway_configs: GatewayConfigs
+    gateway_tokens: GatewayTokens
+    gateway_use_list: GatewayUseList
     keyring_status: KeyringStatus
     rewrap: Rewrap
     reencrypt: Reencrypt

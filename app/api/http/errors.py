@@ -15,6 +15,7 @@ from app.api.http.context import NotConnected, context
 from app.api.http.failure_log import log_failure
 from app.api.http.malformed import BodyMissing, InvalidJson, InvalidRequestId, WrongContentType
 from app.domain import errors as domain
+from app.domain.gateways import errors as gateway_errors
 from app.domain.gateways import refusals as gateways
 from app.domain.gateways.targets import AmbiguousPath
 from app.services.errors import DecryptionError, KeyProviderError, KeyUnavailable
@@ -65,6 +66,15 @@ RESPONSES: dict[type[Exception], ErrorResponse] = {
     domain.InvalidRequest: ErrorResponse(HTTPStatus.BAD_REQUEST, "invalid_request"),
     domain.SecretNameExists: ErrorResponse(HTTPStatus.BAD_REQUEST, "secret_name_exists"),
     domain.AccountLimitReached: ErrorResponse(HTTPStatus.BAD_REQUEST, "account_limit_reached"),
+    gateway_errors.GatewayConfigNameExists: ErrorResponse(
+        HTTPStatus.BAD_REQUEST, "gateway_config_name_exists"
+    ),
+    gateway_errors.GatewayNotConfigured: ErrorResponse(
+        HTTPStatus.BAD_REQUEST, "gateway_not_configured"
+    ),
+    gateway_errors.GatewayTokenLimitReached: ErrorResponse(
+        HTTPStatus.BAD_REQUEST, "gateway_token_limit_reached"
+    ),
     domain.RequestIdReused: ErrorResponse(HTTPStatus.BAD_REQUEST, "request_id_reused"),
     domain.RequestIdUnusable: ErrorResponse(HTTPStatus.BAD_REQUEST, "request_id_unusable"),
     BodyMissing: ErrorResponse(HTTPStatus.BAD_REQUEST, "body_missing"),
@@ -96,12 +106,24 @@ RESPONSES: dict[type[Exception], ErrorResponse] = {
     gateways.CredentialNotSendable: ErrorResponse(
         HTTPStatus.BAD_GATEWAY, "credential_not_sendable", final=True
     ),
+    gateway_errors.GatewayConfigReadOnly: ErrorResponse(
+        HTTPStatus.FORBIDDEN, "gateway_config_read_only"
+    ),
+    gateway_errors.SecretNotForGateway: ErrorResponse(
+        HTTPStatus.FORBIDDEN, "secret_not_for_gateway"
+    ),
     # The caller sends too many requests. The error's own time takes the place of this one.
     domain.RateLimited: ErrorResponse(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", retry_after=1),
     # Not found.
     domain.SecretNotFound: ErrorResponse(HTTPStatus.NOT_FOUND, "secret_not_found"),
     domain.SecretsMissing: ErrorResponse(HTTPStatus.NOT_FOUND, "secrets_missing"),
     domain.InjectionNotFound: ErrorResponse(HTTPStatus.NOT_FOUND, "injection_not_found"),
+    gateway_errors.GatewayConfigNotFound: ErrorResponse(
+        HTTPStatus.NOT_FOUND, "gateway_config_not_found"
+    ),
+    gateway_errors.GatewayTokenNotFound: ErrorResponse(
+        HTTPStatus.NOT_FOUND, "gateway_token_not_found"
+    ),
     NotFound: ErrorResponse(HTTPStatus.NOT_FOUND, "not_found", "There is nothing at this path."),
     MethodNotAllowed: ErrorResponse(
         HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "This path has no such method."

@@ -43,12 +43,14 @@ def text(
     description: str,
     *,
     required: bool = False,
+    allow_none: bool | None = None,
     load_default: object = missing,
     validate: Validator | None = None,
 ) -> fields.String:
     """Make a string field."""
     return fields.String(
         required=required,
+        allow_none=allow_none,
         load_default=load_default,
         validate=validate,
         error_messages=_wording("must be a string"),
@@ -88,6 +90,22 @@ def truth(description: str) -> fields.Boolean:
     return fields.Boolean(required=True, metadata={"description": description})
 
 
+class Flag(fields.Boolean):
+    """``true``, ``false`` or ``null``; marshmallow's ``Boolean`` also accepts 1, yes and more."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(
+            allow_none=True,
+            error_messages=_wording("must be true or false"),
+            metadata={"description": description},
+        )
+
+    def _deserialize(self, value: object, *_: object, **__: object) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid")
+        return value
+
+
 class TextByName(fields.Dict):
     """A JSON object of strings under names that the client chooses."""
 
@@ -102,8 +120,34 @@ class TextByName(fields.Dict):
         )
 
 
-class ListOf(fields.List[Any]):
-    """A required JSON array; marshmallow's ``List`` also accepts an object, and reads its names."""
+def nested(item: type[Schema], description: str, *, required: bool = False) -> fields.Nested:
+    """Make a field for one object; null stands for none where it is not required."""
+    return fields.Nested(
+        item,
+        required=required,
+        allow_none=not required,
+        error_messages=_wording("must be an object"),
+        metadata={"description": description},
+    )
+
+
+class _Array(fields.List[Any]):
+    """A JSON array; marshmallow's ``List`` also accepts an object, and reads its names."""
+
+    def _deserialize(
+        self,
+        value: object,
+        attr: str | None,
+        data: Mapping[str, Any] | None,
+        **kwargs: object,
+    ) -> list[Any]:
+        if not isinstance(value, list):
+            raise self.make_error("invalid")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class ListOf(_Array):
+    """A required JSON array of objects."""
 
     def __init__(
         self, items: type[Schema], description: str, *, validate: Validator | None = None
@@ -116,16 +160,34 @@ class ListOf(fields.List[Any]):
             metadata={"description": description},
         )
 
-    def _deserialize(
-        self,
-        value: object,
-        attr: str | None,
-        data: Mapping[str, Any] | None,
-        **kwargs: object,
-    ) -> list[Any]:
-        if not isinstance(value, list):
-            raise self.make_error("invalid")
-        return super()._deserialize(value, attr, data, **kwargs)
+
+class NullableListOf(_Array):
+    """A JSON array of objects that may be absent or null."""
+
+    def __init__(
+        self, items: type[Schema], description: str, *, validate: Validator | None = None
+    ) -> None:
+        super().__init__(
+            fields.Nested(items, error_messages=_wording("must be an object")),
+            allow_none=True,
+            validate=validate,
+            error_messages=_wording("must be a list"),
+            metadata={"description": description},
+        )
+
+
+class TextList(_Array):
+    """A JSON array of at most ``few`` strings that may be absent or null."""
+
+    def __init__(self, description: str, *, few: int) -> None:
+        texts = fields.String(error_messages=_wording("must be a string"))
+        super().__init__(
+            texts,
+            allow_none=True,
+            validate=validate.Length(max=few, error="must hold at most {max} entries"),
+            error_messages=_wording("must be a list of strings"),
+            metadata={"description": description},
+        )
 
 
 def _wording(invalid: str) -> dict[str, str | list[Any] | dict[Any, Any]]:

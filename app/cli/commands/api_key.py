@@ -58,7 +58,7 @@ def api_key() -> None:
     multiple=True,
     metavar="NAME",
     help="Let the key inject only these secrets, by name or as PREFIX*. Repeatable; needs --scope "
-    "secrets:inject alone.  [default: all]",
+    "secrets:inject and gateways:use alone.  [default: all]",
 )
 @click.option("--expires", type=_LIFETIME, help="Refuse the key after this, for example 90d.")
 @as_json

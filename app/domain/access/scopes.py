@@ -10,6 +10,9 @@ class Scope(StrEnum):
     SECRETS_WRITE = "secrets:write"
     SECRETS_INJECT = "secrets:inject"
     KEYS_WRITE = "keys:write"
+    GATEWAYS_READ = "gateways:read"
+    GATEWAYS_WRITE = "gateways:write"
+    GATEWAYS_USE = "gateways:use"
 
 
 ALL_SCOPES = frozenset(Scope)
@@ -19,7 +22,13 @@ _GRANTS: dict[tuple[str, str], frozenset[Scope]] = {
     ("RESOURCE_TYPE_SECRETS", "ACCESS_LEVEL_WRITE"): frozenset(
         {Scope.SECRETS_READ, Scope.SECRETS_WRITE}
     ),
-    ("RESOURCE_TYPE_DEVBOXES", "ACCESS_LEVEL_WRITE"): frozenset({Scope.SECRETS_INJECT}),
+    ("RESOURCE_TYPE_DEVBOXES", "ACCESS_LEVEL_WRITE"): frozenset(
+        {Scope.SECRETS_INJECT, Scope.GATEWAYS_USE}
+    ),
+    ("RESOURCE_TYPE_GATEWAYS", "ACCESS_LEVEL_READ"): frozenset({Scope.GATEWAYS_READ}),
+    ("RESOURCE_TYPE_GATEWAYS", "ACCESS_LEVEL_WRITE"): frozenset(
+        {Scope.GATEWAYS_READ, Scope.GATEWAYS_WRITE}
+    ),
     ("RESOURCE_TYPE_ACCOUNT", "ACCESS_LEVEL_WRITE"): frozenset({Scope.KEYS_WRITE}),
 }
 
@@ -30,6 +39,7 @@ RESOURCE_TYPES = (
     "RESOURCE_TYPE_SNAPSHOTS",
     "RESOURCE_TYPE_OBJECTS",
     "RESOURCE_TYPE_ACCOUNT",
+    "RESOURCE_TYPE_GATEWAYS",
 )
 ACCESS_LEVELS = ("ACCESS_LEVEL_NONE", "ACCESS_LEVEL_READ", "ACCESS_LEVEL_WRITE")
 

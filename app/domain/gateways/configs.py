@@ -127,14 +127,18 @@ class ConfigPage:
     total_count: int | None
 
 
+def is_printable_name(text: str) -> bool:
+    """Return True if the text is short enough, printable, and has no space at its ends."""
+    return 0 < len(text) <= LABEL_LENGTH and text.isprintable() and text == text.strip()
+
+
 def check_name(name: str) -> None:
     """Refuse a name that is empty, too long, not printable, or looks like an id.
 
     Raises:
         InvalidRequest: The rule that it breaks; never the name.
     """
-    is_text = name.isprintable() and name == name.strip()
-    if not name or len(name) > LABEL_LENGTH or not is_text:
+    if not is_printable_name(name):
         raise _bad(
             "name", f"must be 1 to {LABEL_LENGTH} printable characters, and no space at its ends"
         )

@@ -116,25 +116,32 @@ def check_auth(auth: AuthMechanism) -> None:
         raise _bad("auth_mechanism.key", "goes with the type header only")
 
 
-def check_custom_headers(headers: Collection[NewCustomHeader], auth: AuthMechanism) -> None:
-    """Refuse custom headers that could not be sent beside the credential.
+def check_custom_headers(headers: Collection[NewCustomHeader]) -> None:
+    """Refuse custom headers that could not be sent.
 
     Raises:
         InvalidRequest: The rule that is broken; repeats no input.
     """
     if len(headers) > MAX_CUSTOM_HEADERS:
         raise _bad("custom_headers", f"must hold at most {MAX_CUSTOM_HEADERS} entries")
-    taken = {auth.header.lower()}
     for header in headers:
         if not is_sendable_header(header.name):
             raise _bad("custom_headers.name", _NAME_RULE)
-        if header.name.lower() in taken:
-            raise _bad("custom_headers", "must name each header once, and not the credential's")
-        taken.add(header.name.lower())
         if (header.secret is None) == (header.value is None):
             raise _bad("custom_headers", "must hold either a secret or a value each")
         if header.value is not None and not is_sendable_value(header.value):
             raise _bad("custom_headers.value", _LITERAL_RULE)
+
+
+def check_distinct(auth: AuthMechanism, names: Iterable[str]) -> None:
+    """Refuse custom headers of one name, or of the credential's.
+
+    Raises:
+        InvalidRequest: There are such.
+    """
+    lower = [auth.header.lower(), *map(str.lower, names)]
+    if len(set(lower)) != len(lower):
+        raise _bad("custom_headers", "must name each header once, and not the credential's")
 
 
 def is_sendable_header(name: str) -> bool:

@@ -200,13 +200,18 @@ class TokenPage:
     has_more: bool
 
 
+def is_devbox_id(text: str) -> bool:
+    """Return True if the text could be the id of a box."""
+    return _DEVBOX_ID.fullmatch(text) is not None
+
+
 def check_devbox_id(text: str) -> None:
     """Refuse a box id that could not be a label.
 
     Raises:
         InvalidRequest: The rule that it breaks.
     """
-    if not _DEVBOX_ID.fullmatch(text):
+    if not is_devbox_id(text):
         raise _bad("devbox_id", "must be 1 to 128 letters, digits or one of . _ : @ -")
 
 

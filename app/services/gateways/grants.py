@@ -34,7 +34,6 @@ from app.services.issuers import live_issuers
 from app.services.rows.damage_log import log_damage
 
 _NONE = bytes(32)  # the digest of no token
-_SCOPES = frozenset({Scope.SECRETS_INJECT})
 
 
 class Grant(NamedTuple):
@@ -99,7 +98,7 @@ class Grants:
         is_its_account = rows.account.id == token.account_id
         if not (is_its_key and is_its_account and rows.account.devbox):
             raise TokenRefused
-        if not key.is_live(now_ms) or _SCOPES.isdisjoint(key.scopes):
+        if not key.is_live(now_ms) or Scope.GATEWAYS_USE not in key.scopes:
             raise TokenRefused
         if key.names is not None and not key.names.permits(token.secret_name):
             raise TokenRefused

@@ -81,7 +81,7 @@ def test_configs_are_paged_newest_first(database: Database) -> None:
     [
         (ConfigFilter(id="gwc_0002"), 1),
         (ConfigFilter(name="fig"), 3),
-        (ConfigFilter(name="fig 2"), 1),
+        (ConfigFilter(name="FIG 2"), 1),
         (ConfigFilter(name="%"), 0),
         (ConfigFilter(search="FIG 2"), 1),
         (ConfigFilter(search="gwc_0003"), 1),

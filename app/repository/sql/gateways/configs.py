@@ -25,7 +25,7 @@ _NAMED = CONFIGS.rows.where(_OWN, gateway_configs.c.name == bindparam("of_name")
 _DELETE = delete(gateway_configs).where(CONFIGS.this)
 _FILTERS: dict[str, ColumnElement[bool]] = {
     "wanted_id": gateway_configs.c.id == bindparam("wanted_id"),
-    "name_part": gateway_configs.c.name.like(bindparam("name_part"), escape=LIKE_ESCAPE),
+    "name_part": gateway_configs.c.name.ilike(bindparam("name_part"), escape=LIKE_ESCAPE),
     "search_part": or_(
         gateway_configs.c.id == bindparam("searched"),
         gateway_configs.c.name.ilike(bindparam("search_part"), escape=LIKE_ESCAPE),

@@ -13,13 +13,16 @@ from config import load
 from tests.support import databases
 from tests.support.api_deployment import Account, ApiDeployment, Client
 
+GATEWAY_URL = "https://gw.example.com"
+
 
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiDeployment]:
     home = tmp_path_factory.mktemp("home")
     home.chmod(0o700)
     _write_key(home / "keys")
-    settings = load({"STRONGROOM_HOME": str(home), **databases.chosen.settings(home)})
+    chosen = {"STRONGROOM_GATEWAY_URL": GATEWAY_URL, **databases.chosen.settings(home)}
+    settings = load({"STRONGROOM_HOME": str(home), **chosen})
     services = bootstrap.build(settings)
     services.setup.initialise()
     yield ApiDeployment(settings, services, Application(lambda: services))

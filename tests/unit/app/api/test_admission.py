@@ -22,6 +22,17 @@ OPERATIONS = [
     ("GET", "/v1/injections", Scope.SECRETS_INJECT),
     ("GET", "/v1/injections/inj_1", Scope.SECRETS_INJECT),
     ("POST", "/v1/injections/inj_1/revoke", Scope.SECRETS_INJECT),
+    ("POST", "/v1/gateway-configs", Scope.GATEWAYS_WRITE),
+    ("GET", "/v1/gateway-configs", Scope.GATEWAYS_READ),
+    ("GET", "/v1/gateway-configs/gwc_1", Scope.GATEWAYS_READ),
+    ("POST", "/v1/gateway-configs/gwc_1", Scope.GATEWAYS_WRITE),
+    ("POST", "/v1/gateway-configs/gwc_1/delete", Scope.GATEWAYS_WRITE),
+    ("POST", "/v1/devboxes/dbx_1/create_gateway_token", Scope.GATEWAYS_USE),
+    ("GET", "/v1/gateway-tokens", Scope.GATEWAYS_USE),
+    ("GET", "/v1/gateway-tokens/gwt_1", Scope.GATEWAYS_USE),
+    ("POST", "/v1/gateway-tokens/gwt_1/revoke", Scope.GATEWAYS_USE),
+    ("POST", "/v1/gateway-tokens/revoke", Scope.GATEWAYS_USE),
+    ("GET", "/v1/gateway-uses", Scope.GATEWAYS_READ),
 ]
 BY_INJECTION_TOKEN = {"injections.redeem_injection"}
 NOWHERE = [

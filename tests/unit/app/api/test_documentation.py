@@ -77,6 +77,8 @@ def test_the_page_begins_with_secrets(deployment: ApiDeployment) -> None:
         "secrets",
         "injections",
         "api keys",
+        "gateway configs",
+        "gateway tokens",
         "health",
     ]
     assert next(iter(document["paths"])) == "/v1/secrets"

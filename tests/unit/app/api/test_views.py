@@ -3,6 +3,13 @@
 import pytest
 from marshmallow import Schema
 
+from app.api.gateways.config_schemas import GatewayConfigListView, GatewayConfigView
+from app.api.gateways.token_schemas import (
+    GatewayTokenCreatedView,
+    GatewayTokenListView,
+    GatewayTokensRevokedView,
+    GatewayUseListView,
+)
 from app.api.schemas.api_keys import ApiKeyCreatedView, RestrictedKeyCreatedView
 from app.api.schemas.errors import ErrorView
 from app.api.schemas.health import HealthView, ReadinessView
@@ -16,6 +23,18 @@ from app.api.schemas.secrets import SecretListView, SecretView
 from tests.support.api_deployment import Client, body_of
 
 _INJECTION = {"secrets": {"ENV": "A"}}
+_CONFIG = {
+    "name": "an upstream",
+    "endpoint": "https://api.example.com/base",
+    "auth_mechanism": {"type": "header", "key": "x-api-key"},
+    "custom_headers": [{"name": "x-org", "value": "us"}, {"name": "x-more", "secret": "B"}],
+    "allow": [{"methods": ["GET"], "path": "/v1/*"}],
+    "deny": [{"path": "/v1/keys"}],
+    "secrets": ["A", "PREFIX*"],
+    "deny_query": ["key"],
+    "scrub": False,
+}
+_TOKEN = {"gateway": "anthropic", "secret": "A"}
 _SCOPES = [{"resource_type": "RESOURCE_TYPE_SECRETS", "access_level": "ACCESS_LEVEL_READ"}]
 
 
@@ -45,6 +64,13 @@ def client(client: Client) -> Client:
         ("POST", "/v1/restricted_keys", {"scopes": _SCOPES}, RestrictedKeyCreatedView),
         ("POST", "/v1/injections", _INJECTION, InjectionCreatedView),
         ("GET", "/v1/injections", None, InjectionListView),
+        ("POST", "/v1/gateway-configs", _CONFIG, GatewayConfigView),
+        ("GET", "/v1/gateway-configs", None, GatewayConfigListView),
+        ("GET", "/v1/gateway-configs?include_total_count=false", None, GatewayConfigListView),
+        ("POST", "/v1/devboxes/a-box/create_gateway_token", _TOKEN, GatewayTokenCreatedView),
+        ("GET", "/v1/gateway-tokens", None, GatewayTokenListView),
+        ("POST", "/v1/gateway-tokens/revoke", {"devbox_id": "a-box"}, GatewayTokensRevokedView),
+        ("GET", "/v1/gateway-uses", None, GatewayUseListView),
         ("GET", "/healthz", None, HealthView),
         ("GET", "/readyz", None, ReadinessView),
     ],

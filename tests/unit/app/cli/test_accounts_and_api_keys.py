@@ -103,7 +103,7 @@ def test_a_key_with_other_scopes_is_not_limited_to_names(
 ) -> None:
     refused = terminal.run("api-key", "create", account, *scopes, "--secret", "DB_PASS")
     assert refused.exit_code == 1
-    assert "names go with no other scope than secrets:inject" in refused.stderr
+    assert "names go with no other scopes than gateways:use and secrets:inject" in refused.stderr
 
 
 @pytest.fixture

@@ -123,9 +123,22 @@ def test_a_limited_key_neither_sees_nor_revokes_the_injections_of_others(stocked
     assert stocked.redeem(other.token) == {"OTHER": "value of OTHER"}
 
 
+LIMITED = INJECT | {Scope.GATEWAYS_USE}
+
+
+@pytest.mark.parametrize("scopes", [LIMITED, LIMITED - INJECT, INJECT])
+def test_names_go_with_injecting_and_with_the_use_of_gateways(
+    tenant: Tenant, scopes: frozenset[Scope]
+) -> None:
+    issued = tenant.services.api_keys.issue(
+        tenant.caller.account_id, name="ci", scopes=scopes, names=NameLimit.of(["A"])
+    )
+    assert issued.scopes == scopes
+
+
 @pytest.mark.parametrize(
     "scopes",
-    [frozenset(), frozenset(Scope), *(INJECT | {each} for each in sorted(set(Scope) - INJECT))],
+    [frozenset(), frozenset(Scope), *(INJECT | {each} for each in sorted(set(Scope) - LIMITED))],
     ids=lambda scopes: "+".join(sorted(scopes)) or "none",
 )
 def test_names_go_with_no_other_scope(tenant: Tenant, scopes: frozenset[Scope]) -> None:
