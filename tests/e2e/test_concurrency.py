@@ -9,6 +9,8 @@ from app.services.container import Services
 from tests.e2e.account import Account
 from tests.support.strongroom import Strongroom
 
+pytestmark = pytest.mark.slow
+
 _CLIENTS = 32
 
 

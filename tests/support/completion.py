@@ -1,9 +1,9 @@
 """The command, asked as bash asks it for completions."""
 
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+from tests.support.preloaded import run_command
 
 
 def completions(environ: Mapping[str, str], *words: str) -> list[str]:
@@ -13,13 +13,6 @@ def completions(environ: Mapping[str, str], *words: str) -> list[str]:
         "COMP_CWORD": str(len(words)),
         "COMP_WORDS": "\n".join(("strongroom", *words)),
     }
-    ended = subprocess.run(
-        [str(Path(sys.executable).parent / "strongroom")],
-        env={**environ, **asked},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert ended.stderr == ""
-    return [line.partition(",")[2] for line in ended.stdout.splitlines() if line]
+    ended = run_command((), {**environ, **asked}, Path.cwd())
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    return [line.partition(",")[2] for line in ended.stdout.decode().splitlines() if line]

@@ -132,6 +132,7 @@ def test_every_row_of_every_table_arrives(terminal: Terminal, source: str, targe
     assert rows(source) == before
 
 
+@pytest.mark.slow
 def test_an_open_injection_is_redeemed_in_the_new_database_only(
     terminal: Terminal, source: str, target: str
 ) -> None:
@@ -167,6 +168,7 @@ def test_nothing_is_written_to_the_source_afterwards(
     assert rows(source) == left
 
 
+@pytest.mark.slow
 def test_a_finished_copy_is_left_as_it_is(terminal: Terminal, source: str, target: str) -> None:
     first = copy(terminal, source, target, "--json")
     with services(terminal, target) as after:
@@ -176,6 +178,7 @@ def test_a_finished_copy_is_left_as_it_is(terminal: Terminal, source: str, targe
     assert rows(target) == left
 
 
+@pytest.mark.slow
 def test_the_source_opens_again_while_the_target_is_as_it_was_copied(
     terminal: Terminal, source: str, target: str
 ) -> None:
@@ -190,6 +193,7 @@ def test_the_source_opens_again_while_the_target_is_as_it_was_copied(
     assert "--to: this database is not empty" in refused.stderr
 
 
+@pytest.mark.slow
 def test_the_source_stays_closed_once_the_target_has_served(
     terminal: Terminal, source: str, target: str
 ) -> None:
@@ -209,6 +213,7 @@ def test_the_source_stays_closed_once_the_target_has_served(
         tenant.at(after).create("B")
 
 
+@pytest.mark.slow
 def test_a_closed_source_is_copied_to_its_target_alone(
     terminal: Terminal, source: str, target: str, new_file: Place
 ) -> None:
@@ -220,6 +225,7 @@ def test_a_closed_source_is_copied_to_its_target_alone(
         assert "was closed for another target" in refused.stderr
 
 
+@pytest.mark.slow
 def test_check_and_init_refuse_a_database_of_before(
     terminal: Terminal, source: str, target: str
 ) -> None:
@@ -230,6 +236,7 @@ def test_check_and_init_refuse_a_database_of_before(
         assert "was moved to another database" in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_password_on_the_command_line_is_refused(
     terminal: Terminal, postgresql: PostgresqlServer
 ) -> None:
@@ -241,6 +248,7 @@ def test_a_password_on_the_command_line_is_refused(
         assert "hunter2" not in refused.output
 
 
+@pytest.mark.slow
 def test_a_copy_goes_on_after_a_stop_at_each_of_its_transactions(
     terminal: Terminal, source: str, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,6 +281,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_row_is_named_and_left_behind_on_request(
     terminal: Terminal, new_server: Place, new_file: Place, damage: str
@@ -297,6 +306,7 @@ def test_a_damaged_row_is_named_and_left_behind_on_request(
     assert [tuple(each) for each in stored] == [each for each in everything if each != (row_id,)]
 
 
+@pytest.mark.slow
 def test_a_row_that_was_changed_in_the_unfinished_copy_is_named(
     terminal: Terminal, source: str, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -318,6 +328,7 @@ def test_a_row_that_was_changed_in_the_unfinished_copy_is_named(
     assert (refused.exit_code, "unfinished copy" in refused.stderr) == (1, True)
 
 
+@pytest.mark.slow
 def test_a_database_with_rows_is_no_target(
     terminal: Terminal, source: str, target: str, new_file: Place
 ) -> None:
@@ -329,6 +340,7 @@ def test_a_database_with_rows_is_no_target(
         new_tenant(before).create("STILL_OPEN")
 
 
+@pytest.mark.slow
 def test_an_address_in_a_private_file_may_have_a_password(
     terminal: Terminal, source: str, target: str, tmp_path: Path
 ) -> None:
@@ -350,6 +362,7 @@ WRONG = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", WRONG.values(), ids=WRONG)
 def test_a_wrong_address_is_refused_by_its_option_and_closes_nothing(
     terminal: Terminal, new_file: Place, url: str
@@ -363,6 +376,7 @@ def test_a_wrong_address_is_refused_by_its_option_and_closes_nothing(
         new_tenant(before).create("STILL_OPEN")
 
 
+@pytest.mark.slow
 def test_a_user_who_does_not_own_the_tables_closes_nothing(
     terminal: Terminal, postgresql: PostgresqlServer, new_server: Place, new_file: Place
 ) -> None:
@@ -379,6 +393,7 @@ def test_a_user_who_does_not_own_the_tables_closes_nothing(
         new_tenant(before).create("STILL_OPEN")
 
 
+@pytest.mark.slow
 def test_an_unfinished_copy_is_given_up(
     terminal: Terminal, source: str, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

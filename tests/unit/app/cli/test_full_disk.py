@@ -16,7 +16,7 @@ from tests.support.small_disk import SmallDisk, small_disk
 from tests.support.terminal import Terminal
 from tests.unit.app.cli.test_backup import create, tenant, values
 
-pytestmark = pytest.mark.sqlite
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite]
 
 _POINTS = range(20)
 _FREE = [*range(0, 16 * 4096, 4096), 96 * 1024, 192 * 1024, 320 * 1024, 6 * 1024 * 1024]

@@ -9,7 +9,7 @@ import pytest
 from app.cli.main import strongroom
 from tests.support.terminal import Terminal
 
-pytestmark = pytest.mark.sqlite
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite]
 
 _KILLED = 9
 _STEPS = frozenset({"open", "os.mkdir", "os.link", "os.rename", "os.remove", "sqlite3.connect"})

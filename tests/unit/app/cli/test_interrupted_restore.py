@@ -18,6 +18,7 @@ _FEWEST_STEPS = 10
 
 # From Python 3.12 on, forking warns while other tests' servers have threads; the child uses none.
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.sqlite,
     pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
 ]

@@ -15,6 +15,8 @@ from tests.support.deployment import new_tenant
 from tests.support.terminal import Terminal
 from tests.unit.app.client.pseudo_terminal import PseudoTerminal
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [str(Path(sys.executable).parent / "strongroom"), "keyring"]
 DATA_KEYS = 5
 SLOW = ("--rate", "0.001")  # one row at once, the next in a quarter of an hour

@@ -12,6 +12,8 @@ import pytest
 from tests.unit.app.client.core_files import WANTED, core_files, require_core_files
 from tests.unit.app.client.protocol_server import ProtocolServer
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[4]
 PR_GET_DUMPABLE = 3  # prctl(2)
 

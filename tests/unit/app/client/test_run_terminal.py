@@ -11,7 +11,10 @@ from tests.support.waiting import wait_until
 from tests.unit.app.client.job_shell import PROMPT, RUN, echoed, enter, exit_code
 from tests.unit.app.client.pseudo_terminal import PseudoTerminal, is_running, is_waiting
 
-pytestmark = pytest.mark.parametrize("mask", ["", " --mask"], ids=["unmasked", "masked"])
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.parametrize("mask", ["", " --mask"], ids=["unmasked", "masked"]),
+]
 
 
 def test_the_exit_code_is_the_commands(shell: PseudoTerminal, mask: str) -> None:

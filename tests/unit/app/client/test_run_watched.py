@@ -17,6 +17,8 @@ from tests.unit.app.client.job_shell import PROMPT, enter, exit_code
 from tests.unit.app.client.protocol_server import ProtocolServer, refusal
 from tests.unit.app.client.pseudo_terminal import PseudoTerminal, is_running
 
+pytestmark = pytest.mark.slow
+
 # Pauses pass a hundred times as fast; the grace of a command is the first argument, in seconds.
 FAST = """
 import sys, time

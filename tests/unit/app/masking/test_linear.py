@@ -10,6 +10,8 @@ from app.masking.needles import Found, Needles
 from app.masking.search import ValueSearch
 from tests.unit.app.masking.values import KEY, VALUES
 
+pytestmark = pytest.mark.slow
+
 VALUE = "canary-hello-world-12345"
 LONG = "a" * 300
 OUTPUTS: dict[str, Callable[[int], bytes]] = {

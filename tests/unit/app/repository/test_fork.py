@@ -13,6 +13,8 @@ from app.repository.sqlite.database import SqliteDatabase
 from tests.contract.repository import rows
 from tests.unit.app.repository.forking import REFUSED
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[4]
 
 

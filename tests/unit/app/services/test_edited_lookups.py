@@ -24,6 +24,8 @@ from backends.errors import KeyProviderError
 from tests.support.databases import Rows
 from tests.support.deployment import Deployment, Tenant, new_tenant, with_key
 
+pytestmark = pytest.mark.slow
+
 REFUSED = (DomainError, KeyProviderError, Conflict)
 COLUMNS = [
     (table.name, column.name) for table in metadata.sorted_tables for column in table.columns

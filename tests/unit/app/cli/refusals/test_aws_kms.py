@@ -11,6 +11,8 @@ from tests.support.ports import free_port
 from tests.support.terminal import Terminal, faults
 from tests.unit.app.cli.refusals.conftest import ESCROW, FIRST, SECOND, Listing
 
+pytestmark = pytest.mark.slow
+
 DENIED = "KMS refuses: these credentials know no such key, or may not use it."
 ACTIONS = ("GenerateDataKey", "Encrypt", "Decrypt", "ReEncrypt", "DescribeKey")
 """``ReEncrypt`` is one permission to moto and two to AWS."""

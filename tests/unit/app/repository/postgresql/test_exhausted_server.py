@@ -13,6 +13,8 @@ from tests.support.postgresql import PostgresqlServer, postgresql_server
 from tests.support.small_disk import SmallDisk, small_disk
 from tests.unit.app.repository.postgresql.conftest import open_database
 
+pytestmark = pytest.mark.slow
+
 FILLING = 64 * 1024
 
 

@@ -11,6 +11,8 @@ from app.repository.postgresql.database import PostgresqlDatabase
 from tests.contract.repository import rows
 from tests.support.postgresql import PostgresqlServer
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[5]
 
 

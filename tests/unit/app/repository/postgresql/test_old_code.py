@@ -15,6 +15,8 @@ from tests.support.other_code import code_of_commit, run_in
 from tests.support.postgresql import PostgresqlServer
 from tests.support.two_versions import Versions, two_versions
 
+pytestmark = pytest.mark.slow
+
 UPGRADE = """
 import os
 from app.repository.connect import connect

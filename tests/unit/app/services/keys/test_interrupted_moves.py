@@ -19,7 +19,7 @@ from tests.unit.app.services.keys.moving import VALUES, Move, counting, ignore, 
 Sweep = Callable[[Services, Move], object]
 
 # From Python 3.12 on, forking warns while other tests' servers have threads; the child uses none.
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")]
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,8 @@ from tests.support.deployment import Tenant, new_tenant
 from tests.unit.app.services.keys.moving import VALUES, Move, counting, ignore, key_ref, seeded
 from tests.unit.app.services.steps import BETWEEN_TRANSACTIONS
 
+pytestmark = pytest.mark.slow
+
 Sweep = Callable[[Services, Move], object]
 Change = tuple[Tenant, dict[str, str]]
 """A tenant, and all the values that it has then."""
