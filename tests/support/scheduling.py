@@ -12,6 +12,8 @@ _ONE_BY_ONE = (
     "tests/e2e/test_endings.py",
     "tests/e2e/test_restarts.py",
     "tests/e2e/test_stalled_log.py",
+    "tests/unit/app/cli/test_db_copy.py",
+    "tests/unit/app/cli/test_full_disk.py",
     "tests/unit/app/cli/test_interrupted_restore.py",
     "tests/unit/app/client/test_run_terminal.py",
     "tests/unit/app/services/keys/test_overlapping_moves.py",
