@@ -24,6 +24,7 @@ _UNICAST_6 = ipaddress.IPv6Network("2000::/3")
 _REFUSED_6 = (
     ipaddress.IPv6Network("2001::/23"),  # Teredo, ORCHID and other protocols
     ipaddress.IPv6Network("2002::/16"),  # 6to4 carries an IPv4 address
+    ipaddress.IPv6Network("3fff::/20"),  # documentation
 )
 _REFUSED_4 = (
     ipaddress.IPv4Network("192.0.0.0/24"),  # protocols, and Oracle's metadata

@@ -74,10 +74,9 @@ class Rig:
                 return Reply(response.status, response.headers, error.partial, is_whole=False)
 
     def raw(self, data: bytes) -> bytes:
-        """Send bytes, and return all that comes until the gateway closes."""
+        """Send bytes whose last request ends the connection; return all that comes."""
         with self.connected() as client:
             client.sendall(data)
-            client.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: client.recv(65536), b""))
 
     @contextmanager
