@@ -48,6 +48,7 @@ class Rig:
     api: Api
     upstream: Recorder
     port: int
+    config: str = CONFIG
 
     def call(
         self,
