@@ -74,6 +74,16 @@ class Rig:
             except http.client.IncompleteRead as error:
                 return Reply(response.status, response.headers, error.partial, is_whole=False)
 
+    @contextmanager
+    def stream(self) -> Iterator[http.client.HTTPResponse]:
+        """Yield a response whose body was not read; hang up at the end."""
+        with closing(
+            http.client.HTTPConnection("127.0.0.1", self.port, timeout=_SECONDS)
+        ) as client:
+            client.request("GET", f"/{CONFIG}/v1", headers={"Authorization": f"Bearer {TOKEN}"})
+            with closing(client.getresponse()) as response:
+                yield response
+
     def raw(self, data: bytes) -> bytes:
         """Send bytes whose last request ends the connection; return all that comes."""
         with self.connected() as client:
