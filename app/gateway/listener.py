@@ -17,7 +17,7 @@ MAX_LINE_BYTES = 8190
 MAX_HEADERS = 100
 
 _KEEP_SECONDS = 30.0  # also the time for the head of a request
-_LINGER_SECONDS = 5.0
+_LINGER_SECONDS = 2.0  # in which a client that still sends can read the refusal
 _READ_BYTES = 32 * 1024
 
 _LOG = logging.getLogger("strongroom.gateway")

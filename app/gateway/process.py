@@ -13,7 +13,7 @@ from app.gateway.guard import Endpoint, Guard
 from app.gateway.listener import Listener
 from app.gateway.messages.refusals import Refusal
 from app.gateway.pools import Pools, lower_tls_buffers, tls_context
-from app.gateway.uses import RECHECK_SECONDS, OpenUses
+from app.gateway.uses import OpenUses, Pace
 from config.gateway_settings import GatewaySettings
 
 _TRIM_SECONDS = 5.0
@@ -24,8 +24,7 @@ async def running_gateway(
     settings: GatewaySettings,
     key: Redacted,
     own: Collection[Endpoint] = (),
-    *,
-    recheck_seconds: float = RECHECK_SECONDS,
+    pace: Pace = Pace(),  # noqa: B008 - it cannot change
 ) -> AsyncIterator[Listener]:
     """Yield the server of a gateway; at the end, report the uses and close all connections.
 
@@ -33,7 +32,7 @@ async def running_gateway(
         settings: Its URL must be set.
         key: The gateway's.
         own: The servers of this deployment, which no request may reach.
-        recheck_seconds: The time between two questions about the uses under way.
+        pace: Of the questions and reports about the uses under way.
     """
     lower_tls_buffers()
     guard = Guard(settings.gateway_networks, own)
@@ -42,7 +41,7 @@ async def running_gateway(
     async with AsyncExitStack() as parts:
         admissions = await parts.enter_async_context(AdmissionClient(settings.gateway_socket, key))
         pools = await parts.enter_async_context(Pools(guard, tls, limits.idle_seconds))
-        uses = OpenUses(admissions, recheck_seconds)
+        uses = OpenUses(admissions, pace)
         urls = ConfigUrls(settings.gateway_url or "")
         carrier = Carrier(admissions, uses, pools, urls, limits, _pseudonym(key))
         tasks = [

@@ -10,20 +10,27 @@ import logging
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 from app.gateway.admission import AdmissionClient, Admitted, End
 from app.gateway.messages.refusals import Refusal
 
-RECHECK_SECONDS = 20.0
 MAX_REQUESTS = 4096
 """The number of requests under way in one process."""
 
-_REPORT_SECONDS = 1.0
-_PAUSE_SECONDS = 5.0
+_PAUSES = 5  # as many report intervals pass after a report that failed
 _BATCH = 1000
 _MAX_WAITING = 20_000
 
 _LOG = logging.getLogger("strongroom.gateway")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The time between two questions, and between two reports, in seconds."""
+
+    recheck: float = 20.0
+    report: float = 1.0
 
 
 class OpenUse:
@@ -78,14 +85,11 @@ class OpenUses:
 
     Args:
         admissions: Is asked and gets the reports.
-        recheck_seconds: The time between two questions.
     """
 
-    def __init__(
-        self, admissions: AdmissionClient, recheck_seconds: float = RECHECK_SECONDS
-    ) -> None:
+    def __init__(self, admissions: AdmissionClient, pace: Pace) -> None:
         self._admissions = admissions
-        self._recheck_seconds = recheck_seconds
+        self._pace = pace
         self._open: dict[str, OpenUse] = {}
         self._of_tokens: Counter[str] = Counter()
         self._ends: deque[End] = deque(maxlen=_MAX_WAITING)
@@ -131,7 +135,7 @@ class OpenUses:
     async def recheck_for_ever(self) -> None:
         """Ask about all open uses again and again."""
         while True:
-            await asyncio.sleep(self._recheck_seconds)
+            await asyncio.sleep(self._pace.recheck)
             with suppress(Refusal):
                 await self.recheck()
 
@@ -149,14 +153,14 @@ class OpenUses:
                     self._open[use].cut_off(code)
 
     async def report_for_ever(self) -> None:
-        """Report ends, up to a second late, so that many go in one call."""
+        """Report ends, a little late, so that many go in one call."""
         while True:
             await self._has_ends.wait()
-            await asyncio.sleep(_REPORT_SECONDS)
+            await asyncio.sleep(self._pace.report)
             try:
                 await self.report()
             except Refusal:
-                await asyncio.sleep(_PAUSE_SECONDS)
+                await asyncio.sleep(_PAUSES * self._pace.report)
 
     async def report(self) -> None:
         """Report all ends that wait.

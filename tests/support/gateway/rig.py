@@ -15,6 +15,7 @@ from aiohttp import web
 
 from app.domain.redaction import Redacted
 from app.gateway.process import running_gateway
+from app.gateway.uses import Pace
 from config import Settings, load
 from tests.support.gateway.api import CONFIG, KEY, TOKEN, Api, api
 from tests.support.gateway.loop_thread import LoopThread
@@ -135,9 +136,8 @@ def rig(
 async def _gateway(
     chosen: Settings, recheck_seconds: float, own: frozenset[Any]
 ) -> AsyncIterator[int]:
-    async with running_gateway(
-        chosen, Redacted(KEY), own, recheck_seconds=recheck_seconds
-    ) as listener:
+    pace = Pace(recheck=recheck_seconds, report=0.01)
+    async with running_gateway(chosen, Redacted(KEY), own, pace) as listener:
         runner = web.ServerRunner(listener, shutdown_timeout=0.2)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
