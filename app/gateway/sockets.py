@@ -65,7 +65,7 @@ async def carry_socket(
         await client.prepare(request)
         await _Exchange(client, upstream, use, search, idle_seconds).run()
     finally:
-        await upstream.close()
+        await upstream.close(code=_sendable(client.close_code, WSCloseCode.GOING_AWAY))
     return client
 
 
@@ -148,10 +148,14 @@ class _Exchange:
 
     async def _close(self, side: _Socket, code: int, reason: str = "") -> None:
         if not side.closed:
-            sent = WSCloseCode.OK if code in _UNSENDABLE_CODES else code
+            sent = _sendable(code, WSCloseCode.OK)
             if self._search is not None:
                 reason, _ = self._search.scrub(reason)
             await side.close(code=sent, message=reason.encode()[:120])
+
+
+def _sendable(code: int | None, otherwise: int) -> int:
+    return otherwise if code is None or code in _UNSENDABLE_CODES else code
 
 
 def _protocols(request: web.BaseRequest) -> tuple[str, ...]:

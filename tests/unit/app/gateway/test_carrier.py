@@ -141,9 +141,10 @@ def test_a_client_that_waits_is_not_asked_if_it_is_refused(running: Rig) -> None
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """A gateway with small limits."""
     directory = tmp_path_factory.mktemp("small")
-    limits = {"STRONGROOM_GATEWAY_MAX_BODY": "1000", "STRONGROOM_GATEWAY_IDLE": "1"}
     own = frozenset({Endpoint(ipaddress.ip_address("127.0.0.1"), 1)})
-    with rig(directory, own=own, **limits) as running:
+    with rig(
+        directory, own=own, STRONGROOM_GATEWAY_MAX_BODY="1000", STRONGROOM_GATEWAY_IDLE="1"
+    ) as running:
         yield running
 
 
@@ -298,7 +299,7 @@ def test_a_client_that_reads_slowly_slows_the_upstream_down(running: Rig) -> Non
     async def answer(connection: Connection, _: Received) -> None:
         nonlocal sent
         await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n")
-        for _ in range(1024):
+        for _piece in range(1024):
             connection.writer.write(bytes(65536))
             await connection.writer.drain()
             sent += 65536
