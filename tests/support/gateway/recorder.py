@@ -71,7 +71,7 @@ async def hello(connection: Connection, _: Received) -> None:
     await connection.send(HELLO)
 
 
-@dataclass
+@dataclass(repr=False)
 class Recorder:
     """The upstream.
 

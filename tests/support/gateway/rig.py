@@ -41,7 +41,7 @@ class Reply:
         return code
 
 
-@dataclass
+@dataclass(repr=False)
 class Rig:
     """A running gateway between its neighbours."""
 
