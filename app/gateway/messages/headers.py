@@ -19,7 +19,8 @@ from app.gateway.messages.refusals import MARK
 _NAME = re.compile("[A-Za-z0-9-]{1,64}")
 _VALUE = re.compile("[\t -~]*")
 _SENDABLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
-_MAX_VIA = 1024
+_HOP = re.compile(r"(?:HTTP/)?[0-9](?:\.[0-9])? [A-Za-z0-9.:-]{1,100}")
+_MAX_HOPS = 10
 
 _HOP_BY_HOP = frozenset(
     {
@@ -178,6 +179,7 @@ def _passing(received: Collection[Header], dropped: frozenset[str]) -> Iterator[
 
 
 def _via(received: Iterable[Header], pseudonym: str) -> str:
-    before = [value for name, value in received if name.lower() == "via"]
-    kept = [each for each in before if _VALUE.fullmatch(each) and not holds_token(each)]
-    return ", ".join([*kept, f"1.1 {pseudonym}"])[-_MAX_VIA:]
+    stated = (value for name, value in received if name.lower() == "via")
+    hops = (each.strip() for value in stated for each in value.split(","))
+    kept = [each for each in hops if _HOP.fullmatch(each) and not holds_token(each)]
+    return ", ".join([*kept[-_MAX_HOPS:], f"1.1 {pseudonym}"])
