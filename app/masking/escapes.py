@@ -59,13 +59,13 @@ _CUT_OFF = re.compile(
     re.VERBOSE,
 )
 _CUT_OFF_BYTES = 40
-_ANY = re.compile(rb"[%\\&$]")
+_MARKS = b"%", b"\\", b"&", b"$"
 _PLAIN = bytes(range(0x30, 0x3A)) + bytes(range(0x41, 0x5B)) + b"_" + bytes(range(0x61, 0x7B))
 
 
 def has_escapes(text: bytes) -> bool:
     """Return whether there may be anything to decode."""
-    return _ANY.search(text) is not None
+    return any(mark in text for mark in _MARKS)
 
 
 def decode(source: bytes) -> Reading:

@@ -29,17 +29,20 @@ class Masker:
     def __init__(self, search: ValueSearch) -> None:
         self.hits = 0
         self._search = search
-        self._pending = bytearray()
-        self._new = 0  # how many of the pending bytes were not searched
+        self._pending = b""
+        self._new: list[bytes] = []  # the pieces after them, which were not searched
+        self._new_bytes = 0
         self._spans: list[tuple[int, int]] = []  # the values in it, which may overlap
         self._shown = 0  # how many of the pending bytes the reader has, or has a mask for
         self._likely = 0  # where among them a value is likely to begin
 
     def feed(self, data: bytes) -> bytes:
         """Take a piece of the stream. Returns what can be shown now."""
-        self._pending += data
-        self._new += len(data)
-        if len(self._pending) > _AT_ONCE_BYTES and self._new < len(self._pending) // _GROWTH:
+        if data:
+            self._new.append(data)
+            self._new_bytes += len(data)
+        count = len(self._pending) + self._new_bytes
+        if count > _AT_ONCE_BYTES and self._new_bytes < count // _GROWTH:
             return b""
         return self._scan()
 
@@ -49,10 +52,11 @@ class Masker:
         return shown + self._show(self._likely)
 
     def _scan(self) -> bytes:
-        self._new = 0
-        self._spans, end, likely = self._search.scan(bytes(self._pending))
+        self._pending = b"".join([self._pending, *self._new])
+        self._new, self._new_bytes = [], 0
+        self._spans, end, likely = self._search.scan(self._pending)
         shown = self._show(end)
-        del self._pending[:end]
+        self._pending = self._pending[end:]
         self._spans = [(start - end, stop - end) for start, stop in self._spans if stop > end]
         self._shown -= end
         self._likely = likely - end
@@ -62,16 +66,17 @@ class Masker:
 
     def _show(self, end: int) -> bytes:
         """Return what is pending before ``end``, with a mask for each value that begins there."""
-        shown, at, masked_to = bytearray(), self._shown, 0
+        shown: list[bytes] = []
+        at, masked_to = self._shown, 0
         for start, stop in self._spans:
             if start <= end and stop > at:
                 if start >= masked_to:
                     self.hits += 1
-                    shown += self._pending[at:start] + MASK
+                    shown += self._pending[at:start], MASK
                 at = masked_to = stop
-        shown += self._pending[at:end]
+        shown.append(self._pending[at:end])
         self._shown = max(at, end)
-        return bytes(shown)
+        return b"".join(shown)
 
     def finish(self) -> bytes:
         """Return the withheld bytes, with a mask for those that are likely to begin a value."""
@@ -88,6 +93,7 @@ class Masker:
         """
         if self._shown >= self._likely and not self._new:
             return None
-        if len(self._pending.translate(None, b"\r\n")) >= _TELLING_BYTES:
+        pieces = [self._pending, *self._new]
+        if sum(len(each.translate(None, b"\r\n")) for each in pieces) >= _TELLING_BYTES:
             return _LONG_PATIENCE_SECONDS
-        return 0.0 if self._pending.endswith(b"\n") else _SHORT_PATIENCE_SECONDS
+        return 0.0 if pieces[-1].endswith(b"\n") else _SHORT_PATIENCE_SECONDS

@@ -60,8 +60,9 @@ class Needles:
         self._needles = sorted(spellings)
         self._spellings = [spellings[each] for each in self._needles]
         self._prefixes = _prefixes(self._needles)
-        sizes = range(1, _FIRST_BYTES + 1)
-        self._firsts = {each[:size] for each in self._needles for size in sizes}
+        sizes = range(1, _FIRST_BYTES)
+        self._lasts = {each[:size] for each in self._needles for size in sizes}
+        self._firsts = Automaton({each[:_FIRST_BYTES] for each in self._needles})
         self._longest = max(map(len, self._needles), default=0)
         offsets: dict[bytes, set[int]] = defaultdict(set)
         for each in self._needles:
@@ -102,11 +103,9 @@ class Needles:
     def _beginnings(self, text: bytes) -> list[int]:
         """Return where near the end a needle may start whose probe is not there yet."""
         first = max(0, len(text) - _HEAD_BYTES - _PROBE_BYTES)
-        return [
-            start
-            for start in range(first, len(text))
-            if text[start : start + _FIRST_BYTES] in self._firsts
-        ]
+        starts = [first + start for _, start, _ in self._firsts.find(text[first:])]
+        last = max(first, len(text) - _FIRST_BYTES + 1)
+        return starts + [start for start in range(last, len(text)) if text[start:] in self._lasts]
 
     def _hits(self, view: Remainder, start: int) -> list[tuple[int, int]]:
         """Return the longest needle that starts here, by each of its spellings.

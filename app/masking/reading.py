@@ -25,6 +25,7 @@ class Reading:
             pattern: What to replace, as its one capturing group.
             meaning: What a match stands for.
         """
+        self._length = len(source)
         self._pieces = pattern.split(source)  # plain, match, plain, …, plain
         self.is_same = len(self._pieces) == 1
         self._read = self._pieces.copy()
@@ -33,9 +34,10 @@ class Reading:
 
     def start(self, place: int) -> int:
         """Return where in the source begins what is read at a place of the text."""
+        remaining = len(self.text) - place
+        if remaining <= len(self._pieces[-1]):
+            return self._length - remaining
         number = bisect_right(self._read_ends, place)
-        if number == len(self._pieces):
-            return self._ends[-1]
         if number % 2:
             return self._ends[number] - len(self._pieces[number])
         return self._ends[number] - (self._read_ends[number] - place)

@@ -5,6 +5,7 @@ from functools import cache, cached_property
 from itertools import accumulate, compress
 
 _PART_BYTES = 256
+_NEAR_BYTES = 32
 
 
 class Remainder:
@@ -27,6 +28,11 @@ class Remainder:
 
     def place(self, place: int) -> int:
         """Return where in the output stands what the text has at a place."""
+        remaining = len(self.text) - place
+        if remaining <= _NEAR_BYTES:  # most questions are about what the end may have cut off
+            end = len(self.output.rstrip(self._dropped))
+            if self.output.endswith(self.text[place:], 0, end):  # then nothing is left out there
+                return end - remaining
         number = bisect_right(self._before, place) - 1
         if number not in self._places:
             start = number * _PART_BYTES

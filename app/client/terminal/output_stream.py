@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Protocol
 
-_READ_BYTES = 64 * 1024
 _ROUND_BYTES = 256 * 1024  # between two looks at keys and signals
 _PIPE_BYTES = 1 << 20  # the largest buffer of a pipe or a terminal, pipe(7)
 
@@ -64,6 +63,7 @@ class OutputStream:
         self.source = source
         self.open = True
         self.sink = sink
+        self._buffer = memoryview(bytearray(_ROUND_BYTES))  # fresh memory for each read costs more
         self._masker = masker
         self._release_at: float | None = None
         self._is_closed = False
@@ -106,17 +106,17 @@ class OutputStream:
             os.close(self.source)
 
     def _read(self) -> bytes:
-        data = bytearray()
-        while self.open and len(data) < _ROUND_BYTES:
+        count = 0
+        while self.open and count < _ROUND_BYTES:
             try:
-                piece = os.read(self.source, _READ_BYTES)
+                more = os.readv(self.source, [self._buffer[count:]])
             except BlockingIOError:
                 break
             except OSError:  # EIO: the terminal's other end is closed
-                piece = b""
-            self.open = bool(piece)
-            data += piece
-        return bytes(data)
+                more = 0
+            self.open = more > 0
+            count += more
+        return bytes(self._buffer[:count])
 
     def _write(self, text: bytes) -> None:
         """Print all of it, waiting for our reader. If the reader is gone, stop the stream."""
