@@ -36,25 +36,29 @@ class Masker:
         self._shown = 0  # how many of the pending bytes the reader has, or has a mask for
         self._likely = 0  # where among them a value is likely to begin
 
-    def feed(self, data: bytes) -> bytes:
-        """Take a piece of the stream. Returns what can be shown now."""
+    def feed(self, data: bytes, *, more: bool = False) -> bytes:
+        """Take a piece of the stream. Returns what can be shown now.
+
+        If ``more`` follows at once, some of its end waits for that: finding out what a value may
+        begin with there is a good part of the work.
+        """
         if data:
             self._new.append(data)
             self._new_bytes += len(data)
         count = len(self._pending) + self._new_bytes
         if count > _AT_ONCE_BYTES and self._new_bytes < count // _GROWTH:
             return b""
-        return self._scan()
+        return self._scan(more=more)
 
     def release(self) -> bytes:
         """Return the withheld bytes that are not likely to begin a value: the stream pauses."""
         shown = self._scan() if self._new else b""
         return shown + self._show(self._likely)
 
-    def _scan(self) -> bytes:
+    def _scan(self, *, more: bool = False) -> bytes:
         self._pending = b"".join([self._pending, *self._new])
         self._new, self._new_bytes = [], 0
-        self._spans, end, likely = self._search.scan(self._pending)
+        self._spans, end, likely = self._search.scan(self._pending, more=more)
         shown = self._show(end)
         self._pending = self._pending[end:]
         self._spans = [(start - end, stop - end) for start, stop in self._spans if stop > end]

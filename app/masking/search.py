@@ -29,7 +29,7 @@ _FOLDS = Automaton([b"\n ", b"\n\t", b"\r ", b"\r\t", b"\\\n", b"\\\r"])
 """An indented line, or one that goes on after a backslash. No more than three bytes begin one, so
 that the automaton skips what is between them."""
 
-_GLANCE_BYTES = 2048
+_GLANCE_BYTES = 512
 
 
 class Shown(NamedTuple):
@@ -59,12 +59,23 @@ class ValueSearch:
         self._around = list(around.values())
         self._automaton = Automaton(around)
 
-    def scan(self, output: bytes) -> Shown:
-        """Find the values that ``output`` shows, and the one that its end may cut off."""
+    def scan(self, output: bytes, *, more: bool = False) -> Shown:
+        """Find the values that ``output`` shows, and the one that its end may cut off.
+
+        If ``more`` follows at once, all of the end is taken for open, since it will be scanned
+        again anyway. What begins before it has its probe there.
+        """
         control = without_control(output)
         text = output if control is None else control.text
         found = Found([], [])
-        for start, stop in self._windows(text):
+        windows, tail = [(0, len(text))], max(0, len(text) - self._tail_bytes)
+        if self._has_probes:
+            windows = self._surroundings(text)
+            if more:
+                found.open.append((tail, False))
+            else:
+                windows.append((tail, len(text)))
+        for start, stop in _merged(windows):
             within = self._search(text[start:stop], is_end=stop == len(text))
             found.hits.extend((start + first, start + last) for first, last in within.hits)
             found.open.extend((start + first, likely) for first, likely in within.open)
@@ -75,20 +86,6 @@ class ValueSearch:
             min((start for start, _ in found.open), default=len(output)),
             min((start for start, likely in found.open if likely), default=len(output)),
         )
-
-    def _windows(self, text: bytes) -> Iterator[tuple[int, int]]:
-        """Yield where a value may be, in order and apart; the last is the end of the text."""
-        windows = [(0, len(text))]
-        if self._has_probes:
-            tail = max(0, len(text) - self._tail_bytes)
-            windows = [*self._surroundings(text), (tail, len(text))]
-        first, last = windows[0]
-        for start, stop in windows[1:]:
-            if start > last:
-                yield first, last
-                first = start
-            last = max(last, stop)
-        yield first, last
 
     def _surroundings(self, text: bytes) -> list[tuple[int, int]]:
         """The surroundings of each probe, also of one that a line break divides."""
@@ -119,6 +116,18 @@ class ValueSearch:
             found.hits.extend(within.hits)
             found.open.extend(within.open)
         return found
+
+
+def _merged(windows: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield windows, sorted by their start, so that they do not overlap."""
+    first, last = windows[0] if windows else (0, 0)
+    for start, stop in windows[1:]:
+        if start > last:
+            yield first, last
+            first = start
+        last = max(last, stop)
+    if windows:
+        yield first, last
 
 
 def _is_folded(text: bytes) -> bool:

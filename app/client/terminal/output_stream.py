@@ -13,14 +13,15 @@ from functools import partial
 from typing import Protocol
 
 _ROUND_BYTES = 256 * 1024  # between two looks at keys and signals
+_PIECE_BYTES = 16 * 1024
 _PIPE_BYTES = 1 << 20  # the largest buffer of a pipe or a terminal, pipe(7)
 
 
 class Filter(Protocol):
     """Changes a stream of output, as `app.masking.masker.Masker` does."""
 
-    def feed(self, data: bytes, /) -> bytes:
-        """Take a piece of the stream. Returns what can be shown now."""
+    def feed(self, data: bytes, /, *, more: bool = False) -> bytes:
+        """Take a piece of the stream. Returns what can be shown now, if no ``more`` follows."""
 
     def release(self) -> bytes:
         """Return withheld bytes: the stream pauses."""
@@ -35,7 +36,7 @@ class Filter(Protocol):
 class Unchanged:
     """The filter that changes nothing."""
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes, *, more: bool = False) -> bytes:  # noqa: ARG002 - none waits
         """Return the piece."""
         return data
 
@@ -64,17 +65,26 @@ class OutputStream:
         self.open = True
         self.sink = sink
         self._buffer = memoryview(bytearray(_ROUND_BYTES))  # fresh memory for each read costs more
+        self._piece_bytes = _PIECE_BYTES if os.isatty(sink) else _ROUND_BYTES
         self._masker = masker
         self._release_at: float | None = None
         self._is_closed = False
 
     def pump(self) -> int:
-        """Pass on the available output. Returns the number of bytes read."""
-        data = self._read()
-        self._write(self._masker.feed(data))
+        """Pass on the available output. Returns the number of bytes read.
+
+        On a terminal it is masked and printed in pieces. A terminal keeps 13 KiB, so its reader
+        has something to take while the next piece is masked. A write of everything would wait for
+        the reader first. A pipe keeps more, and takes whole pages best.
+        """
+        count = self._read()
+        for start in range(0, count or 1, self._piece_bytes):
+            stop = min(start + self._piece_bytes, count)
+            piece = bytes(self._buffer[start:stop])
+            self._write(self._masker.feed(piece, more=stop < count))
         patience = self._masker.patience()
         self._release_at = None if patience is None else time.monotonic() + patience
-        return len(data)
+        return count
 
     def drain(self) -> None:
         """Pass on the output that a pipe can hold; no output beyond that.
@@ -105,7 +115,8 @@ class OutputStream:
             self._is_closed = True
             os.close(self.source)
 
-    def _read(self) -> bytes:
+    def _read(self) -> int:
+        """Fill the buffer with the available output. Returns the number of bytes."""
         count = 0
         while self.open and count < _ROUND_BYTES:
             try:
@@ -116,7 +127,7 @@ class OutputStream:
                 more = 0
             self.open = more > 0
             count += more
-        return bytes(self._buffer[:count])
+        return count
 
     def _write(self, text: bytes) -> None:
         """Print all of it, waiting for our reader. If the reader is gone, stop the stream."""

@@ -1,0 +1,47 @@
+"""Output on its way from a command through a filter to ours."""
+
+import os
+import tty
+from pathlib import Path
+from threading import Thread
+
+from app.client.terminal.output_stream import OutputStream, Unchanged
+from tests.support.waiting import wait_until
+
+
+class Reader(Unchanged):
+    """Changes nothing. Before each piece it waits until the terminal has shown those before it."""
+
+    def __init__(self, screen: int) -> None:
+        self.followed: list[bool] = []
+        self.shown = b""
+        self._screen = screen
+        self._given = 0
+
+    def feed(self, data: bytes, *, more: bool = False) -> bytes:
+        wait_until(lambda: len(self.shown) == self._given)
+        self._given += len(data)
+        self.followed.append(more)
+        return data
+
+    def read(self, count: int) -> None:
+        while len(self.shown) < count:
+            self.shown += os.read(self._screen, count)
+
+
+def test_a_terminal_shows_a_piece_before_the_next_is_masked(tmp_path: Path) -> None:
+    content = os.urandom(40_000)
+    (tmp_path / "output").write_bytes(content)
+    screen, terminal = os.openpty()
+    tty.setraw(terminal)
+    reader = Reader(screen)
+    output = OutputStream(os.open(tmp_path / "output", os.O_RDONLY), terminal, reader)
+    thread = Thread(target=reader.read, args=[len(content)], daemon=True)
+    thread.start()
+    assert output.pump() == len(content)
+    thread.join()
+    assert reader.shown == content
+    assert reader.followed == [True, True, False]
+    output.close()
+    os.close(screen)
+    os.close(terminal)
