@@ -172,6 +172,7 @@ _NOTICE_SECONDS = 2.0  # a longer wait is announced on a terminal
 _RESPONSE_BYTES = 8 << 20  # 1 MiB of values, as JSON may escape them
 _EXPLANATION_CHARACTERS = 10_000  # the rest of an error response is ignored
 _SUCCESS = range(200, 300)
+_MISSING = 404
 _RETRIED = frozenset({408, 409, 429, *range(500, 600)})  # as the official clients do
 _SERVER = r"https?://(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(:[0-9]{1,5})?(/[!-~]*)?"
 _LOOPBACK = r"http://(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?(/.*)?"
@@ -506,13 +507,16 @@ class Client:
     def explain(self, status: int, document: _Document) -> str:
         """Make the server's error printable. The credential, if echoed back, is hidden."""
         text = hide(explanation(document).replace(self._bearer, "…"))[:500]
-        return f"the server responded with {status}: {printable(text)}"
+        said = f": {printable(text)}" if text else ""
+        if status == _MISSING and self._url.path.strip("/"):
+            said += "; RUNLOOP_BASE_URL has a path, under which the API may not be."
+        return f"the server responded with {status}{said}"
 
 
 def explanation(document: _Document) -> str:
     """Return the beginning of what an error response says, as the server sent it."""
-    text = " · ".join(str(document.get(key, "")) for key in ("message", "code", "request_id"))
-    return text[:_EXPLANATION_CHARACTERS]
+    parts = (str(document.get(key, "")) for key in ("message", "code", "request_id"))
+    return " · ".join(filter(None, parts))[:_EXPLANATION_CHARACTERS]
 
 
 def printable(text: str) -> str:

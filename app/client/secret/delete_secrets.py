@@ -9,7 +9,7 @@ from app.client.api import Server
 from app.client.command_line import INCOMPLETE, WritingCommand, server_options, show_note
 from app.client.completion import secret_names
 from app.client.redeem import UNAVAILABLE, Fault, Refused
-from app.client.secret.names import faults_of, faults_of_names
+from app.client.secret.names import faults_of, faults_of_names, refuse_values
 from app.client.secret.prompts import confirm
 
 _SHOWN_NAMES = 10
@@ -41,6 +41,7 @@ def delete_secrets(
         faults.append(Fault("without a terminal nobody can be asked (--yes deletes)."))
     if faults:
         raise Refused(*faults)
+    refuse_values(names, server.account(timeout))
     wanted = list(dict.fromkeys(names))
     if is_asked and not confirm(_question(wanted)):
         raise Refused(Fault("you said no."))

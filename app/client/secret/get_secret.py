@@ -7,7 +7,7 @@ from app.client.command_line import ClientCommand, server_options
 from app.client.completion import secret_names
 from app.client.output import as_json, moment, show
 from app.client.redeem import Refused
-from app.client.secret.names import faults_of, faults_of_names
+from app.client.secret.names import faults_of, faults_of_names, refuse_values
 
 
 @click.command("get", cls=ClientCommand)
@@ -25,8 +25,10 @@ def get_secret(
     server = Server(context.obj)
     if faults := [*faults_of_names([name]), *server.faults(allow_http=allow_http)]:
         raise Refused(*faults)
+    account = server.account(timeout)
+    refuse_values([name], account)
     try:
-        found = server.account(timeout).get(name)
+        found = account.get(name)
     except Refused as refused:
         raise Refused(*faults_of(name, refused)) from None
     lines = (

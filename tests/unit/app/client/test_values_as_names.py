@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.app.client.conftest import Run
+from tests.unit.app.client.conftest import Run, Secret
 from tests.unit.app.client.protocol_server import (
     Answer,
     Exchange,
@@ -260,3 +260,45 @@ def test_a_line_with_hyphens_alone_gets_a_message_with_what_to_write(
     code, text = said(run, "--from", "secrets.map", "--", "true")
     assert (code, "secrets.map, line 2" in text) == (125, True)
     assert "as in DB_PASS=db-pass" in text
+
+
+ON_ONE_SECRET = pytest.mark.parametrize("command", [("get",), ("delete", "--yes")])
+
+
+@ON_ONE_SECRET
+@pytest.mark.parametrize("value", VALUES)
+def test_a_value_in_place_of_one_name_is_neither_sent_nor_printed(
+    secret: Secret, server: ProtocolServer, command: tuple[str, ...], value: str
+) -> None:
+    result = secret(*command, "GREETING", value) if "--yes" in command else secret(*command, value)
+    assert (result.returncode, b"NAME" in result.stderr) == (125, True)
+    assert value not in (result.stdout + result.stderr).decode() + sent(server)
+    assert "GREETING" in server.secrets
+
+
+@ON_ONE_SECRET
+@pytest.mark.parametrize("name", ["db_pass", "ab12CD34ef56"])
+def test_a_name_that_looks_like_a_value_is_one_if_the_account_has_it(
+    secret: Secret, server: ProtocolServer, command: tuple[str, ...], name: str
+) -> None:
+    server.secrets[name] = "canary-found"
+    assert secret(*command, name).returncode == 0
+
+
+@ON_ONE_SECRET
+def test_a_key_that_may_not_list_sends_no_value_in_place_of_one_name(
+    secret: Secret, server: ProtocolServer, command: tuple[str, ...]
+) -> None:
+    server.troubles.append(may_not_list)
+    result = secret(*command, "ab12CD34ef56")
+    assert (result.returncode, b"the secret's id" in result.stderr) == (125, True)
+    assert "ab12CD34ef56" not in result.stderr.decode() + sent(server)
+
+
+@ON_ONE_SECRET
+def test_a_key_that_may_not_list_sends_words_in_place_of_one_name(
+    secret: Secret, server: ProtocolServer, command: tuple[str, ...]
+) -> None:
+    server.secrets["my-key"] = "canary-found"
+    server.troubles.append(may_not_list)
+    assert secret(*command, "my-key").returncode == 0
