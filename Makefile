@@ -21,7 +21,7 @@ RECENT := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >&2 2>
 say = @echo "strongroom: $(1)" >&2
 packages = $(shell grep -c '^[a-z].*==' $(1)) packages of $(1)
 
-.PHONY: run free-port test slow prove bench check lock
+.PHONY: run install free-port test slow prove bench check lock
 .NOTPARALLEL:
 
 # The facts that check prints would hide what init prints. Warnings and faults are on standard error.
@@ -30,6 +30,11 @@ run: free-port $(RUNTIME)
 	@$(BIN)/strongroom init
 	@$(BIN)/strongroom check >/dev/null
 	@exec $(BIN)/strongroom serve
+
+# For a server that a service manager starts, as a user who may write nothing here.
+install: $(RUNTIME)
+	$(call say,compiling Strongroom)
+	@$(BIN)/python -m compileall -q app backends config wsgi.py
 
 # Before anything is installed; later, check looks at all addresses, and at everything else.
 free-port:

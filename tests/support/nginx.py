@@ -112,7 +112,8 @@ def _adapted(
     }.items():
         assert text.count(ours) == 1, ours
         text = text.replace(ours, theirs)
-    return f"user root;\n{text}" if os.geteuid() == 0 else text
+    assert text.count("user www-data;") == 1
+    return text.replace("user www-data;", "user root;" if os.geteuid() == 0 else "")
 
 
 def _with_two_nodes(text: str, nodes: Path, first: Path, second: Path) -> str:

@@ -26,6 +26,8 @@ from tests.support.postgresql import PostgresqlServer
 from tests.support.strongroom import Strongroom
 from tests.support.two_versions import Versions, two_versions
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
 RESPONSES = 3
 PREFIX = "ROLLING"
 COMMAND = """
@@ -156,7 +158,6 @@ def upgrade(site: Site, writing: Load) -> None:
         writing.wait_for_each(RESPONSES)
 
 
-@pytest.mark.timeout(900)
 def test_two_nodes_are_upgraded_with_a_migration_while_clients_write(
     site: Site, url: str, javascript: JavaScript
 ) -> None:

@@ -1,5 +1,6 @@
 """The unit that ships keeps the server apart from the rest of its machine."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -40,6 +41,13 @@ def test_the_server_listens_where_nginx_asks() -> None:
     socket, loopback = (str(each) for each in load({"STRONGROOM_BIND": bind}).bind)
     assert loopback == "127.0.0.1:8080"
     assert f"server {socket};" in SERVER.with_name("nginx.conf").read_text()
+
+
+def test_the_workers_of_nginx_run_as_the_user_who_reaches_the_socket() -> None:
+    configuration = SERVER.with_name("nginx.conf").read_text()
+    (user,) = re.findall(r"^user ([a-z-]+);$", configuration, re.MULTILINE)
+    (group,) = lines_of(SERVER)["Group"]
+    assert f"usermod --append --groups {group} {user}\n" in configuration
 
 
 def test_the_server_may_have_the_tasks_that_it_asks_for() -> None:
