@@ -1,11 +1,42 @@
-"""Ports for servers that tests start."""
+"""Ports for servers that tests start.
 
+The system gives the ports of its ephemeral range to outgoing connections: one of these could take a
+port between our look at it and the server's. Ours are below that range, and each worker of a run of
+tests has its own.
+"""
+
+import os
+import random
 import socket
+from collections.abc import Iterator
+from functools import cache
+from itertools import cycle
+from pathlib import Path
+
+_EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_FIRST = 10_000
+_WORKERS = 16  # at most, with ports of their own
 
 
 def free_port() -> int:
-    """A port of loopback that nobody uses now."""
+    """A port of loopback that nobody uses now, and that we have not given out lately."""
+    return next(port for port in _own_ports() if _is_free(port))
+
+
+@cache
+def _own_ports() -> Iterator[int]:
+    end = int(_EPHEMERAL.read_text().split()[0]) if _EPHEMERAL.exists() else 32_768
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")  # noqa: TID251 - xdist's
+    ports = range(_FIRST, max(end, _FIRST + _WORKERS))[int(worker[2:]) % _WORKERS :: _WORKERS]
+    start = random.randrange(len(ports))  # other runs of tests may go on
+    return cycle([*ports[start:], *ports[:start]])
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
