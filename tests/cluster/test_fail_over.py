@@ -7,7 +7,7 @@ official clients, which repeat requests as they are shipped. No request fails.
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from secrets import token_hex
 
 import pytest
@@ -15,7 +15,7 @@ import requests
 
 from tests.cluster.load import Load, assert_each_write_is_there_once, load
 from tests.support.javascript import JavaScript
-from tests.support.patroni import PatroniCluster
+from tests.support.patroni import Node, PatroniCluster
 from tests.support.strongroom import Strongroom
 
 _BEFORE = 3
@@ -54,32 +54,34 @@ def machine_killed(cluster: PatroniCluster, writing: Load) -> None:
 def machine_frozen(cluster: PatroniCluster, writing: Load) -> None:
     """The leader's machine stands still, with every connection open, and goes on later."""
     leader = cluster.get_leader()
-    with leader.frozen(leader.processes()):
-        cluster.wait_for_another_leader(leader)
-        writing.wait_for_each(_AFTER)
-    cluster.wait_until_healthy()  # it goes on as a replica, while clients write
-    writing.wait_for_each(_AFTER)
+    _lose_for_a_while(cluster, writing, leader, leader.frozen(leader.processes()))
 
 
 def network_cut(cluster: PatroniCluster, writing: Load) -> None:
     """Nothing reaches the leader's machine, and it reaches nothing."""
     cluster.network.require_cuts()
     leader = cluster.get_leader()
-    with cluster.network.unplugged(leader.machine):
-        cluster.wait_for_another_leader(leader)
-        writing.wait_for_each(_AFTER)
-    cluster.wait_until_healthy()
-    writing.wait_for_each(_AFTER)
+    _lose_for_a_while(cluster, writing, leader, cluster.network.unplugged(leader.machine))
 
 
 def leader_isolated(cluster: PatroniCluster, writing: Load) -> None:
     """The leader loses the other servers and etcd, but all our nodes still reach it."""
     cluster.network.require_cuts()
     leader = cluster.get_leader()
-    with cluster.network.isolated(leader.machine):
+    _lose_for_a_while(cluster, writing, leader, cluster.network.isolated(leader.machine))
+
+
+def _lose_for_a_while(
+    cluster: PatroniCluster,
+    writing: Load,
+    leader: Node,
+    lost: AbstractContextManager[object],
+) -> None:
+    """Wait for another leader while the fault lasts, and for the old one as a replica after it."""
+    with lost:
         cluster.wait_for_another_leader(leader)
         writing.wait_for_each(_AFTER)
-    cluster.wait_until_healthy()
+    cluster.wait_until_healthy()  # clients write meanwhile
     writing.wait_for_each(_AFTER)
 
 

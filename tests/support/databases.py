@@ -20,7 +20,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from app.repository.sql.tables import metadata
-from tests.support.postgresql import PostgresqlServer, postgresql_server
+from tests.support.postgresql import PostgresqlServer, as_psycopg, postgresql_server
 
 Row = dict[str, Any]
 
@@ -154,7 +154,7 @@ class PostgresqlRows(Rows):
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
         try:
-            cursor = self._connection.execute(sql.replace("?", "%s"), values)
+            cursor = self._connection.execute(as_psycopg(sql), values)
         except (psycopg.DataError, psycopg.errors.DatatypeMismatch) as error:
             pytest.skip(f"the type of this column cannot hold the value ({error.sqlstate})")
         return cursor.fetchall() if cursor.description else []

@@ -145,6 +145,11 @@ class PostgresqlServer:
         return {**common, "user": _NOBODY, "group": _NOBODY, "extra_groups": []}
 
 
+def as_psycopg(sql: str) -> str:
+    """Return a statement whose placeholders are question marks as psycopg takes it."""
+    return sql.replace("?", "%s")
+
+
 def find_binaries() -> Path:
     """The directory of the server's programs.
 

@@ -15,7 +15,7 @@ from app.repository.connect import connect
 from app.repository.postgresql.options import ServerOptions
 from app.repository.postgresql.rights import OPERATOR_RIGHTS, SERVER_RIGHTS
 from tests.contract.repository.case import DatabaseCase
-from tests.support.postgresql import PostgresqlServer
+from tests.support.postgresql import PostgresqlServer, as_psycopg
 from tests.support.postgresql_roles import OPERATOR, OWNER, SERVER
 
 
@@ -47,7 +47,7 @@ class PostgresqlCase(DatabaseCase):
         return database
 
     def execute(self, sql: str, *parameters: object) -> None:
-        self._connection.execute(sql.replace("?", "%s").encode(), parameters or None)
+        self._connection.execute(as_psycopg(sql).encode(), parameters or None)
 
     @cached_property
     def _connection(self) -> psycopg.Connection[tuple[Any, ...]]:

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, NullPool, create_engine, select
 
 from app.bootstrap import build
+from app.domain.access.api_keys import Token
 from app.domain.errors import Moved
 from app.domain.idempotency import RetryKey
 from app.domain.secrets import SecretValue
@@ -132,14 +133,19 @@ def test_every_row_of_every_table_arrives(terminal: Terminal, source: str, targe
     assert rows(source) == before
 
 
+def open_injection(services: Services) -> tuple[Tenant, Token]:
+    """Make an injection of a new tenant. Returns both."""
+    tenant = new_tenant(services)
+    tenant.create("A", "a value")
+    return tenant, tenant.inject("A").token
+
+
 @pytest.mark.slow
 def test_an_open_injection_is_redeemed_in_the_new_database_only(
     terminal: Terminal, source: str, target: str
 ) -> None:
     with services(terminal) as before:
-        tenant = new_tenant(before)
-        tenant.create("A", "a value")
-        token = tenant.inject("A").token
+        tenant, token = open_injection(before)
         assert copy(terminal, source, target).exit_code == 0
         with services(terminal, target) as after:
             assert tenant.at(after).redeem(token) == {"A": "a value"}
@@ -198,9 +204,7 @@ def test_the_source_stays_closed_once_the_target_has_served(
     terminal: Terminal, source: str, target: str
 ) -> None:
     with services(terminal) as before:
-        tenant = new_tenant(before)
-        tenant.create("A", "a value")
-        token = tenant.inject("A").token
+        tenant, token = open_injection(before)
     assert copy(terminal, source, target).exit_code == 0
     with services(terminal, target) as after:
         tenant.at(after).redeem(token)

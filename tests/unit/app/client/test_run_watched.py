@@ -295,6 +295,12 @@ def new_value(server: ProtocolServer, value: str) -> None:
     server.updated["GREETING"] = server.row("GREETING")["update_time_ms"] + 1
 
 
+def assert_ctrl_c_ends_it(shell: PseudoTerminal) -> None:
+    shell.type("\x03")
+    assert exit_code(shell) == 128 + signal.SIGINT
+    assert shell.is_usual
+
+
 @EITHER_WAY
 def test_on_a_terminal_it_restarts_and_ctrl_c_ends_it(
     fast_shell: PseudoTerminal, server: ProtocolServer, mask: tuple[str, ...]
@@ -308,9 +314,7 @@ def test_on_a_terminal_it_restarts_and_ctrl_c_ends_it(
         fast_shell.expect(f"got {length}\r\n")
     fast_shell.type("typed\n")
     fast_shell.expect("typed\r\ntyped\r\n")
-    fast_shell.type("\x03")
-    assert exit_code(fast_shell) == 128 + signal.SIGINT
-    assert fast_shell.is_usual
+    assert_ctrl_c_ends_it(fast_shell)
 
 
 @EITHER_WAY
@@ -328,9 +332,7 @@ def test_ctrl_z_stops_it_and_fg_continues_it(
     fast_shell.expect("\ngot 20\r\n")
     fast_shell.type("typed\n")
     fast_shell.expect("typed\r\ntyped\r\n")
-    fast_shell.type("\x03")
-    assert exit_code(fast_shell) == 128 + signal.SIGINT
-    assert fast_shell.is_usual
+    assert_ctrl_c_ends_it(fast_shell)
 
 
 @EITHER_WAY
@@ -342,6 +344,4 @@ def test_ctrl_c_while_the_command_ends_is_the_end(
     fast_shell.expect("\nready\r\n")
     new_value(server, "second")
     fast_shell.expect("\nasked\r\n")
-    fast_shell.type("\x03")
-    assert exit_code(fast_shell) == 128 + signal.SIGINT
-    assert fast_shell.is_usual
+    assert_ctrl_c_ends_it(fast_shell)

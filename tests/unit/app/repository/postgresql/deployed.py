@@ -14,6 +14,7 @@ from config import load
 from tests.support.api_deployment import Account, ApiDeployment
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.held_server import HeldServer
+from tests.support.postgresql import PostgresqlServer
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,20 @@ class Deployed:
 
 
 @contextmanager
-def deployed(home: Path, port: int, database: str, **chosen: str) -> Iterator[Deployed]:
-    """Make one in an empty database, for the time of a ``with`` block."""
+def deployed(
+    home: Path, postgresql: PostgresqlServer, template: str, **chosen: str
+) -> Iterator[Deployed]:
+    """Make one in a copy of a database without rows, for the time of a ``with`` block."""
+    name = postgresql.create_database(template)
+    try:
+        with _reached_by_proxy(home, postgresql.port, name, **chosen) as deployment:
+            yield deployment
+    finally:
+        postgresql.drop_database(name)
+
+
+@contextmanager
+def _reached_by_proxy(home: Path, port: int, database: str, **chosen: str) -> Iterator[Deployed]:
     home.chmod(0o700)
     with os.fdopen(os.open(home / "keys", os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:
         file.write(Fernet.generate_key() + b"\n")

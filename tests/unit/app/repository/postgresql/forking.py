@@ -7,25 +7,10 @@ and if the parent's sessions are those that it had before.
 
 import os
 import sys
-import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
-from app.domain.secrets import SecretRef
 from app.repository.postgresql.database import PostgresqlDatabase
-from tests.contract.repository import rows
+from tests.unit.app.repository.occupied import add, occupied
 from tests.unit.app.repository.postgresql.conftest import open_database
-
-
-def add(database: PostgresqlDatabase, first: int) -> None:
-    """Add ten secrets, each in a transaction of its own, and read them back."""
-    for number in range(first, first + 10):
-        with database.writing() as work:
-            work.secrets.add(rows.secret(number))
-            work.commit()
-        with database.reading() as repository:
-            assert repository.secrets.view(rows.OURS, SecretRef.by_name(f"NAME_{number}"))
 
 
 def session(database: PostgresqlDatabase) -> int:
@@ -47,32 +32,15 @@ def main(url: str, busy: str) -> None:
     """Fork while ``busy`` is in use, and write in both halves at once."""
     database = open_database(url)
     add(database, 100)
-    uses: dict[str, Callable[[], AbstractContextManager[Any]]] = {
-        "nothing": nullcontext,
-        "reader": database.reading,
-        "writer": database.writing,
-    }
-    is_used, may_end = threading.Event(), threading.Event()
-
-    def occupy() -> None:
-        with uses[busy]() as used:
-            is_used.set()
-            may_end.wait(30)
-            if used is not None:
-                assert used.accounts.get(rows.OURS)
-
-    thread = threading.Thread(target=occupy)
-    thread.start()
-    is_used.wait(30)
-    add(database, 150)
-    before = session(database)
-    child = os.fork()
+    with occupied(database, busy):
+        add(database, 150)
+        before = session(database)
+        child = os.fork()
+        if child:
+            add(database, 200)
+        status = os.waitpid(child, 0)[1] if child else 0
     if not child:
         be_the_child(database, before)
-    add(database, 200)
-    _, status = os.waitpid(child, 0)
-    may_end.set()
-    thread.join()
     assert session(database) == before or busy != "nothing"
     add(database, 400)
     database.close()

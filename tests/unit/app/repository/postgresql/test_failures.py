@@ -68,24 +68,17 @@ def current(database: PostgresqlDatabase) -> BoundedConnection:
     return borrowed.connection
 
 
-def test_a_lock_that_another_session_has_is_reported_as_busy(
-    database: PostgresqlDatabase, postgresql: PostgresqlServer, name: str
+@pytest.mark.parametrize(
+    ("setting", "cause"), [("lock_timeout", "55P03"), ("statement_timeout", "57014")]
+)
+def test_a_wait_for_the_lock_of_another_session_is_reported_as_busy(
+    database: PostgresqlDatabase, postgresql: PostgresqlServer, name: str, setting: str, cause: str
 ) -> None:
-    run(current(database), "SET lock_timeout = '10ms'")
+    run(current(database), f"SET {setting} = '10ms'")
     with session(postgresql, name) as other:
         other.execute("SELECT 1 FROM api_keys FOR UPDATE")
         failed = failure(database, lambda work: work.api_keys.get(rows.OURS, rows.API_KEY))
-    assert told(failed) == (StorageUnavailable, "55P03", 1)
-
-
-def test_a_statement_that_takes_too_long_is_reported_as_busy(
-    database: PostgresqlDatabase, postgresql: PostgresqlServer, name: str
-) -> None:
-    run(current(database), "SET statement_timeout = '10ms'")
-    with session(postgresql, name) as other:
-        other.execute("SELECT 1 FROM api_keys FOR UPDATE")
-        failed = failure(database, lambda work: work.api_keys.get(rows.OURS, rows.API_KEY))
-    assert told(failed) == (StorageUnavailable, "57014", 1)
+    assert told(failed) == (StorageUnavailable, cause, 1)
 
 
 def test_a_deadlock_is_reported_as_busy(

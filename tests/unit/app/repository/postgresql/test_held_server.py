@@ -33,10 +33,8 @@ def deployment(
     migrated_database: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Deployed]:
-    name = postgresql.create_database(migrated_database)
-    with deployed(tmp_path_factory.mktemp("home"), postgresql.port, name) as deployment:
+    with deployed(tmp_path_factory.mktemp("home"), postgresql, migrated_database) as deployment:
         yield deployment
-    postgresql.drop_database(name)
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +44,9 @@ def small(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Deployed]:
     """Another one with a single account, for what goes through all of them."""
-    name = postgresql.create_database(migrated_database)
-    with deployed(tmp_path_factory.mktemp("small"), postgresql.port, name) as deployment:
+    with deployed(tmp_path_factory.mktemp("small"), postgresql, migrated_database) as deployment:
         deployment.new_account()
         yield deployment
-    postgresql.drop_database(name)
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,9 @@ def deployment(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Deployed]:
     """A process with two threads, and so with one connection."""
-    name = postgresql.create_database(migrated_database)
     home = tmp_path_factory.mktemp("home")
-    with deployed(home, postgresql.port, name, STRONGROOM_THREADS="2") as deployment:
+    with deployed(home, postgresql, migrated_database, STRONGROOM_THREADS="2") as deployment:
         yield deployment
-    postgresql.drop_database(name)
 
 
 def test_a_process_has_half_as_many_connections_as_threads(deployment: Deployed) -> None:
