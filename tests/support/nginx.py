@@ -17,6 +17,7 @@ from tests.support.programs import require
 _ROOT = Path(__file__).parents[2]
 _SHIPPED = _ROOT / "config" / "nginx.conf"
 _TWO_NODES = _ROOT / "config" / "nginx-two-nodes.conf"
+_GATEWAY = _ROOT / "config" / "nginx-gateway.conf"
 _SOCKET = "unix:/run/strongroom/server.sock;"
 _WITH_BODIES = "client_max_body_size 1m; client_body_temp_path {};"
 _SECONDS = 10.0
@@ -48,6 +49,7 @@ def nginx(
     backend: Path | tuple[Path, Path],
     certificate: Certificate,
     changes: Mapping[str, str] | None = None,
+    gateway: Path | None = None,
 ) -> Iterator[Nginx]:
     """Run nginx in front of a server's socket, or of two, until the block ends.
 
@@ -55,6 +57,7 @@ def nginx(
         directory: For what it writes; its worker processes must reach it.
         backend: The sockets of two nodes, or the one of a single node.
         changes: Replaces what stands in the shipped file, each once.
+        gateway: The socket of an agent gateway, which gets the name that the shipped file has.
     """
     front = Nginx(free_port(), directory / "bodies", directory / "documentation")
     front.documentation.mkdir()
@@ -64,6 +67,8 @@ def nginx(
         text = _with_two_nodes(text, directory / "nginx-two-nodes.conf", *backend)
     else:
         text = text.replace(_SOCKET, f"unix:{backend};")
+    if gateway is not None:
+        text = _with_gateway(text, directory / "nginx-gateway.conf", front, certificate, gateway)
     configuration.write_text(text)
     process = subprocess.Popen(
         [require("nginx"), "-c", str(configuration), "-e", "stderr", "-g", "daemon off;"]
@@ -127,6 +132,29 @@ def _with_two_nodes(text: str, nodes: Path, first: Path, second: Path) -> str:
     include = "#include /etc/strongroom/nginx-two-nodes.conf;"
     assert sum(include in line for line in lines) == 1
     return "\n".join(lines).replace(include, f"include {nodes};")
+
+
+def _with_gateway(
+    text: str, file: Path, front: Nginx, certificate: Certificate, gateway: Path
+) -> str:
+    """Make the change that the shipped file describes, to include the file of the gateway."""
+    shipped = _GATEWAY.read_text()
+    ipv6 = f"listen [::1]:{front.port} ssl http2;" if _has_ipv6() else ""
+    for ours, theirs in {
+        "listen [::]:443 ssl http2;": ipv6,
+        "listen 443": f"listen 127.0.0.1:{front.port}",
+        "ssl_certificate /etc/strongroom/gateway.crt": f"ssl_certificate {certificate.file}",
+        "ssl_certificate_key /etc/strongroom/gateway.key": (
+            f"ssl_certificate_key {certificate.key_file}"
+        ),
+        "unix:/run/strongroom-gateway/gateway.sock;": f"unix:{gateway};",
+    }.items():
+        assert shipped.count(ours) == 1, ours
+        shipped = shipped.replace(ours, theirs)
+    file.write_text(shipped)
+    include = "#include /etc/strongroom/nginx-gateway.conf;"
+    assert text.count(include) == 1
+    return text.replace(include, f"include {file};")
 
 
 def _has_ipv6() -> bool:

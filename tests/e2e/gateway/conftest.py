@@ -1,22 +1,35 @@
 """A server with an admission socket, and a tenant with a gateway token."""
 
+import os
+import signal
+import ssl
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import httpx
 import pytest
+import requests
 
 from app.bootstrap import build
 from app.services.container import Services
 from config import load
+from tests.support.certificates import Certificate, make_certificate
 from tests.support.deployment import Tenant, new_tenant
+from tests.support.gateway.loop_thread import LoopThread
+from tests.support.gateway.recorder import Recorder, recorder
 from tests.support.gateways import Minted, store_config, store_token
+from tests.support.nginx import Nginx, nginx
 from tests.support.ports import free_port
+from tests.support.preloaded import Program, start_command
 from tests.support.strongroom import Strongroom, running
+from tests.support.waiting import wait_until
 
 CANARY = "canary-7f3a9d-of-the-gateway"
 SECRET = "A_SECRET"
+GATEWAY_NAME = "gw.example.com"
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +47,7 @@ def api(tmp_path_factory: pytest.TempPathFactory, sockets: Path) -> Iterator[Str
         "PORT": (port := str(free_port())),
         "STRONGROOM_BIND": f"127.0.0.1:{port} unix:{sockets}/server.sock",
         "STRONGROOM_GATEWAY_URL": "http://127.0.0.1:9",
+        "STRONGROOM_GATEWAY_NETWORKS": "127.0.0.0/8",
         "STRONGROOM_GATEWAY_SOCKET": f"{sockets}/admission.sock",
         "STRONGROOM_LOG_LEVEL": "DEBUG",
         "STRONGROOM_WORKERS": "1",
@@ -70,3 +84,147 @@ def tenant(services: Services) -> Tenant:
 @pytest.fixture
 def minted(tenant: Tenant) -> Minted:
     return store_token(tenant, store_config(tenant), SECRET)
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A real process of the gateway, which ``strongroom gateway`` has become.
+
+    Attributes:
+        environment: All that it is given: no database, no key provider, no home of the API.
+        url: The one at which it listens on loopback.
+        socket: The one on which nginx asks.
+    """
+
+    environment: dict[str, str]
+    url: str
+    socket: Path
+    log: Path
+    process: Program
+
+    def masters_and_workers(self) -> list[int]:
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [self.process.pid, *map(int, children.read_text().split())]
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """For nginx and for the upstream."""
+    directory = tmp_path_factory.mktemp("certificate")
+    return make_certificate(directory, "127.0.0.1", "localhost", GATEWAY_NAME)
+
+
+@pytest.fixture(scope="module")
+def thread() -> Iterator[LoopThread]:
+    with LoopThread() as thread:
+        yield thread
+
+
+@pytest.fixture(scope="module")
+def recording(thread: LoopThread, certificate: Certificate) -> Iterator[Recorder]:
+    """An upstream that speaks TLS."""
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate.file, certificate.key_file)
+    with thread.entered(recorder(tls)) as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def upstream(recording: Recorder) -> Recorder:
+    """The same, without what came before."""
+    recording.clear()
+    return recording
+
+
+@contextmanager
+def started_gateway(
+    directory: Path, sockets: Path, key: str, certificate: Certificate
+) -> Iterator[Gateway]:
+    """Start ``strongroom gateway`` in a home of its own, until the block ends."""
+    home = directory / "home-of-the-gateway"
+    home.mkdir(mode=0o700)
+    key_file = home / "gateway.key"
+    key_file.touch(mode=0o600)
+    key_file.write_text(key)
+    port, socket = free_port(), sockets / "gateway.sock"
+    environment = {
+        "PATH": os.environ["PATH"],  # noqa: TID251 - of the machine
+        "STRONGROOM_HOME": str(home),
+        "STRONGROOM_GATEWAY_URL": f"http://127.0.0.1:{port}",
+        "STRONGROOM_GATEWAY_SOCKET": f"{sockets}/admission.sock",
+        "STRONGROOM_GATEWAY_BIND": f"127.0.0.1:{port} unix:{socket}",
+        "STRONGROOM_GATEWAY_NETWORKS": "127.0.0.0/8",
+        "STRONGROOM_GATEWAY_CA_FILE": str(certificate.ca_file),
+        "STRONGROOM_GATEWAY_WORKERS": "1",
+        "STRONGROOM_LOG_LEVEL": "DEBUG",
+    }
+    log = directory / "gateway.log"
+    process = start_command(("gateway",), environment, log, log)
+    gateway = Gateway(environment, f"http://127.0.0.1:{port}", socket, log, process)
+    try:
+        wait_until(lambda: is_answering(gateway.url), 120)
+        yield gateway
+    finally:
+        process.send_signal(signal.SIGQUIT)
+        process.wait(60)
+
+
+def is_answering(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).status_code > 0
+    except requests.RequestException:
+        return False
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    tmp_path_factory: pytest.TempPathFactory,
+    api: Strongroom,
+    sockets: Path,
+    gateway_key: str,
+    certificate: Certificate,
+) -> Iterator[Gateway]:
+    directory = tmp_path_factory.mktemp("gateway")
+    assert api.api_key
+    with started_gateway(directory, sockets, gateway_key, certificate) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def front(
+    tmp_path_factory: pytest.TempPathFactory,
+    gateway: Gateway,
+    sockets: Path,
+    certificate: Certificate,
+) -> Iterator[Nginx]:
+    """The shipped nginx, in front of both."""
+    directory = tmp_path_factory.mktemp("nginx")
+    backend = sockets / "server.sock"
+    with nginx(directory, backend, certificate, gateway=gateway.socket) as front:
+        yield front
+
+
+@pytest.fixture
+def client(front: Nginx, certificate: Certificate) -> Iterator[httpx.Client]:
+    """An agent's client: HTTP/2 over TLS, to the gateway's name."""
+    trust = ssl.create_default_context(cafile=str(certificate.ca_file))
+
+    def use_name(request: httpx.Request) -> None:
+        request.extensions["sni_hostname"] = GATEWAY_NAME
+
+    with httpx.Client(
+        base_url=front.url,
+        verify=trust,
+        http2=True,
+        headers={"Host": GATEWAY_NAME},
+        event_hooks={"request": [use_name]},
+        trust_env=False,
+        timeout=60,
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def agent(tenant: Tenant, upstream: Recorder) -> Minted:
+    """A token for the upstream that records."""
+    return store_token(tenant, store_config(tenant, f"https://localhost:{upstream.port}"), SECRET)
