@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from app.domain.operations.backups import BackupContents
+from app.domain.operations.backups import BackupContents, OpenTokens
 from app.domain.operations.findings import Findings
 from app.repository.collections.access import AccountRepository, ApiKeyRepository
 from app.repository.collections.gateway_keys import GatewayKeyRepository, SwitchRepository
@@ -88,8 +88,8 @@ class Replacement(Protocol):
     def contents(self) -> BackupContents:
         """Count the rows of the copy."""
 
-    def drop_pending_injections(self) -> int:
-        """Delete the injections that were not redeemed. Returns how many there were."""
+    def drop_open_tokens(self) -> OpenTokens:
+        """Delete pending injections and live gateway tokens. Returns how many there were."""
 
     def put_in_place(self) -> Path | None:
         """Set the former database and its log aside, and put the copy in its place.

@@ -12,6 +12,7 @@ from cryptography.fernet import Fernet
 
 from app import bootstrap
 from app.domain.access.api_keys import Caller, IssuedApiKey, Token, _crc
+from app.domain.access.name_limits import NameLimit
 from app.domain.access.scopes import ALL_SCOPES, Scope
 from app.domain.injections import IssuedInjection, RedeemNonce
 from app.domain.redaction import Redacted
@@ -117,6 +118,7 @@ class Tenant:
 
 Snapshot = tuple[int, dict[str, list[Row]]]
 Ask = Callable[[], dict[str, str]]
+GATEWAY_URL = "https://gw.example.com"
 Asking = Callable[[Tenant, str], Ask]
 
 
@@ -135,7 +137,8 @@ class Deployment:
 
     def settings(self, **chosen: str) -> Settings:
         database = databases.chosen.settings(self.home)
-        return load({"STRONGROOM_HOME": str(self.home), **database, **chosen})
+        own = {"STRONGROOM_HOME": str(self.home), "STRONGROOM_GATEWAY_URL": GATEWAY_URL}
+        return load({**own, **database, **chosen})
 
     def process(
         self,
@@ -217,10 +220,11 @@ def with_key(
     *,
     scopes: frozenset[Scope] = ALL_SCOPES,
     expires_at_ms: int | None = None,
+    names: NameLimit | None = None,
 ) -> Tenant:
     """An account through a new API key of its own."""
     key = services.api_keys.issue(
-        account_id, name="a key", scopes=scopes, expires_at_ms=expires_at_ms
+        account_id, name="a key", scopes=scopes, expires_at_ms=expires_at_ms, names=names
     )
     return Tenant(services, key, services.authentication.authenticate(key.token))
 

@@ -14,7 +14,7 @@ from app.client.output import Row, as_json, show_json, show_rows
 from app.domain.access.api_keys import ApiKey
 from app.domain.damage import DamagedRow
 from app.domain.gateways.keys import GatewayKey
-from app.domain.operations.backups import BackupContents, Restored
+from app.domain.operations.backups import BackupContents, OpenTokens, Restored
 from config import load
 
 _FILE = click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
@@ -46,7 +46,9 @@ def backup(environ: Mapping[str, str], file: Path, *, json: bool) -> None:
     "--verify-only", is_flag=True, help="Verify the present database, and change nothing; no FILE."
 )
 @click.option(
-    "--end-injections", is_flag=True, help="The same, and end pending injections afterwards."
+    "--end-injections",
+    is_flag=True,
+    help="The same, and end pending injections and gateway tokens afterwards.",
 )
 @as_json
 @click.pass_context
@@ -63,11 +65,12 @@ def restore(
     """Replace the database by the backup FILE. Stop the server first.
 
     The file is verified before: its pages, its schema and, if the keyring opens the system key,
-    each row. Pending injections end. API keys and gateway keys that are live again are
-    listed.
+    each row. Pending injections and gateway tokens end. API keys and gateway keys that are live
+    again are listed.
 
     With --verify-only, the database that PostgreSQL's own tools have put back is verified. A token
-    that was redeemed since the backup is valid again there, unless you pass --end-injections.
+    that was redeemed or revoked since the backup is valid again there, unless you pass
+    --end-injections.
     """
     environ: Mapping[str, str] = context.obj
     if verify_only or end_injections:
@@ -95,7 +98,8 @@ def _verify(environ: Mapping[str, str], *, end_injections: bool, json: bool) -> 
     with deployment(environ) as services:
         verified = services.backups.verify()
         is_sound = verified.findings.ok and not verified.damaged
-        ended = services.backups.end_injections() if end_injections and is_sound else 0
+        is_ending = end_injections and is_sound
+        ended = services.backups.end_open_tokens() if is_ending else OpenTokens()
     findings = verified.findings
     if json:
         show_json(
@@ -105,13 +109,17 @@ def _verify(environ: Mapping[str, str], *, end_injections: bool, json: bool) -> 
                 "faults": findings.faults,
                 "verified": verified.is_verified,
                 "damaged": [asdict(row) for row in verified.damaged],
-                "pending_injections": verified.pending_injections,
-                "ended_injections": ended,
+                "pending_injections": verified.open_tokens.injections,
+                "ended_injections": ended.injections,
+                "live_gateway_tokens": verified.open_tokens.gateway_tokens,
+                "ended_gateway_tokens": ended.gateway_tokens,
             }
         )
     elif findings.ok:
         _show_contents(verified.contents)
-        click.echo(f"{verified.pending_injections} pending injections, {ended} of them ended.")
+        injections, tokens = verified.open_tokens
+        click.echo(f"{injections} pending injections, {ended.injections} of them ended.")
+        click.echo(f"{tokens} live gateway tokens, {ended.gateway_tokens} of them ended.")
     for fault in findings.faults:
         say(fault)
     if findings.ok:
@@ -127,7 +135,10 @@ def _show_contents(contents: BackupContents) -> None:
 
 def _show(restored: Restored) -> None:
     _show_contents(restored.contents)
-    click.echo(f"{restored.taken_over.ended_injections} pending injections ended.")
+    ended = restored.taken_over.ended
+    click.echo(
+        f"{ended.injections} pending injections, {ended.gateway_tokens} gateway tokens ended."
+    )
     if restored.set_aside is not None:
         click.echo(f"The former database was set aside: {restored.set_aside}")
     keys = restored.taken_over.live_again
@@ -154,7 +165,8 @@ def _document(restored: Restored) -> Row:
         **asdict(restored.contents),
         "verified": taken_over.is_verified,
         "damaged": [asdict(row) for row in taken_over.damaged],
-        "ended_injections": taken_over.ended_injections,
+        "ended_injections": taken_over.ended.injections,
+        "ended_gateway_tokens": taken_over.ended.gateway_tokens,
         "compared": taken_over.is_compared,
         "live_again": [_key(key) for key in taken_over.live_again],
         "set_aside": None if set_aside is None else str(set_aside),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from app.domain.access.api_keys import ApiKey
 from app.domain.damage import DamagedRow
@@ -34,6 +35,18 @@ class BackupContents:
     root_keys: tuple[NeededRootKey, ...]
 
 
+class OpenTokens(NamedTuple):
+    """Tokens that may have been used or revoked since a backup was made.
+
+    Attributes:
+        injections: The number of pending injections.
+        gateway_tokens: The number of live gateway tokens.
+    """
+
+    injections: int = 0
+    gateway_tokens: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class TakenOver:
     """The state of a backup that was put back.
@@ -41,8 +54,7 @@ class TakenOver:
     Attributes:
         is_verified: Whether the system data key was opened, and every MAC verified by it.
         damaged: Rows whose MAC is wrong; they grant nothing.
-        ended_injections: The number of pending injections that were revoked, or deleted where no
-            key was there to revoke them with.
+        ended: The tokens that were revoked, or deleted where no key was there to revoke them with.
         live_again: API keys, then gateway keys, that are live now and were not before.
         is_compared: Whether there was another database to compare with; if not, ``live_again`` has
             every live key.
@@ -50,7 +62,7 @@ class TakenOver:
 
     is_verified: bool
     damaged: tuple[DamagedRow, ...]
-    ended_injections: int
+    ended: OpenTokens
     live_again: tuple[ApiKey | GatewayKey, ...]
     is_compared: bool
 
@@ -63,14 +75,14 @@ class Verified:
         findings: The check of the database itself; a fault ends the verification.
         is_verified: Whether the system data key was opened, and every MAC verified by it.
         damaged: Rows whose MAC is wrong; they grant nothing.
-        pending_injections: The number of injections whose tokens can be redeemed.
+        open_tokens: The tokens that can be redeemed or used.
     """
 
     findings: Findings
     contents: BackupContents
     is_verified: bool
     damaged: tuple[DamagedRow, ...]
-    pending_injections: int
+    open_tokens: OpenTokens
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.api_keys import ApiKey
 from app.domain.damage import DamagedRow
 from app.domain.gateways.keys import GatewayKey
+from app.domain.gateways.tokens import GatewayToken
 from app.domain.guarded import Guardable
 from app.domain.injections import Injection
 from app.repository.base import Database, Repository
@@ -21,13 +22,17 @@ _READS: tuple[Callable[[Repository, Position | None], Batch[Guardable]], ...] = 
     lambda repository, after: repository.api_keys.sweep(after, BATCH),
     lambda repository, after: repository.injections.sweep(after, BATCH),
     lambda repository, after: repository.gateway_keys.sweep(after, BATCH),
+    lambda repository, after: repository.gateway_configs.sweep(after, BATCH),
+    lambda repository, after: repository.gateway_tokens.sweep(after, BATCH),
+    lambda repository, after: repository.gateway_uses.sweep(after, BATCH),
 )
 
 
 def damaged_rows(database: Database, opened: OpenedSystemKey, now_ms: int) -> Iterator[DamagedRow]:
     """Every row that is not what this server wrote, and that might grant something.
 
-    An API key or an injection that has ended by its own columns grants nothing, whoever wrote it.
+    A key, an injection or a gateway token that has ended by its own columns grants nothing, whoever
+    wrote it. A gateway use grants nothing either, but is the record of what was granted.
     """
     stored = chain.from_iterable(in_batches(database, read) for read in _READS)
     for each in stored:
@@ -57,6 +62,8 @@ def _has_ended(stored: Stored[Guardable], now_ms: int) -> bool:
             return key.had_ended(now_ms)
         case GatewayKey() as gateway_key:
             return not gateway_key.is_live
+        case GatewayToken() as token:
+            return token.has_ended(now_ms)
         case Injection() as injection:
             return injection.has_ended(now_ms)
         case _:

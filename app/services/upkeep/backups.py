@@ -1,25 +1,28 @@
 """Backups: made of the database, and looked through once one has become the database again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
+from typing import TypeVar
 
 from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.api_keys import ApiKey
 from app.domain.damage import DamagedRow
 from app.domain.errors import BackupDamaged
 from app.domain.gateways.keys import GatewayKey
+from app.domain.gateways.tokens import GatewayToken, TokenState
 from app.domain.guarded import Guarded
 from app.domain.injections import Injection, InjectionState
 from app.domain.operations.backups import (
     BackupContents,
     NeededRootKey,
+    OpenTokens,
     TakenOver,
     Verified,
 )
-from app.repository.base import Database, Replacement
+from app.repository.base import Database, Replacement, UnitOfWork
 from app.services.clock import Clock
 from app.services.issuers import live_issuers
 from app.services.keys.system_key import SystemKey
@@ -32,6 +35,7 @@ from backends.errors import (
     UnknownKey,
 )
 
+R = TypeVar("R")
 BATCH = 200
 NAMED_ROWS = 100
 
@@ -79,24 +83,29 @@ class Backups:
         """
         findings = self._database.check()
         if not findings.ok:
-            return Verified(findings, _NOTHING, is_verified=False, damaged=(), pending_injections=0)
+            return Verified(
+                findings, _NOTHING, is_verified=False, damaged=(), open_tokens=OpenTokens()
+            )
         opened = self._opened()
         damaged: tuple[DamagedRow, ...] = ()
-        pending = 0
+        open_tokens = OpenTokens()
         if opened is not None:
             damaged = self._named_damage(opened)
             now_ms = self._clock()
-            pending = sum(not each.has_ended(now_ms) for each in self._pending_injections(opened))
+            open_tokens = OpenTokens(
+                sum(not each.has_ended(now_ms) for each in self._pending_injections(opened)),
+                sum(not each.has_ended(now_ms) for each in self._live_gateway_tokens(opened)),
+            )
         return Verified(
             findings,
             self._contents(),
             is_verified=opened is not None,
             damaged=damaged,
-            pending_injections=pending,
+            open_tokens=open_tokens,
         )
 
-    def end_injections(self) -> int:
-        """End all pending injections, whose tokens may have been redeemed since the backup.
+    def end_open_tokens(self) -> OpenTokens:
+        """End pending injections, and gateway tokens: a backup lacks their later revocation.
 
         Returns:
             How many there were.
@@ -104,7 +113,7 @@ class Backups:
         Raises:
             KeyProviderError: The system data key, which signs them, cannot be opened.
         """
-        return self._revoke_pending_injections(self._system_key.opened())
+        return self._revoke_open_tokens(self._system_key.opened())
 
     def take_over(
         self, copy: Replacement, before: LiveKeys | None, *, skip_damaged: bool
@@ -124,15 +133,15 @@ class Backups:
         opened = self._opened()
         if opened is None:
             damaged: tuple[DamagedRow, ...] = ()
-            ended = copy.drop_pending_injections()
+            ended = copy.drop_open_tokens()
         else:
             damaged = self._damaged(opened, skip=skip_damaged)
-            ended = self._revoke_pending_injections(opened)
+            ended = self._revoke_open_tokens(opened)
         live = self._live(opened)
         return TakenOver(
             is_verified=opened is not None,
             damaged=damaged,
-            ended_injections=ended,
+            ended=ended,
             live_again=tuple(key for key in live if _grant(key) not in (before or ())),
             is_compared=before is not None,
         )
@@ -200,17 +209,41 @@ class Backups:
         with self._database.reading() as repository:
             return live_issuers(repository, opened, key, self._clock()) is not None
 
-    def _revoke_pending_injections(self, opened: OpenedSystemKey) -> int:
+    def _revoke_open_tokens(self, opened: OpenedSystemKey) -> OpenTokens:
+        now_ms = self._clock()
+
+        def end_injection(work: UnitOfWork, injection: Injection) -> None:
+            ended = replace(injection, state=InjectionState.REVOKED, nonce_digest=None)
+            work.injections.replace(opened.guard(ended))
+
+        def end_token(work: UnitOfWork, token: GatewayToken) -> None:
+            ended = replace(token, state=TokenState.REVOKED, revoked_at_ms=now_ms)
+            work.gateway_tokens.replace(opened.guard(ended))
+
+        return OpenTokens(
+            self._end(self._pending_injections(opened), end_injection),
+            self._end(self._live_gateway_tokens(opened), end_token),
+        )
+
+    def _end(self, rows: Iterator[R], end: Callable[[UnitOfWork, R], None]) -> int:
+        """End rows in transactions of up to 200. Returns their number."""
         ended = 0
-        pending = self._pending_injections(opened)
-        while batch := list(islice(pending, BATCH)):
+        while batch := list(islice(rows, BATCH)):
             with self._database.writing() as work:
-                for injection in batch:
-                    revoked = replace(injection, state=InjectionState.REVOKED, nonce_digest=None)
-                    work.injections.replace(opened.guard(revoked))
+                for row in batch:
+                    end(work, row)
                 work.commit()
             ended += len(batch)
         return ended
+
+    def _live_gateway_tokens(self, opened: OpenedSystemKey) -> Iterator[GatewayToken]:
+        stored = in_batches(
+            self._database, lambda rows, after: rows.gateway_tokens.sweep(after, BATCH)
+        )
+        for each in stored:
+            token = opened.verify_stored(each)
+            if isinstance(token, GatewayToken) and token.state is TokenState.LIVE:
+                yield token
 
     def _pending_injections(self, opened: OpenedSystemKey) -> Iterator[Injection]:
         stored = in_batches(self._database, lambda rows, after: rows.injections.sweep(after, BATCH))

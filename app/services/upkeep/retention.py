@@ -1,6 +1,6 @@
 """The retention of rows that grant nothing any more.
 
-What has ended is deleted in small batches: at most 100 injections with each new one, and all others
+What has ended is deleted in small batches: at most 100 injections with each new one, and all else
 by the sweep. Nothing is deleted while a clock that was set may still show that it lives.
 """
 
@@ -31,3 +31,11 @@ class Retention:
     def delete_injections(self, work: Repository, account_id: str) -> int:
         """Delete up to 100 of the account's injections. Returns the number deleted."""
         return work.injections.delete_ended(account_id, self.until_ms, DELETED_AT_ONCE)
+
+    def delete_gateway_tokens(self, work: Repository, account_id: str) -> int:
+        """Delete up to 100 of the account's gateway tokens. Returns the number deleted."""
+        return work.gateway_tokens.delete_ended(account_id, self.until_ms, DELETED_AT_ONCE)
+
+    def delete_gateway_uses(self, work: Repository, account_id: str) -> int:
+        """Delete up to 100 of the uses of the account's tokens. Returns the number deleted."""
+        return work.gateway_uses.delete_ended(account_id, self.until_ms, DELETED_AT_ONCE)

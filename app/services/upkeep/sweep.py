@@ -132,7 +132,22 @@ class Sweep:
             ),
             lambda work: self._retention.delete_injections(work, account_id),
         )
+        yield from self._delete_gateway_rows(account_id)
         yield from self._delete_dead_keys(account_id)
+
+    def _delete_gateway_rows(self, account_id: str) -> Iterator[None]:
+        yield from self._repeat(
+            lambda repository: repository.gateway_tokens.has_ended(
+                account_id, self._retention.until_ms
+            ),
+            lambda work: self._retention.delete_gateway_tokens(work, account_id),
+        )
+        yield from self._repeat(
+            lambda repository: repository.gateway_uses.has_ended(
+                account_id, self._retention.until_ms
+            ),
+            lambda work: self._retention.delete_gateway_uses(work, account_id),
+        )
 
     def _end_responses_of_the_future(self, account_id: str) -> Iterator[None]:
         """Give responses an hour from now that a clock gave longer, before it was set back.

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 from app.domain.errors import BackupDamaged, FileRefused, StorageUnavailable
-from app.domain.operations.backups import BackupContents
+from app.domain.operations.backups import BackupContents, OpenTokens
 from app.repository.base import Database, DatabaseMisconfigured, Replacement
 from app.repository.sql.driver.statements import cause_of
 from app.repository.sqlite.disk import files
@@ -31,7 +31,8 @@ from app.repository.sqlite.writer_place import WriterPlace
 _SHARED_AT, _SHARED_BYTES = 0x40000002, 510
 _KEPT_BESIDE = ("-wal", "-journal")
 _NO_WORKERS = "DELETE FROM workers"  # those of the backup's time tell nothing of now
-_DROP = "DELETE FROM injections WHERE state = 'pending'"
+_DROP_INJECTIONS = "DELETE FROM injections WHERE state = 'pending'"
+_DROP_TOKENS = "DELETE FROM gateway_tokens WHERE state = 'live'"
 
 
 @contextmanager
@@ -67,10 +68,11 @@ class _Replacement(Replacement):
         """Count what is in the copy."""
         return read_contents(self._draft)
 
-    def drop_pending_injections(self) -> int:
-        """Delete the injections that were not redeemed. Returns how many there were."""
+    def drop_open_tokens(self) -> OpenTokens:
+        """Delete pending injections and live gateway tokens. Returns how many there were."""
         with _refusing(), closing(open_writer(self._draft)) as connection:
-            return connection.execute(_DROP).rowcount
+            injections = connection.execute(_DROP_INJECTIONS).rowcount
+            return OpenTokens(injections, connection.execute(_DROP_TOKENS).rowcount)
 
     def put_in_place(self) -> Path | None:
         """Set the former database aside, with its log, and put the copy in its place."""

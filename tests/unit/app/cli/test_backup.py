@@ -12,11 +12,13 @@ import pytest
 from cryptography.fernet import Fernet
 
 from app.bootstrap import build
+from app.domain.gateways.tokens import GatewayTokenView
 from app.domain.secrets import SecretValue
 from app.repository.sql import schema
 from app.services.container import Services
 from config import load
 from tests.support.deployment import Tenant, with_key
+from tests.support.gateways import store_config, store_token
 from tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.sqlite
@@ -156,6 +158,18 @@ def test_pending_injections_end(terminal: Terminal, account: str, file: Path) ->
         assert opened.injections.get(owner.caller, issued.id).status == "revoked"
 
 
+def test_gateway_tokens_end(terminal: Terminal, account: str, file: Path) -> None:
+    create(terminal, account, "FIRST")
+    with tenant(terminal, account) as owner:
+        minted = store_token(owner, store_config(owner), "FIRST")
+        terminal.answer("backup", str(file))
+    assert terminal.json("restore", str(file), "--replace")["ended_gateway_tokens"] == 1
+    with services(terminal) as opened:
+        view = opened.gateway_tokens.get(owner.caller, minted.row.id)
+    assert isinstance(view, GatewayTokenView)
+    assert view.status == "revoked"
+
+
 def test_keys_that_are_live_again_are_listed_and_no_others(
     terminal: Terminal, account: str, made: Path
 ) -> None:
@@ -182,6 +196,7 @@ def test_without_its_root_key_a_backup_is_restored_unverified_with_a_warning(
     create(terminal, account, "FIRST")
     with tenant(terminal, account) as owner:
         owner.inject("FIRST")
+        store_token(owner, store_config(owner), "FIRST")
     terminal.answer("backup", str(file))
     other = new_home(terminal, tmp_path)
     (other.home / "keys").write_bytes(Fernet.generate_key() + b"\n")
@@ -189,6 +204,7 @@ def test_without_its_root_key_a_backup_is_restored_unverified_with_a_warning(
     assert restored.exit_code == 0
     assert '"verified": false' in restored.stdout
     assert '"ended_injections": 1' in restored.stdout
+    assert '"ended_gateway_tokens": 1' in restored.stdout
     assert "no row could be verified" in restored.stderr
 
 

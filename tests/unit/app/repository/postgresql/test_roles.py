@@ -13,6 +13,10 @@ from sqlalchemy.sql.visitors import iterate
 
 from app import bootstrap
 from app.cli.private_files import create
+from app.domain.gateways.admissions import UseEnd
+from app.domain.gateways.credentials import AuthMechanism, AuthType
+from app.domain.gateways.drafts import ConfigDraft
+from app.domain.gateways.tokens import NewGatewayToken
 from app.domain.idempotency import RetryKey
 from app.domain.secrets import SecretValue
 from app.repository.base import DatabaseMisconfigured
@@ -23,8 +27,17 @@ from app.repository.postgresql.rights import SERVER_RIGHTS, VERSION
 from app.repository.sql.tables import metadata
 from app.services.container import Services
 from config import load
-from tests.contract.repository import rows
-from tests.support.deployment import Clock, Deployment, Tenant, child_of, new_tenant, revoke, sweep
+from tests.support.deployment import (
+    GATEWAY_URL,
+    Clock,
+    Deployment,
+    Tenant,
+    child_of,
+    new_tenant,
+    revoke,
+    sweep,
+)
+from tests.support.gateways import admit
 from tests.support.postgresql import PostgresqlServer, postgresql_server
 from tests.support.postgresql_roles import OPERATOR, OWNER, SERVER, make_roles
 from tests.support.terminal import Terminal
@@ -57,6 +70,7 @@ class Roles:
         settings = load(
             {
                 "STRONGROOM_HOME": str(self.home),
+                "STRONGROOM_GATEWAY_URL": GATEWAY_URL,
                 "STRONGROOM_DATABASE_URL": self.url(role),
                 "STRONGROOM_MIGRATION_DATABASE_URL": self.url(OWNER),
             }
@@ -93,7 +107,7 @@ def statements(roles: Roles) -> list[ClauseElement]:
         use_secrets(tenant)
         use_injections(tenant)
         use_api_keys(tenant)
-        use_gateways(database, tenant)
+        use_gateways(tenant)
         use_gateway_keys(operator, server)
         server.tasks.start()
         wait_until(lambda: server.readiness.report().ready)
@@ -131,23 +145,20 @@ def use_api_keys(tenant: Tenant) -> None:
     revoke(child)
 
 
-def use_gateways(database: PostgresqlDatabase, tenant: Tenant) -> None:
-    """Run what the services of the gateway run."""
-    account_id = tenant.caller.account_id
-    config = rows.gateway_config(1, account_id)
-    token = rows.gateway_token(1, account_id, api_key_id=tenant.caller.api_key_id)
-    use = rows.gateway_use(1, account_id)
-    with database.writing() as work:
-        work.gateway_configs.add(config)
-        work.gateway_configs.replace(config)
-        work.gateway_tokens.add(token)
-        work.gateway_tokens.replace(token)
-        work.gateway_uses.add(use)
-        work.gateway_uses.replace(use)
-        work.gateway_configs.delete(account_id, config.unverified.id)
-        work.gateway_tokens.delete_ended(account_id, token.unverified.expires_at_ms, 1)
-        work.gateway_uses.delete_ended(account_id, use.unverified.created_at_ms, 1)
-        work.commit()
+def use_gateways(tenant: Tenant) -> None:
+    services, caller = tenant.services, tenant.caller
+    draft = ConfigDraft(
+        name="a config", endpoint="https://api.example.com", auth=AuthMechanism(AuthType.BEARER)
+    )
+    config = services.gateway_configs.create(caller, draft, None)
+    services.gateway_configs.update(caller, config.id, ConfigDraft(description="changed"), None)
+    minted = services.gateway_tokens.mint(
+        caller, "a-box", NewGatewayToken(gateway=config.id, secret="A"), None
+    )
+    use = admit(services, minted.token).use
+    services.gateway_uses.end([UseEnd(use, 200, 1, 2, 3, 0)])
+    assert services.gateway_tokens.revoke_box(caller, "a-box", None) == 1
+    services.gateway_configs.delete(caller, config.id, None)
 
 
 def use_gateway_keys(operator: Services, server: Services) -> None:
