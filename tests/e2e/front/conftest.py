@@ -20,6 +20,7 @@ from tests.support.ports import free_port
 from tests.support.strongroom import Strongroom, running
 
 THREADS = 4
+GATEWAY_URL = "https://gw.strongroom.test"
 API_NAME = "api.strongroom.test"
 
 
@@ -53,6 +54,8 @@ def backend(tmp_path_factory: pytest.TempPathFactory, socket_path: Path) -> Iter
         "STRONGROOM_TRUSTED_PROXIES": "1",
         "STRONGROOM_WORKERS": "1",
         "STRONGROOM_THREADS": str(THREADS),
+        "STRONGROOM_GATEWAY_URL": GATEWAY_URL,
+        "STRONGROOM_GATEWAY_SOCKET": str(socket_path.with_name("admission.sock")),
     }
     with running(tmp_path_factory.mktemp("behind-nginx"), settings) as server:
         yield server
