@@ -62,17 +62,55 @@ def permits(rules: Iterable[Rule], method: str, path: str) -> bool:
     asked = {method, "GET"} if method == "HEAD" else {method}
     return any(
         (not rule.methods or not asked.isdisjoint(rule.methods))
-        and _matcher(rule.path).fullmatch(path) is not None
+        and _is_match(_states_of(rule.path), path)
         for rule in rules
     )
 
 
+class _States(NamedTuple):
+    """A pattern as states: in state *i* its first *i* literal characters have been seen.
+
+    A wildcard is a state that stays. All states are one number, a bit each, so that a character is
+    one step for all of them. A regular expression would try again for each wildcard, and whoever
+    writes the pattern or sends the path could have it try for ever.
+
+    Attributes:
+        steps: For each character, the states that it moves on.
+        stays: The states of ``*`` and ``**``, which stay on any character but a slash.
+        stays_on_slash: The states of ``**``.
+        end: The last state.
+    """
+
+    steps: dict[str, int]
+    stays: int
+    stays_on_slash: int
+    end: int
+
+
 @lru_cache(maxsize=1024)
-def _matcher(pattern: str) -> re.Pattern[str]:
-    """Compile a path in which ``*`` stays within a segment and ``**`` does not."""
-    parts = re.split(r"(\*\*|\*)", pattern)
-    texts = {"**": ".*", "*": "[^/]*"}
-    return re.compile("".join(texts.get(part, re.escape(part)) for part in parts))
+def _states_of(pattern: str) -> _States:
+    steps: dict[str, int] = {}
+    stays = stays_on_slash = 0
+    state = 1
+    for part in re.split(r"(\*\*|\*)", pattern):
+        if part in {"*", "**"}:
+            stays |= state
+            stays_on_slash |= state if part == "**" else 0
+            continue
+        for character in part:
+            steps[character] = steps.get(character, 0) | state
+            state <<= 1
+    return _States(steps, stays, stays_on_slash, state)
+
+
+def _is_match(pattern: _States, path: str) -> bool:
+    states = 1
+    for character in path:
+        stays = pattern.stays_on_slash if character == "/" else pattern.stays
+        states = ((states & pattern.steps.get(character, 0)) << 1) | (states & stays)
+        if not states:
+            return False
+    return bool(states & pattern.end)
 
 
 def _bad(field: str, rule: str) -> InvalidRequest:

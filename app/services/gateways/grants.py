@@ -16,7 +16,7 @@ from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.accounts import Account
 from app.domain.access.api_keys import ApiKey
 from app.domain.access.scopes import Scope
-from app.domain.errors import TamperedRow
+from app.domain.errors import InvalidRequest, TamperedRow
 from app.domain.gateways.configs import GatewayConfig
 from app.domain.gateways.origins import EndpointPolicy
 from app.domain.gateways.refusals import (
@@ -115,8 +115,10 @@ class Grants:
             raise ConfigGone
         if not bytes_eq(config.pin, token.pinned) or not config.may_join(token.secret_name):
             raise ConfigChanged
-        if not self._policy.admits(config.origin.host):
-            raise ConfigChanged
+        try:
+            self._policy.check(config.origin)  # which an operator may have narrowed
+        except InvalidRequest:
+            raise ConfigChanged from None
         return config
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from app.domain.access.name_limits import NameLimit
+from app.domain.access.scopes import Scope
 from app.domain.errors import RateLimited, StorageUnavailable, TamperedRow
 from app.domain.gateways import refusals
 from app.domain.gateways.admissions import UseEnd
@@ -17,7 +18,8 @@ from app.domain.gateways.credentials import AuthMechanism, AuthType, CustomHeade
 from app.domain.gateways.refusals import AdmissionRefused
 from app.domain.gateways.rules import Rule, dump_rules
 from app.domain.gateways.targets import AmbiguousPath
-from app.domain.gateways.tokens import TokenLimits, TokenPin, TokenState
+from app.domain.gateways.tokens import NewGatewayToken, TokenLimits, TokenPin, TokenState
+from app.domain.gateways.urls import ConfigUrls
 from app.domain.redaction import Redacted
 from backends.errors import KeyProviderError, KeyUnavailable
 from backends.keyring.keyring import Keyring
@@ -414,6 +416,36 @@ def test_a_host_that_the_operator_no_longer_lists_is_refused(
     strict = deployment.process(STRONGROOM_GATEWAY_HOSTS="*.example.org")
     with pytest.raises(refusals.ConfigChanged):
         admit(strict, minted.token)
+
+
+def test_a_key_that_may_only_use_gateways_has_tokens_of_system_configs(tenant: Tenant) -> None:
+    """It has no way to read the value."""
+    tenant.create(SECRET, CANARY)
+    using = with_key(
+        tenant.services, tenant.caller.account_id, scopes=frozenset({Scope.GATEWAYS_USE})
+    )
+    wanted = NewGatewayToken(gateway="anthropic", secret=SECRET)
+    tokens = replace(tenant.services.gateway_tokens, _urls=ConfigUrls("https://gw.example.com"))
+    issued = tokens.mint(using.caller, "dbx_1", wanted, None)
+    admitted = admit(tenant.services, issued.token, config_id=issued.config.id)
+    assert [(name, value.reveal()) for name, value in admitted.headers] == [("x-api-key", CANARY)]
+
+
+def test_a_key_that_may_not_use_gateways_backs_no_token(tenant: Tenant) -> None:
+    tenant.create(SECRET, CANARY)
+    reading = with_key(
+        tenant.services, tenant.caller.account_id, scopes=frozenset({Scope.SECRETS_READ})
+    )
+    assert refusal(tenant, store_token(reading, store_config(tenant), SECRET)) is REFUSED
+
+
+def test_an_origin_in_clear_text_is_refused_once_no_network_is_listed(
+    deployment: Deployment, tenant: Tenant
+) -> None:
+    tenant.create(SECRET, CANARY)
+    minted = store_token(tenant, store_config(tenant, "http://10.0.0.1"), SECRET)
+    admit(deployment.process(STRONGROOM_GATEWAY_NETWORKS="10.0.0.0/8"), minted.token)
+    assert refusal(tenant, minted) is refusals.ConfigChanged
 
 
 def test_an_outage_of_the_provider_admits_nothing_and_counts_nothing(
