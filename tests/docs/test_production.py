@@ -1,4 +1,7 @@
-"""``docs/production.md``: its commands, typed in their order, make a server on a fresh machine."""
+"""``docs/production.md`` and ``docs/scaling.md``, typed in their order on a fresh machine.
+
+They make a server, upgrade it, and set a second node beside it.
+"""
 
 import re
 from pathlib import Path
@@ -12,7 +15,8 @@ from tests.support.fresh_machine import run_on_fresh_machine
 # PostgreSQL, nginx, and three starts of the server, with nothing compiled before the first.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1000)]
 
-_PAGE = Path(__file__).parents[2] / "docs" / "production.md"
+_DOCS = Path(__file__).parents[2] / "docs"
+_PAGE, _OF_NODES = _DOCS / "production.md", _DOCS / "scaling.md"
 _BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _OF_POSTGRESQL = ("The database", "Settings")
 
@@ -56,9 +60,17 @@ strongroom-operator run -- true 2>&1 || echo "exit $?"
 """
 
 
-def typed(*left_out: str) -> str:
+_LOSE_A_NODE = """
+kill -9 -- -$(cat /run/units/strongroom)
+for _ in 1 2 3 4 5; do
+    curl --fail --silent --show-error https://secrets.example.org/readyz
+done
+"""
+
+
+def typed(page: Path, *left_out: str) -> str:
     """The commands of each section, typed into a new shell in the operator's directory."""
-    sections = re.split(r"^## ", _PAGE.read_text(), flags=re.MULTILINE)[1:]
+    sections = re.split(r"^## ", page.read_text(), flags=re.MULTILINE)[1:]
     scripts = []
     for section in sections:
         title, _, text = section.partition("\n")
@@ -92,11 +104,11 @@ def follow(script: str) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def on_postgresql() -> dict[str, list[str]]:
-    """The page as it is, with both machines in one."""
-    return follow(typed())
+    """Both pages as they are, with all machines in one."""
+    return follow("\n".join([typed(_PAGE), typed(_OF_NODES), _LOSE_A_NODE]))
 
 
-def test_the_page_leads_to_a_server_on_postgresql(on_postgresql: dict[str, list[str]]) -> None:
+def test_two_nodes_serve_on_postgresql_and_one_is_lost(on_postgresql: dict[str, list[str]]) -> None:
     assert on_postgresql["A KEY WITHOUT INJECT"] == ["200", "403"]
     assert on_postgresql["A KEY THAT INJECTS"] == ["200", "403"]
 
@@ -125,6 +137,6 @@ def test_a_clients_command_is_refused_to_the_operator(on_postgresql: dict[str, l
 
 
 def test_the_page_leads_to_a_server_on_sqlite_with_backups() -> None:
-    script = typed(*_OF_POSTGRESQL) + "\nsystemctl start strongroom-backup\n"
+    script = typed(_PAGE, *_OF_POSTGRESQL) + "\nsystemctl start strongroom-backup\n"
     seen = follow(script + "test -s /var/lib/strongroom-backups/*.backup\n")
     assert seen["A KEY THAT INJECTS"] == ["200", "403"]
