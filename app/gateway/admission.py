@@ -6,6 +6,7 @@ request ends; nothing is cached, so a revoked token is refused at its next reque
 
 import json
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -32,6 +33,7 @@ _PASSED_ON = frozenset(
         HTTPStatus.SERVICE_UNAVAILABLE,
     }
 )
+_CODE = re.compile("[a-z_]{1,64}")
 _ABOUT_US = frozenset({"gateway_key_refused", "not_found", "unauthenticated", "invalid_request"})
 """Codes that say what is wrong between the API and this process; an agent can do nothing."""
 
@@ -237,9 +239,11 @@ def _unavailable(reason: str, status: int | None = None) -> Refusal:
 
 def _refusal(answer: _Answer) -> Refusal:
     body = answer.body if isinstance(answer.body, dict) else {}
-    code = body.get("code")
-    if answer.status not in _PASSED_ON or not isinstance(code, str) or code in _ABOUT_US:
-        return _unavailable(str(code), answer.status)
+    code = str(body.get("code"))
+    if not _CODE.fullmatch(code):
+        return _unavailable("admission_malformed", answer.status)
+    if answer.status not in _PASSED_ON or code in _ABOUT_US:
+        return _unavailable(code, answer.status)
     waits = answer.retry_after is not None and answer.retry_after.isdecimal()
     return Refusal(
         answer.status,
