@@ -2,6 +2,7 @@
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -44,7 +45,13 @@ class Process:
 
 
 @contextmanager
-def gateway_process(directory: Path, *, workers: int = 1, **environment: str) -> Iterator[Process]:
+def gateway_process(
+    directory: Path,
+    *,
+    workers: int = 1,
+    tls: ssl.SSLContext | None = None,
+    **environment: str,
+) -> Iterator[Process]:
     """Start a gateway, the stand-in for the API, and the upstream that records."""
     port = free_port()
     key = directory / "gateway.key"
@@ -62,11 +69,11 @@ def gateway_process(directory: Path, *, workers: int = 1, **environment: str) ->
     }
     with (
         LoopThread() as thread,
-        thread.entered(recorder()) as upstream,
+        thread.entered(recorder(tls)) as upstream,
         thread.entered(api(directory)) as admissions,
         log.open("wb") as stream,
     ):
-        admissions.admit_to(upstream.port)
+        admissions.admit_to(upstream.port, scheme="http" if tls is None else "https")
         running = Rig(thread, admissions, upstream, port)
         popen = subprocess.Popen(
             [sys.executable, "-m", *_GUNICORN],
