@@ -40,6 +40,10 @@ def case(request: pytest.FixtureRequest) -> DatabaseCase:
 @pytest.fixture
 def database(case: DatabaseCase) -> Database:
     """A database with two accounts, each of which has an API key and an active data key."""
+    return make_with_accounts(case)
+
+
+def make_with_accounts(case: DatabaseCase) -> Database:
     case.make()
     with case.connect(operating=True).writing() as work:
         work.deployment.add("dep_1")

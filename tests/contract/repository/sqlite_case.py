@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from contextlib import closing
+from functools import cached_property
 from pathlib import Path
 
 from tests.contract.repository.case import DatabaseCase
@@ -11,11 +12,15 @@ from tests.contract.repository.case import DatabaseCase
 class SqliteCase(DatabaseCase):
     """A file in a directory that does not exist yet."""
 
-    @property
+    @cached_property
     def path(self) -> Path:
         """The database file."""
-        tmp_path: Path = self.request.getfixturevalue("tmp_path")
-        return tmp_path / "home" / "strongroom.db"
+        directory: Path
+        if self.request.scope == "function":
+            directory = self.request.getfixturevalue("tmp_path")
+        else:
+            directory = self.request.getfixturevalue("tmp_path_factory").mktemp("sqlite")
+        return directory / "home" / "strongroom.db"
 
     @property
     def url(self) -> str:

@@ -1,6 +1,7 @@
 """Rows that someone wrote who can write to the database: refused, and in nobody else's way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from app.repository.sql.tables import metadata
 from tests.contract.repository import rows
 from tests.contract.repository.case import DatabaseCase
 from tests.contract.repository.cases import CASES
+from tests.contract.repository.conftest import make_with_accounts
 
 Read = Callable[[Repository], Any]
 
@@ -167,6 +169,20 @@ SHOWN_COLUMNS = ["name", "version", "create_time_ms", "update_time_ms", "data_ke
 @pytest.fixture
 def filled(database: Database, case: DatabaseCase) -> Database:
     """A row in every table, and two more secrets."""
+    fill(case)
+    return database
+
+
+@pytest.fixture(scope="module", params=CASES)
+def shared(request: pytest.FixtureRequest) -> tuple[DatabaseCase, Database]:
+    """The same once, for tests that put back what they have damaged."""
+    case = CASES[request.param](request)
+    database = make_with_accounts(case)
+    fill(case)
+    return case, database
+
+
+def fill(case: DatabaseCase) -> None:
     with case.connect(operating=True).writing() as work:
         for number in (1, 2, 3):
             work.secrets.add(rows.secret(number))
@@ -184,7 +200,6 @@ def filled(database: Database, case: DatabaseCase) -> Database:
         work.deployment.start_reencryption(rows.reencryption(1))
         work.commit()
     case.execute("INSERT INTO moves VALUES (1, 'mov_1', 'dep_1', 'received', '')")
-    return database
 
 
 def damage(case: DatabaseCase, table: str, column: str, value: object, which: str = "") -> None:
@@ -199,19 +214,35 @@ def test_every_table_is_read() -> None:
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("table", READS)
 def test_a_damaged_row_is_refused_as_tampered_or_read_as_it_is(
-    filled: Database, case: DatabaseCase, table: str, value: object
+    shared: tuple[DatabaseCase, Database], table: str, value: object
 ) -> None:
+    case, database = shared
+    with spared(case, table) as put_back:
+        for column in metadata.tables[table].columns:
+            if not case.can_hold(column, value):
+                continue
+            case.execute(f'UPDATE "{table}" SET "{column.name}" = ?', value)
+            with database.reading() as repository:
+                refusals = [refusal_of(read, repository) for read in READS[table]]
+            assert all(refusal is None or refusal.__context__ is None for refusal in refusals)
+            put_back()
+
+
+@contextmanager
+def spared(case: DatabaseCase, table: str) -> Iterator[Callable[[], None]]:
+    """Loosen a table that is to be damaged, and put its rows back at the end and when asked."""
     case.loosen(table)
     case.execute(f'CREATE TABLE whole AS SELECT * FROM "{table}"')
-    for column in metadata.tables[table].columns:
-        if not case.can_hold(column, value):
-            continue
-        case.execute(f'UPDATE "{table}" SET "{column.name}" = ?', value)
-        with filled.reading() as repository:
-            refusals = [refusal_of(read, repository) for read in READS[table]]
-        assert all(refusal is None or refusal.__context__ is None for refusal in refusals)
+
+    def put_back() -> None:
         case.execute(f'DELETE FROM "{table}"')
         case.execute(f'INSERT INTO "{table}" SELECT * FROM whole')
+
+    try:
+        yield put_back
+    finally:
+        put_back()
+        case.execute("DROP TABLE whole")
 
 
 def refusal_of(read: Read, repository: Repository) -> TamperedRow | None:

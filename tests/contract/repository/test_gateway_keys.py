@@ -8,6 +8,8 @@ from app.repository.sql.tables import switches
 from tests.contract.repository import rows
 from tests.contract.repository.case import DatabaseCase
 
+pytestmark = pytest.mark.operator  # gateways' keys and switches are an operator's
+
 
 def test_a_key_is_read_as_it_was_written(database: Database, elsewhere: Database) -> None:
     revoked = rows.gateway_key(revoked_at_ms=2)
