@@ -177,7 +177,7 @@ class ApiKeys:
         return (opened.verify_stored(each, account_id) for each in stored)
 
     def revoke(self, account_id: str, key_id: str, *, dry_run: bool = False) -> Revocation:
-        """Revoke a key: it, all keys below it and their injections are refused from now on.
+        """Revoke a key: it, all keys below it and their tokens are refused from now on.
 
         Only its own row is written. Revoking again changes nothing. What could be read of the keys
         below is counted; a damaged one is dead anyway.
@@ -194,8 +194,10 @@ class ApiKeys:
         key = before if dry_run else self._revoke(account_id, key_id)
         lost = self._live_from(before)
         with self._database.reading() as repository:
-            injections = repository.injections.count_pending(account_id, lost, self._clock())
-        return Revocation(key, max(len(lost) - 1, 0), injections)
+            now_ms = self._clock()
+            injections = repository.injections.count_pending(account_id, lost, now_ms)
+            tokens = repository.gateway_tokens.count_live(account_id, lost, now_ms)
+        return Revocation(key, max(len(lost) - 1, 0), injections, tokens)
 
     def rotate(
         self, account_id: str, key_id: str, *, overlap_ms: int = MAX_OVERLAP_MS

@@ -121,11 +121,17 @@ def revoke(
     with deployment(environ) as services:
         account_id = services.accounts.id_of(account)
         revocation = services.api_keys.revoke(account_id, api_key_id, dry_run=dry_run)
-    keys, injections = revocation.api_keys, revocation.injections
+    counts = {
+        "api_keys": revocation.api_keys,
+        "injections": revocation.injections,
+        "gateway_tokens": revocation.gateway_tokens,
+    }
+    keys, injections, tokens = counts.values()
     verb = "would be revoked" if dry_run else "revoked"
     show(
-        {"id": api_key_id, "api_keys": keys, "injections": injections},
-        f"API keys {verb} with it: {keys}. Pending injections: {injections}.",
+        {"id": api_key_id, **counts},
+        f"API keys {verb} with it: {keys}. Pending injections: {injections}. "
+        f"Gateway tokens: {tokens}.",
         json=json,
     )
 

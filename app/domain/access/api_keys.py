@@ -175,6 +175,7 @@ class Revocation:
     key: ApiKey
     api_keys: int
     injections: int
+    gateway_tokens: int
 
 
 @dataclass(frozen=True, slots=True)

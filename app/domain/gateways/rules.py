@@ -67,6 +67,17 @@ def permits(rules: Iterable[Rule], method: str, path: str) -> bool:
     )
 
 
+def refuses(rules: Iterable[Rule], method: str, path: str) -> bool:
+    """Return True if one of the rules is for this request, or for one that upstreams take for it.
+
+    Some ignore the case of a path, or a slash at its end. So a rule that permits is exact, and one
+    that refuses is not.
+    """
+    lower = [Rule(rule.methods, rule.path.lower()) for rule in rules]
+    forms = {path.lower(), path.lower().rstrip("/")}
+    return any(permits(lower, method.upper(), form) for form in forms)
+
+
 class _States(NamedTuple):
     """A pattern as states: in state *i* its first *i* literal characters have been seen.
 

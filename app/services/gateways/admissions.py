@@ -29,7 +29,7 @@ from app.domain.gateways.refusals import (
     SourceRefused,
     TokenRefused,
 )
-from app.domain.gateways.rules import permits
+from app.domain.gateways.rules import permits, refuses
 from app.domain.gateways.targets import AmbiguousPath, parse_target
 from app.domain.gateways.tokens import (
     DEFAULT_IN_FLIGHT,
@@ -187,7 +187,7 @@ def _judge(grant: Grant, request: AdmissionRequest) -> None:
     for rules in (config.allowed, token.allowed):
         if rules is not None and not permits(rules, request.method, target.path):
             raise RequestNotAllowed
-    if permits(config.denied, request.method, target.path):
+    if refuses(config.denied, request.method, target.path):
         raise RequestNotAllowed
     denied = {name.lower() for name in config.deny_query}
     if any(name.lower() in denied for name in request.query_names):

@@ -146,7 +146,7 @@ def test_revoking_counts_the_keys_and_injections_that_end_with_it(
     terminal: Terminal, account: str, tree: list[str]
 ) -> None:
     said = terminal.answer("api-key", "revoke", account, tree[1])
-    assert said == "API keys revoked with it: 2. Pending injections: 2.\n"
+    assert said == "API keys revoked with it: 2. Pending injections: 2. Gateway tokens: 0.\n"
     after = states(terminal, account)
     assert [after[each] for each in tree] == ["live", "revoked", "issuer_ended", "issuer_ended"]
 
@@ -154,7 +154,7 @@ def test_revoking_counts_the_keys_and_injections_that_end_with_it(
 def test_revoking_again_counts_nothing(terminal: Terminal, account: str, tree: list[str]) -> None:
     terminal.answer("api-key", "revoke", account, tree[1])
     counted = terminal.json("api-key", "revoke", account, tree[1])
-    assert counted == {"id": tree[1], "api_keys": 0, "injections": 0}
+    assert counted == {"id": tree[1], "api_keys": 0, "injections": 0, "gateway_tokens": 0}
 
 
 def test_a_dry_run_counts_and_revokes_nothing(
@@ -162,7 +162,7 @@ def test_a_dry_run_counts_and_revokes_nothing(
 ) -> None:
     before = states(terminal, account)
     counted = terminal.json("api-key", "revoke", account, tree[0], "--dry-run")
-    assert counted == {"id": tree[0], "api_keys": 3, "injections": 3}
+    assert counted == {"id": tree[0], "api_keys": 3, "injections": 3, "gateway_tokens": 0}
     assert states(terminal, account) == before
 
 
