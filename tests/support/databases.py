@@ -177,12 +177,10 @@ class PostgresqlDatabases(Databases):
         return {"STRONGROOM_DATABASE_URL": self._server.url(self._name(home))}
 
     def copy(self, source: Path, target: Path) -> None:
-        template, name = self._name(source), self._name(target)
-        self._server.drop_database(name)
-        self._server.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", template
-        )
-        self._server.create_database(template, name)
+        template, name = self._name(source), self._names.get(target, "")
+        if name:  # settings have its address
+            self._server.drop_database(name)
+        self._names[target] = self._server.create_database(template, name)
 
     @contextmanager
     def rows(self, home: Path) -> Iterator[Rows]:

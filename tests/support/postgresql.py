@@ -27,6 +27,8 @@ _OWNER = "strongroom"
 # Nothing of a test outlives it, so nothing is forced to the disk.
 _QUICK = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
 
+_END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+
 
 class PostgresqlServer:
     """One running server. Its databases belong to a role without any other right.
@@ -118,9 +120,13 @@ class PostgresqlServer:
             return cursor.fetchall() if cursor.description else []
 
     def create_database(self, template: str = "template1", name: str = "") -> str:
-        """Make a database as a copy of another one, and return its name."""
+        """Make a database as a copy of another one, whose sessions end, and return its name."""
         name = name or f"t_{token_hex(8)}"
-        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER "{_OWNER}"')
+        create = f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER "{_OWNER}"'
+        url = self.url(_SUPERUSER, user=_SUPERUSER)
+        with closing(psycopg.connect(url, autocommit=True)) as connection:
+            connection.execute(_END_SESSIONS, [template])
+            connection.execute(create.encode())
         return name
 
     def drop_database(self, name: str) -> None:
