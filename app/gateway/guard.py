@@ -62,12 +62,13 @@ class Guard:
         self._networks = tuple(networks)
         self._own = frozenset(own)
 
-    def permits(self, host: str, port: int, *, private: bool) -> bool:
+    def permits(self, host: str, port: int, *, private: bool, clear: bool = False) -> bool:
         """Return True if the gateway may connect there.
 
         Args:
             host: An address as the system writes it.
             private: The admission permits the operator's networks.
+            clear: The credential would go in clear text, which only these networks may see.
         """
         try:
             address = _unmapped(ipaddress.ip_address(host.partition("%")[0]))
@@ -80,17 +81,19 @@ class Guard:
             not public and Endpoint(None, port) in self._own
         ):
             return False
-        return public or (private and any(_contains(each, address) for each in self._networks))
+        listed = private and any(_contains(each, address) for each in self._networks)
+        return listed or (public and not clear)
 
-    def socket(self, address: AddrInfoType, *, private: bool) -> socket.socket:
+    def socket(self, address: AddrInfoType, *, private: bool, clear: bool) -> socket.socket:
         """Make the socket for an address that is about to be dialled.
 
         Raises:
             AddressRefused: The gateway must not reach it.
         """
         family, kind, protocol, _, place = address
-        is_internet = family in {socket.AF_INET, socket.AF_INET6}
-        if not is_internet or not self.permits(str(place[0]), int(place[1]), private=private):
+        if family not in {socket.AF_INET, socket.AF_INET6}:
+            raise AddressRefused
+        if not self.permits(str(place[0]), int(place[1]), private=private, clear=clear):
             raise AddressRefused
         return socket.socket(family, kind, protocol)
 

@@ -94,8 +94,11 @@ class Pool:
     """
 
     def __init__(
-        self, guard: Guard, tls: ssl.SSLContext, idle_seconds: float, *, private: bool
+        self, guard: Guard, tls: ssl.SSLContext, idle_seconds: float, admitted: Admitted
     ) -> None:
+        dial = partial(
+            guard.socket, private=admitted.private, clear=admitted.origin.scheme != "https"
+        )
         self.users = 0
         self.used_at = 0.0
         self._search: Search | None = None
@@ -103,7 +106,7 @@ class Pool:
             ssl=tls,
             limit=0,
             keepalive_timeout=_KEEP_SECONDS,
-            socket_factory=partial(guard.socket, private=private),
+            socket_factory=dial,
         )
         self.session = aiohttp.ClientSession(
             connector=connector,
@@ -146,7 +149,7 @@ class Pools:
         self._guard = guard
         self._tls = tls
         self._idle_seconds = idle_seconds
-        self._pools: OrderedDict[tuple[str, bool], Pool] = OrderedDict()
+        self._pools: OrderedDict[tuple[str, bool, str], Pool] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._pools)
@@ -154,10 +157,10 @@ class Pools:
     @asynccontextmanager
     async def use(self, admitted: Admitted) -> AsyncIterator[Pool]:
         """Yield the pool of the token."""
-        key = (admitted.token_id, admitted.private)
+        key = (admitted.token_id, admitted.private, admitted.origin.scheme)
         pool = self._pools.get(key)
         if pool is None:
-            pool = Pool(self._guard, self._tls, self._idle_seconds, private=admitted.private)
+            pool = Pool(self._guard, self._tls, self._idle_seconds, admitted)
             self._pools[key] = pool
         self._pools.move_to_end(key)
         pool.users += 1

@@ -110,6 +110,12 @@ def test_a_listed_network_is_dialled_where_the_admission_permits_it() -> None:
     assert not guard.permits("10.2.2.3", 80, private=True)
 
 
+def test_clear_text_goes_to_listed_networks_only() -> None:
+    guard = Guard([ipaddress.ip_network("10.1.0.0/16")])
+    assert guard.permits("10.1.2.3", 80, private=True, clear=True)
+    assert not guard.permits("1.1.1.1", 80, private=True, clear=True)
+
+
 def test_our_own_servers_are_refused_in_a_listed_network() -> None:
     database = ipaddress.ip_address("10.1.2.3")
     guard = Guard(_EVERYTHING, [Endpoint(database, 5432), Endpoint(None, 8080)])
@@ -124,18 +130,18 @@ def test_our_own_servers_are_refused_in_a_listed_network() -> None:
 def test_a_spelling_of_loopback_is_refused_where_it_is_dialled(spelling: str) -> None:
     for address in socket.getaddrinfo(spelling, 80, type=socket.SOCK_STREAM):
         with pytest.raises(AddressRefused):
-            Guard().socket(address, private=True)
+            Guard().socket(address, private=True, clear=False)
 
 
 def test_a_refusal_does_not_name_the_address() -> None:
     (address,) = socket.getaddrinfo("127.0.0.1", 80, type=socket.SOCK_STREAM)
     with pytest.raises(AddressRefused) as refused:
-        Guard().socket(address, private=True)
+        Guard().socket(address, private=True, clear=False)
     assert "127" not in str(refused.value)
 
 
 def test_a_socket_of_another_kind_is_refused() -> None:
     with pytest.raises(AddressRefused):
         Guard(_EVERYTHING).socket(
-            (socket.AF_UNIX, socket.SOCK_STREAM, 0, "", ("x", 0)), private=True
+            (socket.AF_UNIX, socket.SOCK_STREAM, 0, "", ("x", 0)), private=True, clear=False
         )
