@@ -33,6 +33,7 @@ from app.services.diagnostics import Checkup
 from app.services.gateways.admissions import Admissions
 from app.services.gateways.configs import GatewayConfigs
 from app.services.gateways.grants import Grants
+from app.services.gateways.injected_tokens import InjectedTokens
 from app.services.gateways.keys import GatewayKeys
 from app.services.gateways.switch import GatewaySwitch
 from app.services.gateways.tokens import GatewayTokens
@@ -232,6 +233,9 @@ def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
     sealed = SealedSecretCache(base.age.ms)
     rate_limits = make_rate_limits(settings)
     system_configs = SystemConfigs(json.loads(_GATEWAYS.read_text()))
+    injected = InjectedTokens(
+        limits, system_configs, _config_urls(settings), settings.gateway_token_ttl
+    )
     grants = Grants(system_configs.get, _endpoint_policy(settings), clock)
     return Services(
         authentication=Authentication(database, system_key, clock),
@@ -239,8 +243,12 @@ def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
         secrets=Secrets(database, data_keys, idempotency, rules, limits),
         api_keys=ApiKeys(database, system_key, idempotency, clock, limits),
         accounts=Accounts(database, system_key, clock),
-        injections=Injections(database, system_key, idempotency, clock, limits, upkeep.retention),
-        redemption=Redemption(database, data_keys, system_key, clock, sealed, rate_limits),
+        injections=Injections(
+            database, system_key, idempotency, clock, limits, upkeep.retention, injected
+        ),
+        redemption=Redemption(
+            database, data_keys, system_key, clock, sealed, rate_limits, injected
+        ),
         admissions=_admissions(base, keys, grants, rate_limits),
         gateway_uses=GatewayUses(database, system_key, grants),
         gateway_keys=GatewayKeys(database, system_key, clock),
@@ -296,7 +304,6 @@ def _gateway_tokens(
     limits: Limits,
     system_configs: SystemConfigs,
 ) -> GatewayTokens:
-    url = base.settings.gateway_url
     return GatewayTokens(
         base.database,
         keys.system_key,
@@ -304,9 +311,13 @@ def _gateway_tokens(
         base.clock.now_ms,
         limits,
         system_configs,
-        None if url is None else ConfigUrls(url),
+        _config_urls(base.settings),
         base.settings.gateway_token_ttl,
     )
+
+
+def _config_urls(settings: Settings) -> ConfigUrls | None:
+    return None if settings.gateway_url is None else ConfigUrls(settings.gateway_url)
 
 
 def _endpoint_policy(settings: Settings) -> EndpointPolicy:

@@ -54,7 +54,7 @@ def _described(
         "createInjection",
         InjectionCreatedView,
         "The injection, and its token, shown this once.",
-        {404: (ErrorView, "A secret does not exist.")},
+        {404: (ErrorView, "A secret or a gateway config does not exist.")},
     ),
     body=_CREATE,
 )
@@ -62,7 +62,7 @@ def create_injection() -> dict[str, Any]:
     """Prepare secrets for one starting process."""
     body = read_body(_CREATE)
     issued = context.services.injections.create(
-        context.caller, body.data.secrets, body.data.ttl_seconds, body.retry
+        context.caller, body.data.secrets, body.data.ttl_seconds, body.retry, body.data.gateways
     )
     return {
         "id": issued.id,
@@ -132,6 +132,7 @@ def injection_view(view: domain.InjectionView | DamagedRow) -> dict[str, Any]:
             "id": view.id,
             "status": domain.InjectionStatus.DAMAGED,
             "secrets": {},
+            "gateways": {},
             "create_time_ms": 0,
             "expires_at_ms": 0,
             "redeemed_at_ms": None,
@@ -142,6 +143,10 @@ def injection_view(view: domain.InjectionView | DamagedRow) -> dict[str, Any]:
         "id": injection.id,
         "status": view.status,
         "secrets": {bound.variable: bound.secret_name for bound in injection.secrets},
+        "gateways": {
+            bound.prefix: {"gateway": bound.config_id, "secret": bound.secret_name}
+            for bound in injection.gateways
+        },
         "create_time_ms": injection.created_at_ms,
         "expires_at_ms": injection.expires_at_ms,
         "redeemed_at_ms": injection.redeemed_at_ms,

@@ -43,6 +43,7 @@ class Purpose(StrEnum):
     REDEEM_NONCE = "redeem-nonce"
     GATEWAY_KEY = "gateway-key"
     GATEWAY_TOKEN = "gateway-token"  # noqa: S105 - a purpose, not a password
+    REDEEMED_TOKEN = "redeemed-token"  # noqa: S105 - a purpose, not a password
 
 
 class OpenedSystemKey:

@@ -2,9 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import ClassVar, NamedTuple
 
 from app.domain.access.api_keys import Token, TokenFormat
@@ -21,6 +22,7 @@ INJECTION_TOKEN_PREFIX = "injt"  # noqa: S105 - a prefix, not a password
 INJECTION_TOKENS = TokenFormat((INJECTION_TOKEN_PREFIX,), INJECTION)
 
 MAX_SECRETS = 256
+MAX_GATEWAYS = 16
 MAX_MAP_BYTES = 32 * 1024
 MAX_VALUES_BYTES = 1024 * 1024
 DEFAULT_TTL_SECONDS = 300
@@ -57,13 +59,51 @@ class BoundSecret(NamedTuple):
     secret_name: str
 
 
-def bind(secrets: Iterable[BoundSecret]) -> str:
-    """The stored text of an injection's secrets, in ASCII.
+class BoundGateway(NamedTuple):
+    """One gateway token that redemption mints: all that was decided when the injection was made.
+
+    Attributes:
+        prefix: The variable of the token; that of its URL has ``_URL`` after it.
+        config_pin: The ``pin`` of the config, in hexadecimal digits.
+        token_id: The id that the token will have, so that it can be revoked with the injection.
+    """
+
+    prefix: str
+    config_id: str
+    config_pin: str
+    secret_id: str
+    secret_name: str
+    token_id: str
+
+    @property
+    def url_variable(self) -> str:
+        """The variable of its URL."""
+        return f"{self.prefix}{URL_SUFFIX}"
+
+
+URL_SUFFIX = "_URL"
+
+
+class GatewayChoice(NamedTuple):
+    """A gateway config and a secret, each by its id or its name."""
+
+    gateway: str
+    secret: str
+
+
+GatewayChoices = Mapping[str, GatewayChoice]
+NO_GATEWAYS: GatewayChoices = MappingProxyType({})
+
+
+def bind(secrets: Iterable[BoundSecret], gateways: Sequence[BoundGateway] = ()) -> str:
+    """The stored text of an injection's secrets, in ASCII; gateways are on a second line.
 
     Raises:
         InvalidRequest: It is longer than 32 KiB.
     """
     text = json.dumps(list(secrets))
+    if gateways:
+        text = f"{text}\n{json.dumps(list(gateways))}"
     if len(text) > MAX_MAP_BYTES:
         rule = f"must take at most {MAX_MAP_BYTES} bytes with the names and ids of the secrets"
         raise _bad("secrets", rule)
@@ -89,7 +129,7 @@ class Injection(StoredRow):
 
     Attributes:
         api_key_id: The key that made it; once that is revoked, nothing is handed over.
-        bound: Its secrets as stored text, which is parsed only once it was verified.
+        bound: Its secrets and gateways as stored text, which is parsed only once it was verified.
         token_digest: The keyed hash of the token.
         nonce_digest: The keyed hash of the nonce that it was redeemed with, if any.
         redeemed_from: The address that redeemed it.
@@ -112,7 +152,18 @@ class Injection(StoredRow):
     @property
     def secrets(self) -> tuple[BoundSecret, ...]:
         """Its secrets; only of a row that was verified."""
-        return _bound(self.bound)
+        return _bound(self.bound_secrets)
+
+    @property
+    def bound_secrets(self) -> str:
+        """The part of its stored text that is about secrets."""
+        return self.bound.partition("\n")[0]
+
+    @property
+    def gateways(self) -> tuple[BoundGateway, ...]:
+        """The gateway tokens that come with its secrets; only of a row that was verified."""
+        text = self.bound.partition("\n")[2]
+        return tuple(map(BoundGateway._make, json.loads(text))) if text else ()
 
     def is_pending(self, now_ms: int) -> bool:
         """Return True if its token is valid at ``now_ms``."""
@@ -179,13 +230,15 @@ class RedeemNonce(Redacted):
 Environment = dict[str, SecretValue]
 
 
-def check_request(secrets: Mapping[str, str], ttl_seconds: int) -> None:
+def check_request(
+    secrets: Mapping[str, str], ttl_seconds: int, gateways: GatewayChoices = NO_GATEWAYS
+) -> None:
     """Refuse a map or a life that no injection may have.
 
     Raises:
         InvalidRequest: The rule that is broken; repeats no input.
     """
-    if not 1 <= len(secrets) <= MAX_SECRETS:
+    if not (secrets or gateways) or len(secrets) > MAX_SECRETS:
         raise _bad("secrets", f"must hold 1 to {MAX_SECRETS} entries")
     if not all(is_environment_name(variable) for variable in secrets):
         raise _bad("secrets", "every key must be the name of an environment variable")
@@ -193,6 +246,17 @@ def check_request(secrets: Mapping[str, str], ttl_seconds: int) -> None:
         raise _bad("secrets", "every value must be the name or the id of a secret")
     if not 1 <= ttl_seconds <= MAX_TTL_SECONDS:
         raise _bad("ttl_seconds", f"must be 1 to {MAX_TTL_SECONDS}")
+    _check_gateways(gateways, secrets)
+
+
+def _check_gateways(gateways: GatewayChoices, secrets: Mapping[str, str]) -> None:
+    if len(gateways) > MAX_GATEWAYS:
+        raise _bad("gateways", f"must hold at most {MAX_GATEWAYS} entries")
+    variables = [name for prefix in gateways for name in (prefix, prefix + URL_SUFFIX)]
+    if not all(map(is_environment_name, variables)):
+        raise _bad("gateways", "every key must be the name of an environment variable")
+    if len({*variables, *secrets}) < len(variables) + len(secrets):
+        raise _bad("gateways", "KEY and KEY_URL must be variables that nothing else is named")
 
 
 def check_nonce(nonce: RedeemNonce) -> None:

@@ -15,7 +15,9 @@ from app.domain.injections import (
     INJECTION_TOKEN_PREFIX,
     INJECTION_TOKENS,
     MAX_PAGE_BYTES,
+    NO_GATEWAYS,
     BoundSecret,
+    GatewayChoices,
     Injection,
     InjectionPage,
     InjectionState,
@@ -28,6 +30,7 @@ from app.domain.operations.usage import ROW_BYTES, Usage
 from app.repository.base import Database, Repository
 from app.repository.collections.batches import Batch, Position
 from app.services.clock import Clock
+from app.services.gateways.injected_tokens import InjectedTokens
 from app.services.idempotency import Idempotency, ResponseFormat
 from app.services.keys.system_key import SystemKey
 from app.services.rows.limits import Limits
@@ -62,6 +65,7 @@ class Injections:
     _clock: Clock
     _limits: Limits
     _retention: Retention
+    _gateways: InjectedTokens
 
     def create(
         self,
@@ -69,25 +73,33 @@ class Injections:
         secrets: Mapping[str, str],
         ttl_seconds: int,
         retry: RetryKey | None,
+        gateways: GatewayChoices = NO_GATEWAYS,
     ) -> IssuedInjection:
         """Prepare secrets for one process. No value is opened.
 
         Args:
             secrets: Environment variable to the name or the id of a secret.
             ttl_seconds: How long the token lives, at most until the caller's own key expires.
+            gateways: The gateway tokens that redemption mints, by environment variable.
 
         Raises:
             InvalidRequest: The map or the life breaks a rule.
             SecretsMissing: All the secrets that do not exist; nothing was made.
+            ScopeMissing: It names gateways, which the caller may not use.
+            GatewayNotConfigured: It names gateways, and there is none.
+            GatewayConfigNotFound: One of them does not exist.
+            SecretNotForGateway: One of them may not be used with its secret.
             AccountLimitReached: The account holds as much as it may.
         """
-        check_request(secrets, ttl_seconds)
+        check_request(secrets, ttl_seconds, gateways)
+        self._gateways.check(caller, gateways)
         self._system_key.require_proof()
         with self._idempotency.attempt(caller, retry, _RESPONSES) as attempt:
             if attempt.response is not None:
                 return attempt.response
             work, account_id, now_ms = attempt.work, caller.account_id, attempt.now_ms
-            bound = bind(_bind(work, caller, secrets))
+            tokens = self._gateways.bind(work, attempt.system_key, caller, gateways)
+            bound = bind(_bind(work, caller, secrets), tokens)
             expires_at_ms = now_ms + ttl_seconds * 1000
             if caller.expires_at_ms is not None:
                 expires_at_ms = min(expires_at_ms, caller.expires_at_ms)
@@ -142,6 +154,8 @@ class Injections:
     def revoke(self, caller: Caller, injection_id: str, retry: RetryKey | None) -> InjectionView:
         """Kill the token: a pending injection is revoked, a redeemed one gives its values no more.
 
+        The gateway tokens that its redemption minted are revoked, too.
+
         Raises:
             InjectionNotFound: The account has none such.
             TamperedRow: Its row was edited.
@@ -154,6 +168,7 @@ class Injections:
                 if injection.state is InjectionState.PENDING:
                     injection = replace(injection, state=InjectionState.REVOKED)
                 attempt.work.injections.replace(attempt.system_key.guard(injection))
+                self._gateways.revoke(attempt.work, attempt.system_key, injection, attempt.now_ms)
                 attempt.commit(injection.id)
         return self.get(caller, injection_id)
 

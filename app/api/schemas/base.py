@@ -120,6 +120,19 @@ class TextByName(fields.Dict):
         )
 
 
+class ObjectByName(fields.Dict):
+    """A JSON object of objects under names that the client chooses; null stands for none."""
+
+    def __init__(self, items: type[Schema], description: str) -> None:
+        super().__init__(
+            keys=fields.String(),
+            values=fields.Nested(items, error_messages=_wording("must be an object")),
+            allow_none=True,
+            error_messages=_wording("must be an object of objects"),
+            metadata={"description": description},
+        )
+
+
 def nested(item: type[Schema], description: str, *, required: bool = False) -> fields.Nested:
     """Make a field for one object; null stands for none where it is not required."""
     return fields.Nested(

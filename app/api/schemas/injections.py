@@ -6,10 +6,24 @@ from typing import Any
 
 from marshmallow import fields, post_load
 
-from app.api.schemas.base import Closed, Input, ListOf, TextByName, text, truth, whole
+from app.api.schemas.base import (
+    Closed,
+    Input,
+    ListOf,
+    ObjectByName,
+    TextByName,
+    text,
+    truth,
+    whole,
+)
 from app.api.schemas.queries import Limit, PageRequest, last_id
 from app.domain.ids import INJECTION
-from app.domain.injections import DEFAULT_TTL_SECONDS, InjectionStatus, RedeemNonce
+from app.domain.injections import (
+    DEFAULT_TTL_SECONDS,
+    GatewayChoice,
+    InjectionStatus,
+    RedeemNonce,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +32,14 @@ class NewInjection:
 
     secrets: dict[str, str]
     ttl_seconds: int
+    gateways: dict[str, GatewayChoice]
+
+
+class GatewayEntry(Closed):
+    """A gateway config and a secret that requests through it use."""
+
+    gateway = text("The id or the name of a gateway config.", required=True)
+    secret = text("The id or the name of a secret.", required=True)
 
 
 class InjectionCreateParameters(Input[NewInjection]):
@@ -26,6 +48,11 @@ class InjectionCreateParameters(Input[NewInjection]):
     example = MappingProxyType({"secrets": {"GREETING": "GREETING"}, "ttl_seconds": 300})
 
     secrets = TextByName("Environment variable to the name or the id of a secret.", required=True)
+    gateways = ObjectByName(
+        GatewayEntry,
+        "Environment variable to the config and the secret of a gateway token, which redemption"
+        " mints; its URL is in the variable with `_URL` after it.",
+    )
     ttl_seconds = whole(
         "The lifetime of the token, in seconds; at most a day.",
         load_default=DEFAULT_TTL_SECONDS,
@@ -33,7 +60,9 @@ class InjectionCreateParameters(Input[NewInjection]):
 
     @post_load
     def _load(self, data: dict[str, Any], **_: object) -> NewInjection:
-        return NewInjection(data["secrets"], data["ttl_seconds"])
+        given = data.get("gateways") or {}
+        gateways = {prefix: GatewayChoice(**entry) for prefix, entry in given.items()}
+        return NewInjection(data["secrets"], data["ttl_seconds"], gateways)
 
 
 class InjectionCreatedView(Closed):
@@ -54,6 +83,9 @@ class InjectionView(Closed):
         required=True,
     )
     secrets = TextByName("Environment variable to the name of a secret.", required=True)
+    gateways = ObjectByName(
+        GatewayEntry, "Environment variable to the id of a gateway config and the name of a secret."
+    )
     create_time_ms = whole("When it was created, in Unix milliseconds.", required=True)
     expires_at_ms = whole("When the token expires, in Unix milliseconds.", required=True)
     redeemed_at_ms = whole(
@@ -98,6 +130,6 @@ class RedeemParameters(Input[RedeemNonce | None]):
 
 
 class RedeemedView(Closed):
-    """The values, by environment variable."""
+    """The values, by environment variable, with gateway tokens and their URLs."""
 
     environment = TextByName("Environment variable to value.", required=True)

@@ -64,9 +64,13 @@ class TokenFormat:
 
     def mint(self, prefix: str, account_id: str, row_id: str) -> Token:
         """A new token of the row, with a secret from the system's random source."""
-        secret = base62(secrets.randbits(_SECRET_BITS), _SECRET_DIGITS)
+        return self.make(prefix, account_id, row_id, secrets.token_bytes(_SECRET_BITS // 8))
+
+    def make(self, prefix: str, account_id: str, row_id: str, secret: bytes) -> Token:
+        """The token of the row with this secret of 32 bytes."""
+        digits = base62(int.from_bytes(secret, "big"), _SECRET_DIGITS)
         account, row = account_id.partition("_")[2], row_id.partition("_")[2]
-        body = f"{prefix}_{account}_{row}_{secret}"
+        body = f"{prefix}_{account}_{row}_{digits}"
         return Token(body + _crc(body))
 
     def parse(self, text: str) -> ParsedToken | None:

@@ -189,7 +189,7 @@ class GatewayTokens:
         with self._idempotency.attempt(caller, retry, _ID) as attempt:
             if attempt.response is None:
                 token = _find(attempt.work, attempt.system_key, caller, token_id)
-                _revoke(attempt.work, attempt.system_key, token, attempt.now_ms)
+                revoke_token(attempt.work, attempt.system_key, token, attempt.now_ms)
                 attempt.commit(token.id)
         return self.get(caller, token_id)
 
@@ -214,7 +214,7 @@ class GatewayTokens:
                 for stored in batch.rows:
                     token = attempt.system_key.verify_stored(stored, caller.account_id)
                     if isinstance(token, GatewayToken) and token.is_live(now_ms):
-                        _revoke(work, attempt.system_key, token, now_ms)
+                        revoke_token(work, attempt.system_key, token, now_ms)
                         revoked += 1
                 after = batch.after
                 if after is None:
@@ -306,9 +306,10 @@ def _find(
     return token
 
 
-def _revoke(
+def revoke_token(
     work: UnitOfWork, system_key: OpenedSystemKey, token: GatewayToken, now_ms: int
 ) -> None:
+    """Revoke a token that was verified, unless it is."""
     if token.state is TokenState.LIVE:
         revoked = replace(token, state=TokenState.REVOKED, revoked_at_ms=now_ms)
         work.gateway_tokens.replace(system_key.guard(revoked))

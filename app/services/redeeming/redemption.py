@@ -31,15 +31,17 @@ from app.domain.injections import (
     BoundSecret,
     Environment,
     Injection,
+    InjectionState,
     RedeemNonce,
 )
 from app.domain.redaction import Redacted
 from app.domain.secrets import SealedValue, SecretIdentity, SecretValue
 from app.rates.rate_limits import RateLimits
-from app.repository.base import Database, Repository
+from app.repository.base import Database, Repository, UnitOfWork
 from app.repository.collections.injections import InjectionGrant
 from app.repository.collections.secrets import SealedSecrets
 from app.services.clock import Clock
+from app.services.gateways.injected_tokens import InjectedTokens, RedeemedInjection
 from app.services.issuers import live_issuers
 from app.services.keys.data_keys import DataKeys
 from app.services.keys.system_key import SystemKey
@@ -72,11 +74,14 @@ class Redemption:
     _clock: Clock
     _cache: SealedSecretCache
     _rate_limits: RateLimits
+    _gateways: InjectedTokens
 
     def redeem(
         self, credential: Redacted, nonce: RedeemNonce | None, address: str | None
     ) -> Environment:
         """Return the current values of the injection's secrets, by environment variable.
+
+        Its gateway tokens and their URLs come with them.
 
         Args:
             credential: The token.
@@ -90,6 +95,10 @@ class Redemption:
             RateLimited: That key, or its account, is over its limit; the token stays unused.
             InvalidRequest: The nonce breaks a rule, or the values are over 1 MiB in all; the token
                 stays unused.
+            GatewayNotConfigured: Gateway tokens come with it, and there is no gateway any more; the
+                token stays unused, as with the next two.
+            GatewayTokenLimitReached: The key that made it has as many live tokens as it may.
+            AccountLimitReached: The account holds as much as it may.
             KeyProviderError: A data key could not be opened; the token stays unused.
         """
         with log_redemption() as event:
@@ -117,6 +126,7 @@ class Redemption:
                 _is_row_of(request.token, injection)
                 and request.may_take(injection, now_ms)
                 and _is_backed(injection, key, account)
+                and (not injection.gateways or Scope.GATEWAYS_USE in key.scopes)
                 and key.is_live(now_ms)
             ):
                 raise InjectionRefused
@@ -126,13 +136,16 @@ class Redemption:
                 self._rate_limits.admit(key.account_id, key.id)
             cached = self._find_cached(repository, injection)
             sealed = cached or _read(repository, injection, wanted)
+        if injection.gateways:
+            self._system_key.require_proof()
         environment = self._open(injection, wanted, sealed)
-        if not self._mark(request, grant, sealed.secrets):
+        tokens = self._mark(request, grant, sealed.secrets)
+        if tokens is None:
             self._cache.drop(injection)
             return None
         if cached is None:
             self._cache.put(injection, sealed.secrets)
-        return environment
+        return environment | tokens
 
     def _find_cached(self, repository: Repository, injection: Injection) -> SealedSecrets | None:
         """Return the sealed secrets from the cache, perhaps outdated, if their data keys exist."""
@@ -160,16 +173,34 @@ class Redemption:
 
     def _mark(
         self, request: RedemptionRequest, grant: InjectionGrant, secrets: Sequence[SealedValue]
-    ) -> bool:
-        """Mark the injection redeemed. Returns False if a row is not as it was read."""
+    ) -> Environment | None:
+        """Mark the injection redeemed, and mint its gateway tokens.
+
+        Returns:
+            The variables of these tokens, or ``None`` if a row is not as it was read.
+        """
         redeemed = request.redeemed(grant.injection, self._clock())
         with self._database.writing() as work:
-            _require_unexpired(request, grant, self._clock())
+            now_ms = self._clock()
+            _require_unexpired(request, grant, now_ms)
             if not work.injections.replace_if_granted(redeemed, grant, secrets):
-                return False
+                return None
+            tokens = self._tokens(work, request, grant, now_ms)
             if redeemed is not grant.injection:  # a retry changes nothing
                 work.commit()
-            return True
+            return tokens
+
+    def _tokens(
+        self, work: UnitOfWork, request: RedemptionRequest, grant: InjectionGrant, now_ms: int
+    ) -> Environment:
+        """Mint the gateway tokens of the injection, or return them to a retry, by variable."""
+        injection = grant.injection.unverified
+        if not injection.gateways:
+            return {}
+        by = RedeemedInjection(injection, grant.api_key.unverified, request.seed)
+        if injection.state is InjectionState.REDEEMED:
+            return self._gateways.repeat(work, request.system_key, by)
+        return self._gateways.mint(work, request.system_key, by, now_ms)
 
 
 def _find_grant(repository: Repository, request: RedemptionRequest) -> InjectionGrant:

@@ -42,20 +42,21 @@ class SealedSecretCache:
     def find(self, injection: Injection) -> _Secrets | None:
         """The secrets that the injection names, as they were read once, or ``None``."""
         with self._lock:
-            entry = self._entries.get((injection.account_id, injection.bound))
+            entry = self._entries.get((injection.account_id, injection.bound_secrets))
         return None if entry is None else entry.secrets
 
     def put(self, injection: Injection, secrets: _Secrets) -> None:
         """Cache the secrets of an injection, unless they take more than the cache."""
-        size = len(injection.bound) + sum(map(_size, secrets))
+        named = injection.bound_secrets
+        size = len(named) + sum(map(_size, secrets))
         if size <= MAX_BYTES:
             with self._lock:
-                self._entries[injection.account_id, injection.bound] = _Entry(secrets, size)
+                self._entries[injection.account_id, named] = _Entry(secrets, size)
 
     def drop(self, injection: Injection) -> None:
         """Forget the secrets of an injection."""
         with self._lock:
-            self._entries.pop((injection.account_id, injection.bound), None)
+            self._entries.pop((injection.account_id, injection.bound_secrets), None)
 
 
 def _size(secret: SealedValue) -> int:

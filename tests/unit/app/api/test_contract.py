@@ -25,6 +25,7 @@ _ADDED_SCHEMAS = {
     "GatewayConfigListView",
     "GatewayConfigUpdateParameters",
     "GatewayConfigView",
+    "GatewayEntry",
     "GatewayTokenCreateParameters",
     "GatewayTokenCreatedView",
     "GatewayTokenListView",

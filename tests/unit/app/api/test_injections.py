@@ -235,6 +235,7 @@ def test_a_damaged_injection_is_shown_as_damaged_and_nothing_that_it_says(
         "id": made[1],
         "status": "damaged",
         "secrets": {},
+        "gateways": {},
         "create_time_ms": 0,
         "expires_at_ms": 0,
         "redeemed_at_ms": None,
@@ -251,3 +252,40 @@ def test_a_list_of_injections_ends_at_1_mib(holder: Client) -> None:
     answered = holder.get("/v1/injections?limit=5000")
     assert body_of(answered)["has_more"] is True
     assert 400_000 < len(answered.data) <= 1024 * 1024
+
+
+def test_gateway_tokens_come_with_the_values(deployment: ApiDeployment, holder: Client) -> None:
+    gateways = {"ANTHROPIC": {"gateway": "anthropic", "secret": "API_TOKEN"}}
+    made = inject(holder, {"DB_PASS": "DATABASE_PASSWORD"}, gateways=gateways)
+    environment = body_of(bearer(deployment, made["token"]).post("/v1/injections/redeem"))[
+        "environment"
+    ]
+    shown = body_of(holder.get(f"/v1/injections/{made['id']}"))["gateways"]["ANTHROPIC"]
+    assert environment["DB_PASS"] == "first value"
+    assert environment["ANTHROPIC"].startswith("gws_")
+    assert environment["ANTHROPIC_URL"] == f"https://gw.example.com/{shown['gateway']}"
+    assert shown["secret"] == "API_TOKEN"
+
+
+@pytest.mark.parametrize(
+    ("gateways", "error"),
+    [
+        ([], (400, "invalid_request")),
+        ({"A": "anthropic"}, (400, "invalid_request")),
+        ({"A": {"gateway": "anthropic"}}, (400, "invalid_request")),
+        ({"A": {"gateway": "anthropic", "secret": "API_TOKEN", "x": 1}}, (400, "invalid_request")),
+        ({"A-B": {"gateway": "anthropic", "secret": "API_TOKEN"}}, (400, "invalid_request")),
+        ({"A": {"gateway": "none", "secret": "API_TOKEN"}}, (404, "gateway_config_not_found")),
+        ({"A": {"gateway": "anthropic", "secret": "NONE"}}, (404, "secrets_missing")),
+    ],
+)
+def test_gateways_that_could_not_be_used_are_refused(
+    holder: Client, gateways: object, error: tuple[int, str]
+) -> None:
+    refused = holder.post("/v1/injections", json={"secrets": {}, "gateways": gateways})
+    assert error_of(refused) == error
+
+
+def test_null_stands_for_no_gateways(holder: Client) -> None:
+    made = inject(holder, {"TOKEN": "API_TOKEN"}, gateways=None)
+    assert body_of(holder.get(f"/v1/injections/{made['id']}"))["gateways"] == {}
