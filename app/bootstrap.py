@@ -1,24 +1,20 @@
 """The composition root: builds every collaborator of a process once, and connects them."""
 
-import json
 import os
 import socket
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from app.crypto.data_key_cache import DataKeyCache
 from app.domain.errors import DomainError
-from app.domain.gateways.origins import EndpointPolicy
 from app.domain.gateways.system_configs import SystemConfigs
-from app.domain.gateways.urls import ConfigUrls
 from app.domain.operations.backups import Restored
 from app.domain.operations.usage import Usage
 from app.domain.secrets import NamePolicy, SecretRules
+from app.gateway_parts import config_urls, endpoint_policy, system_configs
 from app.rates.connect import make_rate_limits
 from app.rates.rate_limits import RateLimits
 from app.repository.base import Database
@@ -81,8 +77,6 @@ KEYS_SECONDS = 5.0
 SWEEP_AFTER_SECONDS = 5.0
 """From a worker's start to its first sweep."""
 
-_GATEWAYS = files("config") / "gateways.json"  # the gateway configs of the system
-
 STOP_SECONDS = 5.0
 """The seconds for which closing waits for periodic tasks under way."""
 
@@ -107,6 +101,15 @@ class _Keys:
     cache: DataKeyCache
     system_key: SystemKey
     data_keys: DataKeys
+
+
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """The parts that services which write share."""
+
+    idempotency: Idempotency
+    limits: Limits
+    system_configs: SystemConfigs
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,33 +231,25 @@ def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
     data_keys, system_key = keys.data_keys, keys.system_key
     settings = base.settings
     rules = SecretRules(NamePolicy(settings.name_policy), settings.max_value_bytes)
-    limits = Limits(_limits(settings))
-    idempotency = Idempotency(database, system_key, base.clock, base.age.ms)
-    sealed = SealedSecretCache(base.age.ms)
-    rate_limits = make_rate_limits(settings)
-    system_configs = SystemConfigs(json.loads(_GATEWAYS.read_text()))
-    injected = InjectedTokens(
-        limits, system_configs, _config_urls(settings), settings.gateway_token_ttl
-    )
-    grants = Grants(system_configs.get, _endpoint_policy(settings), clock)
+    writing = _writing(base, keys)
+    limits, idempotency = writing.limits, writing.idempotency
+    sealed, rate_limits = SealedSecretCache(base.age.ms), make_rate_limits(settings)
+    grants = Grants(writing.system_configs.get, endpoint_policy(settings), clock)
+    retention, tokens = upkeep.retention, _injected_tokens(base, writing)
     return Services(
         authentication=Authentication(database, system_key, clock),
         rate_limits=rate_limits,
         secrets=Secrets(database, data_keys, idempotency, rules, limits),
         api_keys=ApiKeys(database, system_key, idempotency, clock, limits),
         accounts=Accounts(database, system_key, clock),
-        injections=Injections(
-            database, system_key, idempotency, clock, limits, upkeep.retention, injected
-        ),
-        redemption=Redemption(
-            database, data_keys, system_key, clock, sealed, rate_limits, injected
-        ),
+        injections=Injections(database, system_key, idempotency, clock, limits, retention, tokens),
+        redemption=Redemption(database, data_keys, system_key, clock, sealed, rate_limits, tokens),
         admissions=_admissions(base, keys, grants, rate_limits),
         gateway_uses=GatewayUses(database, system_key, grants),
         gateway_keys=GatewayKeys(database, system_key, clock),
         gateway_switch=GatewaySwitch(database, clock),
-        gateway_configs=_gateway_configs(base, keys, idempotency, limits, system_configs),
-        gateway_tokens=_gateway_tokens(base, keys, idempotency, limits, system_configs),
+        gateway_configs=_gateway_configs(base, keys, writing),
+        gateway_tokens=_gateway_tokens(base, keys, writing),
         gateway_use_list=GatewayUseList(database, system_key),
         keyring_status=KeyringStatus(database, keyring),
         rewrap=Rewrap(database, keyring, system_key),
@@ -284,49 +279,41 @@ def _admissions(base: _Base, keys: _Keys, grants: Grants, rate_limits: RateLimit
     )
 
 
-def _gateway_configs(
-    base: _Base,
-    keys: _Keys,
-    idempotency: Idempotency,
-    limits: Limits,
-    system_configs: SystemConfigs,
-) -> GatewayConfigs:
-    policy = _endpoint_policy(base.settings)
-    return GatewayConfigs(
-        base.database, keys.system_key, idempotency, limits, system_configs, policy
+def _writing(base: _Base, keys: _Keys) -> _Writing:
+    return _Writing(
+        Idempotency(base.database, keys.system_key, base.clock, base.age.ms),
+        Limits(_limits(base.settings)),
+        system_configs(),
     )
 
 
-def _gateway_tokens(
-    base: _Base,
-    keys: _Keys,
-    idempotency: Idempotency,
-    limits: Limits,
-    system_configs: SystemConfigs,
-) -> GatewayTokens:
+def _gateway_configs(base: _Base, keys: _Keys, writing: _Writing) -> GatewayConfigs:
+    return GatewayConfigs(
+        base.database,
+        keys.system_key,
+        writing.idempotency,
+        writing.limits,
+        writing.system_configs,
+        endpoint_policy(base.settings),
+    )
+
+
+def _gateway_tokens(base: _Base, keys: _Keys, writing: _Writing) -> GatewayTokens:
     return GatewayTokens(
         base.database,
         keys.system_key,
-        idempotency,
+        writing.idempotency,
         base.clock.now_ms,
-        limits,
-        system_configs,
-        _config_urls(base.settings),
+        writing.limits,
+        writing.system_configs,
+        config_urls(base.settings),
         base.settings.gateway_token_ttl,
     )
 
 
-def _config_urls(settings: Settings) -> ConfigUrls | None:
-    return None if settings.gateway_url is None else ConfigUrls(settings.gateway_url)
-
-
-def _endpoint_policy(settings: Settings) -> EndpointPolicy:
-    own = settings.gateway_url and urlsplit(settings.gateway_url).hostname
-    return EndpointPolicy(
-        hosts=settings.gateway_hosts or None,
-        admits_http=bool(settings.gateway_networks),
-        own_host=own,
-    )
+def _injected_tokens(base: _Base, writing: _Writing) -> InjectedTokens:
+    urls, ttl_s = config_urls(base.settings), base.settings.gateway_token_ttl
+    return InjectedTokens(writing.limits, writing.system_configs, urls, ttl_s)
 
 
 def _limits(settings: Settings) -> Usage:
