@@ -59,6 +59,7 @@ prove: $(DEV)
 # Ratios, for docs/performance.md; needs wrk and a quiet machine.
 bench: $(DEV)
 	@$(BIN)/python -m tests.benchmarks.api
+	@$(BIN)/python -m tests.benchmarks.postgresql
 	@$(BIN)/python -m tests.benchmarks.redemption
 	@$(BIN)/python -m tests.benchmarks.masking
 
