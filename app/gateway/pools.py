@@ -30,6 +30,7 @@ from app.gateway.messages.scrub import Search, search_for
 MAX_IDLE_POOLS = 256
 
 _CONNECT_SECONDS = 10.0
+_RESOLVE_AND_CONNECT_SECONDS = 20.0
 _KEEP_SECONDS = 15.0
 _TLS_BUFFER_BYTES = 16 * 1024
 _READ_BYTES = 32 * 1024
@@ -119,7 +120,10 @@ class Pool:
             max_line_size=_MAX_LINE_BYTES,
             max_field_size=_MAX_LINE_BYTES,
             timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=_CONNECT_SECONDS, sock_read=idle_seconds
+                total=None,
+                connect=_RESOLVE_AND_CONNECT_SECONDS,
+                sock_connect=_CONNECT_SECONDS,
+                sock_read=idle_seconds,
             ),
         )
         # It would send a request again whose first copy the upstream may have got.

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from hashlib import sha256
 
@@ -17,6 +18,8 @@ from app.gateway.uses import OpenUses, Pace
 from config.gateway_settings import GatewaySettings
 
 _TRIM_SECONDS = 5.0
+_RESOLVERS = 64
+"""Threads for names of upstreams, so that slow name servers of one do not stop the others."""
 
 
 @asynccontextmanager
@@ -35,6 +38,7 @@ async def running_gateway(
         pace: Of the questions and reports about the uses under way.
     """
     lower_tls_buffers()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_RESOLVERS, "resolver"))
     guard = Guard(settings.gateway_networks, own)
     tls = tls_context(settings.gateway_ca_file)
     limits = Limits(settings.gateway_max_body, float(settings.gateway_idle))

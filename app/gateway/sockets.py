@@ -7,6 +7,7 @@ token towards the upstream.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import aiohttp
 from aiohttp import ClientWSTimeout, WSCloseCode, WSMsgType, web
@@ -21,12 +22,13 @@ from app.gateway.uses import OpenUse
 
 MAX_MESSAGE_BYTES = 16 << 20
 
+_LONG_BYTES = 256 * 1024  # a longer message is searched in a thread, so that others go on
 _CLOSE_SECONDS = 5.0
 _UNSENDABLE_CODES = frozenset({1005, 1006, 1015})  # RFC 6455, section 7.4.1
 _CREDENTIAL_WORDS = ("gws_", "key", "token", "bearer", "auth")
 
 _Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
-_Change = Callable[[bytes, WSMsgType], bytes]
+_Change = Callable[[bytes, WSMsgType], Awaitable[bytes]]
 """Changes a message of this type."""
 
 
@@ -116,10 +118,11 @@ class _Exchange:
             message = await source.receive()
             self._moved_at = self._loop.time()
             if message.type is WSMsgType.TEXT:
-                clean = change(message.data.encode(), message.type)
+                clean = await change(message.data.encode(), message.type)
                 await self._send(sink.send_str(clean.decode(errors="replace")))
             elif message.type is WSMsgType.BINARY:
-                await self._send(sink.send_bytes(change(message.data, message.type)))
+                clean = await change(message.data, message.type)
+                await self._send(sink.send_bytes(clean))
             elif message.type is WSMsgType.CLOSE:
                 await self._close(sink, message.data, str(message.extra or ""))
                 return
@@ -131,13 +134,14 @@ class _Exchange:
         async with asyncio.timeout(self._idle_seconds):
             await sending
 
-    def _outwards(self, data: bytes, _kind: WSMsgType) -> bytes:
+    async def _outwards(self, data: bytes, _kind: WSMsgType) -> bytes:
         self._use.bytes_in += len(data)
         return hide_tokens(data)
 
-    def _inwards(self, data: bytes, kind: WSMsgType) -> bytes:
+    async def _inwards(self, data: bytes, kind: WSMsgType) -> bytes:
         if self._search is not None:
-            data, hits = self._search.scrub_message(data, is_text=kind is WSMsgType.TEXT)
+            scrub = partial(self._search.scrub_message, data, is_text=kind is WSMsgType.TEXT)
+            data, hits = await asyncio.to_thread(scrub) if len(data) > _LONG_BYTES else scrub()
             self._use.scrub_hits += hits
         self._use.bytes_out += len(data)
         return data

@@ -141,17 +141,15 @@ def headers_out(
         pseudonym: The gateway's name in ``Via``.
         is_scrubbed: The answer is searched, so it must not be compressed.
     """
-    ours = dict(added)
-    taken = {name.lower() for name in ours} | ({"accept-encoding"} if is_scrubbed else set())
     sent: CIMultiDict[str] = CIMultiDict()
     for name, value in _passing(received, _DROPPED):
-        if name.lower() not in taken and not holds_token(value):
+        if not holds_token(value):
             sent.add(name, value)
     if is_scrubbed:
         sent["Accept-Encoding"] = "identity"
     sent["Via"] = _via(received, pseudonym)
-    for name, value in ours.items():
-        sent[name] = value
+    for name, value in added:
+        sent[name] = value  # replaces every one of this name, in whatever case
     return sent
 
 

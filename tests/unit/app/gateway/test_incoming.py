@@ -118,6 +118,7 @@ def test_a_request_with_two_readings_reaches_no_upstream(running: Rig, request_:
 @pytest.mark.parametrize("upgrade", _UPGRADES.values(), ids=_UPGRADES.keys())
 def test_only_a_websocket_without_a_body_is_an_upgrade(running: Rig, upgrade: str) -> None:
     method, _, fields = upgrade.partition("|")
+    fields += "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
     line = f"{method} /{CONFIG}/v1 HTTP/1.1\r\nHost: gw\r\n{_AUTHORIZED}"
     answer = running.raw(f"{line}{fields}\r\n{_SMUGGLED}".encode())
     assert _code(answer) in {"upgrade_refused", "bad_request"}
