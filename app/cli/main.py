@@ -57,6 +57,10 @@ _COMMANDS = {
     "token": LazyCommand(
         "app.client.issue_token:issue_token", "Print the token of a new injection."
     ),
+    "gateway-token": LazyCommand(
+        "app.client.gateway_token.group:gateway_token",
+        "Gateway tokens of your account: list, revoke.",
+    ),
     "run": LazyCommand("app.client.run:run", "Start a command with secrets in its environment."),
 }
 

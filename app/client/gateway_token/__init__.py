@@ -1,0 +1,1 @@
+"""``strongroom gateway-token``: the gateway tokens of an account, seen and revoked."""
