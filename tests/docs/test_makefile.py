@@ -168,6 +168,7 @@ def installed(checkout: Path) -> Path:
     return checkout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checkout", ["a checkout"], indirect=True)
 def test_the_first_run_on_a_terminal_prints_the_key_and_then_greets(installed: Path) -> None:
     environment = without_make() | {"PORT": str(free_port()), "TERM": "xterm"}
