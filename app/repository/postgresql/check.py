@@ -36,6 +36,8 @@ RESERVE = 10
 
 ROLES = "config/postgresql-roles.sql"
 
+_LOOK_S = 5  # for one statement of a look at the address for migrations
+
 _EXPECTED = {"standard_conforming_strings": "on", "server_encoding": "UTF8"}
 _UNSAFE = {
     "fsync": "the server's fsync is off: what was acknowledged is lost when its machine stops.",
@@ -258,7 +260,7 @@ def _available_connections(look: _Look) -> int:
 
 def _look_at_migrations(address: Address, findings: Findings) -> None:
     try:
-        with closing(connect_to_migrate(address)) as connection:
+        with closing(connect_to_migrate(address, _LOOK_S)) as connection:
             (may_change,) = connection.execute(_MAY_CHANGE).fetchone() or (False,)
     except psycopg.Error as error:
         findings.warn(f"{address.setting}: {explain_connecting(error)}")
