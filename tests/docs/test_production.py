@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1000)]
 _DOCS = Path(__file__).parents[2] / "docs"
 _PAGE, _OF_NODES = _DOCS / "production.md", _DOCS / "scaling.md"
 _BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_OF_POSTGRESQL = ("The database", "Settings")
+_OF_POSTGRESQL = ("The database", "Settings", "Put a dump back")
 
 # At the beginning, the operator has a certificate for the server.
 _DESK = """
