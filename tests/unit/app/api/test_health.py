@@ -1,5 +1,8 @@
 """The two health routes, for anyone."""
 
+from collections.abc import Iterator
+from contextlib import closing
+
 import pytest
 
 from app import bootstrap
@@ -24,8 +27,9 @@ class _Down(Keyring):
 
 
 @pytest.fixture
-def without_provider(deployment: ApiDeployment) -> Services:
-    return bootstrap.build(deployment.settings, keyring=_Down())
+def without_provider(deployment: ApiDeployment) -> Iterator[Services]:
+    with closing(bootstrap.build(deployment.settings, keyring=_Down())) as services:
+        yield services
 
 
 def test_a_process_that_answers_is_healthy(deployment: ApiDeployment) -> None:

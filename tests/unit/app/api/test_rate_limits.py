@@ -8,6 +8,7 @@ import pytest
 from app import bootstrap
 from app.server.application import Application
 from config import load
+from tests.support import databases
 from tests.support.api_deployment import Account, ApiDeployment, Client, body_of, error_of
 
 
@@ -15,7 +16,9 @@ from tests.support.api_deployment import Account, ApiDeployment, Client, body_of
 def limited(deployment: ApiDeployment, **rates: str) -> Iterator[ApiDeployment]:
     """Another process of the deployment, with rate limits."""
     names = {f"STRONGROOM_RATE_LIMIT_{name.upper()}": rate for name, rate in rates.items()}
-    settings = load({"STRONGROOM_HOME": str(deployment.settings.home), **names})
+    home = deployment.settings.home
+    chosen = {**databases.chosen.settings(home), **names}
+    settings = load({"STRONGROOM_HOME": str(home), **chosen})
     services = bootstrap.build(settings)
     try:
         yield ApiDeployment(settings, services, Application(lambda: services))
