@@ -44,10 +44,12 @@ METADATA = tuple(
 AT_HOME = ("STRONGROOM_GATEWAY_KEY_FILE", "STRONGROOM_GATEWAY_SOCKET")
 """The settings whose default is in ``STRONGROOM_HOME``."""
 
+MAX_SOCKET_PATH = 100
+"""The length of the path of a Unix socket, in bytes: 104 on macOS, 108 on Linux."""
+
 _MAX_URL = 255
 _MAX_NETWORKS = 64
 _MAX_HOSTS = 256
-_MAX_SOCKET_PATH = 100  # in bytes, as in config.listening
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(\*\.)?({_LABEL}\.)*{_LABEL}")
 _USER = re.compile("[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
@@ -164,9 +166,9 @@ def _user(text: str) -> str | None:
 
 def _socket(text: str) -> str:
     path = str(Path(text).absolute())
-    if not text or text.endswith("/") or len(path.encode()) > _MAX_SOCKET_PATH:
+    if not text or text.endswith("/") or len(path.encode()) > MAX_SOCKET_PATH:
         raise ValueError(
-            f"must be a path that, made absolute, has at most {_MAX_SOCKET_PATH} bytes."
+            f"must be a path that, made absolute, has at most {MAX_SOCKET_PATH} bytes."
         )
     return path
 

@@ -12,6 +12,8 @@ _OWN_ADDRESS = re.compile(
     rb"(?m)^RUNLOOP_BASE_URL=(http://(127\.0\.0\.1|\[::1\]):[0-9]+|https://localhost)$"
 )
 
+_URL = re.compile(rb"(?m)^RUNLOOP_BASE_URL=https?://([A-Za-z0-9.-]+)")
+
 
 class ClientEnv:
     """The file, and a marker beside it that exists while its API key is being made.
@@ -36,6 +38,15 @@ class ClientEnv:
     def begun(self) -> bool:
         """True if a process died while it made the file."""
         return self._marker.exists()
+
+    @property
+    def host(self) -> str | None:
+        """The host name of the server's URL in the file, if there is one that can be read."""
+        try:
+            found = _URL.search(self.path.read_bytes())
+        except OSError:
+            return None
+        return found[1].decode().lower() if found else None
 
     def begin(self) -> None:
         """Set the marker."""

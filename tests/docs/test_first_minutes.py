@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 
 _ROOT = Path(__file__).parents[2]
 _PAGE = (_ROOT / "docs" / "first-minutes.md").read_text()
-_PORT_OF_THE_PAGE = "8080"
+_PORTS_OF_THE_PAGE = ("8080", "8081")  # of the server, and of the gateway
 _UNSEEN = ("value of GREETING:", "the same again:")
 _ANSWERED = re.compile(r".*\[y/N\]: (.+)")
 _OF_A_CHECKOUT = ["Makefile", "app", "backends", "config", "pyproject.toml", "requirements"]
@@ -47,9 +47,9 @@ def _blocks() -> list[Block]:
 class User:
     """Someone with the page in front of them, who types what it says and reads what is shown."""
 
-    def __init__(self, screens: Terminals, port: int) -> None:
+    def __init__(self, screens: Terminals, *ports: int) -> None:
         self._screens = screens
-        self._port = str(port)
+        self._ports = dict(zip(_PORTS_OF_THE_PAGE, map(str, ports), strict=True))
         self._numbers: dict[str, str] = {}
         self._shown: dict[str, list[str]] = {}
 
@@ -81,7 +81,9 @@ class User:
     def _wait(self, terminal: str, number: str, *more: str) -> None:
         """Wait until the terminal shows what the page shows, and no other line."""
         expected = "\n".join([*self._shown.get(terminal, []), *more])
-        pattern = pattern_of(expected.replace(_PORT_OF_THE_PAGE, self._port))
+        for ours, theirs in self._ports.items():
+            expected = expected.replace(ours, theirs)
+        pattern = pattern_of(expected)
 
         def is_shown() -> bool:
             shown = self._screens.screen(number) + "\n"
@@ -103,16 +105,17 @@ def user(tmp_path: Path) -> Iterator[User]:
     """Someone in a checkout where all is installed and nothing was started."""
     checkout = tmp_path / "strongroom"
     _check_out(checkout)
-    port = free_port()
+    port, gateway_port = free_port(), free_port()
     environment = {
         "PATH": os.environ["PATH"],  # noqa: TID251 - make and python3 of the machine
         "HOME": str(tmp_path),
         "PORT": str(port),
+        "STRONGROOM_GATEWAY_PORT": str(gateway_port),
         "TERM": "xterm-256color",
         "LANG": "C.UTF-8",
     }
     with terminals(checkout, environment) as screens:
-        yield User(screens, port)
+        yield User(screens, port, gateway_port)
 
 
 def _check_out(directory: Path) -> None:

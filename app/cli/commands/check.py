@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import click
 
 from app.cli.errors import REFUSED
+from app.cli.gateway_check import look_at_gateway
 from app.cli.machine import ciphers_fault, look_at_machine
 from app.client.messages import say
 from app.client.output import as_json, show_json
@@ -51,6 +52,8 @@ def _look(environ: Mapping[str, str], *, before_start: bool) -> Findings:
     if "GUNICORN_CMD_ARGS" in environ:
         findings.warn("GUNICORN_CMD_ARGS: it overrides config/gunicorn.py, which is tested.")
     findings.include(look_at_machine(examined, before_start=before_start))
+    if not before_start:
+        findings.include(look_at_gateway(examined))
     return findings
 
 

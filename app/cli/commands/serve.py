@@ -10,19 +10,22 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from types import FrameType
 
 import click
 
 from config import Settings, SettingsError, load, taken_port
-from config.gateway_settings import GATEWAY_URL
+from config.gateway_settings import GATEWAY_URL, MAX_SOCKET_PATH
 from config.listening import TcpAddress
 
 _SERVER = ("-m", "gunicorn", "-c", "config/gunicorn.py", "wsgi:app")
 _GATEWAY = ("-m", "gunicorn", "-c", "config/gateway.py", "app.gateway.main:make_application")
 _PORT = "STRONGROOM_GATEWAY_PORT"
 _BIND = "STRONGROOM_GATEWAY_BIND"
+_SOCKET = "STRONGROOM_GATEWAY_SOCKET"
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
 _TAKEN_SECONDS = 5.0  # a gateway that ends may yet let its port go
 _PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -39,7 +42,8 @@ def serve(context: click.Context) -> None:
     settings, environ = _with_url(context.obj)
     _require_free(settings)
     programs = [_SERVER] if settings.gateway_url is None else [_SERVER, _GATEWAY]
-    context.exit(_Running(programs, environ).wait())
+    with _with_socket(settings, environ) as environ:
+        context.exit(_Running(programs, environ).wait())
 
 
 def _with_url(environ: Mapping[str, str]) -> tuple[Settings, Mapping[str, str]]:
@@ -51,6 +55,16 @@ def _with_url(environ: Mapping[str, str]) -> tuple[Settings, Mapping[str, str]]:
         return settings, environ
     environ = {**environ, GATEWAY_URL: local[0].url}
     return load(environ), environ
+
+
+@contextmanager
+def _with_socket(settings: Settings, environ: Mapping[str, str]) -> Iterator[Mapping[str, str]]:
+    """Put the admission socket elsewhere if the path of the home is too long for one."""
+    if len(settings.gateway_socket.encode()) <= MAX_SOCKET_PATH:
+        yield environ
+        return
+    with TemporaryDirectory(prefix="strongroom-") as directory:  # which nobody else may enter
+        yield {**environ, _SOCKET: f"{directory}/admission.sock"}
 
 
 def _require_free(settings: Settings) -> None:
