@@ -41,12 +41,19 @@ def sockets() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory, sockets: Path) -> Iterator[Strongroom]:
+def gateway_url() -> str:
+    return f"http://127.0.0.1:{free_port()}"
+
+
+@pytest.fixture(scope="module")
+def api(
+    tmp_path_factory: pytest.TempPathFactory, sockets: Path, gateway_url: str
+) -> Iterator[Strongroom]:
     """A server that admits, and also listens where nginx would ask."""
     settings = {
         "PORT": (port := str(free_port())),
         "STRONGROOM_BIND": f"127.0.0.1:{port} unix:{sockets}/server.sock",
-        "STRONGROOM_GATEWAY_URL": "http://127.0.0.1:9",
+        "STRONGROOM_GATEWAY_URL": gateway_url,
         "STRONGROOM_GATEWAY_NETWORKS": "127.0.0.0/8",
         "STRONGROOM_GATEWAY_SOCKET": f"{sockets}/admission.sock",
         "STRONGROOM_LOG_LEVEL": "DEBUG",
@@ -138,7 +145,7 @@ def upstream(recording: Recorder) -> Recorder:
 
 @contextmanager
 def started_gateway(
-    directory: Path, sockets: Path, key: str, certificate: Certificate
+    directory: Path, sockets: Path, key: str, url: str, certificate: Certificate
 ) -> Iterator[Gateway]:
     """Start ``strongroom gateway`` in a home of its own, until the block ends."""
     home = directory / "home-of-the-gateway"
@@ -146,13 +153,13 @@ def started_gateway(
     key_file = home / "gateway.key"
     key_file.touch(mode=0o600)
     key_file.write_text(key)
-    port, socket = free_port(), sockets / "gateway.sock"
+    socket = sockets / "gateway.sock"
     environment = {
         "PATH": os.environ["PATH"],  # noqa: TID251 - of the machine
         "STRONGROOM_HOME": str(home),
-        "STRONGROOM_GATEWAY_URL": f"http://127.0.0.1:{port}",
+        "STRONGROOM_GATEWAY_URL": url,
         "STRONGROOM_GATEWAY_SOCKET": f"{sockets}/admission.sock",
-        "STRONGROOM_GATEWAY_BIND": f"127.0.0.1:{port} unix:{socket}",
+        "STRONGROOM_GATEWAY_BIND": f"{url.removeprefix('http://')} unix:{socket}",
         "STRONGROOM_GATEWAY_NETWORKS": "127.0.0.0/8",
         "STRONGROOM_GATEWAY_CA_FILE": str(certificate.ca_file),
         "STRONGROOM_GATEWAY_WORKERS": "1",
@@ -160,7 +167,7 @@ def started_gateway(
     }
     log = directory / "gateway.log"
     process = start_command(("gateway",), environment, log, log)
-    gateway = Gateway(environment, f"http://127.0.0.1:{port}", socket, log, process)
+    gateway = Gateway(environment, url, socket, log, process)
     try:
         wait_until(lambda: is_answering(gateway.url), 120)
         yield gateway
@@ -182,11 +189,12 @@ def gateway(
     api: Strongroom,
     sockets: Path,
     gateway_key: str,
+    gateway_url: str,
     certificate: Certificate,
 ) -> Iterator[Gateway]:
     directory = tmp_path_factory.mktemp("gateway")
     assert api.api_key
-    with started_gateway(directory, sockets, gateway_key, certificate) as gateway:
+    with started_gateway(directory, sockets, gateway_key, gateway_url, certificate) as gateway:
         yield gateway
 
 
