@@ -94,6 +94,7 @@ def test_the_log_at_debug_has_none_of_it(deployment: VaultServer, traces: Traces
     assert everything_hidden(traces, log) == []
 
 
+@pytest.mark.sqlite  # tests/e2e/test_postgresql_leaks.py looks at the files of PostgreSQL
 def test_no_file_of_the_server_has_any_of_it(deployment: VaultServer, traces: Traces) -> None:
     home = list(files_in(deployment.server.home))
 

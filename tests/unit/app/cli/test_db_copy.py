@@ -116,6 +116,7 @@ def fill(services: Services) -> Tenant:
     add_gateway_rows(services, tenant.caller.account_id, tenant.caller.api_key_id)
     with services.sweep._database.writing() as work:
         work.wrappings.fence("a root key")
+        work.switches.turn_off("gateway", 1)
         work.commit()
     return tenant
 
@@ -126,7 +127,7 @@ def copy(terminal: Terminal, source: str, target: str, *more: str) -> Any:
 
 def test_every_row_of_every_table_arrives(terminal: Terminal, source: str, target: str) -> None:
     before = rows(source)
-    assert all(before.values()), "every table has rows"
+    assert [name for name, found in before.items() if not found] == []
     copied = copy(terminal, source, target)
     assert copied.exit_code == 0, copied.stderr
     assert rows(target) == before
