@@ -15,6 +15,9 @@ import pytest
 from app.domain.access.api_keys import Token
 from app.domain.access.scopes import Scope
 from app.domain.errors import DomainError
+from app.domain.gateways.credentials import AuthMechanism, AuthType
+from app.domain.gateways.drafts import ConfigDraft
+from app.domain.gateways.tokens import GatewayTokenView, NewGatewayToken, TokenFilter
 from app.domain.idempotency import RetryKey
 from app.domain.injections import InjectionView
 from app.domain.secrets import SecretRef, SecretValue
@@ -23,6 +26,7 @@ from app.repository.sql.tables import metadata
 from backends.errors import KeyProviderError
 from tests.support.databases import Rows
 from tests.support.deployment import Deployment, Tenant, new_tenant, with_key
+from tests.support.gateways import admit
 
 pytestmark = pytest.mark.slow
 
@@ -49,6 +53,7 @@ class Use:
     right: dict[str, set[str]]
     number: int = 0
     waiting: list[tuple[str, Token]] = field(default_factory=list)
+    minted: list[tuple[str, Token]] = field(default_factory=list)
 
     def use(self) -> None:
         """Send, then ask for everything by tokens from the last use, from before and from now."""
@@ -60,6 +65,7 @@ class Use:
                 self.update(name, ref)
         for name, token in [*waiting, *tokens, *self.tokens()]:
             self.require_right(name, token)
+        self.use_gateway()
         self.require_own()
 
     def update(self, name: str, ref: SecretRef) -> None:
@@ -84,6 +90,23 @@ class Use:
         with suppress(*REFUSED):
             assert self.tenant.redeem(token)["VAR"] in self.right[name]
 
+    def use_gateway(self) -> None:
+        """Use the gateway tokens from before, and mint others for each name."""
+        account_id = self.tenant.caller.account_id
+        tokens, self.minted = self.minted, []
+        for name in NAMES:
+            wanted = NewGatewayToken(gateway=f"config of {account_id}", secret=name)
+            with suppress(*REFUSED):
+                made = self.tenant.services.gateway_tokens.mint(
+                    self.tenant.caller, "a-box", wanted, None
+                )
+                self.minted.append((name, made.token))
+        for name, token in [*tokens, *self.minted]:
+            with suppress(*REFUSED):
+                admitted = admit(self.tenant.services, token)
+                assert admitted.origin.host == host_of(account_id)
+                assert admitted.needles[0].reveal() in self.right[name]
+
     def require_own(self) -> None:
         """The account authenticates and sees rows of its own only."""
         with suppress(*REFUSED):
@@ -92,6 +115,12 @@ class Use:
             page = self.tenant.services.injections.list(self.tenant.caller, 5, None)
             views = [each for each in page.injections if isinstance(each, InjectionView)]
             assert {view.injection.account_id for view in views} <= {self.tenant.caller.account_id}
+        with suppress(*REFUSED):
+            shown = self.tenant.services.gateway_tokens.list(
+                self.tenant.caller, TokenFilter(), 5, None
+            )
+            own = [each for each in shown.tokens if isinstance(each, GatewayTokenView)]
+            assert {each.token.account_id for each in own} <= {self.tenant.caller.account_id}
 
     def __post_init__(self) -> None:
         self.by_id = {
@@ -102,6 +131,21 @@ class Use:
         }
 
 
+def host_of(account_id: str) -> str:
+    """The host of the config of an account."""
+    return f"{account_id.lower().replace('_', '-')}.example"
+
+
+def create_config(tenant: Tenant) -> None:
+    account_id = tenant.caller.account_id
+    draft = ConfigDraft(
+        name=f"config of {account_id}",
+        endpoint=f"https://{host_of(account_id)}",
+        auth=AuthMechanism(AuthType.BEARER),
+    )
+    tenant.services.gateway_configs.create(tenant.caller, draft, None)
+
+
 @pytest.fixture
 def uses(deployment: Deployment, tenant: Tenant) -> list[Use]:
     """Of two accounts, where each row has another like it."""
@@ -110,6 +154,7 @@ def uses(deployment: Deployment, tenant: Tenant) -> list[Use]:
         for name in NAMES:
             each.create(name, f"{each.caller.account_id} {name}")
         with_key(each.services, each.caller.account_id, scopes=frozenset({Scope.SECRETS_READ}))
+        create_config(each)
         right = {name: {f"{each.caller.account_id} {name}"} for name in NAMES}
         found.append(Use(each, right))
     deployment.clock.advance(days=31)
