@@ -49,11 +49,6 @@ class Origin:
         port = "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}{self.base}"
 
-    @property
-    def is_address(self) -> bool:
-        """True if the host is an address rather than a name."""
-        return _address(self.host) is not None
-
 
 def parse_origin(text: str) -> Origin:
     """Parse the URL of an upstream.
@@ -63,13 +58,13 @@ def parse_origin(text: str) -> Origin:
     """
     match = _URL.fullmatch(text) if len(text) <= MAX_ENDPOINT_LENGTH else None
     if match is None or match["scheme"] not in _DEFAULT_PORTS:
-        raise bad_endpoint(_RULE)
+        raise _bad_endpoint(_RULE)
     host = _canonical_host(match["host"])
     port = int(match["port"] or _DEFAULT_PORTS[match["scheme"]])
     base = (match["base"] or "").rstrip("/")
     segments = base.split("/")[1:]
     if host is None or not 1 <= port <= _MAX_PORT or not {"", ".", ".."}.isdisjoint(segments):
-        raise bad_endpoint(_RULE)
+        raise _bad_endpoint(_RULE)
     return Origin(match["scheme"], host, port, base)
 
 
@@ -94,11 +89,11 @@ class EndpointPolicy:
             InvalidRequest: The rule that it breaks.
         """
         if origin.scheme == "http" and not self.admits_http:
-            raise bad_endpoint(_CLEAR_TEXT_RULE)
+            raise _bad_endpoint(_CLEAR_TEXT_RULE)
         if origin.host == self.own_host:
-            raise bad_endpoint("must not be the gateway itself")
+            raise _bad_endpoint("must not be the gateway itself")
         if not self.admits(origin.host):
-            raise bad_endpoint("must name a host that STRONGROOM_GATEWAY_HOSTS lists")
+            raise _bad_endpoint("must name a host that STRONGROOM_GATEWAY_HOSTS lists")
 
     def admits(self, host: str) -> bool:
         """Return True if the operator lists the host, or lists none."""
@@ -108,14 +103,7 @@ class EndpointPolicy:
         )
 
 
-def is_host_pattern(text: str) -> bool:
-    """Return True if the text is a host as it stands in an origin, or ``*.`` and a name."""
-    host = text.removeprefix("*.")
-    is_whole = host == text or _address(host) is None
-    return is_whole and _canonical_host(f"[{host}]" if ":" in host else host) == host
-
-
-def bad_endpoint(rule: str) -> InvalidRequest:
+def _bad_endpoint(rule: str) -> InvalidRequest:
     """Return the refusal of an endpoint."""
     return InvalidRequest("The gateway config is not valid.", {"endpoint": rule})
 
