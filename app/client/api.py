@@ -18,6 +18,7 @@ from app.client.redeem import (
     RefusedByServer,
     credential_faults,
     explanation,
+    gateway_variables,
     is_token,
     proxy_faults,
     proxy_for,
@@ -27,6 +28,8 @@ from app.client.redeem import (
 )
 
 _Document = Mapping[str, Any]
+Gateways = Mapping[str, tuple[str, str]]
+_NO_GATEWAYS: Gateways = {}
 
 _PAGE_SECRETS = 5000
 _TOKEN_SECONDS = 60  # enough for a token that is redeemed at once
@@ -87,6 +90,15 @@ class Server:
         token = self.account(remaining()).create_injection(names, _TOKEN_SECONDS)
         values = redeem(self.injection(token, remaining()))
         if values.keys() != names.keys():
+            text = "the server returned other variables than requested."
+            raise Refused(Fault(text, UNAVAILABLE))
+        return values
+
+    def gateway_tokens(self, gateways: Gateways, remaining: Callable[[], float]) -> dict[str, str]:
+        """Return gateway tokens and their URLs by variable, through an injection of their own."""
+        token = self.account(remaining()).create_injection({}, _TOKEN_SECONDS, gateways)
+        values = redeem(self.injection(token, remaining()))
+        if values.keys() != {name for prefix in gateways for name in gateway_variables(prefix)}:
             text = "the server returned other variables than requested."
             raise Refused(Fault(text, UNAVAILABLE))
         return values
@@ -174,9 +186,21 @@ class Account(Client):
         """Delete the secret of this name or id."""
         return self.call(f"{_path(name)}/delete", _secret, {})
 
-    def create_injection(self, names: Mapping[str, str], ttl_seconds: int) -> str:
-        """Create an injection of the secrets by variable, and return its token."""
-        return self.call("/v1/injections", _token, {"secrets": names, "ttl_seconds": ttl_seconds})
+    def create_injection(
+        self, names: Mapping[str, str], ttl_seconds: int, gateways: Gateways = _NO_GATEWAYS
+    ) -> str:
+        """Create an injection of the secrets by variable, and return its token.
+
+        Args:
+            gateways: A gateway config and a secret for each gateway token, by prefix.
+        """
+        body: dict[str, object] = {"secrets": names, "ttl_seconds": ttl_seconds}
+        if gateways:
+            body["gateways"] = {
+                prefix: {"gateway": config, "secret": secret}
+                for prefix, (config, secret) in gateways.items()
+            }
+        return self.call("/v1/injections", _token, body)
 
     def explain(self, status: int, document: _Document) -> str:
         """Make the server's error printable, without the value that was sent."""

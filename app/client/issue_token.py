@@ -37,6 +37,7 @@ def issue_token(
     entries: tuple[str, ...],
     files: tuple[Path, ...],
     allowed: tuple[str, ...],
+    gateways: tuple[str, ...],
     ttl: int,
     timeout: float,
     *,
@@ -49,7 +50,7 @@ def issue_token(
     if not _SECOND_MS <= ttl <= _DAY_MS:
         faults.append(Fault("--ttl must be from 1s to 1d."))
     chosen = choose(
-        Choice(entries, files, everything),
+        Choice(entries, files, everything, gateways=gateways),
         server,
         remaining,
         faults,

@@ -1148,6 +1148,130 @@ def prepare(
     return environment | {name.encode(): FileContent(values[name].encode()) for name in files}
 
 
+# ---- Gateway tokens, and the variables by which SDKs take them ----
+
+
+class _Sdk(NamedTuple):
+    """The variables by which programs take a base URL and a key.
+
+    Attributes:
+        prefix: The variable of the gateway token, unless another is named.
+        variables: By name, with ``{url}``, ``{token}``, and ``{scheme}://{place}`` for the URL.
+        file: The variable that gets the path of a file with its text, if one does.
+    """
+
+    prefix: str
+    variables: Mapping[str, str]
+    file: str = ""
+
+
+# Tried with the clients themselves: see docs/gateway.md.
+_SDKS: Mapping[str, _Sdk] = {
+    "anthropic": _Sdk("ANTHROPIC", {"ANTHROPIC_BASE_URL": "{url}", "ANTHROPIC_API_KEY": "{token}"}),
+    "openai": _Sdk("OPENAI", {"OPENAI_BASE_URL": "{url}/v1", "OPENAI_API_KEY": "{token}"}),
+    "git": _Sdk(
+        "GITHUB",
+        {
+            "GIT_CONFIG_COUNT": "2",
+            "GIT_CONFIG_KEY_0": "url.{url}/.insteadOf",
+            "GIT_CONFIG_VALUE_0": "https://github.com/",
+            "GIT_CONFIG_KEY_1": "http.{url}/.extraHeader",
+            "GIT_CONFIG_VALUE_1": "Authorization: Bearer {token}",
+        },
+    ),
+    "npm": _Sdk(
+        "NPM",
+        {"NPM_CONFIG_USERCONFIG": "registry={url}/\n//{place}/:_authToken={token}\n"},
+        file="NPM_CONFIG_USERCONFIG",
+    ),
+    "pip": _Sdk("PYPI", {"PIP_INDEX_URL": "{scheme}://token:{token}@{place}/simple/"}),
+}
+SDK_NAMES = tuple(_SDKS)
+
+
+def gateway_variables(prefix: str) -> tuple[str, str]:
+    """Return the variables of a gateway token and of its URL."""
+    return prefix, f"{prefix}_URL"
+
+
+class SdkChoice(NamedTuple):
+    """One ``--sdk NAME``, or ``NAME=PREFIX`` for a gateway token in another variable."""
+
+    name: str
+    prefix: str
+
+    @classmethod
+    def parse(cls, text: str) -> SdkChoice | None:
+        """Return the choice, or None if there is no such SDK."""
+        name, _, prefix = text.partition("=")
+        sdk = _SDKS.get(name)
+        return None if sdk is None else cls(name, prefix or sdk.prefix)
+
+    @property
+    def names(self) -> list[str]:
+        """The variables that it sets."""
+        return [*_SDKS[self.name].variables]
+
+    @property
+    def files(self) -> list[str]:
+        """Those of them that get the path of a file."""
+        return [*filter(None, [_SDKS[self.name].file])]
+
+    def values(self, tokens: Mapping[str, str]) -> dict[str, str]:
+        """Return its variables for the token that is among these."""
+        token, url = (tokens[name] for name in gateway_variables(self.prefix))
+        scheme, _, place = url.partition("://")
+        parts = {"url": url, "token": token, "scheme": scheme, "place": place}
+        return {
+            name: template.format(**parts) for name, template in _SDKS[self.name].variables.items()
+        }
+
+
+def sdk_choices(texts: Iterable[str]) -> tuple[list[SdkChoice], list[Fault]]:
+    """Return the choices, and a fault if one is none or two set the same variable."""
+    found = [SdkChoice.parse(text) for text in texts]
+    choices = [choice for choice in found if choice is not None]
+    names = [name for choice in choices for name in choice.names]
+    faults = []
+    if len(choices) < len(found):
+        faults.append(Fault(f"--sdk: must be NAME or NAME=PREFIX of {', '.join(SDK_NAMES)}."))
+    if len(set(names)) < len(names):
+        faults.append(Fault("--sdk: two set the same variable."))
+    return choices, faults
+
+
+def absent_tokens(choices: Iterable[SdkChoice], names: Collection[str]) -> list[Fault]:
+    """Return a fault for each choice whose gateway token is not among these variables."""
+    return [
+        Fault(f"--sdk {choice.name}: there is no gateway token in {ascii(choice.prefix)[1:80]}.")
+        for choice in choices
+        if not set(gateway_variables(choice.prefix)) <= set(names)
+    ]
+
+
+def set_twice(choices: Iterable[SdkChoice], names: Iterable[str]) -> list[Fault]:
+    """Return a fault for each variable that an SDK needs and that something else sets."""
+    twice = {name for choice in choices for name in choice.names} & set(names)
+    return [Fault(f"--sdk: {name} is set twice.") for name in sorted(twice)]
+
+
+def with_sdks(
+    values: Mapping[str, str], choices: Sequence[SdkChoice], allowed: Allowed
+) -> tuple[dict[str, str], Allowed, list[str]]:
+    """Add the variables of SDKs to values that include the gateway tokens.
+
+    Returns the values, the exceptions with those variables, and the variables for paths of files.
+    """
+    if faults := set_twice(choices, values):
+        raise Refused(*faults)
+    names = [name for choice in choices for name in choice.names]
+    added = dict(values)
+    for choice in choices:
+        added.update(choice.values(values))
+    files = [name for choice in choices for name in choice.files]
+    return added, Allowed([*allowed.names, *names], allowed.override), files
+
+
 # ---- Files in memory, which end with the command ----
 
 LONGEST_PATH = "/proc/4194304/fd/1048576"  # for counting sizes
@@ -1581,6 +1705,10 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
         dest="files",
         help="a variable for the path of a file in memory with the value",
     )
+    sdks = f"variables for a gateway token: {', '.join(SDK_NAMES)}; NAME=PREFIX for another's"
+    parser.add_argument(
+        "--sdk", action="append", default=[], metavar="NAME", dest="sdks", help=sdks
+    )
     parser.add_argument("--allow-name", action="append", default=[], metavar="NAME")
     parser.add_argument("--override", action="store_true", help="replace variables already set")
     parser.add_argument("--allow-http", action="store_true", help="permit a server without TLS")
@@ -1590,8 +1718,8 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     options.command = argv[end + 1 :]
     if bool(options.format) != bool(options.output) or not (options.command or options.format):
         parser.error("give a command after --, or --format with --output, or both")
-    if options.files and (options.format or not options.command):
-        parser.error("give --file with a command after --, and without --format")
+    if (options.files or options.sdks) and (options.format or not options.command):
+        parser.error("give --file and --sdk with a command after --, and without --format")
     return options
 
 
@@ -1606,8 +1734,9 @@ def _start(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
     if options.format:
         disk: bool = options.allow_disk
         faults += output_faults(options.format, options.output, allow_disk=disk)
-    faults += command_faults(options.command, inherited) if options.command else []
-    faults += memory_file_faults() if options.files else []
+    sdks, wrong = sdk_choices(options.sdks)
+    faults += command_faults(options.command, inherited) + wrong if options.command else []
+    faults += memory_file_faults() if options.files or any(sdk.files for sdk in sdks) else []
     if faults:
         raise Refused(*faults)
     proxy = proxy_for(base_url, environ)
@@ -1620,10 +1749,24 @@ def _start(options: argparse.Namespace, environ: Mapping[str, str]) -> None:
         write(options.format, options.output, values)
         values = {}
     if options.command:
-        if absent := sorted(set(options.files) - values.keys()):
-            raise Refused(*(Fault(f"--file: the injection has no {name}.") for name in absent))
-        environment = prepare(options.command, inherited, values, allowed, options.files)
-        execute(options.command, environment)
+        _become(options, sdks, values, inherited)
+
+
+def _become(
+    options: argparse.Namespace,
+    sdks: Sequence[SdkChoice],
+    values: Mapping[str, str],
+    inherited: Mapping[str, str],
+) -> NoReturn:
+    """Become the command, with the values and what SDKs need in its environment."""
+    if absent := sorted(set(options.files) - values.keys()):
+        raise Refused(*(Fault(f"--file: the injection has no {name}.") for name in absent))
+    if faults := absent_tokens(sdks, values.keys()):
+        raise Refused(*faults)
+    allowed = Allowed(options.allow_name, options.override)
+    values, allowed, files = with_sdks(values, sdks, allowed)
+    environment = prepare(options.command, inherited, values, allowed, [*options.files, *files])
+    execute(options.command, environment)
 
 
 def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:

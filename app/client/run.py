@@ -1,6 +1,6 @@
 """``strongroom run``: start a command with secrets in its environment."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,24 @@ from app.client.api import Server
 from app.client.command_line import ClientCommand, server_options
 from app.client.completion import files, secret_entries
 from app.client.redeem import (
+    SDK_NAMES,
     Allowed,
     Fault,
     Refused,
+    SdkChoice,
+    absent_tokens,
     command_faults,
     countdown,
     execute,
+    gateway_variables,
     hide,
     inherited_environment,
     memory_file_faults,
+    name_faults,
     prepare,
+    sdk_choices,
+    set_twice,
+    with_sdks,
 )
 from app.client.selection import (
     Choice,
@@ -28,9 +36,11 @@ from app.client.selection import (
     choice_options,
     choose,
     leave_out_oversized,
+    tokens_of,
     values_of,
 )
 from app.client.selection.left_out import LeftOut
+from app.client.server_home import readable_home
 from app.client.terminal.start import Job, run_job
 from app.client.watch import (
     INTERVAL_SECONDS,
@@ -51,6 +61,9 @@ class _Options:
     files: tuple[Path, ...]
     everything: bool
     in_files: tuple[str, ...]
+    gateways: tuple[str, ...]
+    sdks: tuple[str, ...]
+    same_user: bool
     mask: bool
     watch: bool
     watch_interval: int | None
@@ -79,6 +92,11 @@ The exit code is the command's own, unless nothing was started:
   127   the command does not exist
   130   interrupted with Ctrl-C
 """
+_SDK_HELP = (
+    f"Variables by which programs take a gateway token: {', '.join(SDK_NAMES)}; "
+    "NAME=PREFIX for a token in another variable. Repeatable."
+)
+_SAME_USER_HELP = "Permit --gateway for a user who can read the server's home."
 _FILE_HELP = "The secret in a file in memory, whose path is in the variable. Repeatable."
 
 
@@ -98,6 +116,8 @@ _FILE_HELP = "The secret in a file in memory, whose path is in the variable. Rep
     help=_FILE_HELP,
     shell_complete=secret_entries,
 )
+@click.option("--sdk", "sdks", multiple=True, metavar="NAME", help=_SDK_HELP)
+@click.option("--same-user", is_flag=True, help=_SAME_USER_HELP)
 @click.option("--mask", is_flag=True, help="Replace the values in what the command prints.")
 @click.option("--watch", is_flag=True, help="Start the command again when a value has changed.")
 @click.option(
@@ -124,11 +144,16 @@ def _run(options: _Options, environ: Mapping[str, str]) -> int:
         *command_faults(options.command, inherited),
         *(memory_file_faults() if options.in_files else []),
     ]
+    sdks, sdk_faults = sdk_choices(options.sdks)
+    faults += [*sdk_faults, *_home_faults(options, environ)]
     if options.watch_interval and not options.watch:
         faults.append(Fault("--watch-interval needs --watch."))
-    choice = Choice(options.entries, options.files, options.everything, options.in_files)
+    choice = Choice(
+        options.entries, options.files, options.everything, options.in_files, options.gateways
+    )
     chosen = choose(choice, server, remaining, faults, inherited, allowed)
-    jobs = _Jobs(options, chosen, inherited)
+    _require_tokens(sdks, chosen, inherited, allowed)
+    jobs = _Jobs(options, chosen, inherited, sdks)
     if options.watch:
         return _run_watched(jobs, environ, remaining, options.watch_interval or INTERVAL_SECONDS)
     job = jobs.make(server, remaining, _say)
@@ -141,8 +166,15 @@ def _run(options: _Options, environ: Mapping[str, str]) -> int:
 class _Jobs:
     """Makes jobs of one command with the values of the chosen secrets."""
 
-    def __init__(self, options: _Options, chosen: Chosen, inherited: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        options: _Options,
+        chosen: Chosen,
+        inherited: Mapping[str, str],
+        sdks: Sequence[SdkChoice],
+    ) -> None:
         self.chosen = chosen
+        self._sdks = sdks
         self._options, self._inherited = options, inherited
 
     def make(
@@ -168,14 +200,45 @@ class _Jobs:
         command, inherited = self._options.command, self._inherited
         values = values_of(chosen, server, remaining)
         values = leave_out_oversized(chosen, values, command, inherited)
+        tokens = tokens_of(chosen, server, remaining)
         allowed = Allowed(self._options.allowed, self._options.override)
-        environment = prepare(command, inherited, values, allowed, chosen.in_files)
+        added, allowed, files = with_sdks({**values, **tokens}, self._sdks, allowed)
+        environment = prepare(command, inherited, added, allowed, {*chosen.in_files, *files})
         if not self._options.mask:
             return Job(command, environment, None)
+        values |= {prefix: tokens[prefix] for prefix in chosen.gateways}
         for name, value in values.items():
             if value and not is_long_enough(value):
                 say(f"{name} is too short to be masked")
         return Job(command, environment, ValueSearch(values.values()))
+
+
+def _home_faults(options: _Options, environ: Mapping[str, str]) -> list[Fault]:
+    """Return a fault if the command could read the values that the gateway is to hide from it."""
+    home = readable_home(environ) if options.gateways else None
+    if home is None:
+        return []
+    if not options.same_user:
+        text = (
+            f"--gateway: this user can read {home}, a server's home, so the command can read every "
+            "value. Run it as another user or in a container (or permit it by --same-user)."
+        )
+        return [Fault(text)]
+    _say(f"the command can read every value, since its user can read {home}.")
+    return []
+
+
+def _require_tokens(
+    sdks: Sequence[SdkChoice], chosen: Chosen, inherited: Iterable[str], allowed: Allowed
+) -> None:
+    """Refuse SDKs whose variables are set already, or whose gateway token is not chosen."""
+    names = [name for sdk in sdks for name in sdk.names]
+    tokens = [name for prefix in chosen.gateways for name in gateway_variables(prefix)]
+    faults = absent_tokens(sdks, tokens) + set_twice(sdks, [*chosen.names, *tokens])
+    faults += name_faults(names, inherited, Allowed([*allowed.names, *names], allowed.override))
+    faults += memory_file_faults() if any(sdk.files for sdk in sdks) else []
+    if faults:
+        raise Refused(*faults)
 
 
 def _run_watched(

@@ -2,7 +2,7 @@
 
 from app.client.selection.choosing import Chosen, choose
 from app.client.selection.options import Choice, choice_options
-from app.client.selection.values import leave_out_oversized, token_of, values_of
+from app.client.selection.values import leave_out_oversized, token_of, tokens_of, values_of
 
 __all__ = [
     "Choice",
@@ -11,5 +11,6 @@ __all__ = [
     "choose",
     "leave_out_oversized",
     "token_of",
+    "tokens_of",
     "values_of",
 ]

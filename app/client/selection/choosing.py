@@ -1,6 +1,6 @@
 """From the options to names of secrets by variable, after every check that needs no value."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from app.client.api import Secret, Server
@@ -13,7 +13,8 @@ from app.client.redeem import (
     is_variable,
     name_faults,
 )
-from app.client.selection.entries import Entries
+from app.client.selection.entries import Entries, Entry
+from app.client.selection.gateways import Gateway, Gateways
 from app.client.selection.left_out import (
     ALREADY_SET,
     POWERFUL,
@@ -39,6 +40,7 @@ class Chosen:
         in_files: Variables for paths of files in memory.
         unverified: Places of names that could be values, of which the server may show none.
         left_out: What ``--all`` leaves out.
+        gateways: The gateway tokens, by prefix.
     """
 
     wanted: Mapping[str, str]
@@ -46,6 +48,7 @@ class Chosen:
     in_files: frozenset[str]
     unverified: tuple[str, ...]
     left_out: LeftOut = field(default_factory=LeftOut)
+    gateways: Mapping[str, Gateway] = field(default_factory=dict)
 
     @property
     def names(self) -> dict[str, str]:
@@ -68,23 +71,43 @@ def choose(
         faults: The faults of other options and of the server's variables.
         inherited: Variables that are set already.
     """
-    entries = _entries(choice, remaining)
-    variables = [entry.variable for entry in entries if not entry.needs_variable]
-    found = [*entries.faults, *faults, *name_faults(variables, inherited, allowed)]
-    if found:
-        raise Refused(*found)
-    listed = _listed(choice, entries, server, remaining)
-    unverified = verify(entries, listed)
+    entries, gateways = _entries(choice, remaining), Gateways(choice.gateways)
+    _require_no_faults(entries, gateways, faults, inherited, allowed)
+    named = [*entries, *gateways]
+    listed = _listed(choice, named, server, remaining)
+    unverified = verify(named, listed)
     left_out = LeftOut()
     of_all = {}
     if choice.everything and listed:
-        of_all = _of_all(listed, entries, inherited, allowed, left_out)
+        taken = {*gateways.variables, *(entry.variable for entry in entries)}
+        of_all = _of_all(listed, named, taken, (inherited, allowed), left_out)
     wanted = {entry.variable: entry.name for entry in entries}
-    if not wanted and not (listed and listed.secrets):
-        reason = "the account has none" if listed else "--secret, --from or --all"
+    if not named and not (listed and listed.secrets):
+        reason = "the account has none" if listed else "--secret, --from, --all or --gateway"
         raise Refused(Fault(f"no secret is chosen ({reason})."))
     in_files = frozenset(entry.variable for entry in entries if entry.in_file)
-    return Chosen(wanted, of_all, in_files, unverified, left_out)
+    return Chosen(wanted, of_all, in_files, unverified, left_out, gateways.chosen)
+
+
+def _require_no_faults(
+    entries: Entries,
+    gateways: Gateways,
+    faults: Iterable[Fault],
+    inherited: Iterable[str],
+    allowed: Allowed,
+) -> None:
+    variables = [entry.variable for entry in entries if not entry.needs_variable]
+    found = [
+        *entries.faults,
+        *gateways.faults,
+        *gateways.clashes(entries),
+        *faults,
+        *name_faults([*variables, *gateways.variables], inherited, allowed),
+    ]
+    both = sorted({*variables} & {*gateways.variables})
+    found += [Fault(f"--gateway: {name} is given a secret, too.") for name in both]
+    if found:
+        raise Refused(*found)
 
 
 def _entries(choice: Choice, remaining: Callable[[], float]) -> Entries:
@@ -99,7 +122,7 @@ def _entries(choice: Choice, remaining: Callable[[], float]) -> Entries:
 
 
 def _listed(
-    choice: Choice, entries: Entries, server: Server, remaining: Callable[[], float]
+    choice: Choice, entries: Collection[Entry], server: Server, remaining: Callable[[], float]
 ) -> Listed | None:
     """Return the account's secrets if they are needed, and None if the API key may not list."""
     if not (choice.everything or any(each.may_be_value or each.needs_variable for each in entries)):
@@ -115,19 +138,24 @@ def _listed(
 
 def _of_all(
     listed: Listed,
-    entries: Entries,
-    inherited: Iterable[str],
-    allowed: Allowed,
+    entries: Collection[Entry],
+    taken: Collection[str],
+    rules: tuple[Iterable[str], Allowed],
     left_out: LeftOut,
 ) -> dict[str, str]:
-    """Return the secrets that ``--all`` adds to the entries, and note those that it leaves out."""
+    """Return the secrets that ``--all`` adds to the entries, and note those that it leaves out.
+
+    Args:
+        entries: Their secrets are not added, also not those behind a gateway.
+        taken: The variables of the entries.
+        rules: The variables that are set already, and the user's exceptions.
+    """
     named = {entry.name for entry in entries}
-    taken = {entry.variable for entry in entries}
     others = [each for each in listed.secrets if not {each.name, each.id} & named]
     left_out.of = len(others)
     chosen = {}
     for number, secret in enumerate(others):
-        reason = TAKEN if secret.name in taken else _obstacle(secret, inherited, allowed)
+        reason = TAKEN if secret.name in taken else _obstacle(secret, *rules)
         if number >= MAX_LISTED:
             reason = TOO_MANY
         if reason:

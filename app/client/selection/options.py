@@ -12,6 +12,8 @@ _ENTRY_HELP = "A variable and the secret for it; NAME alone for both. Repeatable
 _FROM_HELP = "A file of such entries, one per line; # begins a comment. Repeatable."
 _ALLOWED_HELP = "Permit a variable that controls other programs. Repeatable."
 
+_GATEWAY_HELP = "A gateway token and its URL, in PREFIX and PREFIX_URL, not the value. Repeatable."
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -20,17 +22,26 @@ class Choice(NamedTuple):
 
     Attributes:
         in_files: Entries whose values the command gets in files.
+        gateways: Entries of gateway tokens.
     """
 
     entries: tuple[str, ...]
     files: tuple[Path, ...]
     everything: bool
     in_files: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
 
 
 def choice_options(function: _Function) -> _Function:
     """Add the options of a `Choice` without files in memory, and ``--allow-name``."""
     for option in (
+        click.option(
+            "--gateway",
+            "gateways",
+            multiple=True,
+            metavar="PREFIX=CONFIG:NAME",
+            help=_GATEWAY_HELP,
+        ),
         click.option("--allow-name", "allowed", multiple=True, metavar="ENV", help=_ALLOWED_HELP),
         click.option(
             "--all", "everything", is_flag=True, help="Every secret, in a variable of its name."

@@ -42,14 +42,26 @@ def values_of(chosen: Chosen, server: Server, remaining: _Remaining) -> dict[str
     return values | _values_of_all(chosen, server, remaining)
 
 
+def tokens_of(chosen: Chosen, server: Server, remaining: _Remaining) -> dict[str, str]:
+    """Return the gateway tokens and their URLs by variable. Raises `Refused`."""
+    if not chosen.gateways:
+        return {}
+    try:
+        return server.gateway_tokens(chosen.gateways, remaining)
+    except RefusedByServer as refused:
+        raise _without_echo(refused, chosen) from None
+
+
 def token_of(chosen: Chosen, server: Server, remaining: _Remaining, ttl_seconds: int) -> str:
     """Return the token of one injection of all secrets. Raises `Refused`."""
-    batches = [*_batches(chosen.names)]
+    batches = [*_batches(chosen.names)] or [{}]
     if len(batches) != 1:
         text = f"a token is for 1 to {_MAX_SECRETS} secrets, with {_MAP_BYTES} bytes of names."
         raise Refused(Fault(text))
     try:
-        return server.account(remaining()).create_injection(batches[0], ttl_seconds)
+        return server.account(remaining()).create_injection(
+            batches[0], ttl_seconds, chosen.gateways
+        )
     except RefusedByServer as refused:
         raise _without_echo(refused, chosen) from None
 

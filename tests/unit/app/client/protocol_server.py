@@ -16,6 +16,9 @@ from tests.support.certificates import Certificate
 
 API_KEY = "ak_CanaryAccount_CanaryKeyId_CanaryKeySecret0123456789"
 
+GATEWAY_TOKEN = "gws_CanaryAccount_CanaryTokenId_CanaryGatewaySecret01234"
+GATEWAY_URL = "https://gw.example/gwc_1"
+
 CREATED_MS = 1_700_000_000_000
 
 Answer = tuple[int, dict[str, Any] | bytes, dict[str, str]]
@@ -57,6 +60,7 @@ class ProtocolServer:
     tokens: dict[str, dict[str, str]] = field(default_factory=dict)
     spent: dict[str, str | None] = field(default_factory=dict)
     updated: dict[str, int] = field(default_factory=dict)
+    gateways: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def issue(self, names: dict[str, str]) -> str:
         secret = f"CanaryTokenSecret{token_hex(8)}"  # so that no other test's process has it
@@ -92,6 +96,11 @@ class ProtocolServer:
         if missing:
             return refusal(404, "secrets_missing", f"No such secrets: {', '.join(missing)}.")
         token = self.issue(names)
+        self.gateways[token] = {
+            name: value
+            for prefix in exchange.body.get("gateways", {})
+            for name, value in ((prefix, GATEWAY_TOKEN), (f"{prefix}_URL", GATEWAY_URL))
+        }
         return 200, {"id": "inj_1", "token": token, "expires_at_ms": 1}, {}
 
     def _redeem(self, exchange: Exchange) -> Answer:
@@ -103,7 +112,8 @@ class ProtocolServer:
             return refusal(401, "injection_refused", "The injection token is not valid.")
         self.spent[token] = nonce
         names = self.tokens[token]
-        return 200, {"environment": {k: self.secrets[v] for k, v in names.items()}}, {}
+        values = {k: self.secrets[v] for k, v in names.items()}
+        return 200, {"environment": values | self.gateways.get(token, {})}, {}
 
     def row(self, name: str) -> dict[str, Any]:
         updated = self.updated.get(name, CREATED_MS)
