@@ -196,7 +196,10 @@ def test_a_fault_between_gateway_and_api_is_no_fault_of_the_agent(running: Rig, 
 
 
 def test_a_refused_request_sends_nothing(running: Rig) -> None:
-    running.api.refusal = (403, {"code": "gateway_config_changed", "message": "m"}, {})
-    running.call("POST", body=b"x")
+    """Even if the answer holds all that an admission does."""
+    admitted = running.api.answer | {"use": "gwu_1", "token": "gwt_1", "config": CONFIG}
+    refused = admitted | {"code": "gateway_config_changed", "message": "m"}
+    running.api.refusal = (403, refused, {})
+    assert running.call("POST", body=b"x").code == "gateway_config_changed"
     assert not running.upstream.requests
     assert CREDENTIAL.encode() not in running.upstream.raw
