@@ -103,7 +103,7 @@ def test_a_header_that_the_config_sets_replaces_those_of_the_client(running: Rig
     set_ = [["X-Custom", CREDENTIAL], ["anthropic-version", "2023-06-01"]]
     running.api.admit_to(running.upstream.port, set=set_)
     line = f"GET /{running.config}/v1 HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n"
-    theirs = "x-custom: a\r\nX-CUSTOM: b\r\nAnthropic-Version: c\r\n"
+    theirs = "X-Custom: a\r\nX-CUSTOM: b\r\nAnthropic-Version: c\r\n"
     running.raw(f"{line}Authorization: Bearer {TOKEN}\r\n{theirs}\r\n".encode())
     (received,) = running.upstream.requests
     assert received.all("X-Custom") == [CREDENTIAL]
