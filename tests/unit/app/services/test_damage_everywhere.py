@@ -17,7 +17,7 @@ from tests.support.databases import Row, Rows
 from tests.support.deployment import Deployment, Tenant, new_tenant, sweep
 from tests.support.gateway_rows import add_gateway_rows
 
-OF_ALL = {"deployment", "fences", "leases", "moves", "workers"}
+OF_ALL = {"deployment", "fences", "gateway_keys", "leases", "moves", "switches", "workers"}
 """Tables whose rows are nobody's: what they say holds for all."""
 
 
