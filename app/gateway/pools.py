@@ -17,7 +17,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 from typing import Self
 
 import aiohttp
@@ -55,17 +54,20 @@ def lower_tls_buffers() -> None:
     asyncio.sslproto.SSLProtocol.max_size = _TLS_BUFFER_BYTES
 
 
-def tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """Make the one TLS context: the system's authorities, and those of a file.
+def tls_context(bundle: bytes | None) -> ssl.SSLContext:
+    """Make the one TLS context: the system's authorities, and those of a bundle in PEM.
 
     Raises:
-        OSError: The file cannot be read, or holds no certificates.
+        ValueError: The bundle holds no certificates.
     """
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
-    if ca_file is not None:
-        context.load_verify_locations(ca_file)
+    if bundle is not None:
+        try:
+            context.load_verify_locations(cadata=bundle.decode("ascii", errors="replace"))
+        except ssl.SSLError:
+            raise ValueError("the bundle holds no certificates") from None
     return context
 
 

@@ -1,6 +1,7 @@
 """One process of the gateway: its parts, from the settings, and its tasks."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -15,8 +16,10 @@ from app.gateway.listener import Listener
 from app.gateway.messages.refusals import Refusal
 from app.gateway.pools import Pools, lower_tls_buffers, tls_context
 from app.gateway.uses import OpenUses, Pace
-from config.gateway_settings import GatewaySettings
+from config import Settings, SettingsError
+from config.files import UnsafeFile
 
+_CA_FILE = "STRONGROOM_GATEWAY_CA_FILE"
 _TRIM_SECONDS = 5.0
 _RESOLVERS = 64
 """Threads for names of upstreams, so that slow name servers of one do not stop the others."""
@@ -24,7 +27,7 @@ _RESOLVERS = 64
 
 @asynccontextmanager
 async def running_gateway(
-    settings: GatewaySettings,
+    settings: Settings,
     key: Redacted,
     own: Collection[Endpoint] = (),
     pace: Pace = Pace(),  # noqa: B008 - it cannot change
@@ -36,11 +39,14 @@ async def running_gateway(
         key: The gateway's.
         own: The servers of this deployment, which no request may reach.
         pace: Of the questions and reports about the uses under way.
+
+    Raises:
+        SettingsError: The file of authorities cannot be used.
     """
     lower_tls_buffers()
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_RESOLVERS, "resolver"))
     guard = Guard(settings.gateway_networks, own)
-    tls = tls_context(settings.gateway_ca_file)
+    tls = _tls(settings)
     limits = Limits(settings.gateway_max_body, float(settings.gateway_idle))
     async with AsyncExitStack() as parts:
         admissions = await parts.enter_async_context(AdmissionClient(settings.gateway_socket, key))
@@ -60,6 +66,16 @@ async def running_gateway(
             await asyncio.gather(*tasks, return_exceptions=True)
             with suppress(Refusal):
                 await uses.report()
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    path = settings.gateway_ca_file
+    try:
+        return tls_context(None if path is None else settings.files.read_bundle(path))
+    except UnsafeFile as fault:
+        raise SettingsError([f"{_CA_FILE}: the file {fault}."]) from None
+    except ValueError:
+        raise SettingsError([f"{_CA_FILE}: the file holds no certificates in PEM."]) from None
 
 
 def _pseudonym(key: Redacted) -> str:

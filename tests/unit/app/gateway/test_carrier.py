@@ -139,12 +139,17 @@ def test_a_client_that_waits_is_not_asked_if_it_is_refused(running: Rig) -> None
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    """A gateway with small limits."""
+    """A gateway that takes small bodies, and has a server of ours beside it."""
     directory = tmp_path_factory.mktemp("small")
     own = frozenset({Endpoint(ipaddress.ip_address("127.0.0.1"), 1)})
-    with rig(
-        directory, own=own, STRONGROOM_GATEWAY_MAX_BODY="1000", STRONGROOM_GATEWAY_IDLE="1"
-    ) as running:
+    with rig(directory, own=own, STRONGROOM_GATEWAY_MAX_BODY="1000") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """A gateway that gives up after a second of silence."""
+    with rig(tmp_path_factory.mktemp("impatient"), STRONGROOM_GATEWAY_IDLE="1") as running:
         yield running
 
 
@@ -160,30 +165,30 @@ def test_a_body_that_turns_out_too_large_is_cut_off(small: Rig) -> None:
     assert not small.upstream.requests
 
 
-def test_a_client_that_stops_sending_is_given_up(small: Rig) -> None:
-    answer = small.raw(f"{_LINE}Content-Length: 4\r\n\r\nab".encode())
+def test_a_client_that_stops_sending_is_given_up(impatient: Rig) -> None:
+    answer = impatient.raw(f"{_LINE}Content-Length: 4\r\n\r\nab".encode())
     assert answer.startswith(b"HTTP/1.1 408")
 
 
-def test_an_upstream_that_is_silent_is_given_up(small: Rig) -> None:
+def test_an_upstream_that_is_silent_is_given_up(impatient: Rig) -> None:
     async def answer(connection: Connection, _: Received) -> None:
         await connection.until_closed()
 
-    small.upstream.clear()
-    small.upstream.answer = answer
-    reply = small.call()
+    impatient.upstream.clear()
+    impatient.upstream.answer = answer
+    reply = impatient.call()
     assert (reply.status, reply.code) == (504, "upstream_timed_out")
     assert reply.headers["x-should-retry"] == "false"
 
 
-def test_a_stream_that_falls_silent_is_cut_off(small: Rig) -> None:
+def test_a_stream_that_falls_silent_is_cut_off(impatient: Rig) -> None:
     async def answer(connection: Connection, _: Received) -> None:
         await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello")
         await connection.until_closed()
 
-    small.upstream.clear()
-    small.upstream.answer = answer
-    reply = small.call()
+    impatient.upstream.clear()
+    impatient.upstream.answer = answer
+    reply = impatient.call()
     assert (reply.status, reply.is_whole) == (200, False)
 
 

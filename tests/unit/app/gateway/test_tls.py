@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from config import SettingsError
 from tests.support.certificates import Certificate, make_certificate
 from tests.support.gateway.api import CREDENTIAL
 from tests.support.gateway.rig import Rig, rig
@@ -65,6 +66,17 @@ def test_an_unknown_authority_gets_nothing(tmp_path: Path, certificate: Certific
         reply = running.call()
         assert (reply.status, reply.code) == (502, "upstream_untrusted")
         assert not running.upstream.raw
+
+
+def test_a_file_of_authorities_without_any_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("no certificate")
+    fault = "STRONGROOM_GATEWAY_CA_FILE: the file holds no certificates"
+    with (
+        pytest.raises(SettingsError, match=fault),
+        rig(tmp_path, STRONGROOM_GATEWAY_CA_FILE=str(file)),
+    ):
+        pass
 
 
 def test_a_connection_has_a_buffer_of_one_record(trusting: Rig) -> None:
