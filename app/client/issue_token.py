@@ -8,7 +8,7 @@ import click
 from app.client.api import Server
 from app.client.command_line import ClientCommand, server_options, show_note
 from app.client.redeem import Allowed, Fault, countdown
-from app.client.selection import Choice, choice_options, choose, token_of
+from app.client.selection import Choice, choice_options, choose, gateway_option, token_of
 from app.client.time_span import TimeSpan
 
 _SECOND_MS, _DAY_MS = 1000, 86_400_000
@@ -21,6 +21,7 @@ an API key.
 
 @click.command("token", cls=ClientCommand, help=_HELP)
 @choice_options
+@gateway_option
 @click.option(
     "--ttl",
     type=TimeSpan("smhd"),

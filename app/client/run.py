@@ -35,6 +35,7 @@ from app.client.selection import (
     Chosen,
     choice_options,
     choose,
+    gateway_option,
     leave_out_oversized,
     tokens_of,
     values_of,
@@ -108,6 +109,7 @@ _FILE_HELP = "The secret in a file in memory, whose path is in the variable. Rep
     context_settings={"allow_interspersed_args": False},
 )
 @choice_options
+@gateway_option
 @click.option(
     "--file",
     "in_files",

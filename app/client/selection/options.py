@@ -35,13 +35,6 @@ class Choice(NamedTuple):
 def choice_options(function: _Function) -> _Function:
     """Add the options of a `Choice` without files in memory, and ``--allow-name``."""
     for option in (
-        click.option(
-            "--gateway",
-            "gateways",
-            multiple=True,
-            metavar="PREFIX=CONFIG:NAME",
-            help=_GATEWAY_HELP,
-        ),
         click.option("--allow-name", "allowed", multiple=True, metavar="ENV", help=_ALLOWED_HELP),
         click.option(
             "--all", "everything", is_flag=True, help="Every secret, in a variable of its name."
@@ -60,3 +53,15 @@ def choice_options(function: _Function) -> _Function:
     ):
         function = option(function)
     return function
+
+
+def gateway_option(function: _Function) -> _Function:
+    """Add ``--gateway``."""
+    option = click.option(
+        "--gateway",
+        "gateways",
+        multiple=True,
+        metavar="PREFIX=CONFIG:NAME",
+        help=_GATEWAY_HELP,
+    )
+    return option(function)

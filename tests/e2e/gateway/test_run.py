@@ -1,8 +1,12 @@
 """``strongroom run --gateway``: a command calls an API with a credential that it cannot see."""
 
+import io
+import json
 import os
 import signal
 import subprocess
+import sys
+import zipfile
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +22,7 @@ from tests.support.gateway.loop_thread import LoopThread
 from tests.support.gateway.recorder import Connection, Received, Recorder, recorder
 from tests.support.ports import free_port
 from tests.support.preloaded import run_command, start_command
+from tests.support.programs import require
 from tests.support.ready_home import copy_ready_home
 from tests.support.strongroom import Strongroom
 from tests.support.waiting import wait_until
@@ -173,7 +178,7 @@ def git(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a git server with an empty repository, ``team/project.git``."""
     root = tmp_path_factory.mktemp("repositories")
     repository = root / "team" / "project.git"
-    subprocess.run(["git", "init", "-q", "--bare", str(repository)], check=True)
+    subprocess.run([require("git"), "init", "-q", "--bare", str(repository)], check=True)
     handler = type("Handler", (_GitHandler,), {"root": root})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = Thread(target=server.serve_forever)
@@ -187,6 +192,7 @@ def git(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_the_upstream_gets_the_credential_and_the_command_its_answer(
     account: Account, upstream: Recorder, tmp_path: Path
 ) -> None:
+    require("curl")
     script = 'curl -sS -H "Authorization: Bearer $API" "$API_URL/v1/models"'
     assert account.run_behind(tmp_path, "--", "sh", "-c", script).stdout == b"hello"
     (received,) = upstream.requests
@@ -199,11 +205,10 @@ def test_the_command_sees_the_value_nowhere(
     account: Account, upstream: Recorder, tmp_path: Path
 ) -> None:
     async def echo(connection: Connection, received: Received) -> None:
-        body = received.head
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n\r\n"
-        await connection.send(head.encode() + body)
+        await connection.send(_answer("text/plain", received.head))
 
     upstream.answer = echo
+    require("curl")
     script = (
         "env; tr '\\0' '\\n' < /proc/self/environ; tr '\\0' '\\n' < /proc/$$/environ;"
         "cat /proc/$$/cmdline; ls -la /proc/$$/fd;"
@@ -226,6 +231,7 @@ def test_revoking_the_injection_ends_the_token(
 ) -> None:
     gateways = {"API": {"gateway": "recorded", "secret": "API_KEY"}}
     made = account.post("/v1/injections", {"secrets": {}, "gateways": gateways})
+    require("curl")
     call = 'curl -s -o out -w "%{http_code}" -H "Authorization: Bearer $API" "$API_URL/v1/x"'
     script = f"{call}; read line < go; {call}"
     os.mkfifo(tmp_path / "go")
@@ -271,6 +277,83 @@ def test_git_clones_commits_and_pushes(account: Account, tmp_path: Path) -> None
     assert done.stdout == b"hello\n", done.stderr.decode()
     found = subprocess.run(["grep", "-r", GIT_CANARY, str(tmp_path)], check=False)
     assert found.returncode == 1
+
+
+def test_npm_asks_its_registry_with_the_credential(
+    account: Account, upstream: Recorder, tmp_path: Path
+) -> None:
+    version = {"name": "parcel", "version": "1.2.3", "dist": {"tarball": "https://x.example/a"}}
+    page = {"name": "parcel", "dist-tags": {"latest": "1.2.3"}, "versions": {"1.2.3": version}}
+
+    async def registry(connection: Connection, _: Received) -> None:
+        await connection.send(_answer("application/json", json.dumps(page).encode()))
+
+    upstream.answer = registry
+    options = ("--gateway", "NPM=recorded:API_KEY", "--sdk", "npm", "--same-user")
+    done = account.run(
+        tmp_path,
+        *options,
+        "--",
+        require("npm"),
+        "view",
+        "--no-update-notifier",
+        "parcel",
+        "version",
+    )
+    assert done.stdout.strip() == b"1.2.3", done.stderr.decode()
+    assert {each.target for each in upstream.requests} == {"/parcel"}
+    assert {*upstream.requests[0].all("Authorization")} == {f"Bearer {CANARY}"}
+
+
+def test_pip_downloads_from_its_index_with_the_credential(
+    account: Account, upstream: Recorder, tmp_path: Path
+) -> None:
+    wheel = _wheel()
+
+    async def index(connection: Connection, received: Received) -> None:
+        if received.target.endswith(".whl"):
+            await connection.send(_answer("application/zip", wheel))
+        else:
+            page = b"<a href='../../files/parcel-1.2.3-py3-none-any.whl'>parcel</a>"
+            await connection.send(_answer("text/html", page))
+
+    upstream.answer = index
+    options = ("--gateway", "PYPI=recorded:API_KEY", "--sdk", "pip", "--same-user")
+    pip = (
+        sys.executable,
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "download",
+        "--no-deps",
+        "parcel",
+    )
+    done = account.run(tmp_path, *options, "--", *pip, "-d", str(tmp_path))
+    assert (tmp_path / "parcel-1.2.3-py3-none-any.whl").is_file(), done.stderr.decode()
+    targets = ["/simple/parcel/", "/files/parcel-1.2.3-py3-none-any.whl"]
+    assert [each.target for each in upstream.requests] == targets
+    assert [each.all("Authorization") for each in upstream.requests] == [[f"Bearer {CANARY}"]] * 2
+
+
+def _answer(kind: str, body: bytes) -> bytes:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def _wheel() -> bytes:
+    """A wheel of a package without code."""
+    info, metadata = (
+        "parcel-1.2.3.dist-info",
+        "Metadata-Version: 2.1\nName: parcel\nVersion: 1.2.3\n",
+    )
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr(f"{info}/METADATA", metadata)
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{info}/RECORD", "")
+    return made.getvalue()
 
 
 def test_a_command_that_could_read_the_servers_home_is_not_started(
