@@ -16,6 +16,7 @@ from app.api.http.context import NotConnected
 from app.api.http.errors import RESPONSES
 from app.domain import errors as domain
 from app.domain.errors import DomainError
+from app.gateway.messages.refusals import REFUSALS
 from app.server.application import Application
 from app.services.container import Services
 from app.services.errors import SystemKeyUnreadable
@@ -39,10 +40,29 @@ def _answer_to(error: Exception) -> TestResponse:
     return Client(Application(services), "a token").get("/v1/secrets")
 
 
+UNSENDABLE = ("credential_not_sendable", "502")
+"""The one refusal of the gateway that the API has, too."""
+
+
+def documented() -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """The codes and statuses of the page: those of the API, and those of the gateway."""
+    before, _, rest = DOCUMENT.read_text().partition("These come from the gateway itself:")
+    gateway, _, after = rest.partition("\n## ")
+    row = re.compile(r"^\| `(\w+)` \| (\d+) \|", re.MULTILINE)
+    return row.findall(before + after), row.findall(gateway)
+
+
 def test_every_code_is_documented_with_its_status() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", DOCUMENT.read_text(), re.MULTILINE)
+    of_the_api, _ = documented()
     coded = {(found.code, str(int(found.status))) for found in RESPONSES.values()}
-    assert sorted(rows) == sorted(coded | {("internal_error", "500")})
+    assert sorted(of_the_api) == sorted(coded | {("internal_error", "500")})
+
+
+def test_every_code_of_the_gateway_is_documented_with_its_status() -> None:
+    of_the_api, of_the_gateway = documented()
+    coded = {(code, str(int(status))) for code, (status, _) in REFUSALS.items()}
+    assert sorted(of_the_gateway) == sorted(coded - {("internal_error", "500"), UNSENDABLE})
+    assert UNSENDABLE in of_the_api
 
 
 def test_no_client_would_sleep_for_longer_than_a_minute() -> None:
