@@ -1,11 +1,14 @@
 """What the page ``/docs`` offers to send is accepted as it is, from the top to the bottom."""
 
+from collections.abc import Iterator
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import requests
 
 from tests.e2e.account import Account
+from tests.support.strongroom import Strongroom, running
 
 Operation = dict[str, Any]
 
@@ -25,12 +28,42 @@ _ORDER = (
     "redeemInjection",
     "createInjection",
     "revokeInjection",
+    "createGatewayConfig",
+    "listGatewayConfigs",
+    "getGatewayConfig",
+    "updateGatewayConfig",
+    "createGatewayToken",
+    "getGatewayToken",
+    "listGatewayTokens",
+    "listGatewayUses",
+    "revokeGatewayToken",
+    "revokeGatewayTokens",
+    "deleteGatewayConfig",
     "deleteSecret",
     "createSecret",
     "deleteSecretById",
     "createApiKey",
     "createRestrictedKey",
 )
+
+_IDS = {
+    "secrets": "secret_id",
+    "injections": "injection_id",
+    "gateway configs": "config_id",
+    "gateway tokens": "token_id",
+}
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Strongroom]:
+    """A server with a gateway's URL, so that tokens can be minted."""
+    with TemporaryDirectory(prefix="strongroom-") as sockets:  # whose path is short enough
+        settings = {
+            "STRONGROOM_GATEWAY_URL": "https://gw.example.com",
+            "STRONGROOM_GATEWAY_SOCKET": f"{sockets}/admission.sock",
+        }
+        with running(tmp_path_factory.mktemp("strongroom"), settings) as server:
+            yield server
 
 
 class Visitor:
@@ -87,9 +120,7 @@ class Visitor:
     def _copy(self, tags: list[str], response: requests.Response) -> None:
         shown = response.json()
         if "id" in shown:
-            self._copied[
-                {"secrets": "secret_id", "injections": "injection_id"}.get(tags[0], "")
-            ] = shown["id"]
+            self._copied[_IDS.get(tags[0], "")] = shown["id"]
         if "token" in shown:
             self._credentials["injectionToken"] = shown["token"]
 
