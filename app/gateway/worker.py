@@ -1,5 +1,6 @@
 """gunicorn's worker for the gateway: aiohttp's, with our listener in place of an application."""
 
+import asyncio
 import os
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -12,6 +13,7 @@ from app.gateway.listener import Listener
 MakeListener = Callable[[], AbstractAsyncContextManager[Listener]]
 """Starts the parts of one process, and yields its listener."""
 
+_NOTIFY_SECONDS = 1.0
 _CUT_OFF_SECONDS = 5.0  # that remain of the graceful time-out to close what did not end
 
 
@@ -31,4 +33,12 @@ class Worker(GunicornWebWorker):
                 self.notify()
                 await self._wait_next_notify()
             self.alive = False
-            await runner.cleanup()
+            await self._drain(runner)
+
+    async def _drain(self, runner: web.ServerRunner) -> None:
+        """Let requests end, and show gunicorn meanwhile that the worker is not stuck."""
+        cleanup = asyncio.ensure_future(runner.cleanup())
+        while not cleanup.done():
+            self.notify()
+            await asyncio.wait({cleanup}, timeout=_NOTIFY_SECONDS)
+        await cleanup
