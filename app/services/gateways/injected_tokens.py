@@ -2,8 +2,8 @@
 
 The config, the secret and the id of a token are decided when the injection is made, and stand in
 its row. The redemption mints the token in its own transaction. The token's secret is derived, under
-the system data key, from the injection's token and the nonce. So a retry with the same nonce gets
-the same token, and neither the token nor what it is derived from is stored.
+the system data key, from the injection's token. So a retry, which redemption recognises by its
+nonce, gets the same token, and neither the token nor what it is derived from is stored.
 
 Such a token is bound to the address of its first use, not to the redeemer's: the gateway may see
 the same machine under an address of the other family.
@@ -52,12 +52,12 @@ class RedeemedInjection(NamedTuple):
     """An injection that is being redeemed, with its key; both were verified.
 
     Attributes:
-        seed: The secret of the request from which tokens are derived.
+        credential: Its token, as the request has it; gateway tokens are derived from it.
     """
 
     injection: Injection
     key: ApiKey
-    seed: Redacted
+    credential: Redacted
 
 
 @dataclass(eq=False, repr=False)
@@ -141,13 +141,12 @@ class InjectedTokens:
         """Return the tokens that the same request minted before.
 
         Raises:
-            InjectionRefused: One of them is gone, or is another.
+            InjectionRefused: One of them is gone, or damaged.
         """
         environment: Environment = {}
         for bound in by.injection.gateways:
             token = _token(opened, by, bound)
-            row = _find(work, opened, by.injection.account_id, bound)
-            if row is None or row.token_digest != _digest(opened, token):
+            if _find(work, opened, by.injection.account_id, bound) is None:
                 raise InjectionRefused
             environment |= self._variables(bound, token)
         return environment
@@ -235,8 +234,10 @@ def _bound(prefix: str, config: GatewayConfig, secret: Secret) -> BoundGateway:
 
 
 def _token(opened: OpenedSystemKey, by: RedeemedInjection, bound: BoundGateway) -> Token:
-    """Return the token that this request, and no other, gets for an entry of its injection."""
-    secret = opened.digest(Purpose.REDEEMED_TOKEN, f"{bound.token_id} {by.seed.reveal()}".encode())
+    """Return the token that whoever has the injection's token gets for an entry of it."""
+    secret = opened.digest(
+        Purpose.REDEEMED_TOKEN, f"{bound.token_id} {by.credential.reveal()}".encode()
+    )
     account_id = by.injection.account_id
     return GATEWAY_TOKENS.make(GATEWAY_TOKEN_PREFIX, account_id, bound.token_id, secret)
 

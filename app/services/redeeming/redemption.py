@@ -126,7 +126,6 @@ class Redemption:
                 _is_row_of(request.token, injection)
                 and request.may_take(injection, now_ms)
                 and _is_backed(injection, key, account)
-                and (not injection.gateways or Scope.GATEWAYS_USE in key.scopes)
                 and key.is_live(now_ms)
             ):
                 raise InjectionRefused
@@ -197,7 +196,7 @@ class Redemption:
         injection = grant.injection.unverified
         if not injection.gateways:
             return {}
-        by = RedeemedInjection(injection, grant.api_key.unverified, request.seed)
+        by = RedeemedInjection(injection, grant.api_key.unverified, request.credential)
         if injection.state is InjectionState.REDEEMED:
             return self._gateways.repeat(work, request.system_key, by)
         return self._gateways.mint(work, request.system_key, by, now_ms)

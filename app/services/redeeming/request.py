@@ -1,7 +1,6 @@
 """One request for a redemption: its token and nonce as keyed digests, and what they permit."""
 
 from dataclasses import dataclass, replace
-from secrets import token_hex
 from typing import Self
 
 from cryptography.hazmat.primitives import constant_time
@@ -19,15 +18,14 @@ class RedemptionRequest:
     """One request for a redemption, with the opened system data key that verifies its rows.
 
     Attributes:
-        seed: The secret from which its gateway tokens are derived, so that a retry gets the same
-            ones. It is nowhere stored.
+        credential: The token as it came; its gateway tokens are derived from it.
     """
 
     token: ParsedToken
     token_digest: bytes
     nonce_digest: bytes | None
     address: str | None
-    seed: Redacted
+    credential: Redacted
     system_key: OpenedSystemKey
     event: RedemptionEvent
 
@@ -52,7 +50,7 @@ class RedemptionRequest:
             token_digest=system_key.digest(Purpose.INJECTION_TOKEN, credential.reveal().encode()),
             nonce_digest=_nonce_digest(system_key, token, nonce),
             address=address,
-            seed=Redacted(f"{credential.reveal()} {nonce.reveal() if nonce else token_hex(32)}"),
+            credential=credential,
             system_key=system_key,
             event=event,
         )

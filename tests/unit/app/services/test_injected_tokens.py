@@ -25,6 +25,8 @@ from app.domain.gateways.tokens import TokenFilter, TokenPin
 from app.domain.injections import MAX_GATEWAYS, GatewayChoice, GatewayChoices, IssuedInjection
 from app.domain.redaction import Redacted
 from app.services.gateways import injected_tokens
+from app.services.keys.system_key import SystemKey
+from backends.errors import KeyUnavailable
 from tests.support.databases import Rows
 from tests.support.deployment import ADDRESS, GATEWAY_URL, Deployment, Tenant, revoke, with_key
 from tests.support.gateways import admit, replace_config, store_config
@@ -126,9 +128,7 @@ def test_another_nonce_gets_no_token(stocked: Tenant, config: GatewayConfig) -> 
         stocked.redeem(issued.token, "m" * 22)
 
 
-def test_equal_nonces_of_two_injections_get_different_tokens(
-    stocked: Tenant, config: GatewayConfig
-) -> None:
+def test_two_injections_get_different_tokens(stocked: Tenant, config: GatewayConfig) -> None:
     tokens = {
         stocked.redeem(inject(stocked, choices(config)).token, NONCE)["API"] for _ in range(2)
     }
@@ -331,3 +331,29 @@ def test_the_injection_shows_config_and_secret(stocked: Tenant, config: GatewayC
         ("API", config.id, "KEY")
     ]
     assert [each.variable for each in shown.secrets] == ["OTHER"]
+
+
+def test_nothing_is_minted_once_no_provider_opens_the_system_key(
+    stocked: Tenant, config: GatewayConfig, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issued = inject(stocked, choices(config))
+
+    def refuse(_: SystemKey) -> None:
+        raise KeyUnavailable("The system data key was not opened lately.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SystemKey, "require_proof", refuse)
+        with pytest.raises(KeyUnavailable):
+            stocked.redeem(issued.token)
+    assert rows.all("gateway_tokens") == []
+    assert "API" in stocked.redeem(issued.token)
+
+
+def test_a_damaged_token_is_not_repeated(
+    stocked: Tenant, config: GatewayConfig, rows: Rows
+) -> None:
+    issued = inject(stocked, choices(config))
+    stocked.redeem(issued.token, NONCE)
+    rows.execute("UPDATE gateway_tokens SET used = 5")
+    with pytest.raises(InjectionRefused):
+        stocked.redeem(issued.token, NONCE)
