@@ -143,29 +143,34 @@ def upstream(recording: Recorder) -> Recorder:
     return recording
 
 
-@contextmanager
-def started_gateway(
+def gateway_environment(
     directory: Path, sockets: Path, key: str, url: str, certificate: Certificate
-) -> Iterator[Gateway]:
-    """Start ``strongroom gateway`` in a home of its own, until the block ends."""
+) -> dict[str, str]:
+    """Make a home for a gateway, and the environment of its process."""
     home = directory / "home-of-the-gateway"
     home.mkdir(mode=0o700)
     key_file = home / "gateway.key"
     key_file.touch(mode=0o600)
     key_file.write_text(key)
-    socket = sockets / "gateway.sock"
-    environment = {
+    return {
         "PATH": os.environ["PATH"],  # noqa: TID251 - of the machine
         "STRONGROOM_HOME": str(home),
         "STRONGROOM_GATEWAY_URL": url,
         "STRONGROOM_GATEWAY_SOCKET": f"{sockets}/admission.sock",
-        "STRONGROOM_GATEWAY_BIND": f"{url.removeprefix('http://')} unix:{socket}",
+        "STRONGROOM_GATEWAY_BIND": f"{url.removeprefix('http://')} unix:{sockets}/gateway.sock",
         "STRONGROOM_GATEWAY_NETWORKS": "127.0.0.0/8",
         "STRONGROOM_GATEWAY_CA_FILE": str(certificate.ca_file),
         "STRONGROOM_GATEWAY_WORKERS": "1",
         "STRONGROOM_LOG_LEVEL": "DEBUG",
     }
-    log = directory / "gateway.log"
+
+
+@contextmanager
+def started_gateway(
+    directory: Path, environment: dict[str, str], socket: Path
+) -> Iterator[Gateway]:
+    """Start ``strongroom gateway``, until the block ends."""
+    log, url = directory / "gateway.log", environment["STRONGROOM_GATEWAY_URL"]
     process = start_command(("gateway",), environment, log, log)
     gateway = Gateway(environment, url, socket, log, process)
     try:
@@ -194,7 +199,8 @@ def gateway(
 ) -> Iterator[Gateway]:
     directory = tmp_path_factory.mktemp("gateway")
     assert api.api_key
-    with started_gateway(directory, sockets, gateway_key, gateway_url, certificate) as gateway:
+    environment = gateway_environment(directory, sockets, gateway_key, gateway_url, certificate)
+    with started_gateway(directory, environment, sockets / "gateway.sock") as gateway:
         yield gateway
 
 

@@ -20,6 +20,8 @@ from tests.support.nginx import Nginx
 from tests.support.strongroom import Strongroom
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 OTHER = "canary-of-the-new-value"
 
 
@@ -228,6 +230,7 @@ def test_nginx_knows_no_admissions_under_any_name(
     assert answer.json()["code"] in {"not_found", "config_missing", "gateway_token_missing"}
 
 
+@pytest.mark.sqlite
 def test_while_the_database_takes_no_write_nothing_is_carried(
     client: httpx.Client, api: Strongroom, agent: Minted, upstream: Recorder
 ) -> None:

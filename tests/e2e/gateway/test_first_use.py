@@ -5,10 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.gateway.conftest import CANARY, Gateway
 from tests.support.gateway.recorder import Recorder
 from tests.support.programs import require
 from tests.support.strongroom import Strongroom
+
+pytestmark = pytest.mark.slow
 
 _PAGE = (Path(__file__).parents[3] / "docs" / "gateway.md").read_text()
 _SECTION = _PAGE.partition("## The first five minutes")[2].partition("\n## ")[0]

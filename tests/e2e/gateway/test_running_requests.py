@@ -20,6 +20,8 @@ from tests.support.gateways import Minted
 from tests.support.strongroom import Strongroom
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 _BETWEEN_SECONDS = 0.05
 LONGEST_SECONDS = 30.0
@@ -77,7 +79,6 @@ def streaming(gateway: Gateway, minted: Minted, upstream: Recorder) -> Iterator[
         reading.join(60)
 
 
-@pytest.mark.slow
 def test_a_revocation_ends_a_running_stream_within_30_seconds(
     gateway: Gateway, tenant: Tenant, agent: Minted, upstream: Recorder
 ) -> None:

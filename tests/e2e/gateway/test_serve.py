@@ -17,6 +17,8 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
+pytestmark = pytest.mark.slow
+
 _START_SECONDS = 120.0
 _STOP_SECONDS = 120.0
 
