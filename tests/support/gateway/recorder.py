@@ -140,12 +140,14 @@ async def recorder(tls: ssl.SSLContext | None = None) -> AsyncIterator[Recorder]
     """An upstream on a free port of loopback."""
     upstream = Recorder()
     tasks: set[asyncio.Task[None]] = set()
+    writers: set[asyncio.StreamWriter] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+        writers.add(writer)
         await upstream.serve(reader, writer)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
@@ -157,4 +159,7 @@ async def recorder(tls: ssl.SSLContext | None = None) -> AsyncIterator[Recorder]
         for task in list(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in writers:  # TLS would wait for a client that has gone
+            writer.transport.abort()
+        await asyncio.gather(*(each.wait_closed() for each in writers), return_exceptions=True)
         await server.wait_closed()
