@@ -18,7 +18,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.errors import Diagnostic
 
 from app.repository.postgresql.address import Address
-from app.repository.postgresql.failures import Silent, failure_of
+from app.repository.postgresql.failures import Silent, failure_of, is_answer
 from app.repository.postgresql.resolving import joined, resolve
 from backends.calls.request_deadline import seconds_remaining
 
@@ -112,7 +112,7 @@ class BoundedConnection(psycopg.Connection[Any]):
         try:
             answer = waiting.wait(gen, self.pgconn.socket, interval=interval, timeout=bound)
         except psycopg.Error as error:
-            is_open = error.sqlstate is not None
+            is_open = is_answer(error)
             if is_open or time.monotonic() < end:
                 raise
         else:

@@ -93,6 +93,14 @@ def failure_of(error: BaseException) -> Failure:
     return _OURS  # the driver did not send it
 
 
+def is_answer(error: psycopg.Error) -> bool:
+    """Return True if the server sent it, so that the connection can go on.
+
+    It passes over what is left of a batch after a row that it refused, without a code.
+    """
+    return error.sqlstate is not None or isinstance(error, psycopg.errors.PipelineAborted)
+
+
 def translate(error: BaseException) -> StorageUnavailable:
     """Return our error for one of psycopg's, without a word of it; log what needs an operator."""
     failure = failure_of(error)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.abc import PQGen
 
 from app.cli.private_files import create
 from app.repository.base import DatabaseMisconfigured
@@ -207,3 +208,18 @@ def test_a_migration_of_a_server_that_is_away_names_the_setting(
         upgrade(postgresql.url("unknown"))
     assert caught.value.__context__ is None
     assert str(caught.value).startswith("STRONGROOM_DATABASE_URL: ")
+
+
+def test_a_connection_outlives_a_batch_in_which_a_row_is_refused(
+    postgresql: PostgresqlServer, empty: str
+) -> None:
+    """The driver says of what was left of the batch that it was passed over."""
+
+    def passed_over() -> PQGen[None]:
+        yield from ()
+        raise psycopg.errors.PipelineAborted
+
+    with closing(connect_to_migrate(parse_address(postgresql.url(empty)))) as connection:
+        with pytest.raises(psycopg.errors.PipelineAborted):
+            connection.wait(passed_over())
+        assert connection.execute("SELECT 1").fetchall() == [(1,)]
