@@ -59,7 +59,7 @@ _COMMANDS = {
     ),
     "gateway-token": LazyCommand(
         "app.client.gateway_token.group:gateway_token",
-        "Gateway tokens of your account: list, revoke.",
+        "Gateway tokens of your account, with which agents use secrets: list, revoke.",
     ),
     "run": LazyCommand("app.client.run:run", "Start a command with secrets in its environment."),
 }

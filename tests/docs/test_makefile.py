@@ -86,12 +86,13 @@ def test_the_two_runs_of_tests_together_leave_nothing_out(checkout: Path) -> Non
 
 def test_continuous_integration_runs_every_test() -> None:
     commands = (_ROOT / ".ci" / "run").read_text().splitlines()
-    assert commands[-4:] == [
+    assert commands[-5:-1] == [
         "make check",
         "make test",
         "make slow",
         ".venv/bin/python -m pytest tests/cluster",
     ]
+    assert commands[-1].startswith(".venv/bin/python -m pytest --database=postgresql ")
 
 
 def test_installing_reports_its_progress(checkout: Path) -> None:

@@ -6,10 +6,13 @@ from app.client.command_line import ClientGroup
 from app.client.lazy_group import LazyCommand
 
 _COMMANDS = {
-    "list": LazyCommand("app.client.gateway_token.list_tokens:list_tokens", "List gateway tokens."),
+    "list": LazyCommand(
+        "app.client.gateway_token.list_tokens:list_tokens",
+        "List live gateway tokens, newest first.",
+    ),
     "revoke": LazyCommand(
         "app.client.gateway_token.revoke_tokens:revoke_tokens",
-        "Revoke gateway tokens, or all of a box.",
+        "Revoke gateway tokens by their ids, or all of a box.",
     ),
 }
 
