@@ -6,6 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
+SDKS := .venv/.sdks
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
@@ -49,11 +50,11 @@ test: $(DEV)
 	$(call say,collecting and running the tests but the slow ones: about five minutes on two cores)
 	@$(PYTEST) -m "not slow" $(AT_ONCE)
 
-slow: $(DEV)
+slow: $(DEV) $(SDKS)
 	$(call say,collecting and running the slow tests: about ten minutes on two cores)
 	@$(PYTEST) -m slow $(AT_ONCE)
 
-prove: $(DEV)
+prove: $(DEV) $(SDKS)
 	@$(PYTEST) --prove
 
 # Ratios, for docs/performance.md; needs wrk and a quiet machine.
@@ -76,6 +77,7 @@ check: $(DEV)
 lock:
 	$(LOCK) --extra aws --extra postgresql --extra redis --extra vault --extra build pyproject.toml -o requirements/runtime.txt
 	$(LOCK) --all-extras pyproject.toml -o requirements/dev.txt -c requirements/runtime.txt
+	$(LOCK) requirements/sdks.in -o requirements/sdks.txt
 
 $(RUNTIME): requirements/runtime.txt pyproject.toml
 	$(call say,looking for Python 3.11 or later: $(PYTHON))
@@ -93,4 +95,12 @@ $(RUNTIME): requirements/runtime.txt pyproject.toml
 $(DEV): $(RUNTIME) requirements/dev.txt
 	$(call say,installing the $(call packages,requirements/dev.txt) into .venv: once)
 	@$(PIP) --require-hashes -r requirements/dev.txt >&2
+	@touch $@
+
+# Vendors' SDKs, which tests send through the gateway, share nothing with what we depend on.
+$(SDKS): $(DEV) requirements/sdks.txt
+	$(call say,making the virtual environment .venv/sdks: once)
+	@$(PYTHON) -m venv .venv/sdks >&2
+	$(call say,installing the $(call packages,requirements/sdks.txt) into .venv/sdks: once)
+	@.venv/sdks/bin/python -m pip install --disable-pip-version-check --retries 10 --require-hashes -r requirements/sdks.txt >&2
 	@touch $@

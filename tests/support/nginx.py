@@ -22,6 +22,11 @@ _SOCKET = "unix:/run/strongroom/server.sock;"
 _WITH_BODIES = "client_max_body_size 1m; client_body_temp_path {};"
 _SECONDS = 10.0
 
+GATEWAY_NAME = "gw.example.com"
+"""The gateway's name in the shipped file."""
+
+_GATEWAY_NAMES = f"{GATEWAY_NAME} *.{GATEWAY_NAME}"
+
 
 @dataclass(frozen=True)
 class Nginx:
@@ -50,6 +55,8 @@ def nginx(
     certificate: Certificate,
     changes: Mapping[str, str] | None = None,
     gateway: Path | None = None,
+    gateway_names: str = _GATEWAY_NAMES,
+    port: int | None = None,
 ) -> Iterator[Nginx]:
     """Run nginx in front of a server's socket, or of two, until the block ends.
 
@@ -57,9 +64,11 @@ def nginx(
         directory: For what it writes; its worker processes must reach it.
         backend: The sockets of two nodes, or the one of a single node.
         changes: Replaces what stands in the shipped file, each once.
-        gateway: The socket of an agent gateway, which gets the name that the shipped file has.
+        gateway: The socket of an agent gateway, if there is one.
+        gateway_names: Replaces the names of the shipped file.
+        port: Where it listens; a free one by default.
     """
-    front = Nginx(free_port(), directory / "bodies", directory / "documentation")
+    front = Nginx(port or free_port(), directory / "bodies", directory / "documentation")
     front.documentation.mkdir()
     configuration = directory / "nginx.conf"
     text = _adapted(directory, front, certificate, changes or {})
@@ -68,7 +77,9 @@ def nginx(
     else:
         text = text.replace(_SOCKET, f"unix:{backend};")
     if gateway is not None:
-        text = _with_gateway(text, directory / "nginx-gateway.conf", front, certificate, gateway)
+        file = directory / "nginx-gateway.conf"
+        text = _with_gateway(text, file, front, certificate, gateway)
+        file.write_text(file.read_text().replace(_GATEWAY_NAMES, gateway_names))
     configuration.write_text(text)
     process = subprocess.Popen(
         [require("nginx"), "-c", str(configuration), "-e", "stderr", "-g", "daemon off;"]

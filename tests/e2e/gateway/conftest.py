@@ -21,7 +21,7 @@ from tests.support.deployment import Tenant, new_tenant
 from tests.support.gateway.loop_thread import LoopThread
 from tests.support.gateway.recorder import Recorder, recorder
 from tests.support.gateways import Minted, store_config, store_token
-from tests.support.nginx import Nginx, nginx
+from tests.support.nginx import GATEWAY_NAME, Nginx, nginx
 from tests.support.ports import free_port
 from tests.support.preloaded import Program, start_command
 from tests.support.strongroom import Strongroom, running
@@ -29,7 +29,6 @@ from tests.support.waiting import wait_until
 
 CANARY = "canary-7f3a9d-of-the-gateway"
 SECRET = "A_SECRET"
-GATEWAY_NAME = "gw.example.com"
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +169,8 @@ def started_gateway(
     directory: Path, environment: dict[str, str], socket: Path
 ) -> Iterator[Gateway]:
     """Start ``strongroom gateway``, until the block ends."""
-    log, url = directory / "gateway.log", environment["STRONGROOM_GATEWAY_URL"]
+    log = directory / "gateway.log"
+    url = f"http://{environment['STRONGROOM_GATEWAY_BIND'].split()[0]}"
     process = start_command(("gateway",), environment, log, log)
     gateway = Gateway(environment, url, socket, log, process)
     try:

@@ -11,12 +11,12 @@ import pytest
 
 from app.domain.gateways.credentials import AuthMechanism, AuthType
 from app.services.container import Services
-from tests.e2e.gateway.conftest import CANARY, GATEWAY_NAME, SECRET, Gateway
+from tests.e2e.gateway.conftest import CANARY, SECRET, Gateway
 from tests.support.certificates import Certificate
 from tests.support.deployment import Tenant, child_of, revoke
 from tests.support.gateway.recorder import Connection, Received, Recorder
 from tests.support.gateways import Minted, store_config, store_token
-from tests.support.nginx import Nginx
+from tests.support.nginx import GATEWAY_NAME, Nginx
 from tests.support.strongroom import Strongroom
 from tests.support.waiting import wait_until
 
