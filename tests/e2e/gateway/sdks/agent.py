@@ -134,3 +134,8 @@ def assert_authorized(upstream: Recorder, header: str, value: str = f"Bearer {CR
     occurrences = raw.count(CREDENTIAL.encode()) + raw.count(_ENCODED.encode())
     assert occurrences == len(upstream.requests)
     assert [each for each in _NEVER_SENT if each in raw.lower()] == []
+
+
+def request_lines(upstream: Recorder) -> list[str]:
+    """What came first in each request."""
+    return [each.request_line for each in upstream.requests]

@@ -1,5 +1,6 @@
 """Python SDKs send the upstream the one right credential, and read its answer."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +11,7 @@ from tests.e2e.gateway.sdks.agent import (
     answer_with,
     answer_with_events,
     assert_authorized,
+    request_lines,
 )
 from tests.support.gateway.recorder import Recorder
 
@@ -27,13 +29,16 @@ _MESSAGE = {
     "usage": {"input_tokens": 1, "output_tokens": 3},
 }
 
+_CHAT = {"id": "chatcmpl-1", "created": 1, "model": "gpt-5"}
+_HELLO = {"role": "assistant", "content": "Hello, agent."}
+
 
 def test_anthropic_sends_a_message(agent_of: AgentOf, upstream: Recorder) -> None:
     upstream.answer = answer_with(_MESSAGE)
     printed = agent_of("anthropic", "ANTHROPIC").run_python("anthropic")
     assert printed == "Hello, agent.\n"
     assert_authorized(upstream, "x-api-key", CREDENTIAL)
-    assert [each.request_line for each in upstream.requests] == ["POST /v1/messages HTTP/1.1"]
+    assert request_lines(upstream) == ["POST /v1/messages HTTP/1.1"]
     assert upstream.requests[0].all("Authorization") == []
 
 
@@ -59,3 +64,45 @@ def test_anthropic_streams_a_message(agent_of: AgentOf, upstream: Recorder) -> N
     printed = agent_of("anthropic", "ANTHROPIC").run_python("anthropic, a stream")
     assert printed == "Hello, \nagent.\n"
     assert_authorized(upstream, "x-api-key", CREDENTIAL)
+    assert request_lines(upstream) == ["POST /v1/messages HTTP/1.1"]
+
+
+def test_openai_completes_a_chat(agent_of: AgentOf, upstream: Recorder) -> None:
+    choice = {"index": 0, "message": _HELLO, "finish_reason": "stop"}
+    upstream.answer = answer_with(_CHAT | {"object": "chat.completion", "choices": [choice]})
+    printed = agent_of("openai", "OPENAI").run_python("openai")
+    assert printed == "Hello, agent.\n"
+    assert_authorized(upstream, "Authorization")
+    assert request_lines(upstream) == ["POST /v1/chat/completions HTTP/1.1"]
+
+
+def test_openai_streams_a_chat(agent_of: AgentOf, upstream: Recorder) -> None:
+    chunk = _CHAT | {"object": "chat.completion.chunk"}
+    choices = [[{"index": 0, "delta": {"content": each}}] for each in ("Hello, ", "agent.")]
+    upstream.answer = answer_with_events(
+        *((None, chunk | {"choices": each}) for each in choices), (None, "[DONE]")
+    )
+    printed = agent_of("openai", "OPENAI").run_python("openai, a stream")
+    assert printed == "Hello, \nagent.\n"
+    assert_authorized(upstream, "Authorization")
+    assert request_lines(upstream) == ["POST /v1/chat/completions HTTP/1.1"]
+    assert json.loads(upstream.requests[0].body)["stream"] is True
+
+
+def test_openai_uploads_a_file(agent_of: AgentOf, upstream: Recorder) -> None:
+    upstream.answer = answer_with(
+        {
+            "id": "file-1",
+            "object": "file",
+            "bytes": 2_100_000,
+            "created_at": 1,
+            "filename": "lines.jsonl",
+            "purpose": "batch",
+            "status": "processed",
+        }
+    )
+    printed = agent_of("openai", "OPENAI").run_python("openai, an upload")
+    assert printed == "file-1\n"
+    assert_authorized(upstream, "Authorization")
+    assert request_lines(upstream) == ["POST /v1/files HTTP/1.1"]
+    assert b'{"prompt": "Hello."}\n' * 100_000 in upstream.requests[0].body
