@@ -106,3 +106,20 @@ def test_openai_uploads_a_file(agent_of: AgentOf, upstream: Recorder) -> None:
     assert_authorized(upstream, "Authorization")
     assert request_lines(upstream) == ["POST /v1/files HTTP/1.1"]
     assert b'{"prompt": "Hello."}\n' * 100_000 in upstream.requests[0].body
+
+
+def test_stripe_creates_a_customer(agent_of: AgentOf, upstream: Recorder) -> None:
+    upstream.answer = answer_with({"id": "cus_1", "object": "customer"})
+    printed = agent_of("stripe", "STRIPE").run_python("stripe")
+    assert printed == "cus_1\n"
+    assert_authorized(upstream, "Authorization")
+    assert request_lines(upstream) == ["POST /v1/customers HTTP/1.1"]
+    assert upstream.requests[0].body == b"email=agent%40example.com"
+
+
+def test_slack_posts_a_message(agent_of: AgentOf, upstream: Recorder) -> None:
+    upstream.answer = answer_with({"ok": True, "channel": "C0123456789", "ts": "1.000200"})
+    printed = agent_of("slack", "SLACK").run_python("slack_sdk")
+    assert printed == "1.000200\n"
+    assert_authorized(upstream, "Authorization")
+    assert request_lines(upstream) == ["POST /api/chat.postMessage HTTP/1.1"]
