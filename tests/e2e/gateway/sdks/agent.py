@@ -95,10 +95,11 @@ class Agent:
         return done.stdout
 
 
-def response(body: bytes, content_type: str = "application/json") -> bytes:
+def response(body: bytes, content_type: str = "application/json", **headers: str) -> bytes:
     """The bytes of an answer."""
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
+    fields = {"Content-Type": content_type, "Content-Length": str(len(body)), **headers}
+    lines = [f"{name}: {value}\r\n" for name, value in fields.items()]
+    return f"HTTP/1.1 200 OK\r\n{''.join(lines)}\r\n".encode() + body
 
 
 def answer_with(body: object) -> Answer:

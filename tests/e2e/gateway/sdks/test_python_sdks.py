@@ -12,8 +12,9 @@ from tests.e2e.gateway.sdks.agent import (
     answer_with_events,
     assert_authorized,
     request_lines,
+    response,
 )
-from tests.support.gateway.recorder import Recorder
+from tests.support.gateway.recorder import Connection, Received, Recorder
 
 pytestmark = pytest.mark.slow
 
@@ -123,3 +124,42 @@ def test_slack_posts_a_message(agent_of: AgentOf, upstream: Recorder) -> None:
     assert printed == "1.000200\n"
     assert_authorized(upstream, "Authorization")
     assert request_lines(upstream) == ["POST /api/chat.postMessage HTTP/1.1"]
+
+
+def test_pygithub_creates_an_issue(agent_of: AgentOf, upstream: Recorder) -> None:
+    url = "https://api.github.com/repos/team/project/issues/7"
+    upstream.answer = answer_with({"url": url, "number": 7})
+    printed = agent_of("github", "GITHUB").run_python("PyGithub")
+    assert printed == "7\n"
+    assert_authorized(upstream, "Authorization")
+    assert request_lines(upstream) == ["POST /repos/team/project/issues HTTP/1.1"]
+
+
+def test_pygithub_reads_the_second_page_of_a_list(agent_of: AgentOf, upstream: Recorder) -> None:
+    next_page = f"https://127.0.0.1:{upstream.port}/repositories/1/issues?page=2"
+
+    async def answer(connection: Connection, received: Received) -> None:
+        is_last = received.target.endswith("?page=2")
+        body = json.dumps([{"number": 8 if is_last else 7}]).encode()
+        link = {} if is_last else {"Link": f'<{next_page}>; rel="next"'}
+        await connection.send(response(body, **link))
+
+    upstream.answer = answer
+    printed = agent_of("github", "GITHUB").run_python("PyGithub, a list")
+    assert printed == "7\n8\n"
+    assert_authorized(upstream, "Authorization")
+    assert request_lines(upstream) == [
+        "GET /repos/team/project/issues HTTP/1.1",
+        "GET /repositories/1/issues?page=2 HTTP/1.1",
+    ]
+
+
+def test_google_genai_generates_content(agent_of: AgentOf, upstream: Recorder) -> None:
+    content = {"role": "model", "parts": [{"text": "Hello, agent."}]}
+    upstream.answer = answer_with({"candidates": [{"content": content, "finishReason": "STOP"}]})
+    printed = agent_of("gemini", "GEMINI").run_python("google-genai")
+    assert printed == "Hello, agent.\n"
+    assert_authorized(upstream, "x-goog-api-key", CREDENTIAL)
+    path = "/v1/models/gemini-2.5-flash:generateContent"
+    assert request_lines(upstream) == [f"POST {path} HTTP/1.1"]
+    assert upstream.requests[0].all("Authorization") == []
