@@ -2,11 +2,13 @@
 
 from typing import Any, ClassVar, Generic, TypeVar
 
-from sqlalchemy import Table, and_, bindparam, select, update
+from sqlalchemy import Column, Table, and_, bindparam, delete, literal_column, select, update
 
 from app.domain.columns import GuardedColumns
 from app.domain.guarded import Guardable, Guarded
 from app.repository.collections.batches import Batch, Position
+from app.repository.sql.driver.dialect import is_among
+from app.repository.sql.driver.locks import free_ones
 from app.repository.sql.driver.paging import Paged
 from app.repository.sql.driver.statements import Collection, InsertUnlessThere
 
@@ -61,3 +63,32 @@ class GuardedRows(Collection, Generic[R]):
         this = {f"of_{name}": part for name, part in zip(self._table.key, key, strict=True)}
         row = self._statements.first(self._statements.lockable(self._table.get), this)
         return None if row is None else self._table.columns.parse(row)
+
+
+class Ended:
+    """The statements on the rows of an account that ended by ``until_ms``.
+
+    Args:
+        at: The column with the time at which a row ends, in Unix milliseconds.
+    """
+
+    def __init__(self, table: Table, at: Column[Any]) -> None:
+        own = table.c.account_id == bindparam("of_account_id")
+        ended = select(table.c.id).where(own, at <= bindparam("until_ms"))
+        oldest = ended.order_by(at).limit(bindparam("limit"))
+        self.any = ended.limit(literal_column("1"))
+        self.delete = delete(table).where(own, is_among(table.c.id, free_ones(oldest)))
+
+
+class EndingRows(GuardedRows[R]):
+    """Rows that are deleted some time after they ended."""
+
+    _ended: ClassVar[Ended]
+
+    def has_ended(self, account_id: str, until_ms: int) -> bool:
+        parameters = {"of_account_id": account_id, "until_ms": until_ms}
+        return self._statements.first(self._ended.any, parameters) is not None
+
+    def delete_ended(self, account_id: str, until_ms: int, limit: int) -> int:
+        parameters = {"of_account_id": account_id, "until_ms": until_ms, "limit": limit}
+        return self._statements.write(self._ended.delete, parameters)

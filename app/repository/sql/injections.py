@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, literal_column, select
+from sqlalchemy import ColumnElement, and_, bindparam, func, select
 
 from app.domain.access.api_keys import MAX_ISSUERS
 from app.domain.guarded import Guarded
@@ -12,10 +12,9 @@ from app.repository.collections.batches import Batch, Position
 from app.repository.collections.injections import InjectionGrant, InjectionRepository
 from app.repository.sql.accounts import ACCOUNTS
 from app.repository.sql.api_keys import API_KEYS
-from app.repository.sql.driver.dialect import as_list, is_among, is_in
-from app.repository.sql.driver.locks import free_ones
+from app.repository.sql.driver.dialect import as_list, is_in
 from app.repository.sql.driver.paging import Paged
-from app.repository.sql.guarded_rows import GuardedRows, GuardedTable
+from app.repository.sql.guarded_rows import Ended, EndingRows, GuardedTable
 from app.repository.sql.sealed_secrets import AS_READ, as_read
 from app.repository.sql.tables import accounts, api_keys, injections
 
@@ -51,10 +50,6 @@ _COUNT_PENDING = (
         injections.c.expires_at_ms > bindparam("now_ms"),
     )
 )
-_ENDED = select(injections.c.id).where(_OWN, injections.c.expires_at_ms <= bindparam("until_ms"))
-_HAS_ENDED = _ENDED.limit(literal_column("1"))
-_OLDEST = _ENDED.order_by(injections.c.expires_at_ms).limit(bindparam("limit"))
-_DELETE_ENDED = delete(injections).where(_OWN, is_among(injections.c.id, free_ones(_OLDEST)))
 _REPLACE_IF_GRANTED = _INJECTIONS.replace.where(
     injections.c.mac == bindparam("seen_mac"),
     select(api_keys.c.id)
@@ -102,10 +97,11 @@ _PARSE_KEY = API_KEYS.columns.parse
 _PARSE_ACCOUNT = ACCOUNTS.columns.parse
 
 
-class SqlInjections(GuardedRows[Injection], InjectionRepository):
+class SqlInjections(EndingRows[Injection], InjectionRepository):
     """Injections."""
 
     _table = _INJECTIONS
+    _ended = Ended(injections, injections.c.expires_at_ms)
 
     def get(self, account_id: str, injection_id: str) -> Guarded[Injection] | None:
         return self._get(account_id, injection_id)
@@ -127,14 +123,6 @@ class SqlInjections(GuardedRows[Injection], InjectionRepository):
         page = _PAGE if api_key_id is None else _PAGE_OF_KEY
         owner = {"of_account_id": account_id, "of_key": api_key_id}
         return page.batch(self._statements, _PARSE, after, limit, **owner)
-
-    def has_ended(self, account_id: str, until_ms: int) -> bool:
-        parameters = {"of_account_id": account_id, "until_ms": until_ms}
-        return self._statements.first(_HAS_ENDED, parameters) is not None
-
-    def delete_ended(self, account_id: str, until_ms: int, limit: int) -> int:
-        parameters = {"of_account_id": account_id, "until_ms": until_ms, "limit": limit}
-        return self._statements.write(_DELETE_ENDED, parameters)
 
     def count_pending(self, account_id: str, key_ids: Sequence[str], now_ms: int) -> int:
         parameters = {"of_account_id": account_id, "keys": as_list(key_ids), "now_ms": now_ms}

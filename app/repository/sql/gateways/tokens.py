@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, literal_column, select
+from sqlalchemy import ColumnElement, and_, bindparam, func, select
 
 from app.domain.gateways.tokens import GatewayToken, TokenFilter, TokenState
 from app.domain.guarded import Guarded
@@ -11,11 +11,10 @@ from app.repository.collections.batches import Batch, Position
 from app.repository.collections.gateways import GatewayGrant, GatewayTokenRepository
 from app.repository.sql.accounts import ACCOUNTS
 from app.repository.sql.api_keys import API_KEYS
-from app.repository.sql.driver.dialect import as_list, is_among, is_in
-from app.repository.sql.driver.locks import free_ones
+from app.repository.sql.driver.dialect import as_list, is_in
 from app.repository.sql.driver.paging import Paged
 from app.repository.sql.gateways.configs import CONFIGS
-from app.repository.sql.guarded_rows import GuardedRows, GuardedTable
+from app.repository.sql.guarded_rows import Ended, EndingRows, GuardedTable
 from app.repository.sql.tables import accounts, api_keys, gateway_configs, gateway_tokens
 
 # Columns that never change are not written: each would cost its indexes an entry.
@@ -53,14 +52,6 @@ _COUNT_LIVE = (
         gateway_tokens.c.expires_at_ms > bindparam("now_ms"),
     )
 )
-_ENDED = select(gateway_tokens.c.id).where(
-    _OWN, gateway_tokens.c.expires_at_ms <= bindparam("until_ms")
-)
-_HAS_ENDED = _ENDED.limit(literal_column("1"))
-_OLDEST = _ENDED.order_by(gateway_tokens.c.expires_at_ms).limit(bindparam("limit"))
-_DELETE_ENDED = delete(gateway_tokens).where(
-    _OWN, is_among(gateway_tokens.c.id, free_ones(_OLDEST))
-)
 _FILTERS: dict[str, ColumnElement[bool]] = {
     "of_devbox": gateway_tokens.c.devbox_id == bindparam("of_devbox"),
     "of_config": gateway_tokens.c.config_id == bindparam("of_config"),
@@ -88,10 +79,11 @@ _PARSE_ACCOUNT = ACCOUNTS.columns.parse
 _PARSE_CONFIG = CONFIGS.columns.parse
 
 
-class SqlGatewayTokens(GuardedRows[GatewayToken], GatewayTokenRepository):
+class SqlGatewayTokens(EndingRows[GatewayToken], GatewayTokenRepository):
     """Gateway tokens."""
 
     _table = _TOKENS
+    _ended = Ended(gateway_tokens, gateway_tokens.c.expires_at_ms)
 
     def get(self, account_id: str, token_id: str) -> Guarded[GatewayToken] | None:
         return self._get(account_id, token_id)
@@ -124,11 +116,3 @@ class SqlGatewayTokens(GuardedRows[GatewayToken], GatewayTokenRepository):
     def count_live(self, account_id: str, key_ids: Sequence[str], now_ms: int) -> int:
         parameters = {"of_account_id": account_id, "keys": as_list(key_ids), "now_ms": now_ms}
         return self._statements.count(_COUNT_LIVE, parameters)
-
-    def has_ended(self, account_id: str, until_ms: int) -> bool:
-        parameters = {"of_account_id": account_id, "until_ms": until_ms}
-        return self._statements.first(_HAS_ENDED, parameters) is not None
-
-    def delete_ended(self, account_id: str, until_ms: int, limit: int) -> int:
-        parameters = {"of_account_id": account_id, "until_ms": until_ms, "limit": limit}
-        return self._statements.write(_DELETE_ENDED, parameters)
