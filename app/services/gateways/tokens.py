@@ -6,6 +6,7 @@ config that is pointed elsewhere later takes no secret along. Admission decides 
 
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 
 from app.crypto.system_key import OpenedSystemKey, Purpose
 from app.domain.access.api_keys import Caller, Token
@@ -44,14 +45,14 @@ from app.domain.ids import GATEWAY_TOKEN, is_id, new_id
 from app.domain.operations.usage import ROW_BYTES, Usage
 from app.domain.secrets import Secret
 from app.repository.base import Database, Repository, UnitOfWork
-from app.repository.collections.batches import Position
+from app.repository.collections.batches import Position, Stored
 from app.services.clock import Clock
 from app.services.gateways.named_secrets import find_secrets
 from app.services.gateways.stored_config import dump_config, find_config, load_config
 from app.services.idempotency import Attempt, Idempotency, ResponseFormat
 from app.services.keys.system_key import SystemKey
 from app.services.rows.limits import Limits
-from app.services.rows.pages import BoundedPage
+from app.services.rows.pages import BoundedPage, fill
 
 MAX_PAGE_BYTES = 1024 * 1024
 _BATCH = 100
@@ -147,22 +148,19 @@ class GatewayTokens:
         if caller.names is not None:
             wanted = replace(wanted, api_key_id=caller.api_key_id)
         opened, now_ms = self._system_key.opened(), self._clock()
-        after: Position | None = None if after_id is None else (after_id,)
+
+        def add(stored: Stored[GatewayToken]) -> None:
+            row = opened.verify_stored(stored, caller.account_id)
+            if isinstance(row, GatewayToken):
+                shown = GatewayTokenView(row, row.status(now_ms))
+                page.add(shown, len(row.allow or "") + 4 * ROW_BYTES)
+            elif row.id is not None and is_id(row.id, GATEWAY_TOKEN):
+                page.add(row, ROW_BYTES)
+
         with self._database.reading() as repository:
-            while page.room:
-                size = min(page.room, _BATCH)
-                batch = repository.gateway_tokens.page(caller.account_id, wanted, after, size)
-                for stored in batch.rows:
-                    row = opened.verify_stored(stored, caller.account_id)
-                    if isinstance(row, GatewayToken):
-                        shown = GatewayTokenView(row, row.status(now_ms))
-                        page.add(shown, len(row.allow or "") + 4 * ROW_BYTES)
-                    elif row.id is not None and is_id(row.id, GATEWAY_TOKEN):
-                        page.add(row, ROW_BYTES)
-                after = batch.after
-                if after is None:
-                    break
-        return TokenPage(page.rows, page.has_more or after is not None)
+            tokens = partial(repository.gateway_tokens.page, caller.account_id, wanted)
+            has_more = fill(page, tokens, add, None if after_id is None else (after_id,))
+        return TokenPage(page.rows, has_more)
 
     def get(self, caller: Caller, token_id: str) -> GatewayTokenView | DamagedRow:
         """One token of the account; as damaged, if its row was edited.

@@ -1,18 +1,18 @@
 """The uses of gateway tokens, as their account sees them."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from app.domain.access.api_keys import Caller
 from app.domain.damage import DamagedRow
 from app.domain.gateways.uses import GatewayUse, UsePage
 from app.domain.ids import GATEWAY_USE, is_id
 from app.repository.base import Database
-from app.repository.collections.batches import Position
+from app.repository.collections.batches import Stored
 from app.services.keys.system_key import SystemKey
-from app.services.rows.pages import BoundedPage
+from app.services.rows.pages import BoundedPage, fill
 
 MAX_PAGE_BYTES = 1024 * 1024
-_BATCH = 100
 _ROW_BYTES = 1024
 """More than a shown use takes beside its path."""
 
@@ -33,18 +33,15 @@ class GatewayUseList:
         """
         page = BoundedPage[GatewayUse | DamagedRow](limit, MAX_PAGE_BYTES)
         opened = self._system_key.opened()
-        after: Position | None = None if after_id is None else (after_id,)
+
+        def add(stored: Stored[GatewayUse]) -> None:
+            row = opened.verify_stored(stored, caller.account_id)
+            if isinstance(row, GatewayUse):
+                page.add(row, len(row.path) + _ROW_BYTES)
+            elif row.id is not None and is_id(row.id, GATEWAY_USE):
+                page.add(row, _ROW_BYTES)
+
         with self._database.reading() as repository:
-            while page.room:
-                size = min(page.room, _BATCH)
-                batch = repository.gateway_uses.page(caller.account_id, token_id, after, size)
-                for stored in batch.rows:
-                    row = opened.verify_stored(stored, caller.account_id)
-                    if isinstance(row, GatewayUse):
-                        page.add(row, len(row.path) + _ROW_BYTES)
-                    elif row.id is not None and is_id(row.id, GATEWAY_USE):
-                        page.add(row, _ROW_BYTES)
-                after = batch.after
-                if after is None:
-                    break
-        return UsePage(page.rows, page.has_more or after is not None)
+            uses = partial(repository.gateway_uses.page, caller.account_id, token_id)
+            has_more = fill(page, uses, add, None if after_id is None else (after_id,))
+        return UsePage(page.rows, has_more)

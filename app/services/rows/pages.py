@@ -1,8 +1,15 @@
 """Pages that end at a number of rows or of bytes, whichever comes first."""
 
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from app.domain.guarded import Guardable
+from app.repository.collections.batches import Batch, Position, Stored
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Guardable)
+
+_BATCH = 100
 
 
 class BoundedPage(Generic[T]):
@@ -34,3 +41,27 @@ class BoundedPage(Generic[T]):
             self.has_more = True
         else:
             self.rows.append(row)
+
+
+def fill(
+    page: BoundedPage[Any],
+    read: Callable[[Position | None, int], Batch[R]],
+    add: Callable[[Stored[R]], None],
+    after: Position | None,
+) -> bool:
+    """Read stored rows and add them until the page has ended. Returns whether more follow it.
+
+    Args:
+        page: The page to fill.
+        read: Returns so many rows after a position.
+        add: Adds a row to the page, or leaves it out.
+        after: The position to begin after.
+    """
+    while page.room:
+        batch = read(after, min(page.room, _BATCH))
+        for stored in batch.rows:
+            add(stored)
+        after = batch.after
+        if after is None:
+            break
+    return page.has_more or after is not None
