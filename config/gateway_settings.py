@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from marshmallow import Schema
 
 from config.listening import Address, AddressFault, TcpAddress, parse_addresses
-from config.setting_fields import number, parsed, switch, whole_number
+from config.setting_fields import number, parsed, split_url, switch, whole_number
 
 Network = IPv4Network | IPv6Network
 
@@ -101,7 +100,7 @@ def parse_url(text: str) -> str | None:
     """
     if not text:
         return None
-    parts = _split(text)
+    parts = split_url(text) if text == text.lower() else None
     host = parts and parts.hostname
     if parts is None or not host or parts.username or parts.query or parts.fragment:
         raise ValueError("must be a URL without user, query and fragment.")
@@ -122,17 +121,6 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
-
-
-def _split(text: str) -> SplitResult | None:
-    if not text.isascii() or not text.isprintable() or " " in text or text != text.lower():
-        return None
-    try:
-        parts = urlsplit(text)
-        _ = parts.port  # reads it, and refuses what is no port
-    except ValueError:
-        return None
-    return parts
 
 
 def _networks(text: str) -> tuple[Network, ...]:

@@ -3,7 +3,9 @@
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
+
+from config.setting_fields import split_url
 
 _SECONDS = {"second": 1, "minute": 60}
 _RATE = re.compile("([0-9]{1,7})/(second|minute)")
@@ -66,12 +68,8 @@ def parse_store(text: str) -> str | None:
 
 def _split(text: str) -> SplitResult | None:
     """Split the URL of a store; ``None`` if it is none."""
-    if not text.isascii() or not text.isprintable() or " " in text:
-        return None
-    try:
-        parts = urlsplit(text)
-        _ = parts.port  # reads it, and refuses what is no port
-    except ValueError:
+    parts = split_url(text)
+    if parts is None:
         return None
     named = parts.hostname if parts.scheme in _TCP else parts.path.strip("/")
     return parts if parts.scheme in (*_TCP, _UNIX) and named else None

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 from marshmallow import ValidationError, fields
 from marshmallow.validate import OneOf
@@ -70,3 +71,15 @@ def parsed(
 def optional(text: str) -> str | None:
     """Return the text, or ``None`` if it is empty."""
     return text or None
+
+
+def split_url(text: str) -> SplitResult | None:
+    """Split a URL; ``None`` if it is none, or holds what is not ASCII, printable and visible."""
+    if not text.isascii() or not text.isprintable() or " " in text:
+        return None
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # reads it, and refuses what is no port
+    except ValueError:
+        return None
+    return parts
