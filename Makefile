@@ -7,7 +7,13 @@ BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
 SDKS := .venv/.sdks
+DEPLOYED := .venv/.deployed
+EVIDENCE := .venv/.evidence
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
+# As packages state them, each for itself.
+LICENCES := Apache 2.0;Apache Software License;Apache-2.0;Apache-2.0 AND MIT;Apache-2.0 OR BSD-2-Clause;$\
+Apache-2.0 OR BSD-3-Clause;BSD License;BSD-2-Clause;BSD-3-Clause;LGPL-3.0-only;MIT;MIT License;MIT-0;$\
+MPL-2.0 AND (Apache-2.0 OR MIT);Mozilla Public License 2.0 (MPL 2.0);PSF-2.0;Python Software Foundation License
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 # What Python compiles for tests is stored, whatever the machine's settings: many processes import it.
@@ -22,7 +28,7 @@ RECENT := $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >&2 2>
 say = @echo "strongroom: $(1)" >&2
 packages = $(shell grep -c '^[a-z].*==' $(1)) packages of $(1)
 
-.PHONY: run install free-port test slow prove bench check lock
+.PHONY: run install free-port test slow prove bench check sbom licences vulnerabilities lock
 .NOTPARALLEL:
 
 # The facts that check prints would hide what init prints. Warnings and faults are on standard error.
@@ -73,11 +79,26 @@ check: $(DEV)
 	$(BIN)/python -m tests.checks.sizes
 	$(BIN)/python -m tests.checks.prose
 
+# Facts about what a deployment installs, for docs/compliance.md.
+sbom: $(DEPLOYED) $(EVIDENCE)
+	@.venv/evidence/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	--output-file sbom.cdx.json .venv/deployed/bin/python
+	$(call say,wrote sbom.cdx.json)
+
+# Another licence fails here, until somebody has read it and put it into this list.
+licences: $(DEPLOYED) $(EVIDENCE)
+	@.venv/evidence/bin/pip-licenses --python .venv/deployed/bin/python --allow-only "$(LICENCES)"
+
+# Fails too where the package index has no list of vulnerabilities: then nothing is known.
+vulnerabilities: $(EVIDENCE)
+	@.venv/evidence/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements/runtime.txt
+
 # Needs uv.
 lock:
 	$(LOCK) --extra aws --extra postgresql --extra redis --extra vault --extra build pyproject.toml -o requirements/runtime.txt
 	$(LOCK) --all-extras pyproject.toml -o requirements/dev.txt -c requirements/runtime.txt
 	$(LOCK) requirements/sdks.in -o requirements/sdks.txt
+	$(LOCK) requirements/evidence.in -o requirements/evidence.txt
 
 $(RUNTIME): requirements/runtime.txt pyproject.toml
 	$(call say,looking for Python 3.11 or later: $(PYTHON))
@@ -103,4 +124,19 @@ $(SDKS): $(DEV) requirements/sdks.txt
 	@$(PYTHON) -m venv .venv/sdks >&2
 	$(call say,installing the $(call packages,requirements/sdks.txt) into .venv/sdks: once)
 	@.venv/sdks/bin/python -m pip install --disable-pip-version-check --retries 10 --require-hashes -r requirements/sdks.txt >&2
+	@touch $@
+
+# What `make install` installs, without the packages for tests.
+$(DEPLOYED): $(RUNTIME)
+	$(call say,making the virtual environment .venv/deployed: once)
+	@$(PYTHON) -m venv --clear .venv/deployed >&2
+	$(call say,installing the $(call packages,requirements/runtime.txt) into .venv/deployed: once)
+	@.venv/deployed/bin/python -m pip install --disable-pip-version-check --require-hashes -r requirements/runtime.txt >&2
+	@touch $@
+
+$(EVIDENCE): $(RUNTIME) requirements/evidence.txt
+	$(call say,making the virtual environment .venv/evidence: once)
+	@$(PYTHON) -m venv .venv/evidence >&2
+	$(call say,installing the $(call packages,requirements/evidence.txt) into .venv/evidence: once)
+	@.venv/evidence/bin/python -m pip install --disable-pip-version-check --require-hashes -r requirements/evidence.txt >&2
 	@touch $@
