@@ -79,6 +79,20 @@ class Writer(ABC):
 class _InThisProcess(Writer):
     """Writes one round after the other."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._open = ExitStack()
+
+    def stop(self) -> None:
+        """End after the round under way, wait for that, and close all connections."""
+        super().stop()
+        self._open.close()
+
+    def open_client(self, url: str, api_key: str) -> Runloop:
+        """An official client with connections of its own, until the end."""
+        client = Runloop(base_url=url, bearer_token=api_key, shared_http_pool=False)
+        return self._open.enter_context(client)
+
     def _run(self) -> None:
         number = 0
         while not self._is_over.wait(_PAUSE_SECONDS):
@@ -98,7 +112,7 @@ class PythonWriter(_InThisProcess):
 
     def __init__(self, url: str, api_key: str, prefix: str) -> None:
         super().__init__()
-        self._client = _client(url, api_key)
+        self._client = self.open_client(url, api_key)
         self._prefix = prefix
 
     def _write(self, number: int) -> None:
@@ -150,7 +164,7 @@ class Racer(_InThisProcess):
 
     def __init__(self, urls: Sequence[str], api_key: str, prefix: str) -> None:
         super().__init__()
-        self._clients = [_client(url, api_key) for url in urls]
+        self._clients = [self.open_client(url, api_key) for url in urls]
         self._prefix = prefix
 
     def _write(self, number: int) -> None:
@@ -168,7 +182,7 @@ class Redeemer(_InThisProcess):
     def __init__(self, urls: Sequence[str], api_key: str, name: str) -> None:
         super().__init__()
         self._urls = urls
-        self._client = _client(urls[0], api_key)
+        self._client = self.open_client(urls[0], api_key)
         self._name = name
 
     def _write(self, number: int) -> None:
@@ -182,10 +196,6 @@ class Redeemer(_InThisProcess):
         values = [end for end in ends if isinstance(end, dict)]
         is_single = values == [{self._name: _VALUE}] and ends.count(401) == len(ends) - 1
         self.note("redemption", made["id"], error=None if is_single else str(ends))
-
-
-def _client(url: str, api_key: str) -> Runloop:
-    return Runloop(base_url=url, bearer_token=api_key, shared_http_pool=False)
 
 
 def _create(client: Runloop, name: str) -> str | None:
