@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.support import databases
 from tests.support.gateway.loop_thread import LoopThread
 from tests.support.gateway.recorder import Connection, Received, Recorder, recorder
 from tests.support.ports import free_port
@@ -96,13 +97,14 @@ def account(
         "STRONGROOM_GATEWAY_PORT": str(gateway_port),
         "STRONGROOM_WORKERS": "1",
         "STRONGROOM_GATEWAY_WORKERS": "1",
+        **databases.chosen.settings(home),
     }
     copy_ready_home(home, f"http://127.0.0.1:{port}")
     log = directory / "log"
     program = start_command(("serve",), environment, log, log)
     try:
         server = Strongroom(home, environment, log)
-        wait_until(lambda: _answers(f"{server.url}/readyz"), _SECONDS)
+        server.wait_until_ready()
         wait_until(lambda: _answers(f"http://127.0.0.1:{gateway_port}"), _SECONDS)
         account = Account(server)
         for name, value in (("API_KEY", CANARY), ("GIT_LOGIN", f"robot:{GIT_CANARY}")):

@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.support import databases
 from tests.support.ports import free_port
 from tests.support.preloaded import Program, start_command
 from tests.support.ready_home import copy_ready_home
 from tests.support.strongroom import Strongroom
 from tests.support.waiting import wait_until
-
-pytestmark = pytest.mark.slow
 
 pytestmark = pytest.mark.slow
 
@@ -64,6 +63,7 @@ def both(tmp_path: Path) -> Iterator[Both]:
         "STRONGROOM_GATEWAY_PORT": str(gateway_port),
         "STRONGROOM_WORKERS": "1",
         "STRONGROOM_GATEWAY_WORKERS": "1",
+        **databases.chosen.settings(home),
     }
     copy_ready_home(home, f"http://127.0.0.1:{port}")
     log = tmp_path / "log"
@@ -71,7 +71,7 @@ def both(tmp_path: Path) -> Iterator[Both]:
     server = Strongroom(home, environment, log)
     started = Both(program, server, f"http://127.0.0.1:{gateway_port}")
     try:
-        wait_until(lambda: answers(f"{server.url}/readyz"), _START_SECONDS)
+        server.wait_until_ready()
         wait_until(lambda: answers(started.url), _START_SECONDS)
         yield started
     finally:
@@ -110,12 +110,13 @@ def test_an_empty_url_starts_the_server_alone(tmp_path: Path) -> None:
         "PORT": str(port),
         "STRONGROOM_GATEWAY_URL": "",
         "STRONGROOM_WORKERS": "1",
+        **databases.chosen.settings(home),
     }
     copy_ready_home(home, f"http://127.0.0.1:{port}")
     log = tmp_path / "log"
     program = start_command(("serve",), environment, log, log)
     try:
-        wait_until(lambda: answers(f"http://127.0.0.1:{port}/readyz"), _START_SECONDS)
+        Strongroom(home, environment, log).wait_until_ready()
         children = Path(f"/proc/{program.pid}/task/{program.pid}/children").read_text().split()
         assert len(children) == 1
         assert not (home / "admission.sock").exists()
