@@ -30,6 +30,9 @@ from tests.support.waiting import wait_until
 CANARY = "canary-7f3a9d-of-the-gateway"
 SECRET = "A_SECRET"
 
+_NAMES = f"{GATEWAY_NAME} *.{GATEWAY_NAME} localhost *.gw.localhost"
+"""The shipped names of the gateway, and those by which clients here reach it."""
+
 
 @pytest.fixture(scope="module")
 def sockets() -> Iterator[Path]:
@@ -40,8 +43,21 @@ def sockets() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def gateway_url() -> str:
+def listening() -> str:
+    """The URL at which the gateway listens on loopback."""
     return f"http://127.0.0.1:{free_port()}"
+
+
+@pytest.fixture(scope="module")
+def gateway_url(listening: str) -> str:
+    """The URL that tokens come with; modules whose clients go through nginx have another."""
+    return listening
+
+
+@pytest.fixture(scope="module")
+def front_port() -> int:
+    """Known before nginx starts, as the gateway's URL may name it."""
+    return free_port()
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +133,7 @@ class Gateway:
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     """For nginx and for the upstream."""
     directory = tmp_path_factory.mktemp("certificate")
-    return make_certificate(directory, "127.0.0.1", "localhost", GATEWAY_NAME)
+    return make_certificate(directory, "127.0.0.1", "localhost", GATEWAY_NAME, "*.gw.localhost")
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +159,7 @@ def upstream(recording: Recorder) -> Recorder:
 
 
 def gateway_environment(
-    directory: Path, sockets: Path, key: str, url: str, certificate: Certificate
+    directory: Path, sockets: Path, key: str, listening: str, certificate: Certificate
 ) -> dict[str, str]:
     """Make a home for a gateway, and the environment of its process."""
     home = directory / "home-of-the-gateway"
@@ -154,9 +170,11 @@ def gateway_environment(
     return {
         "PATH": os.environ["PATH"],  # noqa: TID251 - of the machine
         "STRONGROOM_HOME": str(home),
-        "STRONGROOM_GATEWAY_URL": url,
+        "STRONGROOM_GATEWAY_URL": listening,
         "STRONGROOM_GATEWAY_SOCKET": f"{sockets}/admission.sock",
-        "STRONGROOM_GATEWAY_BIND": f"{url.removeprefix('http://')} unix:{sockets}/gateway.sock",
+        "STRONGROOM_GATEWAY_BIND": (
+            f"{listening.removeprefix('http://')} unix:{sockets}/gateway.sock"
+        ),
         "STRONGROOM_GATEWAY_NETWORKS": "127.0.0.0/8",
         "STRONGROOM_GATEWAY_CA_FILE": str(certificate.ca_file),
         "STRONGROOM_GATEWAY_WORKERS": "1",
@@ -194,12 +212,14 @@ def gateway(
     api: Strongroom,
     sockets: Path,
     gateway_key: str,
+    listening: str,
     gateway_url: str,
     certificate: Certificate,
 ) -> Iterator[Gateway]:
     directory = tmp_path_factory.mktemp("gateway")
     assert api.api_key
-    environment = gateway_environment(directory, sockets, gateway_key, gateway_url, certificate)
+    environment = gateway_environment(directory, sockets, gateway_key, listening, certificate)
+    environment["STRONGROOM_GATEWAY_URL"] = gateway_url
     with started_gateway(directory, environment, sockets / "gateway.sock") as gateway:
         yield gateway
 
@@ -210,11 +230,17 @@ def front(
     gateway: Gateway,
     sockets: Path,
     certificate: Certificate,
+    front_port: int,
 ) -> Iterator[Nginx]:
     """The shipped nginx, in front of both."""
-    directory = tmp_path_factory.mktemp("nginx")
-    backend = sockets / "server.sock"
-    with nginx(directory, backend, certificate, gateway=gateway.socket) as front:
+    with nginx(
+        tmp_path_factory.mktemp("nginx"),
+        sockets / "server.sock",
+        certificate,
+        gateway=gateway.socket,
+        gateway_names=_NAMES,
+        port=front_port,
+    ) as front:
         yield front
 
 

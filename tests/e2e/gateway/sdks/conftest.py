@@ -13,84 +13,19 @@ import pytest
 
 from app.services.container import Services
 from tests.e2e.account import Account
-from tests.e2e.gateway.conftest import Gateway, gateway_environment, started_gateway
 from tests.e2e.gateway.sdks.agent import CREDENTIAL, Agent
-from tests.support.certificates import Certificate, make_certificate
+from tests.support.certificates import Certificate
 from tests.support.gateway.recorder import Recorder
-from tests.support.nginx import Nginx, nginx
-from tests.support.ports import free_port
-from tests.support.strongroom import Strongroom, running
+from tests.support.nginx import Nginx
+from tests.support.strongroom import Strongroom
 
 _SHIPPED = Path(__file__).parents[4] / "config" / "gateways.json"
-
-
-@pytest.fixture(scope="module")
-def front_port() -> int:
-    """Known before nginx starts, as the gateway's URL names it."""
-    return free_port()
 
 
 @pytest.fixture(scope="module")
 def gateway_url(front_port: int) -> str:
     """The gateway's URL; a module that tries names of hosts has another."""
     return f"https://localhost:{front_port}"
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    directory = tmp_path_factory.mktemp("certificate")
-    return make_certificate(directory, "127.0.0.1", "localhost", "*.gw.localhost")
-
-
-@pytest.fixture(scope="module")
-def api(
-    tmp_path_factory: pytest.TempPathFactory, sockets: Path, gateway_url: str
-) -> Iterator[Strongroom]:
-    settings = {
-        "PORT": (port := str(free_port())),
-        "STRONGROOM_BIND": f"127.0.0.1:{port} unix:{sockets}/server.sock",
-        "STRONGROOM_GATEWAY_URL": gateway_url,
-        "STRONGROOM_GATEWAY_NETWORKS": "127.0.0.0/8",
-        "STRONGROOM_GATEWAY_SOCKET": f"{sockets}/admission.sock",
-        "STRONGROOM_WORKERS": "1",
-    }
-    with running(tmp_path_factory.mktemp("api"), settings) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def gateway(
-    tmp_path_factory: pytest.TempPathFactory,
-    sockets: Path,
-    gateway_key: str,
-    certificate: Certificate,
-    gateway_url: str,
-) -> Iterator[Gateway]:
-    directory = tmp_path_factory.mktemp("gateway")
-    listening = f"http://127.0.0.1:{free_port()}"
-    environment = gateway_environment(directory, sockets, gateway_key, listening, certificate)
-    environment["STRONGROOM_GATEWAY_URL"] = gateway_url
-    with started_gateway(directory, environment, sockets / "gateway.sock") as gateway:
-        yield gateway
-
-
-@pytest.fixture(scope="module")
-def front(
-    tmp_path_factory: pytest.TempPathFactory,
-    gateway: Gateway,
-    sockets: Path,
-    certificate: Certificate,
-    front_port: int,
-) -> Iterator[Nginx]:
-    with nginx(
-        tmp_path_factory.mktemp("nginx"),
-        sockets / "server.sock",
-        certificate,
-        gateway=gateway.socket,
-        gateway_names="localhost *.gw.localhost",
-        port=front_port,
-    ) as front:
-        yield front
 
 
 @pytest.fixture(scope="module")
