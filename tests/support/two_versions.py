@@ -11,7 +11,7 @@ import pytest
 from app.repository.sql.schema import NEWEST, SURVIVED_BY
 from tests.support.other_code import code_at_hand, code_of_commit, is_shallow
 
-BEFORE_NEWEST = "1ee04fd3de554f106ff49be971d40a3e7628ab8c"
+BEFORE_NEWEST = "ba75d30b3282b178fa2a012fa55a8c211073130e"
 """The commit before the newest migration."""
 
 _LATER = f"""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any
 
-from sqlalchemy import Column, Table, Text, bindparam, cast, column, func, select, table, tuple_
+from sqlalchemy import Column, Table, bindparam, cast, column, func, select, table, tuple_
 
 from app.domain.columns import Row
 from app.domain.damage import DamagedRow
@@ -55,8 +55,9 @@ class CopiedTable:
         keys = [each.name for each in defined.primary_key]
         here = tuple_(*(plain.c[key] for key in keys))
         # Cast, since a text of SQLite that is none comes back as bytes.
-        after = tuple_(*(cast(bindparam(f"after_{key}"), Text()) for key in keys))
-        until = tuple_(*(cast(bindparam(f"until_{key}"), Text()) for key in keys))
+        kinds = [(each.name, each.type) for each in defined.primary_key]
+        after = tuple_(*(cast(bindparam(f"after_{key}"), kind) for key, kind in kinds))
+        until = tuple_(*(cast(bindparam(f"until_{key}"), kind) for key, kind in kinds))
         rows = select(*plain.c).order_by(*(plain.c[key] for key in keys))
         first = rows.limit(BATCH)
         return cls(

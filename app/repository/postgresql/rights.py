@@ -19,6 +19,7 @@ OPERATOR = "strongroom_operator"
 VERSION = "alembic_version"
 
 _READ = ("SELECT",)
+_ADD = ("SELECT", "INSERT")
 _ALL = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 Rights = Mapping[str, tuple[str, ...]]
@@ -44,6 +45,13 @@ SERVER_RIGHTS: Rights = {
     "usage": ("SELECT", "INSERT", "UPDATE"),
     "leases": ("SELECT", "INSERT", "UPDATE"),
     "moves": _READ,
+    # Never UPDATE or DELETE of what was recorded.
+    "audit_lanes": ("SELECT", "INSERT", "UPDATE"),
+    "audit_events": _ADD,
+    "audit_blocks": _ADD,
+    "audit_heads": _ADD,
+    "audit_cuts": _READ,
+    "audit_subjects": _ADD,
 }
 """Of the workers."""
 

@@ -20,6 +20,7 @@ from app.repository.moving.sides import Change, Side
 from app.repository.sql.tables import metadata
 from app.services.container import Services
 from config import load
+from tests.support.audit_rows import plant_audit_rows
 from tests.support.deployment import Tenant, child_of, new_tenant, revoke, sweep
 from tests.support.gateway_rows import add_gateway_rows
 from tests.support.postgresql import PostgresqlServer
@@ -91,7 +92,9 @@ def fill_place(terminal: Terminal, url: str) -> str:
     (terminal.home / "client.env").unlink(missing_ok=True)
     terminal.answer("init")
     with services(terminal) as running:
-        fill(running)
+        tenant = fill(running)
+    with engine(url).begin() as connection:
+        plant_audit_rows(connection, tenant.caller.account_id)
     return url
 
 

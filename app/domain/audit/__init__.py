@@ -1,0 +1,1 @@
+"""The audit trail: records of every change and every use, and what proves them whole."""
