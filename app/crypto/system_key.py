@@ -8,7 +8,7 @@ and its MAC, so a row that differs in a single bit is another row.
 from collections.abc import Mapping
 from contextlib import suppress
 from enum import StrEnum
-from functools import cache
+from functools import cache, cached_property
 from struct import Struct
 from typing import TypeVar
 
@@ -16,6 +16,10 @@ from cryptography.hazmat.primitives import constant_time
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 
+from app.crypto.log_heads import HeadSigner
+from app.domain.audit.blocks import AuditBlock
+from app.domain.audit.cuts import AuditCut
+from app.domain.audit.events import AuditEvent
 from app.domain.damage import DamagedRow
 from app.domain.data_keys import GuardedDataKey, VerifiedDataKey
 from app.domain.errors import TamperedRow
@@ -44,6 +48,16 @@ class Purpose(StrEnum):
     GATEWAY_KEY = "gateway-key"
     GATEWAY_TOKEN = "gateway-token"  # noqa: S105 - a purpose, not a password
     REDEEMED_TOKEN = "redeemed-token"  # noqa: S105 - a purpose, not a password
+    AUDIT_EVENT = "audit-event"
+    AUDIT_BLOCK = "audit-block"
+
+
+_AUDIT_PURPOSES = {
+    AuditEvent.table: Purpose.AUDIT_EVENT,
+    AuditBlock.table: Purpose.AUDIT_BLOCK,
+    AuditCut.table: Purpose.AUDIT_BLOCK,
+}
+"""The purposes of MACs of rows of the audit trail; those of all other tables are of one."""
 
 
 class OpenedSystemKey:
@@ -67,6 +81,11 @@ class OpenedSystemKey:
         """The public name that distinguishes this key from a planted one."""
         return SystemKeyFingerprint.of(self.key, self.context)
 
+    @cached_property
+    def head_signer(self) -> HeadSigner:
+        """Signs the heads of the audit log."""
+        return HeadSigner.of(self.key, self.context)
+
     def digest(self, purpose: Purpose, data: bytes) -> bytes:
         """The 32-byte keyed hash of ``data`` (HMAC-SHA-256) for one purpose."""
         hmac = self._macs[purpose].copy()
@@ -80,7 +99,7 @@ class OpenedSystemKey:
     def guard(self, row: Row) -> Guarded[Row]:
         """Cover ``row`` with a MAC, in the layout that is written."""
         layout = row.mac_layouts.written
-        digest = self.digest(Purpose.ROW, _row_bytes(row, layout))
+        digest = self.digest(_purpose_of(row), _row_bytes(row, layout))
         return Guarded(row, Mac(self.context.data_key_id, bytes((layout,)) + digest))
 
     def verify(self, guarded: Guarded[Row]) -> Row:
@@ -93,7 +112,7 @@ class OpenedSystemKey:
         if mac.key_id == self.context.data_key_id:
             with suppress(_UnknownLayout):
                 covered = _row_bytes(row, mac.tag[0] if mac.tag else None)
-                if self.matches(Purpose.ROW, covered, mac.tag[1:]):
+                if self.matches(_purpose_of(row), covered, mac.tag[1:]):
                     return row
         raise tampered(row)
 
@@ -144,6 +163,22 @@ class OpenedSystemKey:
             wrapped.append(wrapping.wrapped)
         context = KeyContext(self.context.deployment_id, record.account_id, record.id)
         return VerifiedDataKey(context, record.check, tuple(wrapped), record)
+
+
+def stored_bytes(guarded: Guarded[Guardable]) -> bytes:
+    """The bytes that a MAC covers, and then the MAC.
+
+    Raises:
+        TamperedRow: The MAC is of no layout that the row can have.
+    """
+    row, mac = guarded.unverified, guarded.mac
+    with suppress(_UnknownLayout):
+        return _row_bytes(row, mac.tag[0] if mac.tag else None) + mac.tag
+    raise tampered(row)
+
+
+def _purpose_of(row: Guardable) -> Purpose:
+    return _AUDIT_PURPOSES.get(row.table, Purpose.ROW)
 
 
 def _size(row: Guardable) -> int:
