@@ -7,6 +7,8 @@ BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEV := .venv/.dev
 SDKS := .venv/.sdks
+JAVASCRIPT := .venv/.javascript
+PACKAGES := requirements/javascript
 DEPLOYED := .venv/.deployed
 EVIDENCE := .venv/.evidence
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
@@ -62,6 +64,11 @@ slow: $(DEV) $(SDKS)
 
 prove: $(DEV) $(SDKS)
 	@$(PYTEST) --prove
+
+# Without npm, the tests of these SDKs are skipped.
+ifneq ($(shell command -v npm),)
+slow prove: $(JAVASCRIPT)
+endif
 
 # Ratios, for docs/performance.md; needs wrk and a quiet machine.
 bench: $(DEV)
@@ -139,4 +146,10 @@ $(EVIDENCE): $(RUNTIME) requirements/evidence.txt
 	@$(PYTHON) -m venv .venv/evidence >&2
 	$(call say,installing the $(call packages,requirements/evidence.txt) into .venv/evidence: once)
 	@.venv/evidence/bin/python -m pip install --disable-pip-version-check --require-hashes -r requirements/evidence.txt >&2
+	@touch $@
+
+$(JAVASCRIPT): $(PACKAGES)/package-lock.json | $(SDKS)
+	$(call say,installing the JavaScript SDKs into .venv/sdks: once)
+	@cp $(PACKAGES)/package.json $(PACKAGES)/package-lock.json .venv/sdks
+	@npm ci --prefix .venv/sdks --ignore-scripts --no-audit --no-fund --loglevel=error >&2
 	@touch $@

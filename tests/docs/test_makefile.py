@@ -17,7 +17,8 @@ from tests.unit.app.client.pseudo_terminal import PseudoTerminal
 _ROOT = Path(__file__).parents[2]
 _CALL = "called:"
 _START_SECONDS = 120.0
-# Stands for every Python: tells its arguments, and makes the virtual environment of itself.
+# Stands for every Python, and for npm: tells its arguments, and makes the virtual environment of
+# itself.
 _PYTHON = f"""#!/bin/sh
 echo "{_CALL} $*"
 if [ "$1 $2" = "-m venv" ]; then mkdir -p "$3/bin" && cp "$0" "$3/bin/python"; fi
@@ -32,9 +33,9 @@ def checkout(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     (place / "config").mkdir()
     for name in ("Makefile", "pyproject.toml", "config/taken_port.py"):
         shutil.copy(_ROOT / name, place / name)
-    python = tmp_path / "python"
-    python.write_text(_PYTHON)
-    python.chmod(0o755)
+    for name in ("python", "npm"):
+        (tmp_path / name).write_text(_PYTHON)
+        (tmp_path / name).chmod(0o755)
     return place
 
 
@@ -45,10 +46,12 @@ def without_make() -> dict[str, str]:
 
 
 def make(checkout: Path, target: str, errors: int) -> "subprocess.CompletedProcess[str]":
+    environment = without_make()
+    environment["PATH"] = f"{checkout.parent}:{environment['PATH']}"
     return subprocess.run(
         [require("make"), target, f"PYTHON={checkout.parent / 'python'}"],
         cwd=checkout,
-        env=without_make(),
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=errors,
         text=True,

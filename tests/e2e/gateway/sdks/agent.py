@@ -16,7 +16,10 @@ CREDENTIAL = "canary-0b51f2-of-a-client"
 
 _ROOT = Path(__file__).parents[4]
 _PAGE = _ROOT / "docs" / "gateway-clients.md"
-_PYTHON = _ROOT / ".venv" / "sdks" / "bin" / "python"
+_SDKS = _ROOT / ".venv" / "sdks"
+_PYTHON = _SDKS / "bin" / "python"
+_PACKAGES = _SDKS / "node_modules"
+_LOOPBACK = Path(__file__).parent / "loopback.cjs"
 _SECONDS = 120.0
 _TRUST = (
     "SSL_CERT_FILE",
@@ -38,10 +41,17 @@ def python() -> str:
     return str(_PYTHON)
 
 
+def packages() -> Path:
+    """The JavaScript SDKs, which ``make slow`` installs beside them."""
+    if not (_PACKAGES / "stripe").exists():
+        skip_for_want("the JavaScript SDKs are not installed; run: make .venv/.javascript")
+    return _PACKAGES
+
+
 def recipe(title: str, language: str) -> str:
     """The code of one section of the page."""
-    section = re.split(r"^##+ ", _PAGE.read_text(), flags=re.MULTILINE)
-    (text,) = (each for each in section if each.startswith(f"{title}\n"))
+    sections = re.split(r"^##+ ", _PAGE.read_text(), flags=re.MULTILINE)
+    (text,) = (each for each in sections if each.startswith(f"{title}\n"))
     (code,) = re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     return str(code)
 
@@ -74,6 +84,13 @@ class Agent:
     def run_python(self, title: str) -> str:
         """Run the recipe of an SDK. Returns what it prints."""
         return self._run([python(), "-c", recipe(title, "python")])
+
+    def run_javascript(self, title: str) -> str:
+        """Run the recipe of an SDK in Node.js, for which ``*.gw.localhost`` is this machine."""
+        (self.directory / "node_modules").symlink_to(packages())
+        script = self.directory / "recipe.mjs"
+        script.write_text(recipe(title, "javascript"))
+        return self._run([require("node"), "--require", str(_LOOPBACK), str(script)])
 
     def run_shell(self, title: str) -> str:
         """Run the commands of a recipe. Returns what they print."""

@@ -5,37 +5,23 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.e2e.gateway.sdks import answers
 from tests.e2e.gateway.sdks.agent import (
     CREDENTIAL,
     Agent,
     answer_with,
-    answer_with_events,
     assert_authorized,
     request_lines,
-    response,
 )
-from tests.support.gateway.recorder import Connection, Received, Recorder
+from tests.support.gateway.recorder import Recorder
 
 pytestmark = pytest.mark.slow
 
 AgentOf = Callable[..., Agent]
-_MESSAGE = {
-    "id": "msg_1",
-    "type": "message",
-    "role": "assistant",
-    "model": "claude-sonnet-4-5",
-    "content": [{"type": "text", "text": "Hello, agent."}],
-    "stop_reason": "end_turn",
-    "stop_sequence": None,
-    "usage": {"input_tokens": 1, "output_tokens": 3},
-}
-
-_CHAT = {"id": "chatcmpl-1", "created": 1, "model": "gpt-5"}
-_HELLO = {"role": "assistant", "content": "Hello, agent."}
 
 
 def test_anthropic_sends_a_message(agent_of: AgentOf, upstream: Recorder) -> None:
-    upstream.answer = answer_with(_MESSAGE)
+    upstream.answer = answers.anthropic_message()
     printed = agent_of("anthropic", "ANTHROPIC").run_python("anthropic")
     assert printed == "Hello, agent.\n"
     assert_authorized(upstream, "x-api-key", CREDENTIAL)
@@ -44,24 +30,7 @@ def test_anthropic_sends_a_message(agent_of: AgentOf, upstream: Recorder) -> Non
 
 
 def test_anthropic_streams_a_message(agent_of: AgentOf, upstream: Recorder) -> None:
-    text = {"type": "content_block_delta", "index": 0}
-    block = {"type": "content_block_start", "index": 0}
-    upstream.answer = answer_with_events(
-        ("message_start", {"type": "message_start", "message": _MESSAGE | {"content": []}}),
-        ("content_block_start", block | {"content_block": {"type": "text", "text": ""}}),
-        ("content_block_delta", text | {"delta": {"type": "text_delta", "text": "Hello, "}}),
-        ("content_block_delta", text | {"delta": {"type": "text_delta", "text": "agent."}}),
-        ("content_block_stop", {"type": "content_block_stop", "index": 0}),
-        (
-            "message_delta",
-            {
-                "type": "message_delta",
-                "delta": {"stop_reason": "end_turn", "stop_sequence": None},
-                "usage": {"output_tokens": 3},
-            },
-        ),
-        ("message_stop", {"type": "message_stop"}),
-    )
+    upstream.answer = answers.anthropic_stream()
     printed = agent_of("anthropic", "ANTHROPIC").run_python("anthropic, a stream")
     assert printed == "Hello, \nagent.\n"
     assert_authorized(upstream, "x-api-key", CREDENTIAL)
@@ -69,8 +38,7 @@ def test_anthropic_streams_a_message(agent_of: AgentOf, upstream: Recorder) -> N
 
 
 def test_openai_completes_a_chat(agent_of: AgentOf, upstream: Recorder) -> None:
-    choice = {"index": 0, "message": _HELLO, "finish_reason": "stop"}
-    upstream.answer = answer_with(_CHAT | {"object": "chat.completion", "choices": [choice]})
+    upstream.answer = answers.openai_chat()
     printed = agent_of("openai", "OPENAI").run_python("openai")
     assert printed == "Hello, agent.\n"
     assert_authorized(upstream, "Authorization")
@@ -78,11 +46,7 @@ def test_openai_completes_a_chat(agent_of: AgentOf, upstream: Recorder) -> None:
 
 
 def test_openai_streams_a_chat(agent_of: AgentOf, upstream: Recorder) -> None:
-    chunk = _CHAT | {"object": "chat.completion.chunk"}
-    choices = [[{"index": 0, "delta": {"content": each}}] for each in ("Hello, ", "agent.")]
-    upstream.answer = answer_with_events(
-        *((None, chunk | {"choices": each}) for each in choices), (None, "[DONE]")
-    )
+    upstream.answer = answers.openai_stream()
     printed = agent_of("openai", "OPENAI").run_python("openai, a stream")
     assert printed == "Hello, \nagent.\n"
     assert_authorized(upstream, "Authorization")
@@ -91,17 +55,7 @@ def test_openai_streams_a_chat(agent_of: AgentOf, upstream: Recorder) -> None:
 
 
 def test_openai_uploads_a_file(agent_of: AgentOf, upstream: Recorder) -> None:
-    upstream.answer = answer_with(
-        {
-            "id": "file-1",
-            "object": "file",
-            "bytes": 2_100_000,
-            "created_at": 1,
-            "filename": "lines.jsonl",
-            "purpose": "batch",
-            "status": "processed",
-        }
-    )
+    upstream.answer = answers.openai_file()
     printed = agent_of("openai", "OPENAI").run_python("openai, an upload")
     assert printed == "file-1\n"
     assert_authorized(upstream, "Authorization")
@@ -109,8 +63,17 @@ def test_openai_uploads_a_file(agent_of: AgentOf, upstream: Recorder) -> None:
     assert b'{"prompt": "Hello."}\n' * 100_000 in upstream.requests[0].body
 
 
+def test_openai_talks_in_a_realtime_session(agent_of: AgentOf, upstream: Recorder) -> None:
+    upstream.answer = answers.openai_realtime(upstream)
+    printed = agent_of("openai", "OPENAI").run_python("openai, a realtime session")
+    assert printed == "Hello, agent.\n"
+    assert_authorized(upstream, "Authorization")
+    assert request_lines(upstream) == ["GET /v1/realtime?model=gpt-realtime HTTP/1.1"]
+    assert b"Say hello." in upstream.raw
+
+
 def test_stripe_creates_a_customer(agent_of: AgentOf, upstream: Recorder) -> None:
-    upstream.answer = answer_with({"id": "cus_1", "object": "customer"})
+    upstream.answer = answers.stripe_customer()
     printed = agent_of("stripe", "STRIPE").run_python("stripe")
     assert printed == "cus_1\n"
     assert_authorized(upstream, "Authorization")
@@ -127,8 +90,7 @@ def test_slack_posts_a_message(agent_of: AgentOf, upstream: Recorder) -> None:
 
 
 def test_pygithub_creates_an_issue(agent_of: AgentOf, upstream: Recorder) -> None:
-    url = "https://api.github.com/repos/team/project/issues/7"
-    upstream.answer = answer_with({"url": url, "number": 7})
+    upstream.answer = answers.github_issue()
     printed = agent_of("github", "GITHUB").run_python("PyGithub")
     assert printed == "7\n"
     assert_authorized(upstream, "Authorization")
@@ -136,15 +98,7 @@ def test_pygithub_creates_an_issue(agent_of: AgentOf, upstream: Recorder) -> Non
 
 
 def test_pygithub_reads_the_second_page_of_a_list(agent_of: AgentOf, upstream: Recorder) -> None:
-    next_page = f"https://127.0.0.1:{upstream.port}/repositories/1/issues?page=2"
-
-    async def answer(connection: Connection, received: Received) -> None:
-        is_last = received.target.endswith("?page=2")
-        body = json.dumps([{"number": 8 if is_last else 7}]).encode()
-        link = {} if is_last else {"Link": f'<{next_page}>; rel="next"'}
-        await connection.send(response(body, **link))
-
-    upstream.answer = answer
+    upstream.answer = answers.github_pages(upstream.port)
     printed = agent_of("github", "GITHUB").run_python("PyGithub, a list")
     assert printed == "7\n8\n"
     assert_authorized(upstream, "Authorization")
