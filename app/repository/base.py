@@ -18,6 +18,7 @@ from typing import Protocol
 from app.domain.operations.backups import BackupContents, OpenTokens
 from app.domain.operations.findings import Findings
 from app.repository.collections.access import AccountRepository, ApiKeyRepository
+from app.repository.collections.audit_log import AuditLogRepository
 from app.repository.collections.gateway_keys import GatewayKeyRepository, SwitchRepository
 from app.repository.collections.gateways import (
     GatewayConfigRepository,
@@ -67,6 +68,7 @@ class Repository(Protocol):
     usage: UsageRepository
     leases: LeaseRepository
     workers: WorkerRepository
+    audit_log: AuditLogRepository
 
 
 class UnitOfWork(Repository, Protocol):

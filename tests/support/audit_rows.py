@@ -18,8 +18,14 @@ def plant_audit_rows(connection: Connection, account_id: str) -> None:
         "actor": "key_1",
     }
     event |= {"issuers": "", "action": "secret.created", "outcome": "done", "subjects": "sec_1@1"}
-    block = {"account_id": account_id, "number": 1, "leaf": 0, "prev": bytes(32), "positions": "{}"}
-    block |= {"missing": "{}", "count": 1, "root": bytes(32), "sealed_at_ms": 2}
+    block = {
+        "account_id": account_id,
+        "number": 1,
+        "leaf": 0,
+        "prev": bytes(32),
+        "positions": "[[7,1,1]]",
+    }
+    block |= {"missing": "[]", "count": 1, "root": bytes(32), "sealed_at_ms": 2}
     for table, row in (
         (tables.audit_lanes, {"account_id": account_id, "lane": 7, "n": 1}),
         (tables.audit_events, event | _MAC),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from app.domain.audit.spans import Spans
 from app.domain.columns import StoredRow
 
 
@@ -14,8 +15,8 @@ class AuditBlock(StoredRow):
         number: Its place among the blocks of the account, from 1.
         leaf: Its place in the log of all accounts, from 0.
         prev: The hash of the account's block before; zeros for the first.
-        positions: JSON: the first and the last position of each lane.
-        missing: JSON: the positions within whose records were not there.
+        positions: The part of each lane that the block seals, empty for a lane without new records.
+        missing: The parts of these within which no record was found.
         count: The number of records.
         root: The root of the tree over the records.
         first_ms: The earliest time of a record; ``None`` for a block without records.
@@ -28,10 +29,14 @@ class AuditBlock(StoredRow):
     number: int
     leaf: int
     prev: bytes
-    positions: str
-    missing: str
+    positions: Spans
+    missing: Spans
     count: int
     root: bytes
     first_ms: int | None
     last_ms: int | None
     sealed_at_ms: int
+
+
+FIRST_PREV = bytes(32)
+"""Stands where the first block of an account would name the one before."""
