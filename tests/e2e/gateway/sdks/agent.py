@@ -8,6 +8,8 @@ import subprocess
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from tests.support.gateway.recorder import Answer, Connection, Received, Recorder
 from tests.support.programs import require, skip_for_want
@@ -21,7 +23,7 @@ _PYTHON = _SDKS / "bin" / "python"
 _PACKAGES = _SDKS / "node_modules"
 _LOOPBACK = Path(__file__).parent / "loopback.cjs"
 _SECONDS = 120.0
-_TRUST = (
+TRUST = (
     "SSL_CERT_FILE",
     "REQUESTS_CA_BUNDLE",
     "CURL_CA_BUNDLE",
@@ -31,7 +33,16 @@ _TRUST = (
 )
 """Where clients look for the authority of the gateway's certificate."""
 _ENCODED = base64.b64encode(f"agent:{CREDENTIAL}".encode()).decode()
+_SHIPPED = _ROOT / "config" / "gateways.json"
 _NEVER_SENT = (b"gws_", b"gwc_", b"x-forwarded", b"forwarded:", b"x-real-ip")
+
+
+def shipped_config(name: str, port: int, label: str) -> dict[str, Any]:
+    """One of the configs of the system under a name of its own, but for a server on loopback."""
+    (config,) = (each for each in json.loads(_SHIPPED.read_text()) if each["name"] == name)
+    base = urlsplit(config["endpoint"]).path
+    changed = {"name": f"{name} for {label}", "endpoint": f"https://127.0.0.1:{port}{base}"}
+    return dict(config) | changed
 
 
 def python() -> str:
@@ -78,7 +89,7 @@ class Agent:
             "HOME": str(self.directory),
             f"{self.prefix}_URL": self.url,
             self.prefix: self.token,
-            **dict.fromkeys(_TRUST, str(self.ca_file)),
+            **dict.fromkeys(TRUST, str(self.ca_file)),
         }
 
     def run_python(self, title: str) -> str:

@@ -4,22 +4,18 @@ Configs and tokens are made over the API, with the auth mechanism and the rules 
 configs; only the endpoint is the recorder's. The commands are those of ``docs/gateway-clients.md``.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
 from app.services.container import Services
 from tests.e2e.account import Account
-from tests.e2e.gateway.sdks.agent import CREDENTIAL, Agent
+from tests.e2e.gateway.sdks.agent import CREDENTIAL, Agent, shipped_config
 from tests.support.certificates import Certificate
 from tests.support.gateway.recorder import Recorder
 from tests.support.nginx import Nginx
 from tests.support.strongroom import Strongroom
-
-_SHIPPED = Path(__file__).parents[4] / "config" / "gateways.json"
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +41,7 @@ def agent_of(
     """Makes an agent for one of the shipped configs, with a token that was minted over the API."""
 
     def make(shipped: str, prefix: str, **changes: object) -> Agent:
-        (config,) = (each for each in json.loads(_SHIPPED.read_text()) if each["name"] == shipped)
-        config["name"] = f"{shipped} for {tmp_path.name}"
-        base = urlsplit(config["endpoint"]).path
-        config["endpoint"] = f"https://127.0.0.1:{upstream.port}{base}"
+        config = shipped_config(shipped, upstream.port, tmp_path.name)
         basic = config["auth_mechanism"]["type"] == "basic"
         secret = f"KEY_FOR_{tmp_path.name}"
         assert account.create(secret, f"agent:{CREDENTIAL}" if basic else CREDENTIAL).ok
