@@ -41,6 +41,7 @@ from app.services.keys.data_keys import DataKeys
 from app.services.keys.root_key_proof import RootKeyProof
 from app.services.keys.status import KeyringStatus
 from app.services.keys.system_key import SystemKey
+from app.services.measurements import Measurements
 from app.services.redeeming.redemption import Redemption
 from app.services.redeeming.sealed_secret_cache import SealedSecretCache
 from app.services.rotation.prefetch import Prefetch
@@ -257,6 +258,7 @@ def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
         retire=Retire(database, keyring, system_key),
         recovery=Recovery(database, keyring, system_key, clock),
         heartbeats=upkeep.heartbeats,
+        measurements=Measurements(database, keyring, keys.cache, clock),
         readiness=Readiness(database, system_key, upkeep.heartbeats),
         checkup=Checkup(database, keyring, system_key, clock),
         setup=Setup(database, system_key),

@@ -5,11 +5,15 @@ for nginx in front. The environment is read here because the master needs it bef
 """
 
 import gc
+import importlib
 import logging
 import os
 import sys
+from pathlib import Path
+from typing import Any
 
 from app.client.redeem import forbid_dumps
+from app.observability.metrics.directory import VARIABLE, metrics_directory
 from app.observability.standard_streams import keep_standard_streams
 from config import gateway_settings, host, in_force, taken_port
 from config.listening import TcpAddress
@@ -26,6 +30,11 @@ host.raise_limits()
 bind = [str(each) for each in _settings.bind]
 if _settings.gateway_url is not None:
     bind.append(f"unix:{_settings.gateway_socket}")
+if _settings.metrics_bind is not None:
+    bind.append(str(_settings.metrics_bind))
+    os.environ[VARIABLE] = str(
+        metrics_directory.made(host.directory_of_workers(_settings.home) or _settings.home)
+    )
 umask = 0o117  # a Unix socket is for its owner and group: its clients are trusted proxies
 worker_class = "app.server.worker.Worker"
 worker_tmp_dir = host.directory_of_workers(_settings.home)
@@ -80,6 +89,18 @@ def _hand_over_socket() -> None:
     except OSError as error:
         about = {"detail": f"STRONGROOM_GATEWAY_USER: {type(error).__name__}"}
         logging.getLogger("strongroom.settings").warning("admission_socket_kept", extra=about)
+
+
+def child_exit(server: Any, _worker: object) -> None:  # noqa: ANN401 - gunicorn has no types
+    """Keep the counts of a worker that ended, which is not among the server's any more."""
+    if _settings.metrics_bind is not None:
+        add_up = importlib.import_module("app.observability.metrics.files").add_up
+        add_up(Path(os.environ[VARIABLE]), server.WORKERS.keys())
+
+
+def on_exit(_server: object) -> None:
+    """Remove what only this server counts in."""
+    metrics_directory.remove()
 
 
 def post_worker_init(worker: object) -> None:  # noqa: ARG001 - gunicorn's hook

@@ -74,6 +74,15 @@ def parse_addresses(text: str) -> tuple[Address, ...]:
     return parsed
 
 
+def parse_address(text: str) -> Address | None:
+    """Parse one address; an empty text is none.
+
+    Raises:
+        AddressFault: It is malformed.
+    """
+    return _parse(text) if text else None
+
+
 def _parse(text: str) -> Address:
     if text.startswith("unix:"):
         return _parse_path(text.removeprefix("unix:"))

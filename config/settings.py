@@ -12,7 +12,7 @@ from marshmallow.validate import Length
 
 from config.files import Files
 from config.gateway_settings import AT_HOME, GatewaySchema, GatewaySettings, gateway_defaults
-from config.listening import Address, AddressFault, TcpAddress, parse_addresses
+from config.listening import Address, AddressFault, TcpAddress, parse_address, parse_addresses
 from config.rates import Rate, RateFault, parse_rate, parse_store
 from config.setting_fields import choice, number, optional, parsed, switch
 from config.sources import Fault, read
@@ -70,6 +70,7 @@ class Settings(GatewaySettings):
         tls_in_front: A proxy in front of every address speaks TLS.
         workers: The number of processes that serve.
         threads: The number of threads in each.
+        metrics_bind: The address on which metrics are read; ``None`` counts nothing.
         trusted_proxies: The number of proxies in front whose client addresses are trusted.
         wants_colour: False if ``NO_COLOR`` is set (https://no-color.org) or the terminal is dumb.
     """
@@ -101,6 +102,7 @@ class Settings(GatewaySettings):
     log_format: str
     port: int
     bind: tuple[Address, ...]
+    metrics_bind: Address | None
     tls_in_front: bool
     workers: int
     threads: int
@@ -289,6 +291,7 @@ class _ServerSchema(Schema):
     log_format = choice("STRONGROOM_LOG_FORMAT", "auto", "json", "text", default="auto")
     port = number("PORT", 8080, 1, 65535)
     bind = parsed("STRONGROOM_BIND", parse_addresses, AddressFault)
+    metrics_bind = parsed("STRONGROOM_METRICS_BIND", parse_address, AddressFault, load_default=None)
     tls_in_front = switch("STRONGROOM_TLS_IN_FRONT")
     workers = number("STRONGROOM_WORKERS", 2, 1, 64)
     threads = number("STRONGROOM_THREADS", 32, 1, 256)

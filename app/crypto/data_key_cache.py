@@ -65,6 +65,10 @@ class DataKeyCache:
         ttl_seconds: How long a key is kept from when it was put in, however often it is used.
         clock: Seconds that never go back.
         waiters: Where threads wait for another thread's ``load``.
+
+    Attributes:
+        hits: How often a key was there.
+        misses: How often one was loaded.
     """
 
     def __init__(
@@ -123,6 +127,9 @@ class DataKeyCache:
         with self._own_lock():
             self._keys.expire()
 
+    def __len__(self) -> int:
+        return len(self._keys)
+
     def clear(self) -> None:
         """Drop every key, also those that are being loaded."""
         with self._own_lock():
@@ -139,6 +146,7 @@ class DataKeyCache:
                 if entry is not None:
                     if not constant_time.bytes_eq(entry.check, check):
                         raise DecryptionError
+                    self.hits += 1
                     return OpenedKey(context, DataKey(entry.key), entry.record_keys)
                 own: Future[None] = Future()
                 flight = self._flights.setdefault(context, own)
@@ -163,6 +171,7 @@ class DataKeyCache:
             flight.set_exception(error)
             raise
         with self._own_lock():
+            self.misses += 1
             if self._end(flight, context):
                 self._store(context, key, check)
         flight.set_result(None)
@@ -193,5 +202,6 @@ class DataKeyCache:
         self._process = os.getpid()
         self._lock = Lock()
         self._room = Room()
+        self.hits = self.misses = 0
         self._keys = _WipingCache(self._max_keys, self._ttl_seconds, self._clock)
         self._flights: dict[KeyContext, Future[None]] = {}

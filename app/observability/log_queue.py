@@ -38,6 +38,7 @@ class LogQueue:
 
     Attributes:
         stream: The lines are written to it.
+        dropped_in_all: The number of lines that this process has dropped.
 
     Args:
         dropped: Makes the line with the number of dropped lines.
@@ -55,6 +56,7 @@ class LogQueue:
         with self._changed:
             if self._queued_bytes + len(text) > LIMIT_BYTES:
                 self._dropped += 1
+                self.dropped_in_all += 1
                 return
             self._note_dropped()
             self._append(text)
@@ -76,7 +78,7 @@ class LogQueue:
         self._changed = threading.Condition()
         self._lines: deque[bytes] = deque()
         self._queued_bytes = 0
-        self._dropped = 0
+        self._dropped = self.dropped_in_all = 0
         self._thread: threading.Thread | None = None
         self._is_waiting = False
         self._is_writing = False

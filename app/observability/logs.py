@@ -87,7 +87,7 @@ def configure(level: str, encode: Encode = json_line) -> None:
             "version": 1,
             "disable_existing_loggers": False,
             "formatters": {"listed": {"()": ListedFields}},
-            "handlers": {"stderr": {"()": QueueHandler, "formatter": "listed"}},
+            "handlers": {"stderr": {"()": QueueHandler, "formatter": "listed", "level": number}},
             "root": {"level": max(number, logging.WARNING), "handlers": ["stderr"]},
             "loggers": {
                 _OURS: {"level": number},
@@ -113,6 +113,11 @@ def is_for_people() -> bool:
 def show(text: str) -> None:
     """Write a text among the lines, as it is."""
     _queue_of_stderr().put(text)
+
+
+def dropped_lines() -> int:
+    """Return the number of lines that this process has dropped."""
+    return _queue_of_stderr().dropped_in_all
 
 
 class ListedFields(logging.Formatter):

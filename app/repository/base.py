@@ -17,6 +17,7 @@ from typing import Protocol
 
 from app.domain.operations.backups import BackupContents, OpenTokens
 from app.domain.operations.findings import Findings
+from app.domain.operations.measurements import ConnectionUse, DatabaseSize
 from app.repository.collections.access import AccountRepository, ApiKeyRepository
 from app.repository.collections.audit_log import AuditLogRepository
 from app.repository.collections.gateway_keys import GatewayKeyRepository, SwitchRepository
@@ -121,6 +122,12 @@ class Database(Protocol):
 
     def check(self) -> Findings:
         """Examine the database, and report in words for an operator."""
+
+    def size(self) -> DatabaseSize:
+        """Measure the room that the database takes."""
+
+    def connections(self) -> ConnectionUse:
+        """Count the connections of this process."""
 
     def upgrade(self) -> Path | None:
         """Make the database where there is none; bring its schema to the newest migration.

@@ -62,7 +62,7 @@ class Application(Flask):
     """The Flask application of one process.
 
     Args:
-        services: Returns the services, or raises ``NotConnected``.
+        services: Returns the services, or raises ``NotConnected``; an attribute, too.
         close: Closes whatever the application uses, when its process ends.
     """
 
@@ -73,6 +73,7 @@ class Application(Flask):
         self, services: Callable[[], Services], close: Callable[[], None] = lambda: None
     ) -> None:
         super().__init__("strongroom", static_folder=None)
+        self.services = services
         self.close = close
         self.config.update(
             MAX_CONTENT_LENGTH=READ_LIMIT_BYTES,

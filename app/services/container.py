@@ -17,6 +17,7 @@ from app.services.gateways.use_list import GatewayUseList
 from app.services.gateways.uses import GatewayUses
 from app.services.injections import Injections
 from app.services.keys.status import KeyringStatus
+from app.services.measurements import Measurements
 from app.services.redeeming.redemption import Redemption
 from app.services.rotation.recover import Recovery
 from app.services.rotation.reencrypt import Reencrypt
@@ -55,6 +56,7 @@ class Services:
     retire: Retire
     recovery: Recovery
     heartbeats: Heartbeats
+    measurements: Measurements
     readiness: Readiness
     checkup: Checkup
     setup: Setup

@@ -19,9 +19,10 @@ Items of a call for many that were throttled are asked for again after pauses.
 import contextvars
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import contextmanager
 from functools import partial
 from time import sleep
 from typing import TypeVar
@@ -49,6 +50,9 @@ GOOD_STATUS_SECONDS = 20.0
 BAD_STATUS_SECONDS = 3.0
 THROTTLED_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)  # seconds, or as long as the provider itself asks for
 
+CallWatcher = Callable[[str, float, str], object]
+"""Is given each call that ended: operation, seconds, and ``ok`` or the class of the error."""
+
 Item = TypeVar("Item")
 T = TypeVar("T")
 
@@ -60,9 +64,13 @@ class BoundedWrapper(KeyWrapper):
         provider: The one that is asked.
         concurrency: How many calls of a remote provider may run at once, beside its status.
         clock: Seconds that never go back.
+
+    Attributes:
+        watcher: Is given each call that ended, if it is set.
     """
 
     _provider: KeyWrapper
+    watcher: CallWatcher | None = None
 
     def __init__(
         self,
@@ -86,10 +94,10 @@ class BoundedWrapper(KeyWrapper):
         self._no_wait_before = -math.inf
 
     def wrap(self, key: DataKey, context: KeyContext) -> WrappedKey:
-        return self._call(partial(self._provider.wrap, key, context), CALL_SECONDS)
+        return self._call("wrap", partial(self._provider.wrap, key, context), CALL_SECONDS)
 
     def wrap_many(self, items: KeyItems) -> list[WrappedKey | KeyProviderError]:
-        return self._call_many(self._provider.wrap_many, items)
+        return self._call_many("wrap_many", self._provider.wrap_many, items)
 
     def owns(self, key_ref: str) -> bool:
         return self._provider.owns(key_ref)
@@ -124,10 +132,16 @@ class BoundedWrapper(KeyWrapper):
         """Close the provider; a call that hangs is not waited for."""
         self._provider.close()
 
-    def _call(self, work: Callable[[], T], seconds: float) -> T:
+    @property
+    def is_refusing(self) -> bool:
+        """True while the provider is asked for nothing but trials."""
+        return self._breaker.is_open
+
+    def _call(self, operation: str, work: Callable[[], T], seconds: float) -> T:
         """Run one call of the provider.
 
         Args:
+            operation: Its name, for the watcher.
             work: The call.
             seconds: After how many it is given up, if the request's deadline is not earlier.
 
@@ -138,24 +152,40 @@ class BoundedWrapper(KeyWrapper):
         if seconds_remaining(seconds) <= 0:
             raise KeyUnavailable("No time is left to ask the key provider.")
         self._breaker.admit()
-        try:
-            result = self._in_thread(work, seconds, self._slots) if self.remote else work()
-        except KeyUnavailable:
-            self._breaker.failed()
-            raise
-        except KeyProviderError:
+        with self._watched(operation):
+            try:
+                result = self._in_thread(work, seconds, self._slots) if self.remote else work()
+            except KeyUnavailable:
+                self._breaker.failed()
+                raise
+            except KeyProviderError:
+                self._breaker.succeeded()
+                raise
             self._breaker.succeeded()
-            raise
-        self._breaker.succeeded()
         return result
+
+    @contextmanager
+    def _watched(self, operation: str) -> Iterator[None]:
+        began = self._clock()
+        outcome = "failed"
+        try:
+            yield
+            outcome = "ok"
+        except KeyProviderError as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            if self.watcher is not None:
+                self.watcher(operation, self._clock() - began, outcome)
 
     def _call_many(
         self,
+        operation: str,
         ask: Callable[[Sequence[Item]], list[T | KeyProviderError]],
         items: Sequence[Item],
     ) -> list[T | KeyProviderError]:
         """The results of a batch; throttled items are asked for again, after growing pauses."""
-        results = self._call_once(ask, items)
+        results = self._call_once(operation, ask, items)
         for pause in THROTTLED_PAUSES:
             throttled: dict[int, int] = {}
             for place, result in enumerate(results):
@@ -164,13 +194,14 @@ class BoundedWrapper(KeyWrapper):
             if not throttled:
                 break
             sleep(max(pause, *throttled.values()))
-            again = self._call_once(ask, [items[place] for place in throttled])
+            again = self._call_once(operation, ask, [items[place] for place in throttled])
             for place, result in zip(throttled, again, strict=True):
                 results[place] = result
         return results
 
     def _call_once(
         self,
+        operation: str,
         ask: Callable[[Sequence[Item]], list[T | KeyProviderError]],
         items: Sequence[Item],
     ) -> list[T | KeyProviderError]:
@@ -178,7 +209,7 @@ class BoundedWrapper(KeyWrapper):
         if not items:
             return []
         try:
-            return self._call(partial(ask, items), BATCH_SECONDS)
+            return self._call(operation, partial(ask, items), BATCH_SECONDS)
         except KeyProviderError as error:
             return [error] * len(items)
 
@@ -243,22 +274,22 @@ class BoundedProvider(BoundedWrapper, KeyProvider):
         super().__init__(provider, concurrency=concurrency, clock=clock)
 
     def generate(self, context: KeyContext) -> tuple[DataKey, WrappedKey]:
-        return self._call(partial(self._provider.generate, context), CALL_SECONDS)
+        return self._call("generate", partial(self._provider.generate, context), CALL_SECONDS)
 
     def unwrap(self, wrapped: WrappedKey, context: KeyContext) -> DataKey:
-        return self._call(partial(self._provider.unwrap, wrapped, context), CALL_SECONDS)
+        return self._call("unwrap", partial(self._provider.unwrap, wrapped, context), CALL_SECONDS)
 
     def unwrap_many(self, items: WrappedItems) -> list[DataKey | KeyProviderError]:
-        return self._call_many(self._provider.unwrap_many, items)
+        return self._call_many("unwrap_many", self._provider.unwrap_many, items)
 
     def rewrap(self, wrapped: WrappedKey, context: KeyContext) -> WrappedKey:
-        return self._call(partial(self._provider.rewrap, wrapped, context), CALL_SECONDS)
+        return self._call("rewrap", partial(self._provider.rewrap, wrapped, context), CALL_SECONDS)
 
     def rewrap_many(self, items: WrappedItems) -> list[WrappedKey | KeyProviderError]:
-        return self._call_many(self._provider.rewrap_many, items)
+        return self._call_many("rewrap_many", self._provider.rewrap_many, items)
 
 
-def bounded(provider: KeyWrapper, *, concurrency: int) -> KeyWrapper:
+def bounded(provider: KeyWrapper, *, concurrency: int) -> BoundedWrapper:
     """Bound a provider of either kind; the kind stays."""
     if isinstance(provider, KeyProvider):
         return BoundedProvider(provider, concurrency=concurrency)

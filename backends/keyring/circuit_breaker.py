@@ -30,6 +30,11 @@ class CircuitBreaker:
         self._next_trial = 0.0
         self._lock = threading.Lock()
 
+    @property
+    def is_open(self) -> bool:
+        """True if calls are refused, but for trials."""
+        return self._failures >= self._failures_to_open
+
     def admit(self) -> None:
         """Let a call through, or refuse it at once.
 
@@ -37,7 +42,7 @@ class CircuitBreaker:
             KeyUnavailable: The breaker is open, and the next trial is not due.
         """
         with self._lock:
-            if self._failures < self._failures_to_open:
+            if not self.is_open:
                 return
             now = self._clock()
             if now < self._next_trial:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from backends.context import KeyContext
 from backends.data_key import DataKey
 from backends.errors import KeyProviderError, KeyUnavailable
-from backends.keyring.bounded_provider import BoundedProvider, bounded
+from backends.keyring.bounded_provider import BoundedProvider, BoundedWrapper, bounded
 from backends.keyring.bulkhead import Bulkhead
 from backends.keyring.opening import (
     ClosedKey,
@@ -34,7 +34,7 @@ class ListedProvider:
 
     setting: str
     role: str
-    provider: KeyWrapper
+    provider: BoundedWrapper
 
     def says(self, text: str) -> str:
         """A sentence about it that begins with its setting."""

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from app.domain.data_keys import DataKeyRow, GuardedDataKey, Wrapping
 from app.domain.guarded import Guarded
+from app.domain.operations.measurements import DataKeyCounts
 
 
 class DataKeyRepository(Protocol):
@@ -35,6 +36,9 @@ class DataKeyRepository(Protocol):
 
     def count(self) -> int:
         """Count the data keys: an operator's sweep."""
+
+    def counts(self) -> DataKeyCounts:
+        """Count the data keys of each state: an operator's sweep; no row is verified."""
 
     def sweep(self, after: tuple[str, str] | None, limit: int) -> list[tuple[str, str]]:
         """Read account and id of up to ``limit`` data keys of all accounts, in that order.

@@ -6,14 +6,17 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import cache, partial
+from typing import cast
 
 import psycopg
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import Dialect
 
 from app.domain.errors import FileRefused
 from app.domain.operations.backups import BackupContents
 from app.domain.operations.findings import Findings
+from app.domain.operations.measurements import ConnectionUse, DatabaseSize
 from app.repository.base import Database, Replacement, Repository, UnitOfWork
 from app.repository.postgresql.address import MIGRATION_SETTING, parse_address
 from app.repository.postgresql.check import look_at_server
@@ -110,6 +113,15 @@ class PostgresqlDatabase(Database):
         others = None if self._options.migration_url is None else self._migration_address
         return look_at_server(self._address, self._options, others)
 
+    def size(self) -> DatabaseSize:
+        """Ask the server for the size of the database."""
+        with self.reading() as reader:
+            return DatabaseSize(cast("_Reader", reader).statements.count(_SIZE, {}))
+
+    def connections(self) -> ConnectionUse:
+        """Count the connections of the pool in use."""
+        return ConnectionUse(self._pool.in_use, self._options.connections)
+
     def upgrade(self) -> None:
         """Make the tables where there are none, and bring them to the newest migration.
 
@@ -162,6 +174,7 @@ def _dialect() -> Dialect:
     return make(paramstyle="pyformat")  # parameters by name, as statements have them
 
 
+_SIZE = select(func.pg_database_size(func.current_database()))
 _HAS_TABLES = "SELECT to_regclass('alembic_version') IS NOT NULL"
 
 _DATABASES: weakref.WeakSet[PostgresqlDatabase] = weakref.WeakSet()

@@ -55,6 +55,11 @@ class Pool:
             reset_on_return=None,
         )
 
+    @property
+    def in_use(self) -> int:
+        """The number of connections in use."""
+        return self._pool.checkedout()
+
     def borrow(self) -> "Borrowed":
         """Take a connection, which must be given back.
 

@@ -14,9 +14,10 @@ from sqlalchemy import (
 )
 
 from app.domain.columns import Row
-from app.domain.data_keys import DataKeyRow, GuardedDataKey, Wrapping
+from app.domain.data_keys import DataKeyRow, DataKeyState, GuardedDataKey, Wrapping
 from app.domain.errors import TamperedRow
 from app.domain.guarded import Guarded
+from app.domain.operations.measurements import DataKeyCounts
 from app.repository.collections.keys import DataKeyRepository
 from app.repository.sql.driver.dialect import as_list, is_in
 from app.repository.sql.driver.locks import excluding, keeping
@@ -65,6 +66,9 @@ _IS_USED_OR_ACTIVE = select(data_keys.c.id).where(
     ),
 )
 _COUNT = select(func.count()).select_from(data_keys)
+_COUNT_STATES = select(
+    data_keys.c.state, func.count(), func.min(data_keys.c.created_at_ms)
+).group_by(data_keys.c.state)
 _COUNT_SECRETS = (
     select(func.count())
     .select_from(secrets)
@@ -136,6 +140,16 @@ class SqlDataKeys(Collection, DataKeyRepository):
 
     def count(self) -> int:
         return self._statements.count(_COUNT, {})
+
+    def counts(self) -> DataKeyCounts:
+        active, decrypt_only, oldest_ms = 0, 0, None
+        for row in self._statements.all(_COUNT_STATES, {}):
+            state, count, first_ms = of_types(DataKeyRow.table, row, (str, int, int))
+            if state == DataKeyState.ACTIVE:
+                active, oldest_ms = count, first_ms
+            else:
+                decrypt_only += count
+        return DataKeyCounts(active, decrypt_only, oldest_ms)
 
     def sweep(self, after: tuple[str, str] | None, limit: int) -> list[tuple[str, str]]:
         rows = _SWEEP.rows(self._statements, after, limit)

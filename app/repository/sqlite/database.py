@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from app.domain.errors import StorageUnavailable
 from app.domain.operations.backups import BackupContents
 from app.domain.operations.findings import Findings
+from app.domain.operations.measurements import ConnectionUse, DatabaseSize
 from app.domain.operations.system_errors import name_of
 from app.repository.base import Database, DatabaseMisconfigured, Replacement, Repository, UnitOfWork
 from app.repository.sql import schema
@@ -90,6 +91,11 @@ class _Readers:
             if self.after_use is not None:
                 self.after_use()
 
+    @property
+    def in_use(self) -> int:
+        """The number of repositories in use."""
+        return len(self._in_use)
+
     def close(self) -> bool:
         """Close every idle connection, and return True if these are all."""
         while self._idle:
@@ -156,6 +162,14 @@ class SqliteDatabase(Database):
         findings.saw("database", f"{self._path}, SQLite {sqlite3.sqlite_version}")
         findings.include(look_at_place(self._path))
         return findings
+
+    def size(self) -> DatabaseSize:
+        """Measure the file and its log, and the room on their disk."""
+        return files.size_of(self._path)
+
+    def connections(self) -> ConnectionUse:
+        """Count the connections that read now: as many are opened as threads read at once."""
+        return ConnectionUse(self._readers.in_use, None)
 
     def back_up(self, file: Path) -> BackupContents:
         """Write what is committed now to a new file, whole or not at all, while others write."""

@@ -5,6 +5,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from app.domain.operations.measurements import DatabaseSize
 from config.directories import make_private_directory, other_cause
 
 SETTING = "STRONGROOM_DATABASE_URL"
@@ -75,6 +76,13 @@ def require_room(path: Path) -> None:
             os.fsync(descriptor)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def size_of(path: Path) -> DatabaseSize:
+    """Measure a database and its log, and the room on their disk; 0 for what is not there."""
+    room = os.statvfs(path.parent)
+    size, log = (each.stat().st_size if each.exists() else 0 for each in (path, log_of(path)))
+    return DatabaseSize(size, log, room.f_bavail * room.f_frsize)
 
 
 def require_safe(path: Path) -> None:
