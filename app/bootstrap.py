@@ -58,6 +58,8 @@ from app.services.upkeep.periodic import PeriodicTasks
 from app.services.upkeep.readiness import Readiness
 from app.services.upkeep.retention import DAY_MS, Retention
 from app.services.upkeep.sweep import TICK_SECONDS, Sweep
+from app.services.versions.archive import Archive
+from app.services.versions.secret_versions import SecretVersions
 from backends.errors import KeyProviderError
 from backends.keyring.keyring import KEYS, Keyring, name_entry
 from backends.keyring.registry import create_keyring
@@ -212,7 +214,12 @@ def _keys(base: _Base) -> _Keys:
 
 def _upkeep(base: _Base, keys: _Keys) -> _Upkeep:
     node = f"{socket.gethostname()}/{os.getpid()}"
-    retention = Retention(base.clock, base.settings.retention_days * DAY_MS)
+    retention = Retention(
+        base.clock,
+        base.settings.retention_days * DAY_MS,
+        version_age_ms=base.settings.secret_version_age_days * DAY_MS,
+        version_count=base.settings.secret_versions,
+    )
     sweep = Sweep(base.database, retention, base.clock, base.age)
     heartbeats = Heartbeats(base.database, base.keyring, keys.system_key, node, base.age)
 
@@ -237,10 +244,12 @@ def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
     sealed, rate_limits = SealedSecretCache(base.age.ms), make_rate_limits(settings)
     grants = Grants(writing.system_configs.get, endpoint_policy(settings), clock)
     retention, tokens = upkeep.retention, _injected_tokens(base, writing)
+    archive = Archive(limits, settings.secret_versions)
     return Services(
         authentication=Authentication(database, system_key, clock),
         rate_limits=rate_limits,
-        secrets=Secrets(database, data_keys, idempotency, rules, limits),
+        secrets=Secrets(database, data_keys, idempotency, rules, limits, archive),
+        secret_versions=SecretVersions(database, data_keys, system_key, idempotency, archive),
         api_keys=ApiKeys(database, system_key, idempotency, clock, limits),
         accounts=Accounts(database, system_key, clock),
         injections=Injections(database, system_key, idempotency, clock, limits, retention, tokens),

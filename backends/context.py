@@ -7,7 +7,7 @@ the request. Its encoding is part of the released format (design, section 3)::
 
 A text field is its UTF-8 length as u32-BE and its bytes; an integer field is u64-BE. Kind 2 is the
 context of a data key. Kind 1 is in ``app.crypto.values``, kind 3 in
-``app.services.idempotency``.
+``app.services.idempotency``, kind 4 in ``app.crypto.archived``.
 """
 
 from functools import lru_cache

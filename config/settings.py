@@ -56,6 +56,8 @@ class Settings(GatewaySettings):
         data_key_cache_seconds: The time for which a process caches an opened data key.
         data_key_cache_size: The number of data keys that a process caches.
         retention_days: The time until ended injections and API keys are deleted.
+        secret_versions: The number of old versions to keep of each secret.
+        secret_version_age_days: The time until an old version is deleted.
         max_secrets: The number of secrets that an account may store.
         max_injections: The number of injections, including ended ones.
         max_api_keys: The number of API keys, including ended ones.
@@ -91,6 +93,8 @@ class Settings(GatewaySettings):
     data_key_cache_seconds: int
     data_key_cache_size: int
     retention_days: int
+    secret_versions: int
+    secret_version_age_days: int
     max_secrets: int
     max_injections: int
     max_api_keys: int
@@ -278,6 +282,8 @@ class _ServerSchema(Schema):
     data_key_cache_seconds = number("STRONGROOM_DATA_KEY_CACHE_SECONDS", 300, 1, 3600)
     data_key_cache_size = number("STRONGROOM_DATA_KEY_CACHE_SIZE", 1000, 1, 100_000)
     retention_days = number("STRONGROOM_RETENTION_DAYS", 30, 1, 3650)
+    secret_versions = number("STRONGROOM_SECRET_VERSIONS", 5, 0, 100)
+    secret_version_age_days = number("STRONGROOM_SECRET_VERSION_AGE", 90, 1, 3650)
     max_secrets = number("STRONGROOM_MAX_SECRETS", 2_000_000, 1, _MAX)
     max_injections = number("STRONGROOM_MAX_INJECTIONS", 1_000_000, 1, _MAX)
     max_api_keys = number("STRONGROOM_MAX_API_KEYS", 100_000, 1, _MAX)

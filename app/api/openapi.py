@@ -15,7 +15,7 @@ from app.api.schemas.base import Input
 from app.api.schemas.errors import ErrorView
 
 _ALLOW_EMPTY = "allowEmptyValue"
-_PARAMETER = re.compile(r"<(\w+)>")
+_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 _DOCUMENTED_METHODS = ("GET", "POST")
 
 _BAD_REQUEST = "Something in the request is not valid; nothing was changed."
@@ -38,6 +38,11 @@ _CREDENTIALS = {
 _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "name": {"description": "The secret's name.", "example": "GREETING"},
     "secret_id": {"description": "The secret's id, from the response that created or listed it."},
+    "version": {
+        "description": "The number of an old version.",
+        "schema": {"type": "integer", "format": "int64"},
+        "example": 1,
+    },
     "injection_id": {"description": "The injection's id, from an earlier response."},
     "config_id": {"description": "The gateway config's id, from an earlier response."},
     "token_id": {"description": "The gateway token's id, from an earlier response."},

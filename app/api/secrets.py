@@ -80,7 +80,7 @@ def get_secret(name: str) -> dict[str, Any]:
     return _get(SecretRef.by_name(name))
 
 
-@secrets.get("/v1/secrets/id/<secret_id>")
+@secrets.get("/v1/secrets/id/<secret_id:secret_id>")
 @with_api_key(
     Scope.SECRETS_READ,
     _described("getSecretById", "The secret."),
@@ -101,7 +101,7 @@ def update_secret(name: str) -> dict[str, Any]:
     return _update(SecretRef.by_name(name))
 
 
-@secrets.post("/v1/secrets/id/<secret_id>/update")
+@secrets.post("/v1/secrets/id/<secret_id:secret_id>/update")
 @with_api_key(
     Scope.SECRETS_WRITE,
     _described("updateSecretById", "The value was replaced."),
@@ -123,7 +123,7 @@ def delete_secret(name: str) -> dict[str, Any]:
     return _delete(SecretRef.by_name(name))
 
 
-@secrets.post("/v1/secrets/id/<secret_id>/delete")
+@secrets.post("/v1/secrets/id/<secret_id:secret_id>/delete")
 @with_api_key(
     Scope.SECRETS_WRITE,
     _described("deleteSecretById", "What the secret was."),

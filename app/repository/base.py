@@ -34,6 +34,7 @@ from app.repository.collections.operations import (
     UsageRepository,
     WorkerRepository,
 )
+from app.repository.collections.secret_versions import SecretVersionRepository
 from app.repository.collections.secrets import SecretRepository
 from app.repository.collections.stored_responses import StoredResponseRepository
 
@@ -59,6 +60,7 @@ class Repository(Protocol):
     data_keys: DataKeyRepository
     wrappings: WrappingRepository
     secrets: SecretRepository
+    secret_versions: SecretVersionRepository
     stored_responses: StoredResponseRepository
     injections: InjectionRepository
     gateway_configs: GatewayConfigRepository

@@ -25,7 +25,9 @@ from app.api.http.endpoint import endpoints_of
 from app.api.http.errors import error_response
 from app.api.http.failure_log import log_failure
 from app.api.http.request_body import READ_LIMIT_BYTES
+from app.api.http.secret_ids import SECRET_ID, SecretIdConverter
 from app.api.injections import injections
+from app.api.secret_versions import secret_versions
 from app.api.secrets import secrets
 from app.domain.access.api_keys import Caller
 from app.services.container import Services
@@ -38,7 +40,7 @@ REQUEST_SECONDS = 8.0
 """The time for all provider calls of one request; clients time out after 30 seconds."""
 
 _BLUEPRINTS = (
-    *(secrets, injections, api_keys, gateway_configs, gateway_tokens),
+    *(secrets, secret_versions, injections, api_keys, gateway_configs, gateway_tokens),
     *(health, documentation, admissions),
 )
 _METHODS = frozenset(
@@ -81,6 +83,7 @@ class Application(Flask):
             PROPAGATE_EXCEPTIONS=False,
         )
         self.url_map.merge_slashes = False
+        self.url_map.converters[SECRET_ID] = SecretIdConverter
         self.extensions[SERVICES] = services
         for blueprint in _BLUEPRINTS:
             self.register_blueprint(blueprint)

@@ -30,6 +30,7 @@ from app.services.upkeep.heartbeats import Heartbeats
 from app.services.upkeep.periodic import PeriodicTasks
 from app.services.upkeep.readiness import Readiness
 from app.services.upkeep.sweep import Sweep
+from app.services.versions.secret_versions import SecretVersions
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Services:
     authentication: Authentication
     rate_limits: RateLimits
     secrets: Secrets
+    secret_versions: SecretVersions
     api_keys: ApiKeys
     accounts: Accounts
     injections: Injections

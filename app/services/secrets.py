@@ -7,11 +7,9 @@ deleted.
 import json
 from dataclasses import dataclass
 
-from app.crypto.system_key import OpenedSystemKey
 from app.crypto.values import seal_value
 from app.domain.access.api_keys import Caller
 from app.domain.errors import SecretNameExists, SecretNotFound
-from app.domain.guarded import tampered
 from app.domain.idempotency import RetryKey
 from app.domain.ids import SECRET, new_id
 from app.domain.operations.usage import ROW_BYTES, Usage
@@ -25,10 +23,10 @@ from app.domain.secrets import (
     SecretValue,
 )
 from app.repository.base import Conflict, Database
-from app.repository.collections.secrets import LockedSecret
 from app.services.idempotency import Idempotency, ResponseFormat
 from app.services.keys.data_keys import DataKeys
 from app.services.rows.limits import Limits
+from app.services.versions.archive import Archive
 
 _RESPONSES: ResponseFormat[Secret] = ResponseFormat(
     json.dumps, lambda stored: Secret(*json.loads(stored))
@@ -44,6 +42,7 @@ class Secrets:
     _idempotency: Idempotency
     rules: SecretRules
     _limits: Limits
+    _archive: Archive
 
     def create(
         self, caller: Caller, name: str, value: SecretValue, retry: RetryKey | None
@@ -121,7 +120,7 @@ class Secrets:
     def update(
         self, caller: Caller, ref: SecretRef, value: SecretValue, retry: RetryKey | None
     ) -> Secret:
-        """Replace the value of a secret.
+        """Replace the value of a secret. The one before becomes an old version.
 
         Raises:
             InvalidRequest: The value breaks a rule.
@@ -137,22 +136,15 @@ class Secrets:
         ):
             if attempt.response is not None:
                 return attempt.response
-            work, account_id = attempt.work, caller.account_id
-            locked = work.secrets.lock(account_id, ref) if ref.is_possible else None
+            secrets = attempt.work.secrets
+            locked = secrets.lock(caller.account_id, ref) if ref.is_possible else None
             if locked is None:
                 raise SecretNotFound
-            _require_identity(attempt.system_key, locked, caller)
-            found = locked.shown
-            secret = found._replace(update_time_ms=max(attempt.now_ms, found.update_time_ms))
-            stored = seal_value(data_key, secret, locked.version + 1, value, locked.identity.mac)
-            larger = len(stored.envelope) - work.secrets.size(account_id, found.id)
-            self._limits.require_room(work, account_id, Usage(bytes=larger), attempt.now_ms)
-            work.secrets.replace_value(stored)
-            self._limits.note(account_id, Usage(bytes=larger), attempt.now_ms)
-            return attempt.commit(secret)
+            replaced = self._archive.replace(attempt, caller, data_key, locked, value)
+            return attempt.commit(replaced.secret)
 
     def delete(self, caller: Caller, ref: SecretRef, retry: RetryKey | None) -> Secret:
-        """Delete a secret for good. Returns its metadata.
+        """Delete a secret and its old versions for good. Returns its metadata.
 
         Raises:
             SecretNotFound: The account has no such secret.
@@ -166,10 +158,3 @@ class Secrets:
                 raise SecretNotFound
             self._limits.note(caller.account_id, Usage(secrets=-1), attempt.now_ms)
             return attempt.commit(secret)
-
-
-def _require_identity(system_key: OpenedSystemKey, locked: LockedSecret, caller: Caller) -> None:
-    """Refuse a row whose id or name was edited: its next value would be another's."""
-    identity = system_key.verify(locked.identity)
-    if identity != SecretIdentity(caller.account_id, locked.shown.id, locked.shown.name):
-        raise tampered(identity)

@@ -11,7 +11,7 @@ import pytest
 from app.repository.sql.schema import NEWEST, SURVIVED_BY
 from tests.support.other_code import code_at_hand, code_of_commit, is_shallow
 
-BEFORE_NEWEST = "ba75d30b3282b178fa2a012fa55a8c211073130e"
+BEFORE_NEWEST = "8f960e5fa8c26f44f941df92c394a43778e0c6d7"
 """The commit before the newest migration."""
 
 _LATER = f"""

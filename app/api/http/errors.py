@@ -15,6 +15,7 @@ from app.api.http.context import NotConnected, context
 from app.api.http.failure_log import log_failure
 from app.api.http.malformed import BodyMissing, InvalidJson, InvalidRequestId, WrongContentType
 from app.domain import errors as domain
+from app.domain import secret_versions as versions
 from app.domain.gateways import errors as gateway_errors
 from app.domain.gateways import refusals as gateways
 from app.domain.gateways.targets import AmbiguousPath
@@ -75,6 +76,7 @@ RESPONSES: dict[type[Exception], ErrorResponse] = {
     gateway_errors.GatewayTokenLimitReached: ErrorResponse(
         HTTPStatus.BAD_REQUEST, "gateway_token_limit_reached"
     ),
+    versions.VersionIsCurrent: ErrorResponse(HTTPStatus.BAD_REQUEST, "version_is_current"),
     domain.RequestIdReused: ErrorResponse(HTTPStatus.BAD_REQUEST, "request_id_reused"),
     domain.RequestIdUnusable: ErrorResponse(HTTPStatus.BAD_REQUEST, "request_id_unusable"),
     BodyMissing: ErrorResponse(HTTPStatus.BAD_REQUEST, "body_missing"),
@@ -116,6 +118,7 @@ RESPONSES: dict[type[Exception], ErrorResponse] = {
     domain.RateLimited: ErrorResponse(HTTPStatus.TOO_MANY_REQUESTS, "rate_limited", retry_after=1),
     # Not found.
     domain.SecretNotFound: ErrorResponse(HTTPStatus.NOT_FOUND, "secret_not_found"),
+    versions.SecretVersionNotFound: ErrorResponse(HTTPStatus.NOT_FOUND, "secret_version_not_found"),
     domain.SecretsMissing: ErrorResponse(HTTPStatus.NOT_FOUND, "secrets_missing"),
     domain.InjectionNotFound: ErrorResponse(HTTPStatus.NOT_FOUND, "injection_not_found"),
     gateway_errors.GatewayConfigNotFound: ErrorResponse(

@@ -12,6 +12,7 @@ class CountedTable(StrEnum):
     """A table whose rows count."""
 
     SECRETS = "secrets"
+    SECRET_VERSIONS = "secret_versions"  # noqa: S105 - a table
     INJECTIONS = "injections"
     API_KEYS = "api_keys"
     STORED_RESPONSES = "stored_responses"
@@ -28,7 +29,7 @@ class CountedTable(StrEnum):
 class Usage(NamedTuple):
     """Rows of an account, and the bytes that all of them take; also a change, or limits.
 
-    Stored responses and the rows of gateways count in bytes only.
+    Old versions, stored responses and the rows of gateways count in bytes only.
     """
 
     secrets: int = 0

@@ -32,7 +32,7 @@ class DataKeyRepository(Protocol):
         """Write all columns of a data key that exists; its wrappings stay."""
 
     def delete_unused(self, account_id: str, data_key_id: str) -> bool:
-        """Delete a decrypt-only data key that no secret names. Returns whether it was deleted."""
+        """Delete a decrypt-only data key that no value names. Returns whether it was deleted."""
 
     def count(self) -> int:
         """Count the data keys: an operator's sweep."""

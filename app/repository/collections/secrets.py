@@ -33,11 +33,20 @@ class LockedSecret:
         shown: Its metadata.
         version: 0 where the stored one is damaged.
         identity: The columns that a new value is bound to.
+        sealed: The current value; ``None`` where a column of it is damaged.
+        size: Of the envelope, in bytes.
+        oldest: The number of its first old version; 0 without any. It may lag behind others who
+            write at once.
+        newest: The same of the last one.
     """
 
     shown: Secret
     version: int
     identity: Guarded[SecretIdentity]
+    sealed: SealedValue | None
+    size: int
+    oldest: int
+    newest: int
 
 
 class SecretRepository(Protocol):
@@ -76,9 +85,6 @@ class SecretRepository(Protocol):
     def lock(self, account_id: str, ref: SecretRef) -> LockedSecret | None:
         """Lock a secret, if there is one: no other unit of work writes it before this one ends."""
 
-    def size(self, account_id: str, secret_id: str) -> int:
-        """Return the size of the secret's envelope in bytes; 0 if there is no such secret."""
-
     def replace_value(self, secret: StoredSecret) -> None:
         """Write version, data key, envelope and update time of a secret that is locked."""
 
@@ -94,4 +100,4 @@ class SecretRepository(Protocol):
         """Write data key and envelope if version and data key are unchanged. Returns if so."""
 
     def delete(self, account_id: str, ref: SecretRef) -> Secret | None:
-        """Delete a secret. Returns its metadata, or ``None`` if there was none."""
+        """Delete a secret with its old versions. Returns its metadata, ``None`` without one."""

@@ -35,6 +35,7 @@ SERVER_RIGHTS: Rights = {
     "fences": _READ,
     "workers": _ALL,
     "secrets": _ALL,
+    "secret_versions": _ALL,
     "stored_responses": _ALL,
     "injections": _ALL,
     "gateway_configs": _ALL,

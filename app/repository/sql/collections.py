@@ -17,6 +17,7 @@ from app.repository.sql.injections import SqlInjections
 from app.repository.sql.secrets import SqlSecrets
 from app.repository.sql.stored_responses import SqlStoredResponses
 from app.repository.sql.usage import SqlLeases, SqlUsage
+from app.repository.sql.versions.secret_versions import SqlSecretVersions
 from app.repository.sql.workers import SqlWorkers
 from app.repository.sql.wrappings import SqlWrappings
 
@@ -36,6 +37,7 @@ class SqlRepository(Repository):
         self.data_keys = SqlDataKeys(statements)
         self.wrappings = SqlWrappings(statements)
         self.secrets = SqlSecrets(statements)
+        self.secret_versions = SqlSecretVersions(statements)
         self.stored_responses = SqlStoredResponses(statements)
         self.injections = SqlInjections(statements)
         self.gateway_configs = SqlGatewayConfigs(statements)

@@ -24,7 +24,7 @@ from app.repository.sql.driver.locks import excluding, keeping
 from app.repository.sql.driver.paging import Paged
 from app.repository.sql.driver.statements import Collection, of_types
 from app.repository.sql.guarded_rows import GuardedTable
-from app.repository.sql.tables import data_keys, secrets, wrappings
+from app.repository.sql.tables import data_keys, secret_versions, secrets, wrappings
 from app.repository.sql.wrappings import WRAPPINGS, SqlWrappings
 
 _DATA_KEYS = GuardedTable(data_keys, DataKeyRow)
@@ -61,6 +61,12 @@ _IS_USED_OR_ACTIVE = select(data_keys.c.id).where(
         .where(
             secrets.c.account_id == data_keys.c.account_id,
             secrets.c.data_key_id == data_keys.c.id,
+        )
+        .exists(),
+        select(secret_versions.c.version)
+        .where(
+            secret_versions.c.account_id == data_keys.c.account_id,
+            secret_versions.c.data_key_id == data_keys.c.id,
         )
         .exists(),
     ),

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect
 if TYPE_CHECKING:
     from alembic.config import Config
 
-NEWEST = "0003.0002.0001_5"
+NEWEST = "0004.0002.0001_5"
 """The revision of the newest migration."""
 
 ABANDONED = frozenset({"0001", "0001_2", "0001_3", "0001_4"})

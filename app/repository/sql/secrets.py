@@ -4,12 +4,13 @@ The columns that a list or a view shows are cast by the database: a damaged row 
 whatever its columns can be read as, so that it can always be found, replaced and deleted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, get_type_hints
 
 from sqlalchemy import (
     BigInteger,
+    Column,
     ColumnElement,
     Text,
     and_,
@@ -23,8 +24,16 @@ from sqlalchemy import (
     update,
 )
 
-from app.domain.columns import GuardedColumns
-from app.domain.secrets import Secret, SecretFilter, SecretIdentity, SecretRef, StoredSecret
+from app.domain.columns import GuardedColumns, Row
+from app.domain.secret_versions import LARGEST_VERSION
+from app.domain.secrets import (
+    SealedValue,
+    Secret,
+    SecretFilter,
+    SecretIdentity,
+    SecretRef,
+    StoredSecret,
+)
 from app.repository.collections.batches import Batch, Position
 from app.repository.collections.secrets import LockedSecret, SealedSecrets, SecretRepository
 from app.repository.sql.driver.dialect import LIKE_ESCAPE, as_list, containing, is_in
@@ -32,38 +41,56 @@ from app.repository.sql.driver.locks import Query, changing
 from app.repository.sql.driver.paging import Paged
 from app.repository.sql.driver.statements import Collection, InsertUnlessThere, of_types
 from app.repository.sql.sealed_secrets import SEALED, parse_sealed
-from app.repository.sql.tables import secrets
-
-_LARGEST_VERSION = 2**63 - 2
+from app.repository.sql.tables import secret_versions, secrets
 
 _OWN = secrets.c.account_id == bindparam("of_account_id")
 _THIS = and_(_OWN, secrets.c.id == bindparam("of_id"))
 _NAMED = secrets.c.name == bindparam("of_name")
 
 
-def _shown_text(column: ColumnElement[Any]) -> ColumnElement[str]:
+def shown_text(column: ColumnElement[Any]) -> ColumnElement[str]:
+    """Read a column as a text, whatever it holds."""
     return func.coalesce(cast(column, Text), literal_column("''"))
 
 
-def _shown_number(column: ColumnElement[Any]) -> ColumnElement[int]:
+def shown_number(column: ColumnElement[Any]) -> ColumnElement[int]:
+    """Read a column as a number, whatever it holds."""
     return func.coalesce(cast(column, BigInteger), literal_column("0"))
 
 
 _SHOWN = (
-    _shown_text(secrets.c.id),
-    _shown_text(secrets.c.name),
-    _shown_number(secrets.c.create_time_ms),
-    _shown_number(secrets.c.update_time_ms),
+    shown_text(secrets.c.id),
+    shown_text(secrets.c.name),
+    shown_number(secrets.c.create_time_ms),
+    shown_number(secrets.c.update_time_ms),
 )
 _VIEW = select(*_SHOWN)
 _STORED_COLUMNS = tuple(secrets.c[name] for name in StoredSecret._fields)
 _STORED_TYPES = tuple(get_type_hints(StoredSecret).values())
 _IDENTITIES = GuardedColumns(SecretIdentity)
 _ADD = InsertUnlessThere(secrets)
-_IDENTITY = [secrets.c[name] for name in ("account_id", "id", "name", "mac_key_id", "mac")]
-_IDENTITIES_SWEPT = Paged(select(*_IDENTITY), secrets.c.account_id, secrets.c.id)
-_LOCK = changing(select(*_SHOWN, secrets.c.version, *_IDENTITY))
-_SIZE = select(func.coalesce(func.length(secrets.c.envelope), literal_column("0"))).where(_THIS)
+IDENTITY = [secrets.c[name] for name in ("account_id", "id", "name", "mac_key_id", "mac")]
+_IDENTITIES_SWEPT = Paged(select(*IDENTITY), secrets.c.account_id, secrets.c.id)
+
+
+def _archived(version: Callable[[Column[Any]], ColumnElement[Any]]) -> ColumnElement[Any]:
+    """Read the first or the last number of the old versions of a secret."""
+    return (
+        select(version(secret_versions.c.version))
+        .where(
+            secret_versions.c.account_id == secrets.c.account_id,
+            secret_versions.c.secret_id == secrets.c.id,
+        )
+        .scalar_subquery()
+    )
+
+
+# The old value comes with the lock, so that an update archives it without another statement.
+_LOCKED = (
+    *(secrets.c.version, secrets.c.data_key_id, secrets.c.envelope),
+    *(_archived(func.min), _archived(func.max)),
+)
+_LOCK = changing(select(*_SHOWN, *_LOCKED, *IDENTITY))
 _REPLACED = ("version", "data_key_id", "envelope", "update_time_ms")
 _REPLACE_VALUE = update(secrets).where(_THIS).values({name: bindparam(name) for name in _REPLACED})
 _SEALED_UNDER = Paged(
@@ -150,15 +177,7 @@ class SqlSecrets(Collection, SecretRepository):
         row = self._statements.first(by_id if ref.is_id else by_name, _of(account_id, ref))
         if row is None:
             return None
-        shown, version, identity = row[: len(_SHOWN)], row[len(_SHOWN)], row[len(_SHOWN) + 1 :]
-        is_whole = type(version) is int and 0 < version <= _LARGEST_VERSION
-        return LockedSecret(
-            Secret._make(shown), version if is_whole else 0, _IDENTITIES.parse(identity)
-        )
-
-    def size(self, account_id: str, secret_id: str) -> int:
-        row = self._statements.first(_SIZE, _this(account_id, secret_id))
-        return 0 if row is None else row[0]
+        return _locked(row)
 
     def replace_value(self, secret: StoredSecret) -> None:
         self._statements.erase(
@@ -191,6 +210,23 @@ class SqlSecrets(Collection, SecretRepository):
             by_id if ref.is_id else by_name, _of(account_id, ref)
         )
         return Secret._make(rows[0]) if rows else None
+
+
+def _locked(row: Row) -> LockedSecret:
+    end = len(_SHOWN) + len(_LOCKED)
+    shown, identity = Secret._make(row[: len(_SHOWN)]), _IDENTITIES.parse(row[end:])
+    version, data_key_id, envelope, oldest, newest = row[len(_SHOWN) : end]
+    number = _version(version)
+    sealed = None
+    if number and isinstance(data_key_id, str) and isinstance(envelope, bytes):
+        sealed = SealedValue(shown.id, shown.name, data_key_id, envelope, number)
+    size = len(envelope) if isinstance(envelope, str | bytes) else 0
+    return LockedSecret(shown, number, identity, sealed, size, _version(oldest), _version(newest))
+
+
+def _version(stored: object) -> int:
+    """Return a version, or 0 for what is none."""
+    return stored if type(stored) is int and 0 < stored <= LARGEST_VERSION else 0
 
 
 def _of(account_id: str, ref: SecretRef) -> dict[str, object]:

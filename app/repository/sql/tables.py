@@ -26,6 +26,7 @@ from app.domain.gateways.tokens import GatewayToken
 from app.domain.gateways.uses import GatewayUse
 from app.domain.idempotency import StoredResponse
 from app.domain.injections import Injection
+from app.domain.secret_versions import ArchivedVersion
 from app.repository.sql.audit import tables as audit
 from app.repository.sql.driver.table_parts import (
     at_most,
@@ -143,6 +144,20 @@ secrets = table(
     at_most("name", 255),
     CheckConstraint("version >= 1", name="version"),
     tag("mac"),
+)
+
+# Code that does not know this table deletes secrets, so their old values go by the cascade.
+secret_versions = table(
+    "secret_versions",
+    *columns(ArchivedVersion),
+    PrimaryKeyConstraint("account_id", "secret_id", "version"),
+    ForeignKeyConstraint(
+        ["account_id", "secret_id"], ["secrets.account_id", "secrets.id"], ondelete="CASCADE"
+    ),
+    ForeignKeyConstraint(["account_id", "data_key_id"], ["data_keys.account_id", "data_keys.id"]),
+    Index("ix_secret_versions_data_key_id", "account_id", "data_key_id", "secret_id", "version"),
+    Index("ix_secret_versions_replaced_at_ms", "account_id", "replaced_at_ms"),
+    CheckConstraint("version >= 1", name="version"),
 )
 
 stored_responses = table(

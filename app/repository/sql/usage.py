@@ -25,6 +25,7 @@ from app.repository.sql.tables import (
     gateway_uses,
     injections,
     leases,
+    secret_versions,
     secrets,
     stored_responses,
     usage,
@@ -50,6 +51,7 @@ def _sizes(table: Table, large: ColumnElement[Any]) -> Paged:
 
 _SIZES = {
     CountedTable.SECRETS: _sizes(secrets, secrets.c.envelope),
+    CountedTable.SECRET_VERSIONS: _sizes(secret_versions, secret_versions.c.archived),
     CountedTable.INJECTIONS: _sizes(injections, injections.c.secrets),
     CountedTable.API_KEYS: _sizes(api_keys, api_keys.c.name),
     CountedTable.STORED_RESPONSES: _sizes(stored_responses, stored_responses.c.response),

@@ -11,15 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.crypto.opened_key import OpenedKey
-from app.crypto.values import open_value, seal_value
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
-from app.domain.damage import DamagedRow
 from app.domain.data_keys import DataKeyRow, VerifiedDataKey
 from app.domain.errors import StorageUnavailable, TamperedRow
-from app.domain.guarded import Mac
 from app.domain.life import has_begun
 from app.domain.operations.reencryption import Reencryption
-from app.domain.secrets import StoredSecret
 from app.repository.base import Database
 from app.services.clock import Clock
 from app.services.keys.data_keys import DataKeys
@@ -28,6 +24,7 @@ from app.services.keys.sweep import Batch, batches
 from app.services.keys.system_key import SystemKey
 from app.services.rotation.prefetch import Prefetch
 from app.services.rotation.progress import NAMED_ROWS, Progress, RateLimiter, Report
+from app.services.rotation.sealed_rows import CurrentValues, OldVersions, R, SealedRows
 from backends.errors import DecryptionError, KeyProviderError
 
 BATCH = 100
@@ -76,9 +73,9 @@ class Reencrypt:
         be sent again.
 
         Args:
-            report: Called with the number of secrets done, after each batch of them. They are those
+            report: Called with the number of values done, after each batch of them. They are those
                 that the job had yet to do at the start of this run.
-            rate: Secrets to seal again a second at most, where making a data key counts as one;
+            rate: Values to seal again a second at most, where making a data key counts as one;
                 ``None`` for no bound.
             dry_run: Only count.
             restart: Replace the data keys from before now, whatever job has not ended.
@@ -140,7 +137,8 @@ class Reencrypt:
     def _limiter(self, started_ms: int, rate: float | None, report: Report) -> RateLimiter:
         with self._database.reading() as repository:
             total = repository.data_keys.count_secrets(started_ms)
-        return RateLimiter(total, rate, report, unit="secrets")
+            total += repository.secret_versions.count_under(started_ms)
+        return RateLimiter(total, rate, report, unit="values")
 
     def _replace_all(self, old: Batch, limiter: RateLimiter) -> Counter[FailureReason]:
         """Replace the old data keys and delete them. Returns why some remain."""
@@ -183,36 +181,52 @@ class Reencrypt:
         active: OpenedKey,
         limiter: RateLimiter,
     ) -> bool:
-        """Seal all values of one data key under the active one. Returns whether all opened."""
+        """Seal all values of one data key under the active one. Returns whether all opened.
+
+        Old versions come last: while secrets are sealed again, an update may archive one.
+        """
+        old_versions = OldVersions(self._system_key.opened())
+        current = self._reseal(record, refusal, active, limiter, CurrentValues())
+        return self._reseal(record, refusal, active, limiter, old_versions) and current
+
+    def _reseal(
+        self,
+        record: DataKeyRow,
+        refusal: KeyProviderError | None,
+        active: OpenedKey,
+        limiter: RateLimiter,
+        rows: SealedRows[R],
+    ) -> bool:
+        """Seal the values of one kind of rows. Returns whether all opened."""
         limit = min(BATCH, limiter.limit)
-        after: str | None = None
+        after: R | None = None
         complete = True
         while True:
             with self._database.reading() as repository:
                 stored = repository.data_keys.get(record.account_id, record.id)
-                batch = repository.secrets.sealed_under(record.account_id, record.id, limit, after)
+                batch = rows.read(repository, record, limit, after)
             if stored is None or not batch:
                 return complete
             if refusal is not None:
                 raise refusal
-            after = batch[-1].id
+            after = batch[-1]
             limiter.wait(len(batch))
             with self._data_keys.open(stored, record.account_id) as old:
-                opened = [_reseal(old, active, secret) for secret in batch]
-            resealed = [secret for secret in opened if secret is not None]
+                opened = [(row, _resealed(rows, old, active, row)) for row in batch]
+            resealed = [(row, new) for row, new in opened if new is not None]
             complete = complete and len(resealed) == len(batch)
-            self._store(record, resealed)
+            self._store(rows, resealed)
             limiter.step(
                 done=len(batch),
                 changed=len(resealed),
                 reasons=Counter(),
-                damaged=_unopened(batch, opened),
+                damaged=(rows.name(row) for row, new in opened if new is None),
             )
 
-    def _store(self, record: DataKeyRow, resealed: list[StoredSecret]) -> None:
+    def _store(self, rows: SealedRows[R], resealed: Sequence[tuple[R, R]]) -> None:
         with self._database.writing() as work:
-            for secret in resealed:
-                work.secrets.reseal(secret, sealed_under=record.id)
+            for before, new in resealed:
+                rows.write(work, before, new)
             work.commit()
 
     def _finish(
@@ -250,14 +264,6 @@ class Reencrypt:
         return remaining
 
 
-def _unopened(
-    batch: Sequence[StoredSecret], opened: Sequence[StoredSecret | None]
-) -> Iterator[DamagedRow]:
-    for secret, resealed in zip(batch, opened, strict=True):
-        if resealed is None:
-            yield DamagedRow.at("secrets", secret.account_id, secret.id)
-
-
 def _is_old(record: DataKeyRow, started_ms: int, now_ms: int) -> bool:
     """Return whether a data key is from before the job, or from a wrong clock's future."""
     if record.account_id == SYSTEM_ACCOUNT_ID:
@@ -265,11 +271,9 @@ def _is_old(record: DataKeyRow, started_ms: int, now_ms: int) -> bool:
     return record.created_at_ms <= started_ms or not has_begun(record.created_at_ms, now_ms)
 
 
-def _reseal(old: OpenedKey, active: OpenedKey, secret: StoredSecret) -> StoredSecret | None:
-    """The same value and version under the active data key, or ``None`` if it does not open."""
+def _resealed(rows: SealedRows[R], old: OpenedKey, active: OpenedKey, row: R) -> R | None:
+    """Return the row under the active data key, or ``None`` if it does not open."""
     try:
-        value = open_value(old, secret)
+        return rows.reseal(old, active, row)
     except DecryptionError:
         return None
-    mac = Mac(secret.mac_key_id, secret.mac)
-    return seal_value(active, secret.view(), secret.version, value, mac)

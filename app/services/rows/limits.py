@@ -118,6 +118,14 @@ class Limits:
             if added > 0 and used + added > limit:  # limits of what is not added are not compared
                 raise AccountLimitReached(what, limit)
 
+    def has_room(self, repository: Repository, account_id: str, adding: Usage, now_ms: int) -> bool:
+        """Return True if ``require_room`` would not refuse."""
+        try:
+            self.require_room(repository, account_id, adding, now_ms)
+        except AccountLimitReached:
+            return False
+        return True
+
     def note(self, account_id: str, change: Usage, now_ms: int) -> None:
         """Note a write; it counts until the account is counted again."""
         account = self._account(account_id)

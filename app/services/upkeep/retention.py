@@ -17,16 +17,33 @@ class Retention:
     Args:
         clock: Knows how early it may be.
         retention_ms: The retention, in milliseconds.
+        version_age_ms: That of old versions of secrets.
+        version_count: The number of old versions to keep of each secret.
     """
 
-    def __init__(self, clock: SteadyClock, retention_ms: int) -> None:
+    def __init__(
+        self, clock: SteadyClock, retention_ms: int, *, version_age_ms: int, version_count: int
+    ) -> None:
         self._clock = clock
         self._retention_ms = retention_ms
+        self._version_age_ms = version_age_ms
+        self.version_count = version_count
 
     @property
     def until_ms(self) -> int:
         """Rows that had ended by this time are deleted; Unix milliseconds."""
         return self._clock.read().earliest_ms - self._retention_ms
+
+    @property
+    def versions_until_ms(self) -> int:
+        """Versions that had been replaced by this time are deleted; Unix milliseconds."""
+        return self._clock.read().earliest_ms - self._version_age_ms
+
+    def delete_versions(self, work: Repository, account_id: str) -> int:
+        """Delete up to 100 old versions of the account's secrets. Returns the number deleted."""
+        return work.secret_versions.delete_older(
+            account_id, self.versions_until_ms, DELETED_AT_ONCE
+        )
 
     def delete_injections(self, work: Repository, account_id: str) -> int:
         """Delete up to 100 of the account's injections. Returns the number deleted."""

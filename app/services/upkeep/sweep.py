@@ -33,6 +33,7 @@ LEASE_MS = 60_000
 _LEASE = "sweep"
 _ACCOUNTS = 100
 _ROWS = 1000
+_SECRETS = 10  # each may have a hundred versions
 _COUNTS = 100
 _COUNT_LASTS_MS = 60 * 60 * 1000
 
@@ -55,6 +56,7 @@ class Sweep:
         self._due = 0.0
         self._renew_due = 0.0
         self._steps: Iterator[None] | None = None
+        self._is_first_pass = True
 
     def run(self) -> None:
         """Go on with the pass, or begin one if it is time and no other process does.
@@ -114,6 +116,7 @@ class Sweep:
                 break
             after = ids[-1]
         self._file(counts)
+        self._is_first_pass = False
 
     def _delete_ended(self, account_id: str) -> Iterator[None]:
         """Delete, in transactions of at most 100 rows each, what has ended."""
@@ -133,6 +136,7 @@ class Sweep:
             lambda work: self._retention.delete_injections(work, account_id),
         )
         yield from self._delete_gateway_rows(account_id)
+        yield from self._delete_old_versions(account_id)
         yield from self._delete_dead_keys(account_id)
 
     def _delete_gateway_rows(self, account_id: str) -> Iterator[None]:
@@ -148,6 +152,35 @@ class Sweep:
             ),
             lambda work: self._retention.delete_gateway_uses(work, account_id),
         )
+
+    def _delete_old_versions(self, account_id: str) -> Iterator[None]:
+        yield from self._repeat(
+            lambda repository: repository.secret_versions.has_older(
+                account_id, self._retention.versions_until_ms
+            ),
+            lambda work: self._retention.delete_versions(work, account_id),
+        )
+        # Each update keeps to the number that its process knows, which a start may have lowered.
+        if self._is_first_pass:
+            yield from self._delete_surplus_versions(account_id)
+
+    def _delete_surplus_versions(self, account_id: str) -> Iterator[None]:
+        after: str | None = None
+        while True:
+            with self._database.reading() as repository:
+                surplus = repository.secret_versions.surplus(
+                    account_id, self._retention.version_count, after, _ROWS
+                )
+            yield
+            for start in range(0, len(surplus.below), _SECRETS):
+                with self._database.writing() as work:
+                    for secret_id, version in surplus.below[start : start + _SECRETS]:
+                        work.secret_versions.delete_below(account_id, secret_id, version)
+                    work.commit()
+                yield
+            after = surplus.after
+            if after is None:
+                return
 
     def _end_responses_of_the_future(self, account_id: str) -> Iterator[None]:
         """Give responses an hour from now that a clock gave longer, before it was set back.

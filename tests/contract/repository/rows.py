@@ -17,6 +17,7 @@ from app.domain.idempotency import StoredResponse
 from app.domain.injections import BoundSecret, Injection, InjectionState, bind
 from app.domain.operations.reencryption import Reencryption
 from app.domain.operations.workers import Worker
+from app.domain.secret_versions import ArchivedVersion
 from app.domain.secrets import SecretRef, StoredSecret
 from app.repository.base import UnitOfWork
 from app.repository.collections.gateways import GatewayGrant
@@ -106,6 +107,20 @@ def secret(number: int = 1, account_id: str = OURS, **changes: Any) -> StoredSec
         mac=MAC.tag,
     )
     return row._replace(**changes)
+
+
+def old_version(number: int = 1, account_id: str = OURS, **changes: Any) -> ArchivedVersion:
+    row = ArchivedVersion(
+        account_id=account_id,
+        secret_id=f"sec_{number:04}",
+        version=1,
+        data_key_id=DATA_KEY,
+        created_at_ms=number,
+        replaced_at_ms=number + 1,
+        replaced_by=API_KEY,
+        archived=b"archived %d" % number,
+    )
+    return replace(row, **changes)
 
 
 def stored_response(request_id: str = "request", **changes: Any) -> StoredResponse:

@@ -85,9 +85,17 @@ READS: dict[str, list[Read]] = {
         lambda r: r.secrets.sealed(rows.OURS, ["sec_0001"], rows.ANY_SIZE),
         lambda r: r.secrets.sealed_under(rows.OURS, rows.DATA_KEY, 10, None),
         lambda r: r.secrets.find(rows.OURS, ["NAME_1"]),
-        lambda r: r.secrets.size(rows.OURS, "sec_0001"),
         lambda r: r.usage.tally(rows.OURS, CountedTable.SECRETS, None, 10),
         lambda r: r.secrets.view(rows.OURS, SecretRef.by_name("NAME_1")),
+    ],
+    "secret_versions": [
+        lambda r: r.secret_versions.find(rows.OURS, SecretRef.by_id("sec_0001"), 1),
+        lambda r: r.secret_versions.get(rows.OURS, "sec_0001", 1),
+        lambda r: r.secret_versions.history(rows.OURS, SecretRef.by_name("NAME_1"), 10),
+        lambda r: r.secret_versions.sealed_under(rows.OURS, rows.DATA_KEY, 10, None),
+        lambda r: r.secret_versions.surplus(rows.OURS, 1, None, 10),
+        lambda r: r.secret_versions.has_older(rows.OURS, 1),
+        lambda r: r.usage.tally(rows.OURS, CountedTable.SECRET_VERSIONS, None, 10),
     ],
     "stored_responses": [
         lambda r: r.stored_responses.get(rows.OURS, rows.API_KEY, "request"),
@@ -144,6 +152,7 @@ UNGUARDED = {
     "fences",
     "workers",
     "secrets",
+    "secret_versions",
     "stored_responses",
     "usage",
     "leases",
@@ -191,6 +200,7 @@ def fill(case: DatabaseCase) -> None:
     with case.connect(operating=True).writing() as work:
         for number in (1, 2, 3):
             work.secrets.add(rows.secret(number))
+            work.secret_versions.add(rows.old_version(number))
         work.stored_responses.claim(rows.stored_response(), now_ms=1)
         work.injections.add(rows.injection())
         work.gateway_configs.add(rows.gateway_config())

@@ -6,17 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.crypto.archived import ArchivedContext
 from app.crypto.values import ValueContext
 from app.services.idempotency import StoredResponseContext
 from backends.context import KeyContext
 
-Context = ValueContext | KeyContext | StoredResponseContext
+Context = ValueContext | KeyContext | StoredResponseContext | ArchivedContext
 
 words = st.text(st.characters(codec="utf-8"), max_size=6)
+numbers = st.integers(0, 2**64 - 1)
 contexts = st.one_of(
     st.builds(KeyContext, words, words, words),
     st.builds(StoredResponseContext, words, words, words, words, words),
-    st.builds(ValueContext, words, words, words, words, st.integers(0, 2**64 - 1), words),
+    st.builds(ValueContext, words, words, words, words, numbers, words),
+    st.builds(ArchivedContext, words, words, words, numbers, words, numbers, numbers, words, words),
 )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from app.crypto.archived import ArchivedContext
 from app.crypto.envelope import open_envelope
 from app.crypto.values import ValueContext
 from app.services.idempotency import StoredResponseContext
@@ -24,12 +25,14 @@ from config.files import Files
 from tests.unit.backends import spelled_out
 
 VECTORS = Path(__file__).parents[2] / "vectors"
-CONTEXTS: dict[str, type[ValueContext] | type[KeyContext] | type[StoredResponseContext]] = {
+Context = ValueContext | KeyContext | StoredResponseContext | ArchivedContext
+CONTEXTS: dict[str, type[Context]] = {
     "value": ValueContext,
     "data key": KeyContext,
     "stored answer": StoredResponseContext,
+    "archived value": ArchivedContext,
 }
-KINDS = {"value": 1, "data key": 2, "stored answer": 3}
+KINDS = {"value": 1, "data key": 2, "stored answer": 3, "archived value": 4}
 
 
 def load(name: str) -> Any:
@@ -37,11 +40,12 @@ def load(name: str) -> Any:
 
 
 ENVELOPES = load("envelope-v1.json")
+OPENS = [*ENVELOPES["opens"], *load("archived-v1.json")["opens"]]
 CHECKS = load("data-key-check-v1.json")["checks"]
 FERNET = load("local-fernet-v1.json")
 RECOVERY = load("recovery-v1.json")
 
-every_envelope = pytest.mark.parametrize("vector", ENVELOPES["opens"], ids=lambda v: v["name"])
+every_envelope = pytest.mark.parametrize("vector", OPENS, ids=lambda v: v["name"])
 every_fernet_wrapping = pytest.mark.parametrize("vector", FERNET["wrappings"], ids=range(2))
 every_recovery_wrapping = pytest.mark.parametrize("vector", RECOVERY["wrappings"], ids=range(1))
 every_check = pytest.mark.parametrize("vector", CHECKS, ids=range(3))
@@ -49,10 +53,10 @@ every_context = pytest.mark.parametrize(
     "context",
     [
         vector["context"]
-        for vectors in (ENVELOPES["opens"], CHECKS, FERNET["wrappings"], RECOVERY["wrappings"])
+        for vectors in (OPENS, CHECKS, FERNET["wrappings"], RECOVERY["wrappings"])
         for vector in vectors
     ],
-    ids=range(15),
+    ids=range(17),
 )
 
 

@@ -16,6 +16,16 @@ OPERATIONS = [
     ("GET", "/v1/secrets/id/sec_1", Scope.SECRETS_READ),
     ("POST", "/v1/secrets/id/sec_1/update", Scope.SECRETS_WRITE),
     ("POST", "/v1/secrets/id/sec_1/delete", Scope.SECRETS_WRITE),
+    *(
+        (method, f"/v1/secrets/{secret}/{path}", scope)
+        for secret in ("A", "id/sec_1")
+        for method, path, scope in (
+            ("GET", "versions", Scope.SECRETS_READ),
+            ("POST", "rollback", Scope.SECRETS_WRITE),
+            ("POST", "versions/purge", Scope.SECRETS_WRITE),
+            ("POST", "versions/1/delete", Scope.SECRETS_WRITE),
+        )
+    ),
     ("POST", "/v1/apikeys", Scope.KEYS_WRITE),
     ("POST", "/v1/restricted_keys", Scope.KEYS_WRITE),
     ("POST", "/v1/injections", Scope.SECRETS_INJECT),

@@ -46,6 +46,11 @@ _ADDED_SCHEMAS = {
     "RestrictedKeyCreatedView",
     "RuleEntry",
     "ScopeEntry",
+    "SecretRollbackParameters",
+    "SecretRollbackView",
+    "SecretVersionListView",
+    "SecretVersionView",
+    "SecretVersionsDeletedView",
     "TokenLimitsEntry",
 }
 ADDED = {
@@ -69,6 +74,11 @@ ADDED = {
     "paths /v1/secrets/id/{secret_id}",
     "paths /v1/secrets/id/{secret_id}/update",
     "paths /v1/secrets/id/{secret_id}/delete",
+    *(
+        f"paths /v1/secrets/{secret}/{path}"
+        for secret in ("{name}", "id/{secret_id}")
+        for path in ("rollback", "versions", "versions/purge", "versions/{version}/delete")
+    ),
     *(f"components schemas {name}" for name in _ADDED_SCHEMAS),
     "components securitySchemes injectionToken",
     "tags api keys",

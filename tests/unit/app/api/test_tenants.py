@@ -12,6 +12,16 @@ VERBS = [
     ("GET", "/v1/secrets/id/{id}", {}),
     ("POST", "/v1/secrets/id/{id}/update", {"json": {"value": "x"}}),
     ("POST", "/v1/secrets/id/{id}/delete", {}),
+    *(
+        (method, f"/v1/secrets/{secret}/{path}", options)
+        for secret in ("{name}", "id/{id}")
+        for method, path, options in (
+            ("GET", "versions", {}),
+            ("POST", "rollback", {"json": {"version": 1}}),
+            ("POST", "versions/purge", {}),
+            ("POST", "versions/1/delete", {}),
+        )
+    ),
     ("GET", "/v1/secrets?name={name}", {}),
     ("GET", "/v1/secrets?search={name}", {}),
 ]

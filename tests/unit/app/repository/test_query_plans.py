@@ -27,6 +27,11 @@ WANTED_TOKENS = [
     TokenFilter(devbox_id="dbx_1"),
     TokenFilter(devbox_id="dbx_1", config_id="gwc_1", api_key_id=rows.API_KEY),
 ]
+POSITIONS: dict[CountedTable, tuple[object, ...]] = {
+    CountedTable.STORED_RESPONSES: ("key_1", "request"),
+    CountedTable.SECRET_VERSIONS: ("sec_1", 1),
+}
+"""Those of tables whose keys have two more columns than the account."""
 A_SCAN = re.compile(r"^SCAN (?!few|mine|these|now|listed|\(subquery|CONSTANT ROW)")
 
 
@@ -50,6 +55,12 @@ def read_everything(repository: Repository) -> None:
     repository.secrets.find(rows.OURS, ["NAME_1", "sec_1", "NAME_2"])
     repository.secrets.sealed(rows.OURS, ["sec_1", "sec_2"], rows.ANY_SIZE)
     repository.secrets.sealed_under(rows.OURS, rows.DATA_KEY, 10, "sec_1")
+    for ref in (SecretRef.by_name("NAME_1"), SecretRef.by_id("sec_1")):
+        repository.secret_versions.history(rows.OURS, ref, 10)
+        repository.secret_versions.find(rows.OURS, ref, 1)
+    repository.secret_versions.get(rows.OURS, "sec_1", 1)
+    for position in (None, ("sec_1", 1)):
+        repository.secret_versions.sealed_under(rows.OURS, rows.DATA_KEY, 10, position)
     for after_id in (None, "sec_1"):
         after_injection = None if after_id is None else (after_id,)
         repository.injections.page(rows.OURS, after_injection, 10)
@@ -80,7 +91,11 @@ def write_everything(work: UnitOfWork) -> None:
     """Every write of a request."""
     work.secrets.add(rows.secret())
     work.secrets.lock(rows.OURS, SecretRef.by_id("sec_0001"))
+    work.secret_versions.add(rows.old_version())
     work.secrets.replace_value(rows.secret())
+    work.secret_versions.reseal(rows.old_version(), before=rows.old_version())
+    work.secret_versions.delete(rows.OURS, "sec_0001", 1)
+    work.secret_versions.delete_below(rows.OURS, "sec_0001", 9)
     work.secrets.reseal(rows.secret(), sealed_under=rows.DATA_KEY)
     work.secrets.delete(rows.OURS, SecretRef.by_id("sec_0001"))
     work.stored_responses.claim(rows.stored_response(), 1)
@@ -118,10 +133,13 @@ def sweep_everything(work: UnitOfWork) -> None:
     work.gateway_uses.has_ended(rows.OURS, 1)
     work.gateway_uses.delete_ended(rows.OURS, 1, 100)
     work.api_keys.delete_unused(rows.OURS, ["key_2"])
+    work.secret_versions.has_older(rows.OURS, 1)
+    work.secret_versions.delete_older(rows.OURS, 1, 100)
+    for after_id in (None, "sec_1"):
+        work.secret_versions.surplus(rows.OURS, 5, after_id, 10)
     for table in CountedTable:
         work.usage.tally(rows.OURS, table, None, 10)
-        after = ("key_1", "request") if table is CountedTable.STORED_RESPONSES else ("id_1",)
-        work.usage.tally(rows.OURS, table, after, 10)
+        work.usage.tally(rows.OURS, table, POSITIONS.get(table, ("id_1",)), 10)
     work.usage.get(rows.OURS)
     work.usage.put(rows.OURS, CountedUsage(Usage(), 1))
     work.leases.take("sweep", "worker", 1, 2)

@@ -22,7 +22,10 @@ from tests.unit.app.services.steps import Killed, Steps, stepped
 
 RETRY = RetryKey("request-1", b"POST /v1/something")
 OLD = SecretRef.by_name("OLD")
-WRITTEN = ("accounts", "api_keys", "secrets", "injections", "stored_responses")
+WRITTEN = (
+    *("accounts", "api_keys", "secrets", "secret_versions"),
+    *("injections", "stored_responses"),
+)
 
 LASTING = ("provider", "commit", "committed")
 """Steps around which something outlives the process; before any other, a kill does no more."""
@@ -40,6 +43,18 @@ def update(tenant: Tenant) -> object:
 
 def delete(tenant: Tenant) -> object:
     return tenant.services.secrets.delete(tenant.caller, OLD, RETRY)
+
+
+def roll_back(tenant: Tenant) -> object:
+    return tenant.services.secret_versions.roll_back(tenant.caller, OLD, 1, RETRY)
+
+
+def delete_version(tenant: Tenant) -> object:
+    return tenant.services.secret_versions.delete(tenant.caller, OLD, 1, RETRY)
+
+
+def purge(tenant: Tenant) -> object:
+    return tenant.services.secret_versions.purge(tenant.caller, OLD, RETRY)
 
 
 def mint(tenant: Tenant) -> object:
@@ -69,12 +84,24 @@ def seed(deployment: Deployment, *, days: int) -> Tenant:
     return tenant
 
 
+def changed(deployment: Deployment, *, days: int) -> Tenant:
+    """A tenant with an old version; its second data key is due after 31 days."""
+    tenant = seed(deployment, days=days)
+    tenant.update("OLD", "a newer value")
+    return tenant
+
+
 CASES: dict[str, tuple[Operation, Callable[[Deployment], Tenant]]] = {
     "the first secret": (create, lambda deployment: new_tenant(deployment.process())),
     "a secret": (create, lambda deployment: seed(deployment, days=0)),
     "a secret under a new data key": (create, lambda deployment: seed(deployment, days=31)),
     "an update": (update, lambda deployment: seed(deployment, days=0)),
     "a deletion": (delete, lambda deployment: seed(deployment, days=0)),
+    "an update of many": (update, lambda deployment: changed(deployment, days=0)),
+    "a rollback": (roll_back, lambda deployment: changed(deployment, days=0)),
+    "a rollback to an old data key": (roll_back, lambda deployment: changed(deployment, days=31)),
+    "the deletion of a version": (delete_version, lambda deployment: changed(deployment, days=0)),
+    "a purge": (purge, lambda deployment: changed(deployment, days=0)),
     "an API key": (mint, lambda deployment: seed(deployment, days=0)),
     "an injection": (inject, lambda deployment: seed(deployment, days=0)),
     "a revocation": (revoke, lambda deployment: seed(deployment, days=0)),

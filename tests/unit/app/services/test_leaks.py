@@ -10,7 +10,7 @@ from app.domain.access.api_keys import Token
 from app.domain.idempotency import RetryKey
 from app.domain.injections import RedeemNonce
 from app.domain.redaction import Redacted
-from app.domain.secrets import SecretFilter, SecretValue
+from app.domain.secrets import SecretFilter, SecretRef, SecretValue
 from backends.keyring.keyring import Keyring
 from tests.e2e.canaries import canary
 from tests.support.deployment import ADDRESS, Deployment, Tenant, new_tenant
@@ -52,6 +52,9 @@ def use_everything(tenant: Tenant, watch: Watch, count: int) -> None:
         value = SecretValue(canary(number))
         tenant.services.secrets.create(tenant.caller, f"N{number}", value, retry)
         tenant.update(f"N{number}", canary(number) + " again")
+        tenant.services.secret_versions.roll_back(
+            tenant.caller, SecretRef.by_name(f"N{number}"), 1, None
+        )
         tenant.redeem(inject(tenant, watch, f"N{number}"), NONCE)
         minted = tenant.services.api_keys.mint(
             tenant.caller,

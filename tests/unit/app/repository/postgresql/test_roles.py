@@ -18,7 +18,7 @@ from app.domain.gateways.credentials import AuthMechanism, AuthType
 from app.domain.gateways.drafts import ConfigDraft
 from app.domain.gateways.tokens import NewGatewayToken
 from app.domain.idempotency import RetryKey
-from app.domain.secrets import SecretValue
+from app.domain.secrets import SecretRef, SecretValue
 from app.repository.base import DatabaseMisconfigured
 from app.repository.connect import connect
 from app.repository.postgresql.database import PostgresqlDatabase
@@ -114,6 +114,7 @@ def statements(roles: Roles) -> list[ClauseElement]:
         sweep(server)
         roles.clock.advance(days=40)
         tenant.create("AFTER_A_MONTH")  # under a new data key
+        roles.clock.advance(days=60)  # until old versions are deleted
         sweep(server)
     return [*database._prepared]
 
@@ -125,9 +126,21 @@ def use_secrets(tenant: Tenant) -> None:
         assert secrets.create(caller, "RETRIED", SecretValue("a value"), retry).name == "RETRIED"
     tenant.create("A")
     tenant.update("A", "another value")
+    use_versions(tenant, SecretRef.by_name("A"))
     tenant.create("B")
     tenant.delete("B")
     assert tenant.names() == ["A", "RETRIED"]
+
+
+def use_versions(tenant: Tenant, ref: SecretRef) -> None:
+    """Roll back twice, so that the value is the same in the end, and delete old versions."""
+    versions, caller = tenant.services.secret_versions, tenant.caller
+    assert versions.roll_back(caller, ref, 1, None).version == 3
+    assert versions.roll_back(caller, ref, 2, None).version == 4
+    assert versions.delete(caller, ref, 1, None) == 1
+    assert versions.purge(caller, ref, None) == 2
+    tenant.update(ref.text, "another value")
+    assert [each.version for each in versions.list(caller, ref)] == [5, 4]
 
 
 def use_injections(tenant: Tenant) -> None:

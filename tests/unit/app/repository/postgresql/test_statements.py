@@ -40,6 +40,7 @@ SWEEPS = {
     "gateway_tokens": {"sweep"},
     "gateway_uses": {"sweep"},
     "secrets": {"sweep_identities"},
+    "secret_versions": {"count_under"},
     "wrappings": {"counts", "count_stranded", "remove_all"},
 }
 """The methods that go over all accounts, by collection. The retention's sweep does not."""
@@ -61,6 +62,7 @@ def sweep_accounts(repository: Repository) -> None:
     repository.data_keys.sweep(None, 10)
     repository.data_keys.count()
     repository.data_keys.count_secrets(1)
+    repository.secret_versions.count_under(1)
     repository.data_keys.count_without(["ref:1"])
     repository.data_keys.count_incomplete(["ref:1"])
     repository.wrappings.fence("ref:9")
@@ -68,7 +70,6 @@ def sweep_accounts(repository: Repository) -> None:
     repository.wrappings.lift_fence("ref:9")
     repository.wrappings.counts()
     repository.wrappings.count_stranded("ref:1", ["ref:2"])
-    repository.secrets.size(rows.OURS, "sec_1")
     repository.api_keys.get(rows.OURS, rows.API_KEY)
 
 

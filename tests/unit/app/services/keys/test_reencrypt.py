@@ -92,7 +92,7 @@ def test_a_dry_run_counts_and_writes_nothing(move: Move, tenants: list[Tenant]) 
     assert move.deployment.snapshot() == before
 
 
-def test_progress_is_told_in_secrets_within_a_data_key(
+def test_progress_counts_values_within_a_data_key(
     move: Move, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reencrypt, "BATCH", 2)
@@ -100,10 +100,11 @@ def test_progress_is_told_in_secrets_within_a_data_key(
     tenant = new_tenant(services)
     for number in range(5):
         tenant.create(f"NAME{number}")
+    tenant.update("NAME0", "another value")
     seen: list[Progress] = []
     services.reencrypt.run(seen.append)
-    assert {(each.total, each.unit) for each in seen} == {(5, "secrets")}
-    assert [each.done for each in seen] == [0, 2, 4, 5, 5]
+    assert {(each.total, each.unit) for each in seen} == {(6, "values")}
+    assert [each.done for each in seen] == [0, 2, 4, 5, 6, 6]
 
 
 class Batching(Scripted):

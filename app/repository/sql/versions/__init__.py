@@ -1,0 +1,1 @@
+"""Old values of secrets in SQL."""
