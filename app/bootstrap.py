@@ -3,15 +3,12 @@
 import os
 import socket
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from app.crypto.data_key_cache import DataKeyCache
-from app.domain.errors import DomainError
 from app.domain.gateways.system_configs import SystemConfigs
-from app.domain.operations.backups import Restored
 from app.domain.operations.usage import Usage
 from app.domain.secrets import NamePolicy, SecretRules
 from app.gateway_parts import config_urls, endpoint_policy, system_configs
@@ -52,7 +49,7 @@ from app.services.rotation.rewrap import Rewrap
 from app.services.rows.limits import Limits
 from app.services.secrets import Secrets
 from app.services.setup import Setup
-from app.services.upkeep.backups import Backups, LiveKeys
+from app.services.upkeep.backups import Backups
 from app.services.upkeep.heartbeats import LOOK_S, Heartbeats
 from app.services.upkeep.periodic import PeriodicTasks
 from app.services.upkeep.readiness import Readiness
@@ -60,7 +57,6 @@ from app.services.upkeep.retention import DAY_MS, Retention
 from app.services.upkeep.sweep import TICK_SECONDS, Sweep
 from app.services.versions.archive import Archive
 from app.services.versions.secret_versions import SecretVersions
-from backends.errors import KeyProviderError
 from backends.keyring.keyring import KEYS, Keyring, name_entry
 from backends.keyring.registry import create_keyring
 from backends.lifetime import AgeClock, Seconds, boot_seconds
@@ -113,6 +109,7 @@ class _Writing:
     idempotency: Idempotency
     limits: Limits
     system_configs: SystemConfigs
+    archive: Archive
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,12 +241,11 @@ def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
     sealed, rate_limits = SealedSecretCache(base.age.ms), make_rate_limits(settings)
     grants = Grants(writing.system_configs.get, endpoint_policy(settings), clock)
     retention, tokens = upkeep.retention, _injected_tokens(base, writing)
-    archive = Archive(limits, settings.secret_versions)
     return Services(
         authentication=Authentication(database, system_key, clock),
         rate_limits=rate_limits,
-        secrets=Secrets(database, data_keys, idempotency, rules, limits, archive),
-        secret_versions=SecretVersions(database, data_keys, system_key, idempotency, archive),
+        secrets=Secrets(database, data_keys, idempotency, rules, limits, writing.archive),
+        secret_versions=_secret_versions(base, keys, writing),
         api_keys=ApiKeys(database, system_key, idempotency, clock, limits),
         accounts=Accounts(database, system_key, clock),
         injections=Injections(database, system_key, idempotency, clock, limits, retention, tokens),
@@ -291,10 +287,18 @@ def _admissions(base: _Base, keys: _Keys, grants: Grants, rate_limits: RateLimit
 
 
 def _writing(base: _Base, keys: _Keys) -> _Writing:
+    limits = Limits(_limits(base.settings))
     return _Writing(
         Idempotency(base.database, keys.system_key, base.clock, base.age.ms),
-        Limits(_limits(base.settings)),
+        limits,
         system_configs(),
+        Archive(limits, base.settings.secret_versions),
+    )
+
+
+def _secret_versions(base: _Base, keys: _Keys, writing: _Writing) -> SecretVersions:
+    return SecretVersions(
+        base.database, keys.data_keys, keys.system_key, writing.idempotency, writing.archive
     )
 
 
@@ -365,37 +369,3 @@ def first_key_file(settings: Settings) -> Path | None:
         files=settings.files,
     )
     return Path(first.location) if first.scheme == LocalFernet.scheme else None
-
-
-def restore(settings: Settings, file: Path, *, replace: bool, skip_damaged: bool) -> Restored:
-    """Put a backup in the place of the database that the settings name.
-
-    Args:
-        file: The backup.
-        replace: Whether a database may be there already, to be set aside.
-        skip_damaged: Take over damaged rows, which grant nothing.
-
-    Raises:
-        KeyProviderConfigError: The keyring settings are wrong; names the setting.
-        DatabaseMisconfigured: The database's address cannot be used; names the setting.
-        FileRefused: The backup cannot be read, or the place is taken or in use.
-        BackupDamaged: The backup is not what a server wrote.
-    """
-    before = _live_keys(settings)
-    database = connect_database(settings)
-    with database.replacing(file, replace=replace) as replacement:
-        with closing(build(settings, database=replacement.database)) as services:
-            taken_over = services.backups.take_over(replacement, before, skip_damaged=skip_damaged)
-        contents = replacement.contents()
-        return Restored(taken_over, contents, replacement.put_in_place())
-
-
-def _live_keys(settings: Settings) -> LiveKeys | None:
-    """Read the API keys of the present database, if there is one that can be read."""
-    if not database_exists(settings):
-        return None
-    with closing(build(settings)) as services:
-        try:
-            return services.backups.live_keys()
-        except (DomainError, KeyProviderError):
-            return None

@@ -79,12 +79,10 @@ def restore(
         context.exit(_verify(environ, end_injections=end_injections, json=json))
     if file is None:
         raise click.MissingParameter(param_hint="FILE", param_type="argument")
-    from app import bootstrap  # noqa: PLC0415 - see app.cli.deployment
+    from app.restoring import restore as put_back  # noqa: PLC0415 - see app.cli.deployment
 
     settings = load(environ)
-    restored = bootstrap.restore(
-        settings, file.absolute(), replace=replace, skip_damaged=skip_damaged
-    )
+    restored = put_back(settings, file.absolute(), replace=replace, skip_damaged=skip_damaged)
     if json:
         show_json(_document(restored))
     else:

@@ -1,0 +1,45 @@
+"""Puts a backup in the place of the database, with services of the one and of the other."""
+
+from contextlib import closing
+from pathlib import Path
+
+from app.bootstrap import build, connect_database, database_exists
+from app.domain.errors import DomainError
+from app.domain.operations.backups import Restored
+from app.services.upkeep.backups import LiveKeys
+from backends.errors import KeyProviderError
+from config.settings import Settings
+
+
+def restore(settings: Settings, file: Path, *, replace: bool, skip_damaged: bool) -> Restored:
+    """Put a backup in the place of the database that the settings name.
+
+    Args:
+        file: The backup.
+        replace: Whether a database may be there already, to be set aside.
+        skip_damaged: Take over damaged rows, which grant nothing.
+
+    Raises:
+        KeyProviderConfigError: The keyring settings are wrong; names the setting.
+        DatabaseMisconfigured: The database's address cannot be used; names the setting.
+        FileRefused: The backup cannot be read, or the place is taken or in use.
+        BackupDamaged: The backup is not what a server wrote.
+    """
+    before = _live_keys(settings)
+    database = connect_database(settings)
+    with database.replacing(file, replace=replace) as replacement:
+        with closing(build(settings, database=replacement.database)) as services:
+            taken_over = services.backups.take_over(replacement, before, skip_damaged=skip_damaged)
+        contents = replacement.contents()
+        return Restored(taken_over, contents, replacement.put_in_place())
+
+
+def _live_keys(settings: Settings) -> LiveKeys | None:
+    """Read the API keys of the present database, if there is one that can be read."""
+    if not database_exists(settings):
+        return None
+    with closing(build(settings)) as services:
+        try:
+            return services.backups.live_keys()
+        except (DomainError, KeyProviderError):
+            return None
