@@ -106,6 +106,7 @@ lock:
 	$(LOCK) --all-extras pyproject.toml -o requirements/dev.txt -c requirements/runtime.txt
 	$(LOCK) requirements/sdks.in -o requirements/sdks.txt
 	$(LOCK) requirements/evidence.in -o requirements/evidence.txt
+	$(LOCK) requirements/mitmproxy.in -o requirements/mitmproxy.txt
 
 $(RUNTIME): requirements/runtime.txt pyproject.toml
 	$(call say,looking for Python 3.11 or later: $(PYTHON))

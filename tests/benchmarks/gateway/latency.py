@@ -6,7 +6,7 @@ processor time of the workers says more. Calls go directly and
 through the gateway in turns. Memory is that of all workers (proportional set size), before and
 while idle streams of events are open, each of them over a connection of its own to the upstream.
 
-    python -m tests.benchmarks.gateway
+    python -m tests.benchmarks.gateway.latency
 """
 
 import http.client

@@ -1,0 +1,1 @@
+"""The gateway measured: its latency and memory, beside other proxies, and beside the API."""
