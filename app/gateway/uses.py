@@ -133,9 +133,13 @@ class OpenUses:
                 _LOG.warning("answer_showed_secret", extra={"detail": admitted.use})
 
     async def recheck_for_ever(self) -> None:
-        """Ask about all open uses again and again."""
+        """Ask about all open uses again and again; the time of an answer is part of the pace."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         while True:
-            await asyncio.sleep(self._pace.recheck)
+            rest = self._pace.recheck - (loop.time() - began)
+            await asyncio.sleep(max(self._pace.recheck / 4, rest))
+            began = loop.time()
             with suppress(Refusal):
                 await self.recheck()
 
