@@ -20,6 +20,7 @@ class Http2:
 
     opened: ssl.SSLSocket
     http: h2.connection.H2Connection
+    authority: str
 
     def flush(self) -> None:
         self.opened.sendall(self.http.data_to_send())
@@ -29,7 +30,8 @@ class Http2:
     ) -> int:
         """Begin a request; its stream."""
         stream = self.http.get_next_available_stream_id()
-        first = [(":method", method), (":path", path), (":scheme", "https"), (":authority", "x")]
+        first = [(":method", method), (":path", path), (":scheme", "https")]
+        first.append((":authority", self.authority))
         self.http.send_headers(stream, [*first, *headers], end_stream=ends)
         self.flush()
         return stream
@@ -45,6 +47,11 @@ class Http2:
                 if isinstance(event, kind) and getattr(event, "stream_id", None) == stream:
                     return event
 
+    def reset(self, stream: int) -> None:
+        """Give up one stream; the connection stays."""
+        self.http.reset_stream(stream)
+        self.flush()
+
     def status_of(self, stream: int) -> int:
         """The status of the answer on a stream."""
         event = self.wait_for(h2.events.ResponseReceived, stream)
@@ -53,8 +60,14 @@ class Http2:
 
 
 @contextmanager
-def http_2(front: Nginx, trust: ssl.SSLContext, *, window: int | None = None) -> Iterator[Http2]:
-    """A connection whose streams take ``window`` bytes ahead."""
+def http_2(
+    front: Nginx, trust: ssl.SSLContext, *, window: int | None = None, name: str | None = None
+) -> Iterator[Http2]:
+    """A connection whose streams take ``window`` bytes ahead.
+
+    Args:
+        name: The host name that the client asks for, if it asks for one.
+    """
     trust.set_alpn_protocols(["h2"])
     http = h2.connection.H2Connection(h2.config.H2Configuration())
     if window is not None:
@@ -63,8 +76,8 @@ def http_2(front: Nginx, trust: ssl.SSLContext, *, window: int | None = None) ->
     http.initiate_connection()
     with (
         create_connection(("127.0.0.1", front.port), timeout=30) as plain,
-        trust.wrap_socket(plain, server_hostname="127.0.0.1") as opened,
+        trust.wrap_socket(plain, server_hostname=name or "127.0.0.1") as opened,
     ):
-        connection = Http2(opened, http)
+        connection = Http2(opened, http, name or "x")
         connection.flush()
         yield connection

@@ -3,7 +3,7 @@
 import os
 import signal
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,11 +60,11 @@ def front_port() -> int:
     return free_port()
 
 
-@pytest.fixture(scope="module")
-def api(
-    tmp_path_factory: pytest.TempPathFactory, sockets: Path, gateway_url: str
+@contextmanager
+def admitting(
+    directory: Path, sockets: Path, gateway_url: str, more: Mapping[str, str] | None = None
 ) -> Iterator[Strongroom]:
-    """A server that admits, and also listens where nginx would ask."""
+    """Run a server that admits, and also listens where nginx would ask, until the block ends."""
     settings = {
         "PORT": (port := str(free_port())),
         "STRONGROOM_BIND": f"127.0.0.1:{port} unix:{sockets}/server.sock",
@@ -73,8 +73,17 @@ def api(
         "STRONGROOM_GATEWAY_SOCKET": f"{sockets}/admission.sock",
         "STRONGROOM_LOG_LEVEL": "DEBUG",
         "STRONGROOM_WORKERS": "1",
+        **(more or {}),
     }
-    with running(tmp_path_factory.mktemp("api"), settings) as server:
+    with running(directory, settings) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def api(
+    tmp_path_factory: pytest.TempPathFactory, sockets: Path, gateway_url: str
+) -> Iterator[Strongroom]:
+    with admitting(tmp_path_factory.mktemp("api"), sockets, gateway_url) as server:
         yield server
 
 
