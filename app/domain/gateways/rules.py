@@ -1,4 +1,9 @@
-"""Rules: the requests that a config or a token permits or refuses, by method and path."""
+"""Rules: the requests that a config or a token permits or refuses, by method and path.
+
+Servers take an escape of ``:``, ``@`` and other characters for the character, before they route.
+RFC 3986 does not, so both spellings are sent as they came. But rules judge them as one: in path and
+rule, an escape of a character that may stand in a path is that character.
+"""
 
 import json
 import re
@@ -13,6 +18,8 @@ MAX_PATTERN_LENGTH = 512
 
 _METHOD = re.compile("[A-Z]{1,16}")
 _PATTERN = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
+_ESCAPED = re.compile("%([0-9A-Fa-f]{2})")
+_ONE_WITH_ITS_ESCAPE = frozenset("!$&'()*+,:=@[]^`{|}")
 
 
 class Rule(NamedTuple):
@@ -60,9 +67,10 @@ def permits(rules: Iterable[Rule], method: str, path: str) -> bool:
         path: In canonical form, which is strict.
     """
     asked = {method, "GET"} if method == "HEAD" else {method}
+    judged = judged_form(path)
     return any(
         (not rule.methods or not asked.isdisjoint(rule.methods))
-        and _is_match(_states_of(rule.path), path)
+        and _is_match(_states_of(rule.path), judged)
         for rule in rules
     )
 
@@ -76,6 +84,16 @@ def refuses(rules: Iterable[Rule], method: str, path: str) -> bool:
     lower = [Rule(rule.methods, rule.path.lower()) for rule in rules]
     forms = {path.lower(), path.lower().rstrip("/")}
     return any(permits(lower, method.upper(), form) for form in forms)
+
+
+def judged_form(path: str) -> str:
+    """Return a path in which characters that servers take for their escapes have one spelling."""
+    return _ESCAPED.sub(_character, path) if "%" in path else path
+
+
+def _character(escape: re.Match[str]) -> str:
+    character = chr(int(escape[1], 16))
+    return character if character in _ONE_WITH_ITS_ESCAPE else escape[0]
 
 
 class _States(NamedTuple):
@@ -108,7 +126,7 @@ def _states_of(pattern: str) -> _States:
             stays |= state
             stays_on_slash |= state if part == "**" else 0
             continue
-        for character in part:
+        for character in judged_form(part):
             steps[character] = steps.get(character, 0) | state
             state <<= 1
     return _States(steps, stays, stays_on_slash, state)

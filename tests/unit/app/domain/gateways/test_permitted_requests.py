@@ -1,12 +1,13 @@
 """A rule permits what its wildcards say, in time that nobody who writes it can stretch."""
 
 import re
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.gateways.rules import Rule, permits
+from app.domain.gateways.rules import Rule, permits, refuses
 
 PARTS = st.lists(st.sampled_from(["a", "b", "/", "*", "**", ".", "+"]), max_size=8)
 PATHS = st.text("ab/.+", max_size=10)
@@ -57,3 +58,21 @@ def test_a_pattern_matches_whole_paths_only() -> None:
     assert not is_permitted("/v1", "/v1/x")
     assert not is_permitted("/v1/x", "/v1")
     assert is_permitted("/v1**", "/v1/x")
+
+
+@pytest.mark.parametrize("rule", ["/v1/a:b@c", "/v1/a%3Ab%40c", "/v1/a%3ab@c", "/v1/*:b@*"])
+@pytest.mark.parametrize("path", ["/v1/a:b@c", "/v1/a%3Ab%40c", "/v1/a:b%40c"])
+def test_a_rule_is_for_a_path_in_each_of_its_spellings(rule: str, path: str) -> None:
+    assert is_permitted(rule, path)
+    assert refuses([Rule((), rule)], "GET", path)
+
+
+def test_an_escaped_asterisk_is_no_wildcard() -> None:
+    assert is_permitted("/v1/%2A", "/v1/*")
+    assert not is_permitted("/v1/%2A", "/v1/a")
+
+
+@pytest.mark.parametrize("path", ["/v1/a%2Fb", "/v1/a%20b", "/v1/a%C3%BC"])
+def test_other_escapes_stay_as_they_are(path: str) -> None:
+    assert is_permitted(path, path)
+    assert not is_permitted(unquote(path), path)
