@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, NullPool, create_engine, select
 
 from app.bootstrap import build
 from app.domain.access.api_keys import Token
@@ -17,33 +16,16 @@ from app.domain.idempotency import RetryKey
 from app.domain.secrets import SecretValue
 from app.repository.moving.copying import Copying
 from app.repository.moving.sides import Change, Side
-from app.repository.sql.tables import metadata
 from app.services.container import Services
 from config import load
 from tests.support.audit_rows import plant_audit_rows
 from tests.support.deployment import Tenant, child_of, new_tenant, revoke, sweep
 from tests.support.gateway_rows import add_gateway_rows
+from tests.support.moved_rows import COPIED, engine, moved_rows
 from tests.support.postgresql import PostgresqlServer
 from tests.support.terminal import Terminal
 
-COPIED = [each for each in metadata.sorted_tables if each.name not in {"workers", "moves"}]
-Rows = dict[str, list[tuple[Any, ...]]]
 Place = Callable[[], str]
-
-
-def engine(url: str) -> Engine:
-    return create_engine(url.replace("postgresql:", "postgresql+psycopg:"), poolclass=NullPool)
-
-
-def rows(url: str) -> Rows:
-    """Every row of every table that moves."""
-    with engine(url).connect() as connection:
-        return {
-            each.name: [
-                tuple(row) for row in connection.execute(select(each).order_by(*each.primary_key))
-            ]
-            for each in COPIED
-        }
 
 
 @pytest.fixture
@@ -129,12 +111,12 @@ def copy(terminal: Terminal, source: str, target: str, *more: str) -> Any:
 
 
 def test_every_row_of_every_table_arrives(terminal: Terminal, source: str, target: str) -> None:
-    before = rows(source)
+    before = moved_rows(source)
     assert [name for name, found in before.items() if not found] == []
     copied = copy(terminal, source, target)
     assert copied.exit_code == 0, copied.stderr
-    assert rows(target) == before
-    assert rows(source) == before
+    assert moved_rows(target) == before
+    assert moved_rows(source) == before
 
 
 def open_injection(services: Services) -> tuple[Tenant, Token]:
@@ -164,7 +146,7 @@ def test_nothing_is_written_to_the_source_afterwards(
         tenant = new_tenant(before)
         tenant.create("A")
         assert copy(terminal, source, target).exit_code == 0
-        left = rows(source)
+        left = moved_rows(source)
         for write in (
             lambda: tenant.create("B"),
             lambda: tenant.update("A", "another value"),
@@ -175,7 +157,7 @@ def test_nothing_is_written_to_the_source_afterwards(
         ):
             with pytest.raises(Moved):
                 write()
-    assert rows(source) == left
+    assert moved_rows(source) == left
 
 
 @pytest.mark.slow
@@ -183,9 +165,9 @@ def test_a_finished_copy_is_left_as_it_is(terminal: Terminal, source: str, targe
     first = copy(terminal, source, target, "--json")
     with services(terminal, target) as after:
         new_tenant(after).create("NEW")
-    left = rows(target)
+    left = moved_rows(target)
     assert copy(terminal, source, target, "--json").exit_code == first.exit_code == 0
-    assert rows(target) == left
+    assert moved_rows(target) == left
 
 
 @pytest.mark.slow
@@ -260,7 +242,7 @@ def test_a_password_on_the_command_line_is_refused(
 def test_a_copy_goes_on_after_a_stop_at_each_of_its_transactions(
     terminal: Terminal, source: str, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = rows(source)
+    before = moved_rows(source)
     change = Side.change
     stops = 0
 
@@ -277,7 +259,7 @@ def test_a_copy_goes_on_after_a_stop_at_each_of_its_transactions(
         assert stopped.exit_code == 130
         stops += 1
     assert stops > len(COPIED), "a transaction for each table, and those that close and open"
-    assert rows(target) == before
+    assert moved_rows(target) == before
 
 
 DAMAGES = {
