@@ -92,7 +92,7 @@ class Databases(ABC):
 
     @abstractmethod
     def no_writer(self, home: Path) -> AbstractContextManager[None]:
-        """Make everybody who writes secrets wait until the ``with`` block ends: at most seconds."""
+        """Make who writes secrets or uses wait until the ``with`` block ends: at most seconds."""
 
     def keep(self, home: Path) -> None:
         """Keep the database of a home that later tests use or copy."""
@@ -191,7 +191,9 @@ class PostgresqlDatabases(Databases):
     @contextmanager
     def no_writer(self, home: Path) -> Iterator[None]:
         with closing(psycopg.connect(self._url_of_superuser(home))) as connection:
-            connection.execute("LOCK TABLE secrets, stored_responses IN SHARE ROW EXCLUSIVE MODE")
+            connection.execute(
+                "LOCK TABLE secrets, stored_responses, gateway_uses IN SHARE ROW EXCLUSIVE MODE"
+            )
             yield
 
     def _url_of_superuser(self, home: Path) -> str:

@@ -1,10 +1,8 @@
 """From an agent through nginx, gateway and API to an upstream that records every byte."""
 
 import json
-import sqlite3
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import closing
 
 import httpx
 import pytest
@@ -12,6 +10,7 @@ import pytest
 from app.domain.gateways.credentials import AuthMechanism, AuthType
 from app.services.container import Services
 from tests.e2e.gateway.conftest import CANARY, SECRET, Gateway
+from tests.support import databases
 from tests.support.certificates import Certificate
 from tests.support.deployment import Tenant, child_of, revoke
 from tests.support.gateway.recorder import Connection, Received, Recorder
@@ -230,13 +229,11 @@ def test_nginx_knows_no_admissions_under_any_name(
     assert answer.json()["code"] in {"not_found", "config_missing", "gateway_token_missing"}
 
 
-@pytest.mark.sqlite
 def test_while_the_database_takes_no_write_nothing_is_carried(
     client: httpx.Client, api: Strongroom, agent: Minted, upstream: Recorder
 ) -> None:
     """The use cannot be written, so the credential is not released."""
-    with closing(sqlite3.connect(api.home / "strongroom.db", isolation_level=None)) as blocking:
-        blocking.execute("BEGIN IMMEDIATE")
+    with databases.chosen.no_writer(api.home):
         status, code = refusal(call(client, agent))
     assert (status, code) == (503, "storage_unavailable")
     assert upstream.requests == []
