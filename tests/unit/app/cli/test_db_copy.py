@@ -93,6 +93,7 @@ def fill(services: Services) -> Tenant:
     services.secrets.create(tenant.caller, "FIRST", SecretValue("ä value"), retry)
     for number in range(230):
         tenant.create(f"S{number}", "x" * number)
+    tenant.update("S0", "another value")
     tenant.redeem(tenant.inject("FIRST").token, "n" * 22)
     tenant.inject("S1", "S2")
     revoke(child_of(tenant))
