@@ -32,6 +32,7 @@ class Masker:
         self._pending = b""
         self._new: list[bytes] = []  # the pieces after them, which were not searched
         self._new_bytes = 0
+        self._awaits_more = False  # the end was not searched, since more was to follow at once
         self._spans: list[tuple[int, int]] = []  # the values in it, which may overlap
         self._shown = 0  # how many of the pending bytes the reader has, or has a mask for
         self._likely = 0  # where among them a value is likely to begin
@@ -52,12 +53,13 @@ class Masker:
 
     def release(self) -> bytes:
         """Return the withheld bytes that are not likely to begin a value: the stream pauses."""
-        shown = self._scan() if self._new else b""
+        shown = self._scan() if self._new or self._awaits_more else b""
         return shown + self._show(self._likely)
 
     def _scan(self, *, more: bool = False) -> bytes:
         self._pending = b"".join([self._pending, *self._new])
         self._new, self._new_bytes = [], 0
+        self._awaits_more = more
         self._spans, end, likely = self._search.scan(self._pending, more=more)
         shown = self._show(end)
         self._pending = self._pending[end:]

@@ -67,6 +67,8 @@ class OutputStream:
         self._buffer = memoryview(bytearray(_ROUND_BYTES))  # fresh memory for each read costs more
         self._piece_bytes = _PIECE_BYTES if os.isatty(sink) else _ROUND_BYTES
         self._masker = masker
+        self._poll = select.poll()
+        self._poll.register(source, select.POLLIN)
         self._release_at: float | None = None
         self._is_closed = False
 
@@ -76,15 +78,24 @@ class OutputStream:
         On a terminal it is masked and printed in pieces. A terminal keeps 13 KiB, so its reader
         has something to take while the next piece is masked. A write of everything would wait for
         the reader first. A pipe keeps more, and takes whole pages best.
+
+        A command that prints much has filled its buffer again by the time of the last piece. Then
+        that one is followed, too, and its end is searched once, with what comes next.
         """
         count = self._read()
         for start in range(0, count or 1, self._piece_bytes):
             stop = min(start + self._piece_bytes, count)
             piece = bytes(self._buffer[start:stop])
-            self._write(self._masker.feed(piece, more=stop < count))
+            self._write(self._masker.feed(piece, more=stop < count or self._has_more()))
         patience = self._masker.patience()
         self._release_at = None if patience is None else time.monotonic() + patience
         return count
+
+    def _has_more(self) -> bool:
+        """Return True if there is output to read at this moment."""
+        if not self.open:
+            return False
+        return any(events & select.POLLIN for _, events in self._poll.poll(0))
 
     def drain(self) -> None:
         """Pass on the output that a pipe can hold; no output beyond that.

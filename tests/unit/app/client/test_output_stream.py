@@ -1,5 +1,6 @@
 """Output on its way from a command through a filter to ours."""
 
+import fcntl
 import os
 import tty
 from pathlib import Path
@@ -45,3 +46,38 @@ def test_a_terminal_shows_a_piece_before_the_next_is_masked(tmp_path: Path) -> N
     output.close()
     os.close(screen)
     os.close(terminal)
+
+
+class Followed(Unchanged):
+    """Changes nothing. Notes which pieces others followed at once."""
+
+    def __init__(self) -> None:
+        self.followed: list[bool] = []
+
+    def feed(self, data: bytes, *, more: bool = False) -> bytes:
+        self.followed.append(more)
+        return data
+
+
+def test_an_end_waits_for_output_that_is_there_already() -> None:
+    (source, command), (screen, sink) = os.pipe(), os.pipe()
+    noted = Followed()
+    output = OutputStream(source, sink, noted)
+    fcntl.fcntl(command, fcntl.F_SETPIPE_SZ, 1 << 20)
+    reader = Thread(target=read_all, args=[screen], daemon=True)
+    reader.start()
+    os.write(command, bytes(256 * 1024 + 1))  # one byte more than is read at once
+    output.pump()
+    output.pump()
+    assert noted.followed == [True, False]
+    os.close(sink)
+    reader.join()
+    output.close()
+    os.close(command)
+
+
+def read_all(source: int) -> None:
+    """Read to the end, so that no writer waits."""
+    while os.read(source, 1 << 20):
+        pass
+    os.close(source)

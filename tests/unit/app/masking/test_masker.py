@@ -35,6 +35,13 @@ def test_output_without_values_is_unchanged() -> None:
     assert masked(output, VALUE, KEY) == output
 
 
+def test_an_end_is_searched_where_no_more_follows_after_all() -> None:
+    masker = Masker(ValueSearch([VALUE]))
+    begun = VALUE[:-2].encode()
+    assert masker.feed(b"x" * 100 + begun, more=True) + masker.release() == b"x" * 100
+    assert masker.finish() == MASK
+
+
 def test_a_value_is_replaced_at_any_place() -> None:
     output = f"{VALUE} and x{VALUE}y\n{VALUE}".encode()
     assert masked(output, VALUE) == MASK + b" and x" + MASK + b"y\n" + MASK
