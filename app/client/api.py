@@ -38,6 +38,11 @@ _SECRET_ID = re.compile("sec_[0-9A-Za-z]{20,24}")
 _NAME_CHARACTERS = 1024
 _LAST_MS = 253_402_300_799_999  # the year 9999
 _MISSING = 404
+_MISSING_ROWS = frozenset({"secret_not_found", "secret_version_not_found"})
+_WITHOUT_VERSIONS = (
+    "the server at RUNLOOP_BASE_URL keeps no old values: "
+    "it is an earlier version of Strongroom, or another server."
+)
 
 
 class Secret(NamedTuple):
@@ -47,6 +52,15 @@ class Secret(NamedTuple):
     name: str
     create_time_ms: int
     update_time_ms: int
+
+
+class Version(NamedTuple):
+    """A version of a secret without its value. The time is in Unix milliseconds."""
+
+    version: int
+    create_time_ms: int
+    created_by: str | None
+    is_current: bool
 
 
 class Server:
@@ -111,6 +125,7 @@ class Account(Client):
     """
 
     _value = ""  # of the call that runs
+    _code = ""  # of the server's last refusal
 
     def __init__(
         self,
@@ -186,6 +201,26 @@ class Account(Client):
         """Delete the secret of this name or id."""
         return self.call(f"{_path(name)}/delete", _secret, {})
 
+    def versions(self, name: str) -> list[Version]:
+        """Return the versions of the secret of this name or id, the current one first."""
+        with self._may_be_unknown():
+            return self.call(f"{_path(name)}/versions", _versions)
+
+    def roll_back(self, name: str, version: int) -> int:
+        """Make the value of an old version the current one. Returns the number of the new one."""
+        with self._may_be_unknown():
+            return self.call(f"{_path(name)}/rollback", _number, {"version": version})
+
+    @contextmanager
+    def _may_be_unknown(self) -> Iterator[None]:
+        """Explain a path that the server does not have."""
+        try:
+            yield
+        except RefusedByServer as refused:
+            if refused.status != _MISSING or self._code in _MISSING_ROWS:
+                raise
+            raise RefusedByServer(_WITHOUT_VERSIONS, refused.status) from None
+
     def create_injection(
         self, names: Mapping[str, str], ttl_seconds: int, gateways: Gateways = _NO_GATEWAYS
     ) -> str:
@@ -204,6 +239,7 @@ class Account(Client):
 
     def explain(self, status: int, document: _Document) -> str:
         """Make the server's error printable, without the value that was sent."""
+        self._code = str(document.get("code"))
         if self._value and repeats(explanation(document), self._value):
             return f"the server responded with {status}, and its message repeats the value."
         return super().explain(status, document)
@@ -215,6 +251,29 @@ class Account(Client):
             yield
         finally:
             self._value = ""
+
+
+def _versions(document: _Document) -> list[Version] | None:
+    """Return the versions that the document lists, or None if it lists none."""
+    rows = document.get("versions")
+    if not isinstance(rows, list) or not rows:
+        return None
+    found = [each for row in rows if isinstance(row, dict) and (each := _version(row))]
+    return found if len(found) == len(rows) else None
+
+
+def _version(document: _Document) -> Version | None:
+    number, created = _number(document), _time(document, "create_time_ms")
+    author, is_current = document.get("created_by"), document.get("is_current")
+    is_known = author is None or (isinstance(author, str) and _ID.fullmatch(author))
+    if number is None or created is None or not is_known or not isinstance(is_current, bool):
+        return None
+    return Version(number, created, author, is_current)
+
+
+def _number(document: _Document) -> int | None:
+    number = document.get("version")
+    return number if type(number) is int and number > 0 else None
 
 
 class _Page(NamedTuple):
@@ -237,11 +296,15 @@ def _secret(document: _Document) -> Secret | None:
     secret_id, name = document.get("id"), document.get("name")
     if not (isinstance(secret_id, str) and _ID.fullmatch(secret_id) and _is_name(name)):
         return None
-    times = [document.get(key) for key in ("create_time_ms", "update_time_ms")]
-    created, updated = (t if type(t) is int and 0 <= t <= _LAST_MS else None for t in times)
+    created, updated = _time(document, "create_time_ms"), _time(document, "update_time_ms")
     if created is None or updated is None:
         return None
     return Secret(secret_id, str(name), created, updated)
+
+
+def _time(document: _Document, key: str) -> int | None:
+    time = document.get(key)
+    return time if type(time) is int and 0 <= time <= _LAST_MS else None
 
 
 def _is_name(name: object) -> bool:

@@ -14,6 +14,10 @@ _COMMANDS = {
     "delete": LazyCommand(
         "app.client.secret.delete_secrets:delete_secrets", "Delete secrets for good."
     ),
+    "history": LazyCommand("app.client.secret.history:history", "List the versions of a secret."),
+    "rollback": LazyCommand(
+        "app.client.secret.history:rollback", "Make an old value the current one."
+    ),
     "import": LazyCommand(
         "app.client.secret.import_file:import_file", "Create the secrets that a file names."
     ),
@@ -25,7 +29,7 @@ _COMMANDS = {
 
 @click.group("secret", cls=ClientGroup, table=_COMMANDS)
 def secret() -> None:
-    """Secrets of your account: set, list, get, delete, import, export.
+    """Secrets of your account: set, list, get, delete, history, rollback, import, export.
 
     RUNLOOP_BASE_URL names the server; RUNLOOP_API_KEY is the account's key.
     """

@@ -60,6 +60,7 @@ class ProtocolServer:
     tokens: dict[str, dict[str, str]] = field(default_factory=dict)
     spent: dict[str, str | None] = field(default_factory=dict)
     updated: dict[str, int] = field(default_factory=dict)
+    replaced: dict[str, list[str]] = field(default_factory=dict)
     gateways: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def issue(self, names: dict[str, str]) -> str:
@@ -131,11 +132,37 @@ class ProtocolServer:
         if name not in self.secrets:
             return refusal(404, "secret_not_found", f"There is no secret named {name}.")
         row = self.row(name)
+        if action == "versions":
+            return 200, {"versions": self._versions(name)}, {}
+        if action == "rollback":
+            return self._roll_back(name, exchange.body["version"])
         if action == "delete":
             del self.secrets[name]
         elif exchange.verb == "POST":
+            self.replaced.setdefault(name, []).append(self.secrets[name])
             self.secrets[name] = exchange.body["value"]
         return 200, row, {}
+
+    def _versions(self, name: str) -> list[dict[str, Any]]:
+        current = len(self.replaced.get(name, [])) + 1
+        return [
+            {
+                "version": number,
+                "create_time_ms": CREATED_MS + number,
+                "created_by": None if number == 1 else f"key_of_{number}",
+                "is_current": number == current,
+            }
+            for number in range(current, 0, -1)
+        ]
+
+    def _roll_back(self, name: str, version: int) -> Answer:
+        old = self.replaced.get(name, [])
+        if version > len(old):
+            return refusal(404, "secret_version_not_found", "There is no such version.")
+        old.append(self.secrets[name])
+        self.secrets[name] = old[version - 1]
+        row = self.row(name)
+        return 200, {**row, "version": len(old) + 1, "restored_version": version}, {}
 
     def _list(self, exchange: Exchange) -> Answer:
         after = exchange.query.get("starting_after", [""])[0]

@@ -92,6 +92,8 @@ def test_fish_completes_names_and_commands(environment: dict[str, str], tmp_path
         (("secret", "get", "P"), ["PASSWORD", "PROXY"]),
         (("secret", "set", "TO"), ["TOKEN"]),
         (("secret", "delete", "TOKEN", "PA"), ["PASSWORD"]),
+        (("secret", "history", "TO"), ["TOKEN"]),
+        (("secret", "rollback", "PA"), ["PASSWORD"]),
         (("run", "--secret", "T"), ["TOKEN"]),
         (("run", "--secret", "DB", "=", "PR"), ["PROXY"]),
         (("run", "--secret", "DB", "="), ["PASSWORD", "PROXY", "TOKEN"]),

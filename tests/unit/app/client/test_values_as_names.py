@@ -262,7 +262,7 @@ def test_a_line_with_hyphens_alone_gets_a_message_with_what_to_write(
     assert "as in DB_PASS=db-pass" in text
 
 
-ON_ONE_SECRET = pytest.mark.parametrize("command", [("get",), ("delete", "--yes")])
+ON_ONE_SECRET = pytest.mark.parametrize("command", [("get",), ("delete", "--yes"), ("history",)])
 
 
 @ON_ONE_SECRET
