@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint
 from marshmallow import Schema
 
+from app.api.gateways.views import limits_view, rules_view
 from app.api.http.admission import bearer_token
 from app.api.http.client_address import client_address
 from app.api.http.context import context
@@ -26,6 +27,7 @@ from app.domain import injections as domain
 from app.domain.access.scopes import Scope
 from app.domain.damage import DamagedRow
 from app.domain.errors import InjectionRefused
+from app.domain.gateways.tokens import TokenLimits
 
 # Each view declares itself in full, also where two are alike: all of it is found in one place.
 injections = Blueprint("injections", __name__)
@@ -143,12 +145,21 @@ def injection_view(view: domain.InjectionView | DamagedRow) -> dict[str, Any]:
         "id": injection.id,
         "status": view.status,
         "secrets": {bound.variable: bound.secret_name for bound in injection.secrets},
-        "gateways": {
-            bound.prefix: {"gateway": bound.config_id, "secret": bound.secret_name}
-            for bound in injection.gateways
-        },
+        "gateways": {bound.prefix: _gateway_view(bound) for bound in injection.gateways},
         "create_time_ms": injection.created_at_ms,
         "expires_at_ms": injection.expires_at_ms,
         "redeemed_at_ms": injection.redeemed_at_ms,
         "redeemed_from": injection.redeemed_from,
     }
+
+
+def _gateway_view(bound: domain.BoundGateway) -> dict[str, Any]:
+    terms = bound.loaded_terms
+    shown: dict[str, Any] = {"gateway": bound.config_id, "secret": bound.secret_name}
+    if terms.ttl_seconds is not None:
+        shown["ttl_seconds"] = terms.ttl_seconds
+    if terms.allow is not None:
+        shown["allow"] = rules_view(terms.allow)
+    if terms.limits != TokenLimits():
+        shown["limits"] = limits_view(terms.limits)
+    return shown

@@ -28,7 +28,7 @@ from app.client.redeem import (
 )
 
 _Document = Mapping[str, Any]
-Gateways = Mapping[str, tuple[str, str]]
+Gateways = Mapping[str, tuple[str, str, Mapping[str, object]]]
 _NO_GATEWAYS: Gateways = {}
 
 _PAGE_SECRETS = 5000
@@ -227,13 +227,13 @@ class Account(Client):
         """Create an injection of the secrets by variable, and return its token.
 
         Args:
-            gateways: A gateway config and a secret for each gateway token, by prefix.
+            gateways: A gateway config, a secret and terms for each gateway token, by prefix.
         """
         body: dict[str, object] = {"secrets": names, "ttl_seconds": ttl_seconds}
         if gateways:
             body["gateways"] = {
-                prefix: {"gateway": config, "secret": secret}
-                for prefix, (config, secret) in gateways.items()
+                prefix: {"gateway": config, "secret": secret, **terms}
+                for prefix, (config, secret, terms) in gateways.items()
             }
         return self.call("/v1/injections", _token, body)
 

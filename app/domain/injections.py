@@ -12,6 +12,8 @@ from app.domain.access.api_keys import Token, TokenFormat
 from app.domain.columns import COLUMN, StoredRow
 from app.domain.damage import DamagedRow
 from app.domain.errors import InvalidRequest
+from app.domain.gateways.terms import TokenTerms
+from app.domain.gateways.tokens import TokenPin
 from app.domain.ids import INJECTION, SECRET, is_id
 from app.domain.life import is_within
 from app.domain.memo import Memo
@@ -66,6 +68,7 @@ class BoundGateway(NamedTuple):
         prefix: The variable of the token; that of its URL has ``_URL`` after it.
         config_pin: The ``pin`` of the config, in hexadecimal digits.
         token_id: The id that the token will have, so that it can be revoked with the injection.
+        terms: Stored text of its lifetime, rules and limits.
     """
 
     prefix: str
@@ -74,6 +77,12 @@ class BoundGateway(NamedTuple):
     secret_id: str
     secret_name: str
     token_id: str
+    terms: str
+
+    @property
+    def loaded_terms(self) -> TokenTerms:
+        """Its terms; the token is bound to the address of its first use."""
+        return TokenTerms.load(self.terms, TokenPin.FIRST_USE)
 
     @property
     def url_variable(self) -> str:
@@ -85,10 +94,11 @@ URL_SUFFIX = "_URL"
 
 
 class GatewayChoice(NamedTuple):
-    """A gateway config and a secret, each by its id or its name."""
+    """A gateway config and a secret, each by its id or its name, and the terms of the token."""
 
     gateway: str
     secret: str
+    terms: TokenTerms = TokenTerms()
 
 
 GatewayChoices = Mapping[str, GatewayChoice]
@@ -102,11 +112,14 @@ def bind(secrets: Iterable[BoundSecret], gateways: Sequence[BoundGateway] = ()) 
         InvalidRequest: It is longer than 32 KiB.
     """
     text = json.dumps(list(secrets))
-    if gateways:
-        text = f"{text}\n{json.dumps(list(gateways))}"
     if len(text) > MAX_MAP_BYTES:
         rule = f"must take at most {MAX_MAP_BYTES} bytes with the names and ids of the secrets"
         raise _bad("secrets", rule)
+    if gateways:
+        text = f"{text}\n{json.dumps(list(gateways))}"
+    if len(text) > MAX_MAP_BYTES:
+        rule = f"must take at most {MAX_MAP_BYTES} bytes with their rules and all secrets"
+        raise _bad("gateways", rule)
     return text
 
 
@@ -257,6 +270,8 @@ def _check_gateways(gateways: GatewayChoices, secrets: Mapping[str, str]) -> Non
         raise _bad("gateways", "every key must be the name of an environment variable")
     if len({*variables, *secrets}) < len(variables) + len(secrets):
         raise _bad("gateways", "KEY and KEY_URL must be variables that nothing else is named")
+    for choice in gateways.values():
+        choice.terms.checked()
 
 
 def check_nonce(nonce: RedeemNonce) -> None:

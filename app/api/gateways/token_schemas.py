@@ -1,17 +1,29 @@
 """Schemas of gateway tokens and their uses. Only the answer to a mint holds a token."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from marshmallow import post_load, validate
+from marshmallow import fields, post_load, validate
 
 from app.api.gateways.config_schemas import AuthMechanismEntry, rules
-from app.api.schemas.base import Closed, Input, ListOf, TextList, nested, text, truth, whole, word
+from app.api.schemas.base import (
+    Closed,
+    Input,
+    ListOf,
+    NullableListOf,
+    TextList,
+    nested,
+    text,
+    truth,
+    whole,
+    word,
+)
 from app.api.schemas.queries import Limit, Matching, PageRequest, last_id
+from app.domain.gateways.terms import NewGatewayToken, TokenTerms
 from app.domain.gateways.tokens import (
     MAX_SOURCES,
-    NewGatewayToken,
     TokenFilter,
     TokenLimits,
     TokenPin,
@@ -35,15 +47,35 @@ class TokenLimitsEntry(Closed):
         return TokenLimits(**data)
 
 
-class GatewayTokenCreateParameters(Input["TokenRequest"]):
+def token_life() -> fields.Integer:
+    """Make the field of a lifetime."""
+    return whole("The lifetime of the token, in seconds; at most 30 days.", allow_none=True)
+
+
+def token_rules() -> NullableListOf:
+    """Make the field of a token's rules."""
+    return rules("Requests that are permitted, of those that the config permits.")
+
+
+def terms_of(data: Mapping[str, Any]) -> TokenTerms:
+    """Return the terms that the fields of a token state; null states nothing."""
+    given = {name: value for name, value in data.items() if value is not None}
+    for name in given.keys() & {"allow", "sources"}:
+        given[name] = tuple(given[name])
+    if "pin" in given:
+        given["pin"] = TokenPin(given["pin"])
+    return TokenTerms(**given)
+
+
+class GatewayTokenCreateParameters(Input[NewGatewayToken]):
     """A token for one config and one secret."""
 
     example = MappingProxyType({"gateway": "anthropic", "secret": "GREETING"})
 
     gateway = text("The id or the name of a gateway config.", required=True)
     secret = text("The id or the name of a secret.", required=True)
-    ttl_seconds = whole("The lifetime, in seconds; at most 30 days.", allow_none=True)
-    allow = rules("Requests that are permitted, of those that the config permits.")
+    ttl_seconds = token_life()
+    allow = token_rules()
     limits = nested(TokenLimitsEntry, "Limits of the token.")
     sources = TextList("Networks from which it may be used, such as 192.0.2.0/24.", few=MAX_SOURCES)
     pin = text(
@@ -53,27 +85,9 @@ class GatewayTokenCreateParameters(Input["TokenRequest"]):
     )
 
     @post_load
-    def _load(self, data: dict[str, Any], **_: object) -> "TokenRequest":
-        given = {name: value for name, value in data.items() if value is not None}
-        for name in ("allow", "sources"):
-            if name in given:
-                given[name] = tuple(given[name])
-        if "pin" in given:
-            given["pin"] = TokenPin(given["pin"])
-        has_life = "ttl_seconds" in given
-        return TokenRequest(NewGatewayToken(**given), has_life=has_life)
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRequest:
-    """A token that a client asks for.
-
-    Attributes:
-        has_life: It says for how long; if not, the operator's setting does.
-    """
-
-    wanted: NewGatewayToken
-    has_life: bool
+    def _load(self, data: dict[str, Any], **_: object) -> NewGatewayToken:
+        gateway, secret = data.pop("gateway"), data.pop("secret")
+        return NewGatewayToken(gateway=gateway, secret=secret, terms=terms_of(data))
 
 
 class GatewayTokenCreatedView(Closed):

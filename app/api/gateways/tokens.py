@@ -1,6 +1,5 @@
 """Gateway tokens: minted for a box, listed, revoked; and ``/v1/gateway-uses``, what they did."""
 
-from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint
@@ -47,10 +46,7 @@ def _described(operation_id: str, shown: type[Schema], returned: str) -> Descrip
 def create_gateway_token(devbox_id: str) -> dict[str, Any]:
     """Mint a token with which a box uses a secret that it does not see."""
     body = read_body(_CREATE)
-    tokens, wanted = context.services.gateway_tokens, body.data.wanted
-    if not body.data.has_life:
-        wanted = replace(wanted, ttl_seconds=tokens.default_ttl_seconds)
-    issued = tokens.mint(context.caller, devbox_id, wanted, body.retry)
+    issued = context.services.gateway_tokens.mint(context.caller, devbox_id, body.data, body.retry)
     return {
         "token": issued.token.reveal(),
         "url": issued.url,

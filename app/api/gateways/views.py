@@ -7,7 +7,7 @@ from app.domain.damage import DamagedRow
 from app.domain.gateways.configs import GatewayConfig
 from app.domain.gateways.credentials import CustomHeader
 from app.domain.gateways.rules import Rule
-from app.domain.gateways.tokens import GatewayTokenView, TokenPin, TokenStatus
+from app.domain.gateways.tokens import GatewayTokenView, TokenLimits, TokenPin, TokenStatus
 from app.domain.gateways.uses import GatewayUse
 
 _DAMAGED = "This config is damaged: tokens for it are refused. Delete it."
@@ -39,8 +39,8 @@ def gateway_config_view(config: GatewayConfig | DamagedRow) -> dict[str, Any]:
         "endpoint": config.endpoint,
         "auth_mechanism": auth_view(config),
         "custom_headers": [_header_view(header) for header in config.headers],
-        "allow": _rules_view(config.allowed),
-        "deny": _rules_view(config.denied or None),
+        "allow": rules_view(config.allowed),
+        "deny": rules_view(config.denied or None),
         "secrets": None if config.secrets is None else [*config.secrets.patterns],
         "deny_query": [*config.deny_query],
         "scrub": config.scrub,
@@ -83,12 +83,8 @@ def gateway_token_view(view: GatewayTokenView | DamagedRow) -> dict[str, Any]:
         "secret_id": token.secret_id,
         "secret": token.secret_name,
         "api_key_id": token.api_key_id,
-        "allow": _rules_view(token.allowed),
-        "limits": {
-            "requests_per_minute": token.limits.requests_per_minute,
-            "in_flight": token.limits.in_flight,
-            "requests": token.limits.requests,
-        },
+        "allow": rules_view(token.allowed),
+        "limits": limits_view(token.limits),
         "sources": [*token.sources],
         "pin": token.pin,
         "pinned_address": token.pinned_address,
@@ -122,13 +118,23 @@ def gateway_use_view(use: GatewayUse | DamagedRow) -> dict[str, Any]:
     }
 
 
+def limits_view(limits: TokenLimits) -> dict[str, int | None]:
+    """Make a ``TokenLimitsEntry``."""
+    return {
+        "requests_per_minute": limits.requests_per_minute,
+        "in_flight": limits.in_flight,
+        "requests": limits.requests,
+    }
+
+
 def _header_view(header: CustomHeader) -> dict[str, Any]:
     if header.secret_id is not None:
         return {"name": header.name, "secret": header.secret_id}
     return {"name": header.name, "value": header.value}
 
 
-def _rules_view(rules: Iterable[Rule] | None) -> list[dict[str, Any]] | None:
+def rules_view(rules: Iterable[Rule] | None) -> list[dict[str, Any]] | None:
+    """Make a list of ``RuleEntry``, or null for all requests."""
     if rules is None:
         return None
     return [

@@ -6,12 +6,14 @@ from typing import Any
 
 from marshmallow import fields, post_load
 
+from app.api.gateways.token_schemas import TokenLimitsEntry, terms_of, token_life, token_rules
 from app.api.schemas.base import (
     Closed,
     Input,
     ListOf,
     ObjectByName,
     TextByName,
+    nested,
     text,
     truth,
     whole,
@@ -36,10 +38,13 @@ class NewInjection:
 
 
 class GatewayEntry(Closed):
-    """A gateway config and a secret that requests through it use."""
+    """A gateway config and a secret that requests through it use, and terms of the token."""
 
     gateway = text("The id or the name of a gateway config.", required=True)
     secret = text("The id or the name of a secret.", required=True)
+    ttl_seconds = token_life()
+    allow = token_rules()
+    limits = nested(TokenLimitsEntry, "Limits of the token.")
 
 
 class InjectionCreateParameters(Input[NewInjection]):
@@ -61,7 +66,10 @@ class InjectionCreateParameters(Input[NewInjection]):
     @post_load
     def _load(self, data: dict[str, Any], **_: object) -> NewInjection:
         given = data.get("gateways") or {}
-        gateways = {prefix: GatewayChoice(**entry) for prefix, entry in given.items()}
+        gateways = {
+            prefix: GatewayChoice(entry.pop("gateway"), entry.pop("secret"), terms_of(entry))
+            for prefix, entry in given.items()
+        }
         return NewInjection(data["secrets"], data["ttl_seconds"], gateways)
 
 
@@ -84,7 +92,9 @@ class InjectionView(Closed):
     )
     secrets = TextByName("Environment variable to the name of a secret.", required=True)
     gateways = ObjectByName(
-        GatewayEntry, "Environment variable to the id of a gateway config and the name of a secret."
+        GatewayEntry,
+        "Environment variable to the id of a gateway config, the name of a secret, and the terms"
+        " that were given.",
     )
     create_time_ms = whole("When it was created, in Unix milliseconds.", required=True)
     expires_at_ms = whole("When the token expires, in Unix milliseconds.", required=True)

@@ -1,21 +1,28 @@
-"""Entries ``PREFIX=CONFIG:SECRET``: gateway tokens that the command gets in place of values."""
+"""Entries ``PREFIX=CONFIG:SECRET[,TERMS]``: gateway tokens that come in place of values."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from app.client.redeem import Fault, gateway_variables
 from app.client.selection.entries import Entry
 from app.client.selection.plain_names import is_credential, is_plain_name
+from app.client.selection.terms import TERMS_HELP, BadTerm, parse_terms, split_terms
 
 _ENTRY = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=([^=:\x00-\x1f]{1,255}):([A-Za-z_][A-Za-z0-9_-]*)")
 
 
 class Gateway(NamedTuple):
-    """A gateway config and a secret, each by its name or its id."""
+    """A gateway config and a secret, each by its name or its id, and the terms of the token.
+
+    Attributes:
+        terms: Fields of the request.
+    """
 
     config: str
     secret: str
+    terms: Mapping[str, object] = MappingProxyType({})
 
 
 class Gateways:
@@ -23,7 +30,7 @@ class Gateways:
 
     def __init__(self, texts: Iterable[str]) -> None:
         self.faults: list[Fault] = []
-        self._configs: dict[str, str] = {}
+        self._configs: dict[str, tuple[str, Mapping[str, object]]] = {}
         self._entries: dict[str, Entry] = {}
         for text in texts:
             self._add(text)
@@ -36,8 +43,8 @@ class Gateways:
     def chosen(self) -> Mapping[str, Gateway]:
         """The choices by prefix."""
         return {
-            prefix: Gateway(config, self._entries[prefix].name)
-            for prefix, config in self._configs.items()
+            prefix: Gateway(config, self._entries[prefix].name, terms)
+            for prefix, (config, terms) in self._configs.items()
         }
 
     @property
@@ -56,11 +63,16 @@ class Gateways:
     def _add(self, text: str) -> None:
         prefix, equals, _ = text.partition("=")
         place = f"--gateway {prefix}=…" if equals and is_plain_name(prefix) else "--gateway"
-        match = _ENTRY.fullmatch(text)
-        if match is None or is_credential(text):
-            self.faults.append(Fault(f"{place}: must read PREFIX=CONFIG:SECRET_NAME."))
+        entry, terms = split_terms(text)
+        match = _ENTRY.fullmatch(entry)
+        if match is None or is_credential(entry):
+            self.faults.append(Fault(f"{place}: must read PREFIX=CONFIG:SECRET_NAME[,TERMS]."))
         elif prefix in self._configs:
             self.faults.append(Fault(f"{place}: is given twice."))
         else:
-            self._configs[prefix] = match[2]
-            self._entries[prefix] = Entry(prefix, match[3], place)
+            try:
+                self._configs[prefix] = match[2], parse_terms(terms)
+            except BadTerm as bad:
+                self.faults.append(Fault(f"{place}: {bad.name}: terms read {TERMS_HELP}."))
+            else:
+                self._entries[prefix] = Entry(prefix, match[3], place)

@@ -7,12 +7,16 @@ from typing import Any, NamedTuple, TypeVar
 import click
 
 from app.client.completion import secret_entries
+from app.client.selection.terms import TERMS_HELP
 
 _ENTRY_HELP = "A variable and the secret for it; NAME alone for both. Repeatable."
 _FROM_HELP = "A file of such entries, one per line; # begins a comment. Repeatable."
 _ALLOWED_HELP = "Permit a variable that controls other programs. Repeatable."
 
-_GATEWAY_HELP = "A gateway token and its URL, in PREFIX and PREFIX_URL, not the value. Repeatable."
+_GATEWAY_HELP = (
+    "A gateway token and its URL, in PREFIX and PREFIX_URL, not the value. "
+    f"Terms: {TERMS_HELP}. Repeatable."
+)
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -61,7 +65,7 @@ def gateway_option(function: _Function) -> _Function:
         "--gateway",
         "gateways",
         multiple=True,
-        metavar="PREFIX=CONFIG:NAME",
+        metavar="PREFIX=CONFIG:NAME[,TERMS]",
         help=_GATEWAY_HELP,
     )
     return option(function)

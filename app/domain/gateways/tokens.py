@@ -19,7 +19,6 @@ from app.domain.life import is_within
 GATEWAY_TOKEN_PREFIX = "gws"  # noqa: S105 - a prefix, not a password
 GATEWAY_TOKENS = TokenFormat((GATEWAY_TOKEN_PREFIX,), GATEWAY_TOKEN)
 
-DEFAULT_TTL_SECONDS = 24 * 60 * 60
 MAX_TTL_SECONDS = 30 * 24 * 60 * 60
 MAX_LIVE_TOKENS = 1000
 """The number of live tokens that one API key may have minted."""
@@ -139,24 +138,6 @@ class GatewayToken(StoredRow):
             return False
         parsed = ip_address(address)
         return any(parsed in ip_network(source) for source in self.sources)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewGatewayToken:
-    """A gateway token to mint.
-
-    Attributes:
-        gateway: The id or the name of a config.
-        secret: The id or the name of a secret.
-    """
-
-    gateway: str
-    secret: str
-    ttl_seconds: int = DEFAULT_TTL_SECONDS
-    allow: tuple[Rule, ...] | None = None
-    limits: TokenLimits = TokenLimits()
-    sources: tuple[str, ...] = ()
-    pin: TokenPin = TokenPin.NONE
 
 
 @dataclass(frozen=True, slots=True)

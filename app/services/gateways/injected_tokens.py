@@ -10,7 +10,7 @@ the same machine under an address of the other family.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from app.crypto.system_key import OpenedSystemKey, Purpose
@@ -25,14 +25,12 @@ from app.domain.gateways.errors import (
     SecretNotForGateway,
 )
 from app.domain.gateways.system_configs import SystemConfigs
+from app.domain.gateways.terms import Holder, Joined, TokenTerms, live_token
 from app.domain.gateways.tokens import (
     GATEWAY_TOKEN_PREFIX,
     GATEWAY_TOKENS,
     MAX_LIVE_TOKENS,
     GatewayToken,
-    TokenLimits,
-    TokenPin,
-    TokenState,
 )
 from app.domain.gateways.urls import ConfigUrls
 from app.domain.ids import GATEWAY_TOKEN, new_id
@@ -105,7 +103,7 @@ class InjectedTokens:
             config = self._config(work, opened, caller.account_id, chosen.gateway)
             if config is None:
                 raise GatewayConfigNotFound
-            bound.append(_bound(prefix, config, secrets[chosen.secret]))
+            bound.append(_bound(prefix, config, secrets[chosen.secret], chosen.terms))
         return tuple(bound)
 
     def mint(
@@ -124,7 +122,8 @@ class InjectedTokens:
         live = work.gateway_tokens.count_live(account_id, [by.key.id], now_ms)
         if live + len(gateways) > MAX_LIVE_TOKENS:
             raise GatewayTokenLimitReached
-        adding = Usage(bytes=ROW_BYTES * len(gateways))
+        rules = sum(len(bound.terms) for bound in gateways)
+        adding = Usage(bytes=ROW_BYTES * len(gateways) + rules)
         self._limits.require_room(work, account_id, adding, now_ms)
         environment: Environment = {}
         for bound in gateways:
@@ -190,31 +189,14 @@ class InjectedTokens:
     def _row(
         self, by: RedeemedInjection, bound: BoundGateway, digest: bytes, now_ms: int
     ) -> GatewayToken:
-        expires_at_ms = now_ms + self._ttl_seconds * 1000
-        if by.key.expires_at_ms is not None:
-            expires_at_ms = min(expires_at_ms, by.key.expires_at_ms)
-        return GatewayToken(
-            account_id=by.injection.account_id,
-            id=bound.token_id,
-            api_key_id=by.key.id,
-            injection_id=by.injection.id,
-            config_id=bound.config_id,
-            pinned=bytes.fromhex(bound.config_pin),
-            secret_id=bound.secret_id,
-            secret_name=bound.secret_name,
-            devbox_id=by.injection.id,
-            token_digest=digest,
-            allow=None,
-            limits=TokenLimits(),
-            sources=(),
-            pin=TokenPin.FIRST_USE,
-            pinned_address=None,
-            state=TokenState.LIVE,
-            used=0,
-            created_at_ms=now_ms,
-            expires_at_ms=expires_at_ms,
-            revoked_at_ms=None,
-        )
+        injection, key = by.injection, by.key
+        holder = Holder(injection.account_id, key.id, key.expires_at_ms, injection.id, injection.id)
+        pinned = bytes.fromhex(bound.config_pin)
+        joined = Joined(bound.config_id, pinned, bound.secret_id, bound.secret_name)
+        terms = bound.loaded_terms
+        if terms.ttl_seconds is None:
+            terms = replace(terms, ttl_seconds=self._ttl_seconds)
+        return live_token(holder, joined, terms, (bound.token_id, digest), now_ms)
 
     def _variables(self, bound: BoundGateway, token: Token) -> Mapping[str, SecretValue]:
         if self._urls is None:
@@ -225,12 +207,12 @@ class InjectedTokens:
         }
 
 
-def _bound(prefix: str, config: GatewayConfig, secret: Secret) -> BoundGateway:
+def _bound(prefix: str, config: GatewayConfig, secret: Secret, terms: TokenTerms) -> BoundGateway:
     """Return the entry of an injection, if the config may be used with the secret."""
     if not config.may_join(secret.name):
         raise SecretNotForGateway
     pin, token_id = config.pin.hex(), new_id(GATEWAY_TOKEN)
-    return BoundGateway(prefix, config.id, pin, secret.id, secret.name, token_id)
+    return BoundGateway(prefix, config.id, pin, secret.id, secret.name, token_id, terms.dump())
 
 
 def _token(opened: OpenedSystemKey, by: RedeemedInjection, bound: BoundGateway) -> Token:

@@ -11,9 +11,8 @@ from functools import partial
 from app.crypto.system_key import OpenedSystemKey, Purpose
 from app.domain.access.api_keys import Caller, Token
 from app.domain.damage import DamagedRow
-from app.domain.errors import InvalidRequest, SecretNotFound, TamperedRow
+from app.domain.errors import SecretNotFound, TamperedRow
 from app.domain.gateways.configs import GatewayConfig
-from app.domain.gateways.drafts import stored_rules
 from app.domain.gateways.errors import (
     GatewayConfigNotFound,
     GatewayNotConfigured,
@@ -21,8 +20,8 @@ from app.domain.gateways.errors import (
     GatewayTokenNotFound,
     SecretNotForGateway,
 )
-from app.domain.gateways.rules import check_rules
 from app.domain.gateways.system_configs import SystemConfigs
+from app.domain.gateways.terms import Holder, Joined, NewGatewayToken, live_token
 from app.domain.gateways.tokens import (
     GATEWAY_TOKEN_PREFIX,
     GATEWAY_TOKENS,
@@ -30,20 +29,15 @@ from app.domain.gateways.tokens import (
     GatewayToken,
     GatewayTokenView,
     IssuedGatewayToken,
-    NewGatewayToken,
     TokenFilter,
     TokenPage,
     TokenState,
-    canonical_sources,
     check_devbox_id,
-    check_life,
-    check_limits,
 )
 from app.domain.gateways.urls import ConfigUrls
 from app.domain.idempotency import RetryKey
 from app.domain.ids import GATEWAY_TOKEN, is_id, new_id
 from app.domain.operations.usage import ROW_BYTES, Usage
-from app.domain.secrets import Secret
 from app.repository.base import Database, Repository, UnitOfWork
 from app.repository.collections.batches import Position, Stored
 from app.services.clock import Clock
@@ -84,7 +78,7 @@ class GatewayTokens:
 
     Attributes:
         _urls: The URLs of configs; ``None`` without a gateway.
-        default_ttl_seconds: The lifetime of a token if none is asked for.
+        _ttl_seconds: The lifetime of a token if none is asked for.
     """
 
     _database: Database
@@ -94,7 +88,7 @@ class GatewayTokens:
     _limits: Limits
     _system: SystemConfigs
     _urls: ConfigUrls | None
-    default_ttl_seconds: int
+    _ttl_seconds: int
 
     def mint(
         self, caller: Caller, devbox_id: str, wanted: NewGatewayToken, retry: RetryKey | None
@@ -113,21 +107,24 @@ class GatewayTokens:
         """
         if self._urls is None:
             raise GatewayNotConfigured
-        _check(devbox_id, wanted)
-        wanted = replace(wanted, sources=canonical_sources(wanted.sources))
+        check_devbox_id(devbox_id)
+        terms = wanted.terms.checked()
+        if terms.ttl_seconds is None:
+            terms = replace(terms, ttl_seconds=self._ttl_seconds)
         self._system_key.require_proof()
         with self._idempotency.attempt(caller, retry, _RESPONSES) as attempt:
             if attempt.response is not None:
                 return attempt.response
             work, account_id, now_ms = attempt.work, caller.account_id, attempt.now_ms
-            config, secret = self._find_both(attempt, caller, wanted)
+            config, joined = self._find_both(attempt, caller, wanted)
             live = work.gateway_tokens.count_live(account_id, [caller.api_key_id], now_ms)
             if live >= MAX_LIVE_TOKENS:
                 raise GatewayTokenLimitReached
             token_id = new_id(GATEWAY_TOKEN)
             token = GATEWAY_TOKENS.mint(GATEWAY_TOKEN_PREFIX, account_id, token_id)
             digest = attempt.system_key.digest(Purpose.GATEWAY_TOKEN, token.reveal().encode())
-            row = _row(caller, devbox_id, wanted, (config, secret), (token_id, digest), now_ms)
+            holder = Holder(account_id, caller.api_key_id, caller.expires_at_ms, devbox_id)
+            row = live_token(holder, joined, terms, (token_id, digest), now_ms)
             adding = Usage(bytes=len(row.allow or "") + ROW_BYTES)
             self._limits.require_room(work, account_id, adding, now_ms)
             work.gateway_tokens.add(attempt.system_key.guard(row))
@@ -220,8 +217,8 @@ class GatewayTokens:
 
     def _find_both(
         self, attempt: Attempt[IssuedGatewayToken], caller: Caller, wanted: NewGatewayToken
-    ) -> tuple[GatewayConfig, Secret]:
-        """Return the config and the secret that a new token is for."""
+    ) -> tuple[GatewayConfig, Joined]:
+        """Return the config of a new token, and its part in the row with that of the secret."""
         config = find_config(
             attempt.work, attempt.system_key, self._system, caller.account_id, wanted.gateway
         )
@@ -232,60 +229,7 @@ class GatewayTokens:
             raise SecretNotFound
         if not config.may_join(secret.name):
             raise SecretNotForGateway
-        return config, secret
-
-
-def _check(devbox_id: str, wanted: NewGatewayToken) -> None:
-    check_devbox_id(devbox_id)
-    check_life(wanted.ttl_seconds)
-    check_limits(wanted.limits)
-    check_rules("allow", wanted.allow or ())
-    if wanted.allow == ():
-        raise InvalidRequest(
-            "The gateway token is not valid.", {"allow": "must hold at least one rule"}
-        )
-
-
-def _row(
-    caller: Caller,
-    devbox_id: str,
-    wanted: NewGatewayToken,
-    joined: tuple[GatewayConfig, Secret],
-    named: tuple[str, bytes],
-    now_ms: int,
-) -> GatewayToken:
-    """Return the row of a new token.
-
-    Args:
-        joined: The config and the secret.
-        named: The id of the token, and its keyed hash.
-    """
-    (config, secret), (token_id, digest) = joined, named
-    expires_at_ms = now_ms + wanted.ttl_seconds * 1000
-    if caller.expires_at_ms is not None:
-        expires_at_ms = min(expires_at_ms, caller.expires_at_ms)
-    return GatewayToken(
-        account_id=caller.account_id,
-        id=token_id,
-        api_key_id=caller.api_key_id,
-        injection_id=None,
-        config_id=config.id,
-        pinned=config.pin,
-        secret_id=secret.id,
-        secret_name=secret.name,
-        devbox_id=devbox_id,
-        token_digest=digest,
-        allow=stored_rules(wanted.allow),
-        limits=wanted.limits,
-        sources=wanted.sources,
-        pin=wanted.pin,
-        pinned_address=None,
-        state=TokenState.LIVE,
-        used=0,
-        created_at_ms=now_ms,
-        expires_at_ms=expires_at_ms,
-        revoked_at_ms=None,
-    )
+        return config, Joined(config.id, config.pin, secret.id, secret.name)
 
 
 def _find(

@@ -286,6 +286,20 @@ def test_gateways_that_could_not_be_used_are_refused(
     assert error_of(refused) == error
 
 
+def test_an_injection_shows_the_terms_of_its_gateways(holder: Client) -> None:
+    terms = {
+        "ttl_seconds": 60,
+        "allow": [{"methods": ["GET"], "path": "/v1/**"}, {"path": "/v2"}],
+        "limits": {"requests_per_minute": 5, "in_flight": None, "requests": None},
+    }
+    entry = {"gateway": "anthropic", "secret": "API_TOKEN"}
+    gateways = {"A": {**entry, **terms}, "B": {**entry, "ttl_seconds": None, "limits": None}}
+    made = inject(holder, {}, gateways=gateways)
+    shown = body_of(holder.get(f"/v1/injections/{made['id']}"))["gateways"]
+    assert {name: shown["A"].get(name) for name in terms} == terms
+    assert shown["B"].keys() == {"gateway", "secret"}
+
+
 def test_null_stands_for_no_gateways(holder: Client) -> None:
     made = inject(holder, {"TOKEN": "API_TOKEN"}, gateways=None)
     assert body_of(holder.get(f"/v1/injections/{made['id']}"))["gateways"] == {}

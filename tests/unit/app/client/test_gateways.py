@@ -29,6 +29,25 @@ def test_the_command_gets_token_and_url_and_no_value(run: Run, server: ProtocolS
     ]
 
 
+def test_terms_are_part_of_the_request(run: Run, server: ProtocolServer) -> None:
+    limits = "requests=100,requests_per_minute=60,in_flight=2"
+    rules = "allow=GET|POST /v1/**,allow=/v1/models,id"
+    entry = f"ANTHROPIC=anthropic:GREETING,ttl=1h,{limits},{rules}"
+    assert run("--gateway", entry, "--same-user", "--", "echo", "started").stdout == "started\n"
+    assert server.exchanges[-2].body["gateways"] == {
+        "ANTHROPIC": {
+            "gateway": "anthropic",
+            "secret": "GREETING",
+            "ttl_seconds": 3600,
+            "limits": {"requests": 100, "requests_per_minute": 60, "in_flight": 2},
+            "allow": [
+                {"methods": ["GET", "POST"], "path": "/v1/**"},
+                {"path": "/v1/models,id"},
+            ],
+        }
+    }
+
+
 def test_values_and_tokens_come_together(run: Run) -> None:
     result = run(*GATEWAY, "--secret", "OPENAI=DATABASE_PASSWORD", *SHOW)
     assert f"ANTHROPIC={GATEWAY_TOKEN}" in result.stdout
@@ -93,6 +112,12 @@ def test_an_sdk_has_a_prefix_that_needs_no_permission(run: Run, sdk: str) -> Non
         (("--gateway", "hunter2"), "--gateway: must read PREFIX=CONFIG:SECRET_NAME"),
         (("--gateway", "A=hunter2"), "--gateway A=…: must read PREFIX=CONFIG:SECRET_NAME"),
         (("--gateway", "A=c:sk-ant-hunter2-hunter2-hun"), "must read PREFIX=CONFIG:SECRET_NAME"),
+        (("--gateway", "A=c:GREETING,hunter2=1"), "must read PREFIX=CONFIG:SECRET_NAME[,TERMS]"),
+        (("--gateway", "A=c:GREETING,ttl=hunter2"), "--gateway A=…: ttl: terms read ttl=1h"),
+        (("--gateway", "A=c:GREETING,ttl=1h,ttl=2h"), "--gateway A=…: ttl: terms"),
+        (("--gateway", "A=c:GREETING,requests=0"), "--gateway A=…: requests: terms"),
+        (("--gateway", "A=c:GREETING,in_flight=1,in_flight=2"), "A=…: in_flight: terms"),
+        (("--gateway", "A=c:GREETING,allow=get /hunter2"), "--gateway A=…: allow: terms"),
         (("--gateway", "A=c:hunter2"), "--gateway A=…: the account has no secret of this name"),
         ((*GATEWAY, "--gateway", "ANTHROPIC=c:GREETING"), "ANTHROPIC=…: is given twice"),
         ((*GATEWAY, "--secret", "GREETING"), "the command would also get the value"),

@@ -18,7 +18,8 @@ from app.domain.gateways.credentials import AuthMechanism, AuthType, CustomHeade
 from app.domain.gateways.refusals import AdmissionRefused
 from app.domain.gateways.rules import Rule, dump_rules
 from app.domain.gateways.targets import AmbiguousPath
-from app.domain.gateways.tokens import NewGatewayToken, TokenLimits, TokenPin, TokenState
+from app.domain.gateways.terms import NewGatewayToken
+from app.domain.gateways.tokens import TokenLimits, TokenPin, TokenState
 from app.domain.gateways.urls import ConfigUrls
 from app.domain.redaction import Redacted
 from backends.errors import KeyProviderError, KeyUnavailable

@@ -17,7 +17,8 @@ from app.domain.access.scopes import Scope
 from app.domain.errors import DomainError
 from app.domain.gateways.credentials import AuthMechanism, AuthType
 from app.domain.gateways.drafts import ConfigDraft
-from app.domain.gateways.tokens import GatewayTokenView, NewGatewayToken, TokenFilter
+from app.domain.gateways.terms import NewGatewayToken
+from app.domain.gateways.tokens import GatewayTokenView, TokenFilter
 from app.domain.idempotency import RetryKey
 from app.domain.injections import InjectionView
 from app.domain.secrets import SecretRef, SecretValue

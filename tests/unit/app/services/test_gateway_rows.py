@@ -18,7 +18,8 @@ from app.domain.gateways.configs import ConfigFilter, GatewayConfig
 from app.domain.gateways.credentials import AuthMechanism, AuthType
 from app.domain.gateways.drafts import ConfigDraft
 from app.domain.gateways.errors import GatewayConfigNameExists, GatewayTokenNotFound
-from app.domain.gateways.tokens import IssuedGatewayToken, NewGatewayToken, TokenFilter
+from app.domain.gateways.terms import NewGatewayToken
+from app.domain.gateways.tokens import IssuedGatewayToken, TokenFilter
 from app.domain.secrets import SecretRef
 from app.repository.sql.tables import metadata
 from app.services.rows.damaged_rows import damaged_rows

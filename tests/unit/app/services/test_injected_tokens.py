@@ -21,7 +21,9 @@ from app.domain.gateways.errors import (
     GatewayTokenLimitReached,
     SecretNotForGateway,
 )
-from app.domain.gateways.tokens import TokenFilter, TokenPin
+from app.domain.gateways.rules import Rule
+from app.domain.gateways.terms import TokenTerms
+from app.domain.gateways.tokens import TokenFilter, TokenLimits, TokenPin
 from app.domain.injections import MAX_GATEWAYS, GatewayChoice, GatewayChoices, IssuedInjection
 from app.domain.redaction import Redacted
 from app.services.gateways import injected_tokens
@@ -109,6 +111,55 @@ def test_a_token_is_bound_to_the_address_of_its_first_use(
     admit(stocked.services, token, address="192.0.2.9")
     with pytest.raises(refusals.SourceRefused):
         admit(stocked.services, token, address=ADDRESS)
+
+
+TERMS = TokenTerms(
+    ttl_seconds=60,
+    allow=(Rule(("POST",), "/v1/messages"),),
+    limits=TokenLimits(requests=1),
+)
+
+
+def test_the_terms_of_an_entry_are_those_of_its_token(
+    stocked: Tenant, config: GatewayConfig, rows: Rows
+) -> None:
+    chosen = {"API": GatewayChoice(config.id, "KEY", TERMS), "B": GatewayChoice(config.id, "KEY")}
+    environment = stocked.redeem(inject(stocked, chosen).token)
+    lives = {row["expires_at_ms"] - row["created_at_ms"] for row in rows.all("gateway_tokens")}
+    assert lives == {60_000, 24 * 60 * 60 * 1000}
+    token = Redacted(environment["API"])
+    with pytest.raises(refusals.RequestNotAllowed):
+        admit(stocked.services, token, path="/v1/models")
+    admit(stocked.services, token)
+    with pytest.raises(refusals.BudgetSpent):
+        admit(stocked.services, token)
+    admit(stocked.services, Redacted(environment["B"]), path="/v1/models")
+
+
+@pytest.mark.parametrize(
+    ("terms", "named"),
+    [
+        (TokenTerms(ttl_seconds=0), "ttl_seconds"),
+        (TokenTerms(allow=()), "allow"),
+        (TokenTerms(allow=(Rule((), "no slash"),)), "allow"),
+        (TokenTerms(limits=TokenLimits(in_flight=0)), "limits.in_flight"),
+    ],
+    ids=["life", "no rules", "rules", "limits"],
+)
+def test_terms_that_no_token_may_have_are_refused_when_it_is_made(
+    stocked: Tenant, config: GatewayConfig, terms: TokenTerms, named: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=named):
+        inject(stocked, {"API": GatewayChoice(config.id, "KEY", terms)})
+
+
+def test_rules_that_no_injection_has_room_for_are_refused_by_their_name(
+    stocked: Tenant, config: GatewayConfig
+) -> None:
+    rules = tuple(Rule((), f"/{'x' * 500}{number}") for number in range(64))
+    chosen = GatewayChoice(config.id, "KEY", TokenTerms(allow=rules))
+    with pytest.raises(InvalidRequest, match="gateways"):
+        inject(stocked, {"API": chosen, "B": chosen})
 
 
 def test_a_repeated_nonce_gets_the_same_token_from_any_process(

@@ -11,7 +11,8 @@ from app.domain.gateways import refusals
 from app.domain.gateways.configs import GatewayConfig
 from app.domain.gateways.credentials import AuthMechanism, AuthType
 from app.domain.gateways.drafts import ConfigDraft
-from app.domain.gateways.tokens import IssuedGatewayToken, NewGatewayToken
+from app.domain.gateways.terms import NewGatewayToken
+from app.domain.gateways.tokens import IssuedGatewayToken
 from tests.support.deployment import Deployment, Tenant, new_tenant
 from tests.support.gateways import admit
 from tests.unit.app.services.misdirected import misdirected

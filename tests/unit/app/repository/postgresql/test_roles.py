@@ -16,7 +16,7 @@ from app.cli.private_files import create
 from app.domain.gateways.admissions import UseEnd
 from app.domain.gateways.credentials import AuthMechanism, AuthType
 from app.domain.gateways.drafts import ConfigDraft
-from app.domain.gateways.tokens import NewGatewayToken
+from app.domain.gateways.terms import NewGatewayToken
 from app.domain.idempotency import RetryKey
 from app.domain.secrets import SecretRef, SecretValue
 from app.repository.base import DatabaseMisconfigured
