@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 
@@ -24,6 +25,17 @@ ERASURES: dict[str, Callable[[UnitOfWork], object]] = {
     "replaced": lambda work: work.secrets.replace_value(rows.secret(envelope=b"new", version=2)),
     "resealed": lambda work: work.secrets.reseal(
         rows.secret(envelope=b"new"), sealed_under=rows.DATA_KEY
+    ),
+}
+
+
+OF_VERSIONS: dict[str, Callable[[UnitOfWork], object]] = {
+    "one deleted": lambda work: work.secret_versions.delete(rows.OURS, "sec_0001", 1),
+    "all deleted": lambda work: work.secret_versions.delete_below(rows.OURS, "sec_0001", 9),
+    "too old": lambda work: work.secret_versions.delete_older(rows.OURS, 99, 9),
+    "of a deleted secret": lambda work: work.secrets.delete(rows.OURS, SecretRef.by_id("sec_0001")),
+    "resealed": lambda work: work.secret_versions.reseal(
+        rows.old_version(archived=b"new"), before=rows.old_version(archived=CANARY)
     ),
 }
 
@@ -74,6 +86,20 @@ def test_ciphertext_leaves_the_disk_while_the_process_is_idle(
 ) -> None:
     erase(quick, how)
     assert is_gone_within(path, 30)
+
+
+@pytest.mark.parametrize("how", OF_VERSIONS.values(), ids=OF_VERSIONS)
+def test_an_old_value_leaves_the_disk_while_the_process_is_idle(
+    path: Path, how: Callable[[UnitOfWork], object]
+) -> None:
+    with closing(SqliteDatabase(path, erase_after_s=0.01)) as database:
+        fill(database)
+        with database.writing() as work:
+            work.secrets.add(rows.secret(version=2))
+            work.secret_versions.add(rows.old_version(archived=CANARY))
+            work.commit()
+        erase(database, how)
+        assert is_gone_within(path, 30)
 
 
 def test_readers_that_stay_open_keep_nothing_on_disk(quick: SqliteDatabase, path: Path) -> None:

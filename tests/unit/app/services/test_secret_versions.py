@@ -303,6 +303,42 @@ def test_a_sweep_looks_for_too_many_versions_once(deployment: Deployment, tenant
     assert steps.names.count("secret_versions.surplus") == 1
 
 
+def statements_of(deployment: Deployment, tenant: Tenant) -> list[str]:
+    """The calls to collections in the transaction of an update."""
+    steps = Steps()
+    services = deployment.process(database=stepped(deployment.database, steps))
+    for value in ("one that fills caches", "the measured one"):
+        steps.names.clear()
+        tenant.at(services).update("A", value)
+    return steps.names[steps.names.index("writing") + 1 : -2]
+
+
+def test_an_update_takes_one_statement_for_the_old_value_and_one_where_one_must_go(
+    deployment: Deployment, tenant: Tenant
+) -> None:
+    set_values(tenant, 1)
+    short = ["secrets.lock", "secret_versions.add", "secrets.replace_value"]
+    assert statements_of(deployment, tenant) == short
+    for _ in range(5):
+        tenant.update("A", "another")
+    assert statements_of(deployment, tenant) == [
+        *short[:2],
+        "secret_versions.delete_below",
+        *short[2:],
+    ]
+
+
+def test_without_old_values_an_update_takes_no_statement_more(deployment: Deployment) -> None:
+    tenant = new_tenant(deployment.process())
+    set_values(tenant, 1)
+    steps = Steps()
+    services = deployment.process(
+        database=stepped(deployment.database, steps), STRONGROOM_SECRET_VERSIONS="0"
+    )
+    tenant.at(services).update("A", "value 2")
+    assert not {each for each in steps.names if each.startswith("secret_versions")}
+
+
 def test_a_deleted_secret_leaves_no_version(tenant: Tenant, rows: Rows) -> None:
     set_values(tenant, 3)
     tenant.delete("A")
