@@ -18,8 +18,9 @@ from psycopg.conninfo import make_conninfo
 from psycopg.errors import Diagnostic
 
 from app.repository.postgresql.address import Address
+from app.repository.postgresql.cursor import Cursor
 from app.repository.postgresql.failures import Silent, failure_of, is_answer
-from app.repository.postgresql.resolving import joined, resolve
+from app.repository.postgresql.finding.resolving import joined, resolve
 from backends.calls.request_deadline import seconds_remaining
 
 T = TypeVar("T")
@@ -57,22 +58,6 @@ _SESSION = {"options": " ".join(f"-c {name}={value}" for name, value in SESSION_
 _PREPARE_AFTER = 5
 
 
-class BoundedCursor(psycopg.Cursor[Any]):
-    """Closes its connection after an error that leaves it useless."""
-
-    connection: "BoundedConnection"
-
-    def execute(self, *arguments: Any, **options: Any) -> "BoundedCursor":  # noqa: ANN401 - psycopg's
-        """Run a statement."""
-        try:
-            return super().execute(*arguments, **options)
-        except psycopg.Error as error:
-            failure = failure_of(error)
-            if failure.closes:
-                self.connection.give_up(is_lost=failure.is_lost)
-            raise
-
-
 class BoundedConnection(psycopg.Connection[Any]):
     """A connection on which no wait is longer than ``wait_s``, or than its request may take.
 
@@ -89,11 +74,9 @@ class BoundedConnection(psycopg.Connection[Any]):
     generation = 0
 
     @cached_property
-    def own_cursor(self) -> BoundedCursor:
+    def own_cursor(self) -> Cursor:
         """The one cursor of the connection: each statement is read to its end before the next."""
-        cursor = self.cursor()
-        assert isinstance(cursor, BoundedCursor)  # noqa: S101 - the connection's own
-        return cursor
+        return Cursor(self, self.wait, self.meet, self.prepare_threshold)
 
     def wait(
         self,
@@ -128,6 +111,12 @@ class BoundedConnection(psycopg.Connection[Any]):
         self.is_lost = self.is_lost or is_lost
         self.pgconn.finish()
 
+    def meet(self, error: psycopg.Error) -> None:
+        """Close it after an error that leaves it useless."""
+        failure = failure_of(error)
+        if failure.closes:
+            self.give_up(is_lost=failure.is_lost)
+
     def note(self, diagnostic: Diagnostic) -> None:
         """Notice a warning of the server."""
         if diagnostic.severity_nonlocalized == "WARNING":
@@ -149,7 +138,6 @@ def connect(address: Address, *, pooler: bool = False) -> BoundedConnection:
         _conninfo(address, settings),
         autocommit=True,
         prepare_threshold=None if pooler else _PREPARE_AFTER,
-        cursor_factory=BoundedCursor,
     )
     connection.add_notice_handler(connection.note)
     return connection

@@ -22,7 +22,7 @@ from app.repository.postgresql.address import MIGRATION_SETTING, parse_address
 from app.repository.postgresql.check import look_at_server
 from app.repository.postgresql.connections import connect
 from app.repository.postgresql.failures import translate
-from app.repository.postgresql.hosts import Hosts
+from app.repository.postgresql.finding.hosts import Hosts
 from app.repository.postgresql.migrating import upgrade
 from app.repository.postgresql.options import ServerOptions
 from app.repository.postgresql.pool import Pool

@@ -19,7 +19,7 @@ from app.domain.errors import StorageUnavailable
 from app.repository.postgresql.connection_faults import NONE_FREE
 from app.repository.postgresql.connections import BoundedConnection
 from app.repository.postgresql.failures import report_exhausted
-from app.repository.postgresql.primary import Primary
+from app.repository.postgresql.finding.primary import Primary
 from backends.calls.request_deadline import seconds_remaining
 
 FULL_S = 1.0

@@ -4,13 +4,14 @@ A read outside a transaction, and the beginning of a transaction, have changed n
 repeated once on a new connection. Whatever is lost later has an unknown outcome.
 """
 
-from typing import Any
+from collections.abc import Mapping
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
 from app.domain.errors import StorageUnavailable
 from app.repository.postgresql.connections import BoundedConnection
+from app.repository.postgresql.cursor import Cursor, Row
 from app.repository.postgresql.failures import Silent, failure_of, translate
 from app.repository.postgresql.pool import Borrowed
 
@@ -23,7 +24,7 @@ class RetryingCursor:
 
     def __init__(self) -> None:
         self._borrowed: Borrowed | None = None
-        self._cursor: psycopg.Cursor[Any] | None = None
+        self._cursor: Cursor | None = None
 
     def use(self, borrowed: Borrowed) -> None:
         """Read from this connection from now on."""
@@ -39,26 +40,28 @@ class RetryingCursor:
         """The number of rows that were read."""
         return self._now.rowcount
 
-    def fetchall(self) -> list[Any]:
+    def fetchall(self) -> list[Row]:
         """Return every row."""
         return self._now.fetchall()
 
-    def execute(self, sql: Any, parameters: Any) -> object:  # noqa: ANN401 - psycopg's
+    def execute(self, sql: str, parameters: Mapping[str, object]) -> None:
         """Run a statement, a second time if the connection was lost."""
         try:
-            return self._now.execute(sql, parameters)
+            self._now.execute(sql, parameters)
         except psycopg.Error as error:
             if not _is_repeated(error):
                 raise
-        return self._renewed().execute(sql, parameters)
+        else:
+            return
+        self._renewed().execute(sql, parameters)
 
     @property
-    def _now(self) -> psycopg.Cursor[Any]:
+    def _now(self) -> Cursor:
         if self._cursor is None:
             raise RuntimeError("these collections were given back")
         return self._cursor
 
-    def _renewed(self) -> psycopg.Cursor[Any]:
+    def _renewed(self) -> Cursor:
         assert self._borrowed is not None  # noqa: S101 - there was a cursor
         self._borrowed.exchange()
         self._cursor = self._borrowed.connection.own_cursor
@@ -93,8 +96,8 @@ def commit(connection: BoundedConnection) -> None:
     connection.was_warned = False
     failure = StorageUnavailable(UNCERTAIN)
     try:
-        answer = connection.own_cursor.execute("COMMIT").statusmessage
-        if answer == "COMMIT" and not connection.was_warned:
+        connection.own_cursor.execute("COMMIT")
+        if connection.own_cursor.tag == b"COMMIT" and not connection.was_warned:
             return
     except psycopg.Error as error:
         if not failure_of(error).is_lost:

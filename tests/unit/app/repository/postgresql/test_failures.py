@@ -296,11 +296,9 @@ def test_a_failure_without_a_sqlstate_is_a_loss() -> None:
     assert failure_of(psycopg.OperationalError("gone")).is_lost
 
 
-def test_a_value_that_the_driver_does_not_send_is_an_internal_error(
-    database: PostgresqlDatabase,
-) -> None:
+def test_text_that_no_column_can_hold_is_an_internal_error(database: PostgresqlDatabase) -> None:
     failed = failure(database, lambda work: work.secrets.add(rows.secret(name="a\0b")))
-    assert told(failed) == (RowRefused, None, 5)
+    assert told(failed) == (RowRefused, "22021", 5)
 
 
 def run(connection: BoundedConnection, sql: str, *, keeps_prepared: bool = False) -> None:
@@ -317,10 +315,9 @@ def fail_with(connection: BoundedConnection, sqlstate: str) -> None:
     cursor = connection.own_cursor
     closing_execute = type(cursor).execute
 
-    def execute(sql: object, parameters: object = None) -> object:
+    def execute(*_: object) -> None:
         vars(cursor).pop("execute", None)
-        failing = f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{sqlstate}'; END $$"
-        return closing_execute(cursor, failing.encode())
+        closing_execute(cursor, f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{sqlstate}'; END $$")
 
     cursor.execute = execute  # type: ignore[method-assign,assignment]
 

@@ -6,10 +6,10 @@ from typing import cast
 import psycopg
 import pytest
 
-from app.repository.postgresql import hosts as hosts_module
 from app.repository.postgresql.address import Address, parse_address
 from app.repository.postgresql.connections import BoundedConnection, connect
-from app.repository.postgresql.hosts import Hosts
+from app.repository.postgresql.finding import hosts as hosts_module
+from app.repository.postgresql.finding.hosts import Hosts
 from tests.support.ports import free_port
 from tests.support.postgresql import PostgresqlServer
 

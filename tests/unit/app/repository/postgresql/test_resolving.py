@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from app.repository.postgresql import resolving
 from app.repository.postgresql.address import Address, parse_address
 from app.repository.postgresql.connections import connect
-from app.repository.postgresql.hosts import Hosts
-from app.repository.postgresql.resolving import joined, resolve
+from app.repository.postgresql.finding import resolving
+from app.repository.postgresql.finding.hosts import Hosts
+from app.repository.postgresql.finding.resolving import joined, resolve
 from tests.support.postgresql import PostgresqlServer
 
 URL = "postgresql://{}/db?user=u&sslrootcert=/etc/db.pem"

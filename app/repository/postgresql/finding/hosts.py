@@ -11,7 +11,7 @@ import psycopg
 
 from app.repository.postgresql.address import Address
 from app.repository.postgresql.connections import BoundedConnection
-from app.repository.postgresql.resolving import resolve
+from app.repository.postgresql.finding.resolving import resolve
 from backends.calls.request_deadline import seconds_remaining
 
 LONGEST_S = 4.0

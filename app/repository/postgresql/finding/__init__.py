@@ -1,0 +1,1 @@
+"""Finds the server: addresses of its names, the host that answers, the primary among them."""
