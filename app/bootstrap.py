@@ -12,6 +12,7 @@ from app.domain.gateways.system_configs import SystemConfigs
 from app.domain.operations.usage import Usage
 from app.domain.secrets import NamePolicy, SecretRules
 from app.gateway_parts import config_urls, endpoint_policy, system_configs
+from app.own_servers import OwnServers
 from app.rates.connect import make_rate_limits
 from app.rates.rate_limits import RateLimits
 from app.repository.base import Database
@@ -283,6 +284,7 @@ def _admissions(base: _Base, keys: _Keys, grants: Grants, rate_limits: RateLimit
         grants,
         rate_limits,
         bool(base.settings.gateway_networks),
+        OwnServers(base.settings),
     )
 
 

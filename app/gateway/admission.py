@@ -10,10 +10,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Any, NamedTuple, Self
 
 import aiohttp
 
+from app.domain.gateways.origins import Endpoint
 from app.domain.redaction import Redacted
 from app.gateway.messages.refusals import Refusal
 
@@ -94,6 +96,7 @@ class Admitted:
         in_flight: The number of requests of the token that may be under way in one process.
         strict: Rules were judged, so only a strict path may be sent.
         private: The operator's networks may be reached.
+        own: Servers of the API's, which may not be reached.
     """
 
     use: str
@@ -107,6 +110,7 @@ class Admitted:
     in_flight: int
     strict: bool
     private: bool
+    own: frozenset[Endpoint]
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,4 +276,9 @@ def _admitted(answer: Mapping[str, Any]) -> Admitted:
         in_flight=int(answer["in_flight"]),
         strict=bool(answer["strict"]),
         private=bool(answer["private"]),
+        own=frozenset(_endpoint(*each) for each in answer["own"]),
     )
+
+
+def _endpoint(host: str | None, port: int) -> Endpoint:
+    return Endpoint(None if host is None else ip_address(host), int(port))

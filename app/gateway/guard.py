@@ -12,10 +12,10 @@ import errno
 import ipaddress
 import socket
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
 
 from aiohttp.connector import AddrInfoType
 
+from app.domain.gateways.origins import Endpoint
 from config.gateway_settings import METADATA, Network
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -39,36 +39,35 @@ class AddressRefused(OSError):
         super().__init__(errno.EACCES, "the address is refused")
 
 
-class Endpoint(NamedTuple):
-    """A server of our own that no request may reach; on any address if it listens on all.
-
-    Attributes:
-        host: An address, or ``None`` for every address that is not public.
-    """
-
-    host: _Address | None
-    port: int
-
-
 class Guard:
     """Decides on addresses.
 
     Args:
         networks: Those that are not public and may be reached, where an admission permits it.
-        own: The servers of this deployment, which are refused whatever ``networks`` lists.
+        own: Servers of this deployment, which are refused whatever ``networks`` lists; an admission
+            may name more.
     """
 
     def __init__(self, networks: Iterable[Network] = (), own: Collection[Endpoint] = ()) -> None:
         self._networks = tuple(networks)
         self._own = frozenset(own)
 
-    def permits(self, host: str, port: int, *, private: bool, clear: bool = False) -> bool:
+    def permits(
+        self,
+        host: str,
+        port: int,
+        *,
+        private: bool,
+        clear: bool = False,
+        own: Collection[Endpoint] = (),
+    ) -> bool:
         """Return True if the gateway may connect there.
 
         Args:
             host: An address as the system writes it.
             private: The admission permits the operator's networks.
             clear: The credential would go in clear text, which only these networks may see.
+            own: More servers of this deployment.
         """
         try:
             address = _unmapped(ipaddress.ip_address(host.partition("%")[0]))
@@ -77,14 +76,22 @@ class Guard:
         if any(_contains(each, address) for each in METADATA):
             return False
         public = is_public(address)
-        if Endpoint(address, port) in self._own or (
-            not public and Endpoint(None, port) in self._own
-        ):
+        refused = (
+            {Endpoint(address, port)} if public else {Endpoint(address, port), Endpoint(None, port)}
+        )
+        if not refused.isdisjoint(self._own) or not refused.isdisjoint(own):
             return False
         listed = private and any(_contains(each, address) for each in self._networks)
         return listed or (public and not clear)
 
-    def socket(self, address: AddrInfoType, *, private: bool, clear: bool) -> socket.socket:
+    def socket(
+        self,
+        address: AddrInfoType,
+        *,
+        private: bool,
+        clear: bool,
+        own: Collection[Endpoint] = (),
+    ) -> socket.socket:
         """Make the socket for an address that is about to be dialled.
 
         Raises:
@@ -93,7 +100,8 @@ class Guard:
         family, kind, protocol, _, place = address
         if family not in {socket.AF_INET, socket.AF_INET6}:
             raise AddressRefused
-        if not self.permits(str(place[0]), int(place[1]), private=private, clear=clear):
+        host, port = str(place[0]), int(place[1])
+        if not self.permits(host, port, private=private, clear=clear, own=own):
             raise AddressRefused
         return socket.socket(family, kind, protocol)
 

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 from app.domain.redaction import Redacted
 from app.gateway.listener import Listener
-from app.gateway.own import own_endpoints
 from app.gateway.process import running_gateway
+from app.own_servers import OwnServers
 from config import SettingsError, in_force
 from config.files import UnsafeFile
 
@@ -27,5 +27,5 @@ async def make_application() -> AsyncIterator[Listener]:
         key = settings.files.read_private(settings.gateway_key_file).decode().strip()
     except (UnsafeFile, UnicodeDecodeError):
         raise SettingsError([f"{_KEY_FILE}: the file cannot be read, or is no key."]) from None
-    async with running_gateway(settings, Redacted(key), own_endpoints(settings)) as listener:
+    async with running_gateway(settings, Redacted(key), OwnServers(settings)()) as listener:
         yield listener

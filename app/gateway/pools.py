@@ -100,7 +100,10 @@ class Pool:
         self, guard: Guard, tls: ssl.SSLContext, idle_seconds: float, admitted: Admitted
     ) -> None:
         dial = partial(
-            guard.socket, private=admitted.private, clear=admitted.origin.scheme != "https"
+            guard.socket,
+            private=admitted.private,
+            clear=admitted.origin.scheme != "https",
+            own=admitted.own,
         )
         self.users = 0
         self.used_at = 0.0
@@ -155,7 +158,7 @@ class Pools:
         self._guard = guard
         self._tls = tls
         self._idle_seconds = idle_seconds
-        self._pools: OrderedDict[tuple[str, bool, str], Pool] = OrderedDict()
+        self._pools: OrderedDict[tuple[object, ...], Pool] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._pools)
@@ -163,7 +166,7 @@ class Pools:
     @asynccontextmanager
     async def use(self, admitted: Admitted) -> AsyncIterator[Pool]:
         """Yield the pool of the token."""
-        key = (admitted.token_id, admitted.private, admitted.origin.scheme)
+        key = (admitted.token_id, admitted.private, admitted.origin.scheme, admitted.own)
         pool = self._pools.get(key)
         if pool is None:
             pool = Pool(self._guard, self._tls, self._idle_seconds, admitted)

@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from hashlib import sha256
 
+from app.domain.gateways.origins import Endpoint
 from app.domain.gateways.urls import ConfigUrls
 from app.domain.redaction import Redacted
 from app.gateway.admission import AdmissionClient
 from app.gateway.carrier import Carrier, Limits
-from app.gateway.guard import Endpoint, Guard
+from app.gateway.guard import Guard
 from app.gateway.listener import Listener
 from app.gateway.messages.refusals import Refusal
 from app.gateway.pools import Pools, lower_tls_buffers, tls_context

@@ -67,4 +67,5 @@ def _shown(admitted: Admitted) -> dict[str, Any]:
         "in_flight": admitted.in_flight,
         "strict": admitted.is_strict,
         "private": admitted.is_private,
+        "own": [[each.host and str(each.host), each.port] for each in admitted.own],
     }

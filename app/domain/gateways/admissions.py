@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from app.domain.gateways.credentials import AuthMechanism, AuthType
-from app.domain.gateways.origins import Origin
+from app.domain.gateways.origins import Endpoint, Origin
 from app.domain.gateways.refusals import CredentialNotSendable
 from app.domain.redaction import Redacted
 from app.domain.secrets import SecretValue
@@ -62,6 +62,7 @@ class Admitted:
         in_flight: The number of requests that the token may have open at once.
         is_strict: Rules judge the path, or a base path fences it.
         is_private: The operator lists private networks for upstreams.
+        own: Servers of ours that no request may reach.
     """
 
     use: str
@@ -74,6 +75,7 @@ class Admitted:
     is_private: bool
     config_id: str
     token_id: str
+    own: frozenset[Endpoint]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ these is refused. The address behind a host's name is checked by the gateway, wh
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import NamedTuple
 
 from app.domain.errors import InvalidRequest
 
@@ -26,6 +27,17 @@ _RULE = (
     "segments; no user, query or fragment"
 )
 _CLEAR_TEXT_RULE = "must be https; STRONGROOM_GATEWAY_NETWORKS admits http to the networks it lists"
+
+
+class Endpoint(NamedTuple):
+    """A server of our own that no request may reach; on any address if it listens on all.
+
+    Attributes:
+        host: An address, or ``None`` for every address that is not public.
+    """
+
+    host: IPv4Address | IPv6Address | None
+    port: int
 
 
 @dataclass(frozen=True, slots=True)

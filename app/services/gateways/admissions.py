@@ -13,13 +13,14 @@ and a revocation, a new value or a deleted secret counts from the next request o
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from app.crypto.system_key import OpenedSystemKey, Purpose
 from app.domain.errors import RateLimited
 from app.domain.gateways.admissions import AdmissionRequest, Admitted
+from app.domain.gateways.origins import Endpoint
 from app.domain.gateways.refusals import (
     AdmissionRefused,
     BudgetSpent,
@@ -65,7 +66,11 @@ class _Event:
 
 @dataclass(eq=False, repr=False)
 class Admissions:
-    """Admits requests of gateways."""
+    """Admits requests of gateways.
+
+    Attributes:
+        _own: Returns our own servers.
+    """
 
     _database: Database
     _data_keys: DataKeys
@@ -74,6 +79,7 @@ class Admissions:
     _grants: Grants
     _rate_limits: RateLimits
     _is_private: bool
+    _own: Callable[[], frozenset[Endpoint]]
 
     def admit(self, request: AdmissionRequest) -> Admitted:
         """Return the permission for one request, and the credential for it.
@@ -150,6 +156,7 @@ class Admissions:
             is_private=self._is_private,
             config_id=config.id,
             token_id=token.id,
+            own=self._own(),
         )
 
 

@@ -3,6 +3,7 @@
 import json
 import ssl
 from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -238,6 +239,15 @@ def test_while_the_database_takes_no_write_nothing_is_carried(
     assert (status, code) == (503, "storage_unavailable")
     assert upstream.requests == []
     assert call(client, agent).status_code == 200
+
+
+def test_the_apis_own_port_is_refused_although_its_network_is_open(
+    client: httpx.Client, api: Strongroom, tenant: Tenant
+) -> None:
+    """The gateway's settings do not name that port."""
+    config = store_config(tenant, f"http://localhost:{urlsplit(api.url).port}")
+    response = call(client, store_token(tenant, config, SECRET), "/healthz")
+    assert refusal(response) == (502, "address_refused")
 
 
 def test_stopping_the_gateways_stops_the_next_request(

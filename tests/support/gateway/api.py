@@ -67,6 +67,7 @@ class Api:
             "in_flight": 8,
             "strict": False,
             "private": True,
+            "own": [],
         } | changes
 
     async def admit(self, request: web.Request) -> web.Response:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.gateway.guard import Endpoint
+from app.domain.gateways.origins import Endpoint
 from tests.support.gateway.api import CONFIG, CREDENTIAL, OTHER_TOKEN, TOKEN
 from tests.support.gateway.recorder import HELLO, Connection, Received
 from tests.support.gateway.rig import Rig, rig
@@ -196,6 +196,25 @@ def test_our_own_servers_are_not_reached(small: Rig) -> None:
     small.api.admit_to(1)
     assert small.call().code == "address_refused"
     small.api.admit_to(small.upstream.port)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", None], ids=["one address", "all"])
+def test_servers_that_an_admission_names_are_not_reached(running: Rig, host: str | None) -> None:
+    port = running.upstream.port
+    running.upstream.clear()
+    running.api.admit_to(port)
+    assert running.call().status == 200
+    running.api.admit_to(port, own=[[host, port]])
+    assert running.call().code == "address_refused"
+    running.api.admit_to(port, own=[[host, port + 1]])
+    assert running.call().status == 200
+    assert len(running.upstream.requests) == 2
+
+
+@pytest.mark.parametrize("own", [[["localhost", 1]], [["127.0.0.1"]], None])
+def test_an_admission_with_servers_that_cannot_be_read_is_none(running: Rig, own: object) -> None:
+    running.api.admit_to(running.upstream.port, own=own)
+    assert running.call().code == "admission_unavailable"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1"])

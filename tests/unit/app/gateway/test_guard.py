@@ -5,7 +5,8 @@ import socket
 
 import pytest
 
-from app.gateway.guard import AddressRefused, Endpoint, Guard
+from app.domain.gateways.origins import Endpoint
+from app.gateway.guard import AddressRefused, Guard
 
 _PUBLIC = [
     "1.1.1.1",

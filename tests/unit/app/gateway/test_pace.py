@@ -67,6 +67,7 @@ ADMITTED = Admitted(
     in_flight=1,
     strict=False,
     private=False,
+    own=frozenset(),
 )
 
 
