@@ -16,7 +16,7 @@ from app.domain.secrets import SecretValue
 from tests.benchmarks.servers import MeasuredServer, strongroom
 from tests.support.certificates import Certificate
 from tests.support.deployment import Tenant
-from tests.support.gateways import store_config, store_token
+from tests.support.gateway.stored import store_config, store_token
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 

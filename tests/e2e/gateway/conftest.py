@@ -20,7 +20,7 @@ from tests.support.certificates import Certificate, make_certificate
 from tests.support.deployment import Tenant, new_tenant
 from tests.support.gateway.loop_thread import LoopThread
 from tests.support.gateway.recorder import Recorder, recorder
-from tests.support.gateways import Minted, store_config, store_token
+from tests.support.gateway.stored import Minted, store_config, store_token
 from tests.support.nginx import GATEWAY_NAME, Nginx, nginx
 from tests.support.ports import free_port
 from tests.support.preloaded import Program, start_command

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import httpx
 
 from tests.support.gateway.recorder import Connection, Received, Recorder
-from tests.support.gateways import Minted
+from tests.support.gateway.stored import Minted
 from tests.support.waiting import wait_until
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"

@@ -12,7 +12,7 @@ from app.services.container import Services
 from tests.e2e.gateway.conftest import CANARY
 from tests.support.admission_socket import Answer, admission, ask, ask_as
 from tests.support.deployment import Tenant, revoke
-from tests.support.gateways import Minted
+from tests.support.gateway.stored import Minted
 from tests.support.strongroom import Strongroom
 from tests.support.users import NOBODY
 

@@ -15,7 +15,7 @@ from tests.support import databases
 from tests.support.certificates import Certificate
 from tests.support.deployment import Tenant, child_of, revoke
 from tests.support.gateway.recorder import Connection, Received, Recorder
-from tests.support.gateways import Minted, store_config, store_token
+from tests.support.gateway.stored import Minted, store_config, store_token
 from tests.support.nginx import GATEWAY_NAME, Nginx
 from tests.support.strongroom import Strongroom
 from tests.support.waiting import wait_until

@@ -13,7 +13,7 @@ from tests.e2e.gateway.conftest import gateway_environment, is_answering
 from tests.e2e.gateway.test_chain import bearer, path_of
 from tests.support.certificates import Certificate
 from tests.support.gateway.recorder import Recorder
-from tests.support.gateways import Minted
+from tests.support.gateway.stored import Minted
 from tests.support.programs import require
 from tests.support.strongroom import Strongroom
 from tests.support.waiting import wait_until

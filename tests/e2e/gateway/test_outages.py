@@ -19,7 +19,7 @@ from tests.e2e.gateway.test_chain import call, refusal
 from tests.support.certificates import Certificate
 from tests.support.deployment import Tenant
 from tests.support.gateway.recorder import Recorder
-from tests.support.gateways import Minted
+from tests.support.gateway.stored import Minted
 from tests.support.nginx import Nginx, nginx
 from tests.support.strongroom import Strongroom
 from tests.support.waiting import wait_until

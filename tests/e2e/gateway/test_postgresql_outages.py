@@ -12,7 +12,7 @@ from tests.e2e.gateway.streams import LAST, streaming
 from tests.e2e.gateway.test_chain import call, refusal
 from tests.e2e.gateway.test_outages import wait_until_carried
 from tests.support.gateway.recorder import Recorder, hello
-from tests.support.gateways import Minted
+from tests.support.gateway.stored import Minted
 from tests.support.postgresql import PostgresqlServer, postgresql_server
 from tests.support.strongroom import Strongroom
 from tests.support.waiting import wait_until

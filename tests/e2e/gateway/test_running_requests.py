@@ -21,7 +21,7 @@ from tests.e2e.gateway.test_chain import bearer, call, path_of, refusal
 from tests.support.certificates import Certificate
 from tests.support.deployment import Tenant, child_of, new_tenant, revoke
 from tests.support.gateway.recorder import Connection, Received, Recorder
-from tests.support.gateways import Minted, opened, replace_config, store_config, store_token
+from tests.support.gateway.stored import Minted, opened, replace_config, store_config, store_token
 from tests.support.nginx import GATEWAY_NAME, Nginx
 from tests.support.strongroom import Strongroom
 from tests.support.waiting import wait_until

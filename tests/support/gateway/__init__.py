@@ -1,1 +1,1 @@
-"""A gateway with both of its neighbours: an API that admits, and an upstream that records."""
+"""What tests of the gateway need: stand-ins for its neighbours, and stored configs and tokens."""

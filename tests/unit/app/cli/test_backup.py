@@ -18,7 +18,7 @@ from app.repository.sql import schema
 from app.services.container import Services
 from config import load
 from tests.support.deployment import Tenant, with_key
-from tests.support.gateways import store_config, store_token
+from tests.support.gateway.stored import store_config, store_token
 from tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.sqlite

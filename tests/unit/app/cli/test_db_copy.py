@@ -20,7 +20,7 @@ from app.services.container import Services
 from config import load
 from tests.support.audit_rows import plant_audit_rows
 from tests.support.deployment import Tenant, child_of, new_tenant, revoke, sweep
-from tests.support.gateway_rows import add_gateway_rows
+from tests.support.gateway.rows import add_gateway_rows
 from tests.support.moved_rows import COPIED, engine, moved_rows
 from tests.support.postgresql import PostgresqlServer
 from tests.support.terminal import Terminal

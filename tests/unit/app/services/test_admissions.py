@@ -33,7 +33,7 @@ from tests.support.deployment import (
     revoke,
     with_key,
 )
-from tests.support.gateways import (
+from tests.support.gateway.stored import (
     Minted,
     admit,
     opened,

@@ -15,7 +15,7 @@ from app.domain.damage import DamagedRow
 from app.repository.sql.tables import metadata
 from tests.support.databases import Row, Rows
 from tests.support.deployment import Deployment, Tenant, new_tenant, sweep
-from tests.support.gateway_rows import add_gateway_rows
+from tests.support.gateway.rows import add_gateway_rows
 
 OF_ALL = {"deployment", "fences", "gateway_keys", "leases", "moves", "switches", "workers"}
 # Nothing fills these yet.

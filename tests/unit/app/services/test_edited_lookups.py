@@ -27,7 +27,7 @@ from app.repository.sql.tables import metadata
 from backends.errors import KeyProviderError
 from tests.support.databases import Rows
 from tests.support.deployment import Deployment, Tenant, new_tenant, with_key
-from tests.support.gateways import admit
+from tests.support.gateway.stored import admit
 
 pytestmark = pytest.mark.slow
 

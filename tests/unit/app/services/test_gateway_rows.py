@@ -25,7 +25,7 @@ from app.repository.sql.tables import metadata
 from app.services.rows.damaged_rows import damaged_rows
 from tests.support.databases import Rows
 from tests.support.deployment import Deployment, Tenant, new_tenant, sweep, with_key
-from tests.support.gateways import admit, opened
+from tests.support.gateway.stored import admit, opened
 
 THREADS = 6
 KEYS = {"account_id", "id"}

@@ -31,7 +31,7 @@ from app.services.keys.system_key import SystemKey
 from backends.errors import KeyUnavailable
 from tests.support.databases import Rows
 from tests.support.deployment import ADDRESS, GATEWAY_URL, Deployment, Tenant, revoke, with_key
-from tests.support.gateways import admit, replace_config, store_config
+from tests.support.gateway.stored import admit, replace_config, store_config
 
 NONCE = "n" * 22
 

@@ -14,7 +14,7 @@ from app.domain.gateways.drafts import ConfigDraft
 from app.domain.gateways.terms import NewGatewayToken
 from app.domain.gateways.tokens import IssuedGatewayToken
 from tests.support.deployment import Deployment, Tenant, new_tenant
-from tests.support.gateways import admit
+from tests.support.gateway.stored import admit
 from tests.unit.app.services.misdirected import misdirected
 
 CONFIGS = ("gateway_configs",)

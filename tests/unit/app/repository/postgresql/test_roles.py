@@ -37,7 +37,7 @@ from tests.support.deployment import (
     revoke,
     sweep,
 )
-from tests.support.gateways import admit
+from tests.support.gateway.stored import admit
 from tests.support.postgresql import PostgresqlServer, postgresql_server
 from tests.support.postgresql_roles import OPERATOR, OWNER, SERVER, make_roles
 from tests.support.terminal import Terminal
