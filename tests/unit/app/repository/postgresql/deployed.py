@@ -12,6 +12,7 @@ from app import bootstrap
 from app.server.application import Application
 from config import load
 from tests.support.api_deployment import Account, ApiDeployment
+from tests.support.deployment import GATEWAY_URL
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.held_server import HeldServer
 from tests.support.postgresql import PostgresqlServer
@@ -49,7 +50,12 @@ def _reached_by_proxy(home: Path, port: int, database: str, **chosen: str) -> It
         file.write(Fernet.generate_key() + b"\n")
     proxy, server = FaultyProxy(f"127.0.0.1:{port}"), HeldServer()
     url = f"postgresql://postgres@{proxy.host}/{database}"
-    settings = load({"STRONGROOM_HOME": str(home), "STRONGROOM_DATABASE_URL": url, **chosen})
+    own = {
+        "STRONGROOM_HOME": str(home),
+        "STRONGROOM_DATABASE_URL": url,
+        "STRONGROOM_GATEWAY_URL": GATEWAY_URL,
+    }
+    settings = load(own | chosen)
     services = bootstrap.build(settings)
     try:
         with proxy.failing(server):

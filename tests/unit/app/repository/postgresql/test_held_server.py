@@ -4,7 +4,7 @@ Each statement is lost in turn, on its way to the server or on the way back, or 
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 
 import pytest
@@ -24,7 +24,23 @@ from tests.unit.app.repository.postgresql.operations import OPERATIONS, Operatio
 
 OK, UNAVAILABLE = 200, 503
 
-_QUICKLY = ("create", "redeem", "view")
+_QUICKLY = ("create", "redeem", "view", "admit")
+_OFTEN = (
+    "create",
+    "view",
+    "list",
+    "update",
+    "delete",
+    "inject",
+    "redeem",
+    "revoke",
+    "mint",
+    "admit",
+)
+_EACH = [
+    pytest.param(name, marks=() if name in _OFTEN else pytest.mark.slow) for name in OPERATIONS
+]
+_WITHOUT_DATABASE = ("documentation.", "health.show_health")
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +81,26 @@ class Held:
     was_idle: bool
 
 
-def held_at_each(deployment: Deployed, operation: Operation, hold: Hold) -> Iterator[Held]:
-    """Run an operation again and again, held at its first statement, its second and so on."""
+@contextmanager
+def in_a_hurry() -> Iterator[None]:
+    """Let requests have little time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(application, "REQUEST_SECONDS", 0.3)
+        patch.setattr(connections, "GRACE_S", 0.1)
+        yield
+
+
+def held_at_each(
+    deployment: Deployed,
+    operation: Operation,
+    hold: Hold,
+    sending: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Iterator[Held]:
+    """Run an operation again and again, held at its first statement, its second and so on.
+
+    Args:
+        sending: Surrounds the request that meets the held statement.
+    """
     account, server = deployment.new_account(), deployment.server
     client = account.client()
     assert operation(account, client)().status_code == 200  # the caches are full from now on
@@ -74,7 +108,8 @@ def held_at_each(deployment: Deployed, operation: Operation, hold: Hold) -> Iter
     while True:
         send = operation(account, client)
         server.arm(place, hold)
-        answer, was_idle = send(), server.was_idle
+        with sending():
+            answer, was_idle = send(), server.was_idle
         server.arm(None)
         if was_idle is not None:
             yield Held(place, send, answer, was_idle)
@@ -84,12 +119,21 @@ def held_at_each(deployment: Deployed, operation: Operation, hold: Hold) -> Iter
             return
 
 
-@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_each_operation_is_held(deployment: Deployed) -> None:
+    account = deployment.new_account()
+    client, routes = account.client(), deployment.api.app.url_map
+    sent = [operation(account, client)().request for operation in OPERATIONS.values()]
+    held = {routes.bind("").match(each.path, each.method)[0] for each in sent}
+    offered = {rule.endpoint for rule in routes.iter_rules()}
+    assert held == {each for each in offered if not each.startswith(_WITHOUT_DATABASE)}
+
+
+@pytest.mark.parametrize("name", _EACH)
 @pytest.mark.parametrize("hold", [Hold.LOST, Hold.UNANSWERED])
 def test_a_loss_is_hidden_outside_of_transactions_and_a_retry_finds_out_within(
-    deployment: Deployed, operation: Operation, hold: Hold
+    deployment: Deployed, name: str, hold: Hold
 ) -> None:
-    for held in held_at_each(deployment, operation, hold):
+    for held in held_at_each(deployment, OPERATIONS[name], hold):
         expected = OK if held.was_idle else UNAVAILABLE
         assert (held.place, outcome(held.answer)) == (held.place, expected)
         assert (held.place, outcome(held.send())) == (held.place, OK)
@@ -97,13 +141,11 @@ def test_a_loss_is_hidden_outside_of_transactions_and_a_retry_finds_out_within(
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_statement_without_an_answer_ends_with_its_request(
-    deployment: Deployed, name: str, monkeypatch: pytest.MonkeyPatch, proving: bool
+    deployment: Deployed, name: str, proving: bool
 ) -> None:
     if not (proving or name in _QUICKLY):
         pytest.skip("one of those that run with --prove")
-    monkeypatch.setattr(application, "REQUEST_SECONDS", 0.3)
-    monkeypatch.setattr(connections, "GRACE_S", 0.1)
-    for held in held_at_each(deployment, OPERATIONS[name], Hold.SILENT):
+    for held in held_at_each(deployment, OPERATIONS[name], Hold.SILENT, in_a_hurry):
         assert (held.place, outcome(held.answer)) == (held.place, UNAVAILABLE)
 
 
