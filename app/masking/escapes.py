@@ -91,6 +91,14 @@ def of_plain_characters() -> list[bytes]:
     return sorted(beginnings)
 
 
+def signs_of_plain_characters() -> list[bytes]:
+    """List what all that `of_plain_characters` lists begins with: a few, and not in most output.
+
+    ``%2`` alone would be in most URLs.
+    """
+    return sorted({each[:2] for each in of_plain_characters()} - {b"%2"} | {b"%25"})
+
+
 @lru_cache(maxsize=4096)
 def _meaning(escape: bytes) -> bytes:
     for pattern, meaning in _MEANINGS:

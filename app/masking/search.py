@@ -2,9 +2,9 @@
 
 To decode all output would be slow. But letters and digits are hardly ever escaped. Wherever a value
 is printed, a run of its letters and digits stands as it is, or else there is an escape of such a
-character. One automaton finds both. Only the surroundings of what it finds (the *windows*) are
-decoded, up to three times, and searched; so is the end of the output, which may have cut off a
-value.
+character. Most output has neither, which is found out by comparing many bytes at once. In other
+output one automaton finds both. Only the surroundings of what it finds (the *windows*) are decoded,
+up to three times, and searched; so is the end of the output, which may have cut off a value.
 """
 
 import re
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from app.masking import escapes
-from app.masking.automaton import Automaton, rarest_run
+from app.masking.automaton import Automaton, Presence, rarest_run
 from app.masking.control import without_control
 from app.masking.forms import printed_forms
 from app.masking.needles import Found, Needles
@@ -25,11 +25,11 @@ _HEAD_BYTES = 96
 _MARGIN_BYTES = 64
 _LINE_ENDS, _WHITE = b"\r\n", b" \t\r\n"
 _CONTINUATION = re.compile(rb"(\\)(?=[\r\n])")
-_FOLDS = Automaton([b"\n ", b"\n\t", b"\r ", b"\r\t", b"\\\n", b"\\\r"])
-"""An indented line, or one that goes on after a backslash. No more than three bytes begin one, so
-that the automaton skips what is between them."""
+_FOLDS = Presence([b"\n ", b"\n\t", b"\r ", b"\r\t", b"\\\n", b"\\\r", b"\xc0\xc1"])
+"""An indented line, or one that goes on after a backslash. The last is in no text: patterns that
+begin with three different bytes would be looked for one by one."""
 
-_GLANCE_BYTES = 512
+_ESCAPES = Presence(escapes.signs_of_plain_characters())
 
 
 class Shown(NamedTuple):
@@ -58,6 +58,7 @@ class ValueSearch:
         around = _probes(runs)
         self._around = list(around.values())
         self._automaton = Automaton(around)
+        self._probes = Presence({probe for _, probe in runs.values() if probe})
 
     def scan(self, output: bytes, *, more: bool = False) -> Shown:
         """Find the values that ``output`` shows, and the one that its end may cut off.
@@ -89,8 +90,11 @@ class ValueSearch:
 
     def _surroundings(self, text: bytes) -> list[tuple[int, int]]:
         """The surroundings of each probe, also of one that a line break divides."""
-        source = Reading(text, _CONTINUATION, lambda _: b"") if _is_folded(text) else None
+        is_folded = _FOLDS.is_possible(text)
+        source = Reading(text, _CONTINUATION, lambda _: b"") if is_folded else None
         joined = Remainder(source.text, _WHITE) if source else Remainder(text, _LINE_ENDS)
+        if not (self._probes.is_possible(joined.text) or _ESCAPES.is_possible(joined.text)):
+            return []
         windows = []
         for number, start, _ in self._automaton.find(joined.text):
             place = joined.place(start)
@@ -128,11 +132,6 @@ def _merged(windows: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         last = max(last, stop)
     if windows:
         yield first, last
-
-
-def _is_folded(text: bytes) -> bool:
-    """Return whether there is more than line ends to leave out."""
-    return bool(_FOLDS.find(text[:_GLANCE_BYTES]) or _FOLDS.find(text))
 
 
 def _probes(runs: Mapping[bytes, tuple[int, bytes]]) -> dict[bytes, tuple[int, int]]:
