@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from app.crypto.data_key_cache import DataKeyCache
+from app.domain.audit.actors import SERVER, Actor
 from app.domain.gateways.system_configs import SystemConfigs
 from app.domain.operations.usage import Usage
 from app.domain.secrets import NamePolicy, SecretRules
@@ -20,6 +21,8 @@ from app.repository.connect import connect
 from app.repository.postgresql.options import ServerOptions
 from app.services.accounts import Accounts
 from app.services.api_keys import ApiKeys
+from app.services.audit.trail import AuditTrail
+from app.services.audit.witness import Witness
 from app.services.authentication import Authentication
 from app.services.clock import Clock, SteadyClock, now_ms
 from app.services.container import Services
@@ -92,6 +95,7 @@ class _Base:
     database: Database
     clock: SteadyClock
     age: AgeClock
+    trail: AuditTrail
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +132,14 @@ def build(
     *,
     database: Database | None = None,
     keyring: Keyring | None = None,
+    actor: Actor = SERVER,
     wall: Clock = now_ms,
     boot: Seconds = boot_seconds,
 ) -> Services:
     """Build the services of one process; call it after the fork.
 
     Args:
+        actor: Who does what no request asks for.
         database: Used instead of the one that the settings name.
         keyring: Used instead of the one that the settings name.
         wall: The wall clock, in Unix milliseconds.
@@ -143,12 +149,14 @@ def build(
         KeyProviderConfigError: The keyring settings are wrong; names the setting.
         DatabaseMisconfigured: The database's address cannot be used; names the setting.
     """
+    clock = SteadyClock(wall, boot)
     base = _Base(
         settings=settings,
         keyring=keyring or make_keyring(settings, create_keyring),
         database=database or connect_database(settings),
-        clock=SteadyClock(wall, boot),
+        clock=clock,
         age=AgeClock(boot, wall),
+        trail=AuditTrail(clock.now_ms, actor, Witness()),
     )
     keys = _keys(base)
     return _services(base, keys, _upkeep(base, keys))
@@ -196,6 +204,7 @@ def _keys(base: _Base) -> _Keys:
         keyring,
         base.clock.now_ms,
         RootKeyProof(life_s, base.age, cache.clear),
+        base.trail,
         settings.system_key_fingerprint,
     )
     data_keys = DataKeys(
@@ -206,6 +215,7 @@ def _keys(base: _Base) -> _Keys:
         base.clock,
         age_ms=base.age.ms,
         max_age_ms=settings.data_key_max_age_days * DAY_MS,
+        trail=base.trail,
     )
     return _Keys(cache, system_key, data_keys)
 
@@ -218,8 +228,9 @@ def _upkeep(base: _Base, keys: _Keys) -> _Upkeep:
         version_age_ms=base.settings.secret_version_age_days * DAY_MS,
         version_count=base.settings.secret_versions,
     )
-    sweep = Sweep(base.database, retention, base.clock, base.age)
-    heartbeats = Heartbeats(base.database, base.keyring, keys.system_key, node, base.age)
+    system_key, trail = keys.system_key, base.trail
+    sweep = Sweep(base.database, system_key, retention, base.clock, base.age, trail)
+    heartbeats = Heartbeats(base.database, base.keyring, system_key, node, base.age, trail)
 
     keys_s = min(KEYS_SECONDS, base.settings.data_key_cache_seconds / 4)
     tasks = PeriodicTasks()
@@ -235,11 +246,11 @@ def _upkeep(base: _Base, keys: _Keys) -> _Upkeep:
 def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
     keyring, database, clock = base.keyring, base.database, base.clock.now_ms
     data_keys, system_key = keys.data_keys, keys.system_key
-    settings = base.settings
+    settings, trail = base.settings, base.trail
     rules = SecretRules(NamePolicy(settings.name_policy), settings.max_value_bytes)
     writing = _writing(base, keys)
     limits, idempotency = writing.limits, writing.idempotency
-    sealed, rate_limits = SealedSecretCache(base.age.ms), make_rate_limits(settings)
+    rate_limits = make_rate_limits(settings)
     grants = Grants(writing.system_configs.get, endpoint_policy(settings), clock)
     retention, tokens = upkeep.retention, _injected_tokens(base, writing)
     return Services(
@@ -247,32 +258,45 @@ def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
         rate_limits=rate_limits,
         secrets=Secrets(database, data_keys, idempotency, rules, limits, writing.archive),
         secret_versions=_secret_versions(base, keys, writing),
-        api_keys=ApiKeys(database, system_key, idempotency, clock, limits),
-        accounts=Accounts(database, system_key, clock),
+        api_keys=ApiKeys(database, system_key, idempotency, clock, limits, trail),
+        accounts=Accounts(database, system_key, clock, trail),
         injections=Injections(database, system_key, idempotency, clock, limits, retention, tokens),
-        redemption=Redemption(database, data_keys, system_key, clock, sealed, rate_limits, tokens),
+        redemption=_redemption(base, keys, rate_limits, tokens),
         admissions=_admissions(base, keys, grants, rate_limits),
-        gateway_uses=GatewayUses(database, system_key, grants),
-        gateway_keys=GatewayKeys(database, system_key, clock),
-        gateway_switch=GatewaySwitch(database, clock),
+        gateway_uses=GatewayUses(database, system_key, grants, trail),
+        gateway_keys=GatewayKeys(database, system_key, clock, trail),
+        gateway_switch=GatewaySwitch(database, system_key, clock, trail),
         gateway_configs=_gateway_configs(base, keys, writing),
         gateway_tokens=_gateway_tokens(base, keys, writing),
         gateway_use_list=GatewayUseList(database, system_key),
         keyring_status=KeyringStatus(database, keyring),
-        rewrap=Rewrap(database, keyring, system_key),
-        reencrypt=Reencrypt(database, data_keys, Prefetch(keyring, keys.cache), system_key, clock),
-        retire=Retire(database, keyring, system_key),
-        recovery=Recovery(database, keyring, system_key, clock),
+        rewrap=Rewrap(database, keyring, system_key, trail),
+        reencrypt=_reencrypt(base, keys),
+        retire=Retire(database, keyring, system_key, trail),
+        recovery=Recovery(database, keyring, system_key, clock, trail),
         heartbeats=upkeep.heartbeats,
         measurements=Measurements(database, keyring, keys.cache, clock),
         readiness=Readiness(database, system_key, upkeep.heartbeats),
         checkup=Checkup(database, keyring, system_key, clock),
         setup=Setup(database, system_key),
-        backups=Backups(database, system_key, clock),
+        backups=Backups(database, system_key, clock, trail),
         sweep=upkeep.sweep,
         tasks=upkeep.tasks,
         close=partial(_close, base, keys, upkeep, rate_limits),
     )
+
+
+def _redemption(
+    base: _Base, keys: _Keys, rate_limits: RateLimits, tokens: InjectedTokens
+) -> Redemption:
+    of_keys, clock = (keys.data_keys, keys.system_key), base.clock.now_ms
+    cache = SealedSecretCache(base.age.ms)
+    return Redemption(base.database, *of_keys, clock, cache, rate_limits, tokens, base.trail)
+
+
+def _reencrypt(base: _Base, keys: _Keys) -> Reencrypt:
+    ahead, clock = Prefetch(base.keyring, keys.cache), base.clock.now_ms
+    return Reencrypt(base.database, keys.data_keys, ahead, keys.system_key, clock, base.trail)
 
 
 def _admissions(base: _Base, keys: _Keys, grants: Grants, rate_limits: RateLimits) -> Admissions:
@@ -285,13 +309,14 @@ def _admissions(base: _Base, keys: _Keys, grants: Grants, rate_limits: RateLimit
         rate_limits,
         bool(base.settings.gateway_networks),
         OwnServers(base.settings),
+        base.trail,
     )
 
 
 def _writing(base: _Base, keys: _Keys) -> _Writing:
     limits = Limits(_limits(base.settings))
     return _Writing(
-        Idempotency(base.database, keys.system_key, base.clock, base.age.ms),
+        Idempotency(base.database, keys.system_key, base.clock, base.age.ms, base.trail),
         limits,
         system_configs(),
         Archive(limits, base.settings.secret_versions),

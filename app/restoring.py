@@ -4,6 +4,7 @@ from contextlib import closing
 from pathlib import Path
 
 from app.bootstrap import build, connect_database, database_exists
+from app.domain.audit.actors import Actor
 from app.domain.errors import DomainError
 from app.domain.operations.backups import Restored
 from app.services.upkeep.backups import LiveKeys
@@ -11,11 +12,14 @@ from backends.errors import KeyProviderError
 from config.settings import Settings
 
 
-def restore(settings: Settings, file: Path, *, replace: bool, skip_damaged: bool) -> Restored:
+def restore(
+    settings: Settings, file: Path, actor: Actor, *, replace: bool, skip_damaged: bool
+) -> Restored:
     """Put a backup in the place of the database that the settings name.
 
     Args:
         file: The backup.
+        actor: Who restores it.
         replace: Whether a database may be there already, to be set aside.
         skip_damaged: Take over damaged rows, which grant nothing.
 
@@ -28,7 +32,8 @@ def restore(settings: Settings, file: Path, *, replace: bool, skip_damaged: bool
     before = _live_keys(settings)
     database = connect_database(settings)
     with database.replacing(file, replace=replace) as replacement:
-        with closing(build(settings, database=replacement.database)) as services:
+        copied = build(settings, database=replacement.database, actor=actor)
+        with closing(copied) as services:
             taken_over = services.backups.take_over(replacement, before, skip_damaged=skip_damaged)
         contents = replacement.contents()
         return Restored(taken_over, contents, replacement.put_in_place())

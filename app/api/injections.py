@@ -82,7 +82,9 @@ def redeem_injection() -> dict[str, Any]:
     """Redeem an injection, once, with its token."""
     token = bearer_token(InjectionRefused)
     body = read_body(_REDEEM, limit=_REDEEM_BYTES)
-    redeemed = context.services.redemption.redeem(token, body.data, client_address())
+    redeemed = context.services.redemption.redeem(
+        token, body.data, client_address(), context.request_id
+    )
     environment = {variable: value.reveal() for variable, value in redeemed.items()}
     return {"environment": environment}
 

@@ -50,6 +50,8 @@ class Purpose(StrEnum):
     REDEEMED_TOKEN = "redeemed-token"  # noqa: S105 - a purpose, not a password
     AUDIT_EVENT = "audit-event"
     AUDIT_BLOCK = "audit-block"
+    AUDIT_NAME = "audit-name"
+    AUDIT_SETTING = "audit-setting"
 
 
 _AUDIT_PURPOSES = {
@@ -101,6 +103,14 @@ class OpenedSystemKey:
         layout = row.mac_layouts.written
         digest = self.digest(_purpose_of(row), _row_bytes(row, layout))
         return Guarded(row, Mac(self.context.data_key_id, bytes((layout,)) + digest))
+
+    def guarded_columns(self, row: Guardable) -> dict[str, GuardedField]:
+        """Return the columns of a row and of its MAC: like ``guard``, for rows written often."""
+        layout, columns = row.mac_layouts.written, row.columns()
+        purpose = _AUDIT_PURPOSES.get(row.table, Purpose.ROW)
+        digest = self.digest(purpose, _row_bytes(row, layout, columns))
+        tag = bytes((layout,)) + digest
+        return {**columns, "mac_key_id": self.context.data_key_id, "mac": tag}
 
     def verify(self, guarded: Guarded[Row]) -> Row:
         """Return the row once its MAC is verified.
@@ -190,14 +200,19 @@ class _UnknownLayout(Exception):
     """The row cannot be covered in this layout, or its MAC is of a layout that we do not know."""
 
 
-def _row_bytes(row: Guardable, layout: int | None) -> bytes:
+def _row_bytes(
+    row: Guardable, layout: int | None, columns: Mapping[str, GuardedField] | None = None
+) -> bytes:
     """The canonical form of a row in one layout; no two rows or layouts share one.
+
+    Args:
+        columns: Those of the row, if they are at hand.
 
     Raises:
         _UnknownLayout: There is no such layout, or a column that it omits holds another value than
             in rows that were written before the column existed.
     """
-    columns = row.columns()
+    columns = row.columns() if columns is None else columns
     omitted = row.mac_layouts.omitted.get(layout) if layout is not None else None
     if layout is None or omitted is None:
         raise _UnknownLayout

@@ -20,11 +20,12 @@ GATEWAY_CONFIG = "gwc"
 GATEWAY_TOKEN = "gwt"  # noqa: S105 - a prefix, not a password
 GATEWAY_USE = "gwu"
 GATEWAY_KEY = "gwk"
+AUDIT_EVENT = "aud"
 
 _DIGITS = f"[0-9A-Za-z]{{{ID_DIGITS}}}"
 _PREFIXES = (
     *(SECRET, ACCOUNT, API_KEY, DATA_KEY, INJECTION, DEPLOYMENT),
-    *(GATEWAY_CONFIG, GATEWAY_TOKEN, GATEWAY_USE, GATEWAY_KEY),
+    *(GATEWAY_CONFIG, GATEWAY_TOKEN, GATEWAY_USE, GATEWAY_KEY, AUDIT_EVENT),
 )
 _ANY_ID = re.compile(f"(?:{'|'.join(_PREFIXES)})_{_DIGITS}")
 _ID_OF = {prefix: re.compile(f"{prefix}_{_DIGITS}") for prefix in _PREFIXES}

@@ -19,6 +19,7 @@ from app.domain.operations.backups import BackupContents, OpenTokens
 from app.domain.operations.findings import Findings
 from app.domain.operations.measurements import ConnectionUse, DatabaseSize
 from app.repository.collections.access import AccountRepository, ApiKeyRepository
+from app.repository.collections.audit import AuditEventRepository
 from app.repository.collections.audit_log import AuditLogRepository
 from app.repository.collections.gateway_keys import GatewayKeyRepository, SwitchRepository
 from app.repository.collections.gateways import (
@@ -72,6 +73,7 @@ class Repository(Protocol):
     leases: LeaseRepository
     workers: WorkerRepository
     audit_log: AuditLogRepository
+    audit_events: AuditEventRepository
 
 
 class UnitOfWork(Repository, Protocol):

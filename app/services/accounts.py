@@ -6,11 +6,13 @@ from dataclasses import replace
 from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.accounts import Account
 from app.domain.access.labels import check_label
+from app.domain.audit.actions import Action
 from app.domain.damage import DamagedRow
 from app.domain.errors import AccountNameExists, AccountNotFound, InvalidRequest
 from app.domain.guarded import tampered
 from app.domain.ids import ACCOUNT, is_any_id, is_id, new_id
-from app.repository.base import Conflict, Database, Repository
+from app.repository.base import Conflict, Database, Repository, UnitOfWork
+from app.services.audit.trail import AuditTrail
 from app.services.clock import Clock
 from app.services.keys.system_key import SystemKey
 from app.services.rows.in_batches import in_batches
@@ -21,10 +23,13 @@ _BATCH = 200
 class Accounts:
     """Creates accounts, and gives or takes their devbox capability."""
 
-    def __init__(self, database: Database, system_key: SystemKey, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, system_key: SystemKey, clock: Clock, trail: AuditTrail
+    ) -> None:
         self._database = database
         self._system_key = system_key
         self._clock = clock
+        self._trail = trail
 
     def create(self, name: str, *, devbox: bool = True) -> Account:
         """Make a new account.
@@ -41,13 +46,13 @@ class Accounts:
         if is_any_id(name):
             raise InvalidRequest("The name is not valid.", {"name": "must not look like an id"})
         account = Account(id=new_id(ACCOUNT), name=name, devbox=devbox, created_at_ms=self._clock())
-        guarded = self._system_key.opened().guard(account)
+        opened = self._system_key.opened()
         with self._database.writing() as work:
             try:
-                work.accounts.add(guarded)
+                work.accounts.add(opened.guard(account))
             except Conflict:
                 raise AccountNameExists from None
-            work.commit()
+            self._commit(work, opened, Action.ACCOUNT_CREATED, account)
         return account
 
     def set_devbox(self, ref: str, *, devbox: bool) -> Account:
@@ -65,7 +70,7 @@ class Accounts:
             found = _verified(opened, work, ref)
             account = replace(found, devbox=devbox)
             work.accounts.replace(opened.guard(account))
-            work.commit()
+            self._commit(work, opened, Action.ACCOUNT_CHANGED, account)
         return account
 
     def list(self) -> Iterator[Account | DamagedRow]:
@@ -96,6 +101,12 @@ class Accounts:
             TamperedRow: Its row was edited, or another was found in its place.
         """
         return ref if is_id(ref, ACCOUNT) else self.require(ref).id
+
+    def _commit(
+        self, work: UnitOfWork, opened: OpenedSystemKey, action: Action, account: Account
+    ) -> None:
+        details = {"devbox": account.devbox}
+        self._trail.commit(work, opened, action, account.id, account_id=account.id, details=details)
 
 
 def _verified(opened: OpenedSystemKey, repository: Repository, ref: str) -> Account:

@@ -22,6 +22,7 @@ from app.domain.access.key_lives import KeyLives
 from app.domain.access.labels import check_label
 from app.domain.access.name_limits import NameLimit
 from app.domain.access.scopes import ALL_SCOPES, GRANTING_PAIRS, Scope
+from app.domain.audit.actions import Action
 from app.domain.damage import DamagedRow
 from app.domain.errors import (
     ApiKeyEnded,
@@ -34,7 +35,8 @@ from app.domain.guarded import Guarded, tampered
 from app.domain.idempotency import RetryKey
 from app.domain.ids import API_KEY, new_id
 from app.domain.operations.usage import ROW_BYTES, Usage
-from app.repository.base import Database, Repository
+from app.repository.base import Database, Repository, UnitOfWork
+from app.services.audit.trail import AuditTrail
 from app.services.clock import Clock
 from app.services.idempotency import Idempotency, ResponseFormat
 from app.services.issuers import live_issuers
@@ -82,6 +84,7 @@ class ApiKeys:
     _idempotency: Idempotency
     _clock: Clock
     _limits: Limits
+    _trail: AuditTrail
 
     def mint(
         self,
@@ -129,7 +132,7 @@ class ApiKeys:
             key, issued = _issued(attempt.system_key, account_id, wanted, now_ms)
             attempt.work.api_keys.add(key)
             self._limits.note(account_id, adding, now_ms)
-            return attempt.commit(issued)
+            return attempt.commit(issued, Action.API_KEY_CREATED, issued.id)
 
     def issue(
         self,
@@ -161,10 +164,11 @@ class ApiKeys:
             expires_at_ms=expires_at_ms,
             names=names,
         )
-        key, issued = _issued(self._system_key.opened(), account_id, wanted, self._clock())
+        opened = self._system_key.opened()
+        key, issued = _issued(opened, account_id, wanted, self._clock())
         with self._database.writing() as work:
             work.api_keys.add(key)
-            work.commit()
+            self._commit(work, opened, Action.API_KEY_CREATED, key.unverified)
         return issued
 
     def list(self, account_id: str) -> Iterator[ApiKey | DamagedRow]:
@@ -228,7 +232,7 @@ class ApiKeys:
             token = API_KEY_TOKENS.mint(_prefix(key.restricted), account_id, key_id)
             rotated = _rotated(key, _digest(opened, token), now, overlap_ms)
             work.api_keys.replace(opened.guard(rotated))
-            work.commit()
+            self._commit(work, opened, Action.API_KEY_ROTATED, rotated)
         issued = IssuedApiKey(key_id, key.name, key.scopes, token, key.expires_at_ms)
         return RotatedApiKey(issued, rotated.previous_until_ms)
 
@@ -242,13 +246,20 @@ class ApiKeys:
         return KeyLives([key, *others], self._clock()).live_from(key.id)
 
     def _revoke(self, account_id: str, key_id: str) -> ApiKey:
+        opened = self._system_key.opened()
         with self._database.writing() as work:
             key = self._verified(work, account_id, key_id)
             if key.revoked_at_ms is None:
                 key = replace(key, revoked_at_ms=self._clock())
-                work.api_keys.replace(self._system_key.opened().guard(key))
-                work.commit()
+                work.api_keys.replace(opened.guard(key))
+                self._commit(work, opened, Action.API_KEY_REVOKED, key)
         return key
+
+    def _commit(
+        self, work: UnitOfWork, opened: OpenedSystemKey, action: Action, key: ApiKey
+    ) -> None:
+        """Record what the operator does with a key, and commit."""
+        self._trail.commit(work, opened, action, key.id, account_id=key.account_id)
 
     def _verified(self, repository: Repository, account_id: str, key_id: str) -> ApiKey:
         stored = repository.api_keys.get(account_id, key_id)

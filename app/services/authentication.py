@@ -35,8 +35,14 @@ class Authentication:
         self._system_key = system_key
         self._clock = clock
 
-    def authenticate(self, credential: Redacted) -> Caller:
+    def authenticate(
+        self, credential: Redacted, address: str | None = None, request_id: str | None = None
+    ) -> Caller:
         """The caller whose API key the credential is.
+
+        Args:
+            address: The address of the client, if it is known.
+            request_id: The server's own id of the request.
 
         Raises:
             Unauthenticated: It is malformed, unknown, expired, revoked, or its row was edited; or
@@ -56,7 +62,16 @@ class Authentication:
             self._require_issuers(system_key, key, now_ms)
         if not account.devbox:
             raise DevboxCapabilityMissing
-        return Caller(key.account_id, key.id, key.scopes, key.expires_at_ms, key.issuers, key.names)
+        return Caller(
+            key.account_id,
+            key.id,
+            key.scopes,
+            key.expires_at_ms,
+            key.issuers,
+            key.names,
+            address,
+            request_id,
+        )
 
     def _read(self, token: ParsedToken) -> _Rows | None:
         try:

@@ -14,10 +14,12 @@ from typing import Generic, NamedTuple, TypeVar
 from app.crypto.envelope import open_envelope, seal
 from app.crypto.system_key import OpenedSystemKey, Purpose
 from app.domain.access.api_keys import Caller
+from app.domain.audit.actions import Action
 from app.domain.errors import RequestIdReused, RequestIdUnusable, TamperedRow
 from app.domain.idempotency import RetryKey, StoredResponse
 from app.domain.life import is_within
 from app.repository.base import Database, UnitOfWork
+from app.services.audit.trail import NO_DETAILS, AuditTrail, Details, Unrecorded
 from app.services.clock import Clock, Reading, SteadyClock
 from app.services.keys.pauses import Pauses
 from app.services.keys.system_key import SystemKey
@@ -78,6 +80,8 @@ class Attempt(Generic[T]):
         now: Reading,
         formatted: ResponseFormat[T],
         deletions: Pauses,
+        caller: Caller,
+        trail: AuditTrail,
     ) -> None:
         self.work = work
         self.system_key = system_key
@@ -86,13 +90,15 @@ class Attempt(Generic[T]):
         self._earliest_ms = now.earliest_ms
         self._format = formatted
         self._deletions = deletions
+        self._caller = caller
+        self._trail = trail
         self._claimed: StoredResponse | None = None
 
-    def claim(self, caller: Caller, request_id: str, digest: bytes) -> None:
+    def claim(self, request_id: str, digest: bytes) -> None:
         """Insert the row of the response, or load the response of an earlier attempt."""
         claimed = StoredResponse(
-            account_id=caller.account_id,
-            api_key_id=caller.api_key_id,
+            account_id=self._caller.account_id,
+            api_key_id=self._caller.api_key_id,
             request_id=request_id,
             digest=digest,
             data_key_id=self.system_key.context.data_key_id,
@@ -107,16 +113,40 @@ class Attempt(Generic[T]):
             raise RequestIdUnusable  # its hour is over by one clock only, or in the future
         self.response = self._format.load(_opened(self.system_key, stored).decode())
 
-    def commit(self, response: T) -> T:
-        """Store the response and commit. Returns the response."""
+    def commit(
+        self, response: T, action: Action, *subjects: str, details: Details = NO_DETAILS
+    ) -> T:
+        """Store the response, record what was done, and commit. Returns the response.
+
+        Args:
+            subjects: The ids of what it is about, as in ``AuditTrail.commit``.
+        """
+        self._store(response)
+        self._trail.commit(
+            self.work,
+            self.system_key,
+            action,
+            *subjects,
+            account_id=self._caller.account_id,
+            by=self._caller,
+            details=details,
+            at_ms=self.now_ms,
+        )
+        return response
+
+    def commit_unchanged(self, response: T) -> T:
+        """Store the response to a request that changed nothing. Returns the response."""
+        self._store(response)
+        self._trail.commit_unrecorded(self.work, Unrecorded.NOTHING_CHANGED)
+        return response
+
+    def _store(self, response: T) -> None:
         claimed = self._claimed
         if claimed is not None:
             plaintext = _bound_to(claimed) + self._format.dump(response).encode()
             sealed = seal(self.system_key.key, plaintext, _context(self.system_key, claimed))
             self.work.stored_responses.finish(replace(claimed, response=sealed))
             self._delete_expired(claimed.account_id)
-        self.work.commit()
-        return response
 
     def _delete_expired(self, account_id: str) -> None:
         """Delete expired responses of the account, unless a write just did."""
@@ -134,12 +164,18 @@ class Idempotency:
     """
 
     def __init__(
-        self, database: Database, system_key: SystemKey, clock: SteadyClock, age_ms: Clock
+        self,
+        database: Database,
+        system_key: SystemKey,
+        clock: SteadyClock,
+        age_ms: Clock,
+        trail: AuditTrail,
     ) -> None:
         self._database = database
         self._system_key = system_key
         self._clock = clock
         self._deletions = Pauses(age_ms, DELETION_PAUSE_MS)
+        self._trail = trail
 
     @contextmanager
     def attempt(
@@ -159,9 +195,12 @@ class Idempotency:
         system_key = self._system_key.opened()
         digest = b"" if retry is None else system_key.digest(Purpose.REQUEST, retry.request)
         with self._database.writing() as work:
-            attempt = Attempt(work, system_key, self._clock.read(), responses, self._deletions)
+            now = self._clock.read()
+            attempt = Attempt(
+                work, system_key, now, responses, self._deletions, caller, self._trail
+            )
             if retry is not None:
-                attempt.claim(caller, retry.request_id, digest)
+                attempt.claim(retry.request_id, digest)
             yield attempt
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from app.crypto.system_key import OpenedSystemKey, Purpose
 from app.domain.access.api_keys import Caller, Token
+from app.domain.audit.actions import Action
 from app.domain.damage import DamagedRow
 from app.domain.errors import InjectionNotFound, SecretsMissing, TamperedRow
 from app.domain.guarded import Guarded, tampered
@@ -29,6 +30,7 @@ from app.domain.injections import (
 from app.domain.operations.usage import ROW_BYTES, Usage
 from app.repository.base import Database, Repository
 from app.repository.collections.batches import Batch, Position
+from app.services.audit.trail import NO_DETAILS
 from app.services.clock import Clock
 from app.services.gateways.injected_tokens import InjectedTokens
 from app.services.idempotency import Idempotency, ResponseFormat
@@ -99,7 +101,8 @@ class Injections:
                 return attempt.response
             work, account_id, now_ms = attempt.work, caller.account_id, attempt.now_ms
             tokens = self._gateways.bind(work, attempt.system_key, caller, gateways)
-            bound = bind(_bind(work, caller, secrets), tokens)
+            named = _bind(work, caller, secrets)
+            bound = bind(named, tokens)
             expires_at_ms = now_ms + ttl_seconds * 1000
             if caller.expires_at_ms is not None:
                 expires_at_ms = min(expires_at_ms, caller.expires_at_ms)
@@ -107,9 +110,12 @@ class Injections:
             adding = Usage(injections=1, bytes=len(bound) + ROW_BYTES)
             self._limits.require_room(work, account_id, adding, now_ms)
             work.injections.add(injection)
-            self._retention.delete_injections(work, account_id)
+            swept = self._retention.delete_injections(work, account_id)
             self._limits.note(account_id, adding, now_ms)
-            return attempt.commit(issued)
+            secret_ids = dict.fromkeys(each.secret_id for each in named)
+            about = (issued.id, *secret_ids)
+            details = {"swept": swept} if swept else NO_DETAILS
+            return attempt.commit(issued, Action.INJECTION_CREATED, *about, details=details)
 
     def list(self, caller: Caller, limit: int, after_id: str | None) -> InjectionPage:
         """One page of the account's injections, newest first.
@@ -169,7 +175,7 @@ class Injections:
                     injection = replace(injection, state=InjectionState.REVOKED)
                 attempt.work.injections.replace(attempt.system_key.guard(injection))
                 self._gateways.revoke(attempt.work, attempt.system_key, injection, attempt.now_ms)
-                attempt.commit(injection.id)
+                attempt.commit(injection.id, Action.INJECTION_REVOKED, injection.id)
         return self.get(caller, injection_id)
 
     def _find(self, repository: Repository, caller: Caller, injection_id: str) -> Injection:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from app.crypto.values import seal_value
 from app.domain.access.api_keys import Caller
+from app.domain.audit.actions import Action
 from app.domain.errors import SecretNameExists, SecretNotFound
 from app.domain.idempotency import RetryKey
 from app.domain.ids import SECRET, new_id
@@ -23,6 +24,7 @@ from app.domain.secrets import (
     SecretValue,
 )
 from app.repository.base import Conflict, Database
+from app.services.audit.trail import versioned, with_name
 from app.services.idempotency import Idempotency, ResponseFormat
 from app.services.keys.data_keys import DataKeys
 from app.services.rows.limits import Limits
@@ -75,7 +77,9 @@ class Secrets:
             except Conflict:
                 raise SecretNameExists(name) from None
             self._limits.note(caller.account_id, adding, now_ms)
-            return attempt.commit(secret)
+            named = with_name(attempt.system_key, caller.account_id, name)
+            subject = versioned(secret.id, 1)
+            return attempt.commit(secret, Action.SECRET_CREATED, subject, details=named)
 
     def list(
         self,
@@ -140,8 +144,8 @@ class Secrets:
             locked = secrets.lock(caller.account_id, ref) if ref.is_possible else None
             if locked is None:
                 raise SecretNotFound
-            replaced = self._archive.replace(attempt, caller, data_key, locked, value)
-            return attempt.commit(replaced.secret)
+            secret, version = self._archive.replace(attempt, caller, data_key, locked, value)
+            return attempt.commit(secret, Action.SECRET_UPDATED, versioned(secret.id, version))
 
     def delete(self, caller: Caller, ref: SecretRef, retry: RetryKey | None) -> Secret:
         """Delete a secret and its old versions for good. Returns its metadata.
@@ -157,4 +161,5 @@ class Secrets:
             if secret is None:
                 raise SecretNotFound
             self._limits.note(caller.account_id, Usage(secrets=-1), attempt.now_ms)
-            return attempt.commit(secret)
+            named = with_name(attempt.system_key, caller.account_id, secret.name)
+            return attempt.commit(secret, Action.SECRET_DELETED, secret.id, details=named)

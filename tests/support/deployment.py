@@ -211,7 +211,14 @@ def new_tenant(
 def sweep(services: Services) -> None:
     """Run a whole pass of the sweep, by a clock that stands still while it works."""
     running = services.sweep
-    Sweep(running._database, running._retention, running._clock, lambda: 0.0).run()
+    Sweep(
+        running._database,
+        running._system_key,
+        running._retention,
+        running._clock,
+        lambda: 0.0,
+        running._trail,
+    ).run()
 
 
 def with_key(

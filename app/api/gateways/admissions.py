@@ -27,7 +27,7 @@ _ADMIT_BYTES = 128 * 1024
 def admit() -> dict[str, Any]:
     """Admit one request, and hand out the credential for it."""
     body = read_body(_ADMIT, limit=_ADMIT_BYTES)
-    return _shown(context.services.admissions.admit(body.data))
+    return _shown(context.services.admissions.admit(body.data, context.request_id))
 
 
 @admissions.post("/internal/v1/admissions/recheck")

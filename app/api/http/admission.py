@@ -12,6 +12,7 @@ from flask import request
 from flask.globals import app_ctx, request_ctx
 from werkzeug.exceptions import NotFound, RequestEntityTooLarge
 
+from app.api.http.client_address import client_address
 from app.api.http.context import Context
 from app.api.http.endpoint import Credential, Endpoint
 from app.api.http.request_body import MAX_BODY_BYTES
@@ -75,7 +76,9 @@ class Admission:
             context.services.gateway_keys.authenticate(bearer_token(GatewayKeyRefused))
         if endpoint.credential is Credential.API_KEY:
             services = context.services
-            caller = services.authentication.authenticate(bearer_token(Unauthenticated))
+            caller = services.authentication.authenticate(
+                bearer_token(Unauthenticated), client_address(), context.request_id
+            )
             context.caller = caller
             services.rate_limits.admit(caller.account_id, caller.api_key_id)
             if endpoint.scope is not None:

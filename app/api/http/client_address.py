@@ -5,6 +5,7 @@ that is no address is ignored, and never stored.
 """
 
 import ipaddress
+from functools import lru_cache
 
 from flask import request
 
@@ -17,6 +18,7 @@ def client_address() -> str | None:
     return canonical_address(request.remote_addr) or canonical_address(before.get("REMOTE_ADDR"))
 
 
+@lru_cache(maxsize=1024)
 def canonical_address(text: str | None) -> str | None:
     """Return an address in canonical form; ``None`` for text that is none."""
     if not text or len(text) > _LONGEST:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from app.cli.deployment import deployment
+from app.cli.deployment import deployment, operator
 from app.cli.errors import REFUSED
 from app.cli.progress import stoppable
 from app.client.messages import say
@@ -82,7 +82,9 @@ def restore(
     from app.restoring import restore as put_back  # noqa: PLC0415 - see app.cli.deployment
 
     settings = load(environ)
-    restored = put_back(settings, file.absolute(), replace=replace, skip_damaged=skip_damaged)
+    restored = put_back(
+        settings, file.absolute(), operator(), replace=replace, skip_damaged=skip_damaged
+    )
     if json:
         show_json(_document(restored))
     else:

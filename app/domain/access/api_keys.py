@@ -184,7 +184,12 @@ class Revocation:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The authenticated sender of a request."""
+    """The authenticated sender of a request.
+
+    Attributes:
+        address: The address of the client, if it is known.
+        request_id: The server's own id of the request.
+    """
 
     account_id: str
     api_key_id: str
@@ -192,6 +197,13 @@ class Caller:
     expires_at_ms: int | None
     issuers: tuple[str, ...] = ()
     names: NameLimit | None = None
+    address: str | None = None
+    request_id: str | None = None
+
+    @property
+    def actor(self) -> str:
+        """Return the id of the API key, as the audit trail names who did it."""
+        return self.api_key_id
 
     def require(self, scope: Scope) -> None:
         """Refuse a caller without this scope.

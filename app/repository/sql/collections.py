@@ -5,6 +5,7 @@ from collections.abc import Callable
 from app.repository.base import Repository, UnitOfWork
 from app.repository.sql.accounts import SqlAccounts
 from app.repository.sql.api_keys import SqlApiKeys
+from app.repository.sql.audit.events import SqlAuditEvents
 from app.repository.sql.audit.log import SqlAuditLog
 from app.repository.sql.data_keys import SqlDataKeys
 from app.repository.sql.deployment import SqlDeployment
@@ -49,6 +50,7 @@ class SqlRepository(Repository):
         self.leases = SqlLeases(statements)
         self.workers = SqlWorkers(statements)
         self.audit_log = SqlAuditLog(statements)
+        self.audit_events = SqlAuditEvents(statements)
 
 
 class SqlUnitOfWork(SqlRepository, UnitOfWork):

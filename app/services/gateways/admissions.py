@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from app.crypto.system_key import OpenedSystemKey, Purpose
+from app.domain.audit.actions import Action
+from app.domain.audit.actors import NamedActor
 from app.domain.errors import RateLimited
 from app.domain.gateways.admissions import AdmissionRequest, Admitted
 from app.domain.gateways.origins import Endpoint
@@ -42,8 +44,14 @@ from app.domain.gateways.uses import GatewayUse
 from app.domain.ids import GATEWAY_USE, new_id
 from app.rates.rate_limits import RateLimits, RequestsAMinute
 from app.repository.base import Database
+from app.services.audit.trail import AuditTrail, versioned
 from app.services.clock import Clock
-from app.services.gateways.credentials import Credential, open_credential, read_credential
+from app.services.gateways.credentials import (
+    ClosedCredential,
+    Credential,
+    open_credential,
+    read_credential,
+)
 from app.services.gateways.grants import Grant, Grants, require_live
 from app.services.gateways.switch import require_started
 from app.services.gateways.uses import handle_of
@@ -80,9 +88,13 @@ class Admissions:
     _rate_limits: RateLimits
     _is_private: bool
     _own: Callable[[], frozenset[Endpoint]]
+    _trail: AuditTrail
 
-    def admit(self, request: AdmissionRequest) -> Admitted:
+    def admit(self, request: AdmissionRequest, request_id: str | None = None) -> Admitted:
         """Return the permission for one request, and the credential for it.
+
+        Args:
+            request_id: The server's own id of the request for admission.
 
         Raises:
             AdmissionRefused: The request must not be carried.
@@ -106,7 +118,7 @@ class Admissions:
                 self._count(grant.token)
                 closed = read_credential(repository, grant)
             credential = open_credential(self._data_keys, closed)
-            use = self._record(opened, grant, request)
+            use = self._record(opened, closed, request, request_id)
             event.ids |= {"gateway_use_id": use.id, "secret_ids": [use.secret_id]}
             return self._admitted(grant, use, credential)
 
@@ -119,9 +131,14 @@ class Admissions:
         _require_budget(token)
 
     def _record(
-        self, opened: OpenedSystemKey, grant: Grant, request: AdmissionRequest
+        self,
+        opened: OpenedSystemKey,
+        closed: ClosedCredential,
+        request: AdmissionRequest,
+        request_id: str | None,
     ) -> GatewayUse:
         """Count the request and add its use, unless the token has ended in the meantime."""
+        grant = closed.grant
         account_id, token_id = grant.token.account_id, grant.token.id
         with self._database.writing() as work:
             now_ms = self._clock()
@@ -140,11 +157,20 @@ class Admissions:
                 work.gateway_tokens.replace(opened.guard(counted))
             use = _use(grant, request, now_ms)
             work.gateway_uses.add(opened.guard(use))
-            work.commit()
+            self._trail.commit(
+                work,
+                opened,
+                Action.GATEWAY_ADMITTED,
+                *(use.id, token_id, use.config_id),
+                *(versioned(each.id, each.version) for each in closed.sealed.secrets),
+                account_id=account_id,
+                by=NamedActor(token.api_key_id, grant.issuers, use.address, request_id),
+                at_ms=now_ms,
+            )
         return use
 
     def _admitted(self, grant: Grant, use: GatewayUse, credential: Credential) -> Admitted:
-        token, config = grant
+        token, config, _ = grant
         return Admitted(
             use=handle_of(use),
             origin=config.origin,
@@ -183,7 +209,7 @@ def _judge(grant: Grant, request: AdmissionRequest) -> None:
 
     The path is parsed again: only its one canonical form may be judged, and that is what is sent.
     """
-    token, config = grant
+    token, config, _ = grant
     if request.config_id is not None and request.config_id != config.id:
         raise GatewayMismatch
     target = parse_target(request.path)
@@ -203,7 +229,7 @@ def _judge(grant: Grant, request: AdmissionRequest) -> None:
 
 def _is_fenced(grant: Grant) -> bool:
     """Return True if the path must have one reading: rules judge it, or it is below a base path."""
-    token, config = grant
+    token, config, _ = grant
     return bool(config.allow or config.deny or token.allow or config.origin.base)
 
 

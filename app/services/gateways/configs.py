@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.api_keys import Caller
 from app.domain.access.scopes import Scope
+from app.domain.audit.actions import Action
 from app.domain.damage import DamagedRow
 from app.domain.errors import AccountLimitReached, SecretsMissing, TamperedRow
 from app.domain.gateways.configs import (
@@ -28,6 +29,7 @@ from app.domain.ids import GATEWAY_CONFIG, is_id
 from app.domain.operations.usage import ROW_BYTES, Usage
 from app.repository.base import Conflict, Database, Repository, UnitOfWork
 from app.repository.collections.batches import Position
+from app.services.audit.trail import versioned, with_name
 from app.services.gateways.named_secrets import find_secrets
 from app.services.gateways.stored_config import dump_config, find_config, load_config
 from app.services.idempotency import Idempotency, ResponseFormat
@@ -81,7 +83,8 @@ class GatewayConfigs:
             except Conflict:
                 raise GatewayConfigNameExists from None
             self._limits.note(account_id, adding, attempt.now_ms)
-            return attempt.commit(new)
+            named = with_name(attempt.system_key, account_id, new.name)
+            return attempt.commit(new, Action.GATEWAY_CONFIG_CREATED, new.id, details=named)
 
     def list(
         self,
@@ -151,7 +154,7 @@ class GatewayConfigs:
             before = self._find(work, attempt.system_key, caller, config_id)
             changed = draft.applied(before, _resolved(work, caller, draft))
             if changed == before:
-                return attempt.commit(before)
+                return attempt.commit_unchanged(before)
             changed = replace(
                 changed,
                 version=before.version + 1,
@@ -166,7 +169,8 @@ class GatewayConfigs:
             except Conflict:
                 raise GatewayConfigNameExists from None
             self._limits.note(account_id, larger, attempt.now_ms)
-            return attempt.commit(changed)
+            subject = versioned(changed.id, changed.version)
+            return attempt.commit(changed, Action.GATEWAY_CONFIG_UPDATED, subject)
 
     def delete(
         self, caller: Caller, config_id: str, retry: RetryKey | None
@@ -188,7 +192,8 @@ class GatewayConfigs:
             except TamperedRow:
                 deleted = _damaged(caller, config_id)
             attempt.work.gateway_configs.delete(caller.account_id, config_id)
-            attempt.commit("" if isinstance(deleted, DamagedRow) else dump_config(deleted))
+            response = "" if isinstance(deleted, DamagedRow) else dump_config(deleted)
+            attempt.commit(response, Action.GATEWAY_CONFIG_DELETED, config_id)
             return deleted
 
     def _check(self, caller: Caller, draft: ConfigDraft) -> None:

@@ -37,10 +37,15 @@ _NONE = bytes(32)  # the digest of no token
 
 
 class Grant(NamedTuple):
-    """A token that is good now, with its config."""
+    """A token that is good now, with its config.
+
+    Attributes:
+        issuers: The ids of all API keys above the one that minted the token.
+    """
 
     token: GatewayToken
     config: GatewayConfig
+    issuers: tuple[str, ...]
 
 
 class _Rows(NamedTuple):
@@ -88,7 +93,7 @@ class Grants:
         self._require_live(repository, opened, rows)
         if not rows.token.accepts(address):
             raise SourceRefused
-        return Grant(rows.token, self._config(rows))
+        return Grant(rows.token, self._config(rows), rows.key.issuers)
 
     def _require_live(self, repository: Repository, opened: OpenedSystemKey, rows: _Rows) -> None:
         """Refuse a token whose time is over, or whose key or account permit nothing any more."""

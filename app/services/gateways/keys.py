@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.constant_time import bytes_eq
 from app.crypto.system_key import OpenedSystemKey, Purpose
 from app.domain.access.api_keys import ParsedToken
 from app.domain.access.labels import check_label
+from app.domain.audit.actions import Action
 from app.domain.damage import DamagedRow
 from app.domain.errors import TamperedRow
 from app.domain.gateways.keys import GATEWAY_KEY_TOKENS, GatewayKey, IssuedGatewayKey
@@ -17,6 +18,7 @@ from app.domain.guarded import Guarded, tampered
 from app.domain.ids import GATEWAY_KEY, new_id
 from app.domain.redaction import Redacted
 from app.repository.base import Conflict, Database, Repository
+from app.services.audit.trail import AuditTrail
 from app.services.clock import Clock
 from app.services.keys.system_key import SystemKey
 from app.services.rows.damage_log import log_damage
@@ -33,6 +35,7 @@ class GatewayKeys:
     _database: Database
     _system_key: SystemKey
     _clock: Clock
+    _trail: AuditTrail
 
     def new(self, name: str) -> IssuedGatewayKey:
         """Return a new key, which is good once ``add`` has stored it.
@@ -65,7 +68,7 @@ class GatewayKeys:
         row = GatewayKey(parsed.row_id, name, _digest(opened, token), self._clock())
         with suppress(Conflict), self._database.writing() as work:
             work.gateway_keys.add(opened.guard(row))
-            work.commit()
+            self._trail.commit(work, opened, Action.GATEWAY_KEY_CREATED, row.id)
         return True
 
     def _is_stored(self, key_id: str) -> bool:
@@ -101,7 +104,7 @@ class GatewayKeys:
             if key.is_live:
                 key = replace(key, revoked_at_ms=self._clock())
                 work.gateway_keys.replace(opened.guard(key))
-                work.commit()
+                self._trail.commit(work, opened, Action.GATEWAY_KEY_REVOKED, key.id)
         return key
 
     def authenticate(self, credential: Redacted) -> str:

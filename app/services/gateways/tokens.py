@@ -5,11 +5,13 @@ config that is pointed elsewhere later takes no secret along. Admission decides 
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from app.crypto.system_key import OpenedSystemKey, Purpose
 from app.domain.access.api_keys import Caller, Token
+from app.domain.audit.actions import Action
 from app.domain.damage import DamagedRow
 from app.domain.errors import SecretNotFound, TamperedRow
 from app.domain.gateways.configs import GatewayConfig
@@ -130,9 +132,9 @@ class GatewayTokens:
             work.gateway_tokens.add(attempt.system_key.guard(row))
             self._limits.note(account_id, adding, now_ms)
             url = self._urls.url(config.id)
-            return attempt.commit(
-                IssuedGatewayToken(token_id, token, row.expires_at_ms, devbox_id, config, url)
-            )
+            issued = IssuedGatewayToken(token_id, token, row.expires_at_ms, devbox_id, config, url)
+            about = (token_id, config.id, row.secret_id)
+            return attempt.commit(issued, Action.GATEWAY_TOKEN_CREATED, *about)
 
     def list(
         self, caller: Caller, wanted: TokenFilter, limit: int, after_id: str | None
@@ -185,7 +187,7 @@ class GatewayTokens:
             if attempt.response is None:
                 token = _find(attempt.work, attempt.system_key, caller, token_id)
                 revoke_token(attempt.work, attempt.system_key, token, attempt.now_ms)
-                attempt.commit(token.id)
+                attempt.commit(token.id, Action.GATEWAY_TOKEN_REVOKED, token.id)
         return self.get(caller, token_id)
 
     def revoke_box(self, caller: Caller, devbox_id: str, retry: RetryKey | None) -> int:
@@ -202,7 +204,8 @@ class GatewayTokens:
         with self._idempotency.attempt(caller, retry, _NUMBER) as attempt:
             if attempt.response is not None:
                 return attempt.response
-            revoked, work, now_ms = 0, attempt.work, attempt.now_ms
+            work, now_ms = attempt.work, attempt.now_ms
+            revoked: list[str] = []
             after: Position | None = None
             while True:
                 batch = work.gateway_tokens.page(caller.account_id, wanted, after, _BATCH)
@@ -210,10 +213,10 @@ class GatewayTokens:
                     token = attempt.system_key.verify_stored(stored, caller.account_id)
                     if isinstance(token, GatewayToken) and token.is_live(now_ms):
                         revoke_token(work, attempt.system_key, token, now_ms)
-                        revoked += 1
+                        revoked.append(token.id)
                 after = batch.after
                 if after is None:
-                    return attempt.commit(revoked)
+                    return _commit_revoked(attempt, revoked)
 
     def _find_both(
         self, attempt: Attempt[IssuedGatewayToken], caller: Caller, wanted: NewGatewayToken
@@ -230,6 +233,14 @@ class GatewayTokens:
         if not config.may_join(secret.name):
             raise SecretNotForGateway
         return config, Joined(config.id, config.pin, secret.id, secret.name)
+
+
+def _commit_revoked(attempt: Attempt[int], token_ids: Sequence[str]) -> int:
+    """Commit the revocation of tokens. Returns their number."""
+    number = len(token_ids)
+    if not token_ids:
+        return attempt.commit_unchanged(number)
+    return attempt.commit(number, Action.GATEWAY_TOKEN_REVOKED, *token_ids)
 
 
 def _find(

@@ -11,6 +11,7 @@ from app.domain.gateways.refusals import AdmissionRefused, TokenRefused
 from app.domain.gateways.uses import GatewayUse
 from app.domain.ids import ACCOUNT, GATEWAY_USE, is_id
 from app.repository.base import Database, Repository
+from app.services.audit.trail import AuditTrail, Unrecorded
 from app.services.gateways.credentials import read_credential
 from app.services.gateways.grants import Grants
 from app.services.gateways.switch import require_started
@@ -42,6 +43,7 @@ class GatewayUses:
     _database: Database
     _system_key: SystemKey
     _grants: Grants
+    _trail: AuditTrail
 
     def recheck(self, handles: Sequence[str]) -> list[tuple[str, str]]:
         """Look at running requests as at new ones; rules and limits do not count again.
@@ -107,7 +109,7 @@ class GatewayUses:
             with self._database.writing() as work:
                 for name in in_order[start : start + _BATCH]:
                     _complete(work, opened, name, named[name])
-                work.commit()
+                self._trail.commit_unrecorded(work, Unrecorded.END_OF_USE)
 
 
 def _find(

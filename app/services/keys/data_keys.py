@@ -6,11 +6,14 @@ from functools import partial
 
 from app.crypto.data_key_cache import DataKeyCache
 from app.crypto.opened_key import OpenedKey
+from app.crypto.system_key import OpenedSystemKey
+from app.domain.audit.actions import Action
 from app.domain.data_keys import DataKeyRow, DataKeyState, GuardedDataKey
 from app.domain.errors import TamperedRow
 from app.domain.ids import DATA_KEY, new_id
 from app.domain.life import CLOCK_TOLERANCE_MS
-from app.repository.base import Conflict, Database
+from app.repository.base import Conflict, Database, UnitOfWork
+from app.services.audit.trail import NO_DETAILS, AuditTrail
 from app.services.clock import Clock, SteadyClock
 from app.services.keys.pauses import Pauses
 from app.services.keys.system_key import SystemKey
@@ -42,6 +45,7 @@ class DataKeys:
         *,
         age_ms: Clock,
         max_age_ms: int,
+        trail: AuditTrail,
     ) -> None:
         self._database = database
         self._keyring = keyring
@@ -49,6 +53,7 @@ class DataKeys:
         self._system_key = system_key
         self._clock = clock
         self._max_age_ms = max_age_ms
+        self._trail = trail
         self._creations = SingleFlight[str, GuardedDataKey](keyring.waiters)
         self._failed = Pauses(age_ms, _PAUSE_MS)
         self._replaced = Pauses(age_ms, _NEW_MS)
@@ -137,13 +142,31 @@ class DataKeys:
                     old = replace(replaces, state=DataKeyState.DECRYPT_ONLY)
                     work.data_keys.replace(opened.guard(old))
                 work.data_keys.add(stored.record, stored.wrappings)
-                work.commit()
+                self._commit(work, opened, context, replaces)
             self._cache.put(context, key)
         except Conflict:
             return self._winner(account_id)
         finally:
             key.wipe()
         return stored
+
+    def _commit(
+        self,
+        work: UnitOfWork,
+        opened: OpenedSystemKey,
+        made: KeyContext,
+        replaces: DataKeyRow | None,
+    ) -> None:
+        """Record a new data key, which the server makes by itself when one is needed; commit."""
+        details = NO_DETAILS if replaces is None else {"replaces": replaces.id}
+        self._trail.commit(
+            work,
+            opened,
+            Action.DATA_KEY_CREATED,
+            made.data_key_id,
+            account_id=made.account_id,
+            details=details,
+        )
 
     def _winner(self, account_id: str) -> GuardedDataKey:
         with self._database.reading() as repository:

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 
 from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
+from app.domain.audit.actions import Action
 from app.domain.errors import DomainError, NotInitialised, TamperedRow
 from app.domain.ids import DATA_KEY, DEPLOYMENT, new_id
 from app.repository.base import Conflict, Database
+from app.services.audit.trail import AuditTrail
 from app.services.clock import Clock
 from app.services.errors import SystemKeyUnreadable
 from app.services.keys.root_key_proof import RootKeyProof
@@ -57,6 +59,7 @@ class SystemKey:
     _keyring: Keyring
     _clock: Clock
     _proof: RootKeyProof
+    _trail: AuditTrail
     _fingerprint: str | None = None
 
     def __post_init__(self) -> None:
@@ -241,7 +244,8 @@ class SystemKey:
             with suppress(Conflict), refusing_retired_keys(), self._database.writing() as work:
                 work.deployment.add(deployment_id)
                 work.data_keys.add(stored.record, stored.wrappings)
-                work.commit()
+                about = (deployment_id, context.data_key_id)
+                self._trail.commit(work, opened, Action.DEPLOYMENT_CREATED, *about)
         finally:
             key.wipe()
 

@@ -22,6 +22,8 @@ from app.crypto.values import open_value
 from app.domain.access.accounts import Account
 from app.domain.access.api_keys import ApiKey, ParsedToken
 from app.domain.access.scopes import Scope
+from app.domain.audit.actions import Action
+from app.domain.audit.actors import NamedActor
 from app.domain.data_keys import DataKeyRow
 from app.domain.errors import InjectionRefused, InvalidRequest, StorageUnavailable, TamperedRow
 from app.domain.injections import (
@@ -40,6 +42,7 @@ from app.rates.rate_limits import RateLimits
 from app.repository.base import Database, Repository, UnitOfWork
 from app.repository.collections.injections import InjectionGrant
 from app.repository.collections.secrets import SealedSecrets
+from app.services.audit.trail import AuditTrail, versioned
 from app.services.clock import Clock
 from app.services.gateways.injected_tokens import InjectedTokens, RedeemedInjection
 from app.services.issuers import live_issuers
@@ -75,9 +78,14 @@ class Redemption:
     _cache: SealedSecretCache
     _rate_limits: RateLimits
     _gateways: InjectedTokens
+    _trail: AuditTrail
 
     def redeem(
-        self, credential: Redacted, nonce: RedeemNonce | None, address: str | None
+        self,
+        credential: Redacted,
+        nonce: RedeemNonce | None,
+        address: str | None,
+        request_id: str | None = None,
     ) -> Environment:
         """Return the current values of the injection's secrets, by environment variable.
 
@@ -87,6 +95,7 @@ class Redemption:
             credential: The token.
             nonce: A retry with the same one gets the values again for 60 seconds.
             address: The address of the client, if it is known; stored with the injection.
+            request_id: The server's own id of the request.
 
         Raises:
             InjectionRefused: The token is malformed, unknown, used, expired or revoked; the key
@@ -108,7 +117,12 @@ class Redemption:
             event.account_id, event.injection_id = token.account_id, token.row_id
             system_key = self._system_key.opened()
             request = RedemptionRequest.of(
-                credential, token, nonce, address, system_key=system_key, event=event
+                credential,
+                token,
+                nonce,
+                (address, request_id),
+                system_key=system_key,
+                event=event,
             )
             for attempt in range(_ATTEMPTS):
                 environment = self._attempt(request, is_first=attempt == 0)
@@ -185,9 +199,31 @@ class Redemption:
             if not work.injections.replace_if_granted(redeemed, grant, secrets):
                 return None
             tokens = self._tokens(work, request, grant, now_ms)
-            if redeemed is not grant.injection:  # a retry changes nothing
-                work.commit()
+            self._commit(work, request, grant, secrets, now_ms)
             return tokens
+
+    def _commit(
+        self,
+        work: UnitOfWork,
+        request: RedemptionRequest,
+        grant: InjectionGrant,
+        secrets: Sequence[SealedValue],
+        now_ms: int,
+    ) -> None:
+        """Record which versions are handed over, also by a retry that changes nothing; commit."""
+        injection, key = grant.injection.unverified, grant.api_key.unverified
+        is_repeated = injection.state is InjectionState.REDEEMED
+        self._trail.commit(
+            work,
+            request.system_key,
+            Action.INJECTION_REPEATED if is_repeated else Action.INJECTION_REDEEMED,
+            injection.id,
+            *[versioned(secret.id, secret.version) for secret in secrets],
+            *[bound.token_id for bound in injection.gateways],
+            account_id=injection.account_id,
+            by=NamedActor(key.id, key.issuers, request.address, request.request_id),
+            at_ms=now_ms,
+        )
 
     def _tokens(
         self, work: UnitOfWork, request: RedemptionRequest, grant: InjectionGrant, now_ms: int

@@ -25,6 +25,7 @@ class RedemptionRequest:
     token_digest: bytes
     nonce_digest: bytes | None
     address: str | None
+    request_id: str | None
     credential: Redacted
     system_key: OpenedSystemKey
     event: RedemptionEvent
@@ -35,12 +36,15 @@ class RedemptionRequest:
         credential: Redacted,
         token: ParsedToken,
         nonce: RedeemNonce | None,
-        address: str | None,
+        origin: tuple[str | None, str | None],
         *,
         system_key: OpenedSystemKey,
         event: RedemptionEvent,
     ) -> Self:
         """Digest the token and the nonce.
+
+        Args:
+            origin: The address of the client, and the server's id of the request, as far as known.
 
         Raises:
             InvalidRequest: The nonce breaks a rule.
@@ -49,7 +53,8 @@ class RedemptionRequest:
             token=token,
             token_digest=system_key.digest(Purpose.INJECTION_TOKEN, credential.reveal().encode()),
             nonce_digest=_nonce_digest(system_key, token, nonce),
-            address=address,
+            address=origin[0],
+            request_id=origin[1],
             credential=credential,
             system_key=system_key,
             event=event,

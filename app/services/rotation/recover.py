@@ -15,6 +15,7 @@ from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.damage import DamagedRow
 from app.domain.errors import NotInitialised, RecoveryRefused
 from app.repository.base import Database
+from app.services.audit.trail import AuditTrail
 from app.services.clock import Clock
 from app.services.keys.failure_reasons import FailureReason
 from app.services.keys.sweep import batches
@@ -51,6 +52,7 @@ class Recovery:
     _keyring: Keyring
     _system_key: SystemKey
     _clock: Clock
+    _trail: AuditTrail
 
     def make_key(self) -> RecoveryKeyTexts:
         """A new pair for this deployment.
@@ -93,7 +95,7 @@ class Recovery:
         """
         opened = self._open_system_key(private)
         damaged = self._damaged_rows(opened, skip=skip_damaged)
-        restoring = Restoring(self._database, self._keyring, opened, private.key)
+        restoring = Restoring(self._database, self._keyring, opened, private.key, self._trail)
         with self._database.reading() as repository:
             limiter = RateLimiter(repository.data_keys.count(), rate, report)
         limiter.note(damaged)

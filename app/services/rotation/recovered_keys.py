@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 
 from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
+from app.domain.audit.actions import Action
 from app.domain.data_keys import DataKeyRow, DataKeyState, VerifiedDataKey
 from app.repository.base import Conflict, Database, UnitOfWork
+from app.services.audit.trail import AuditTrail
 from app.services.keys.failure_reasons import FailureReason, failure_reason_of
-from app.services.rotation.new_wrappings import NewWrappings, Rewrapped
+from app.services.rotation.new_wrappings import NewWrappings, Recorded, Rewrapped
 from backends.data_key import DataKey, verify_key
 from backends.errors import DecryptionError, KeyProviderError, UnknownKey
 from backends.keyring.keyring import Keyring
@@ -37,6 +39,7 @@ class Restoring:
     _keyring: Keyring
     _opened: OpenedSystemKey
     _private: RecoveryPrivateKey
+    _trail: AuditTrail
 
     def __post_init__(self) -> None:
         self._targets = {ref: each.provider for ref, each in self._keyring.wrapping().items()}
@@ -83,7 +86,8 @@ class Restoring:
         self, lacking: Mapping[str, list[VerifiedDataKey]], wanted: Iterable[VerifiedDataKey]
     ) -> NewWrappings:
         """Make the new wrappings."""
-        new = NewWrappings(self._keyring, self._targets)
+        recorded = Recorded(self._trail, self._opened, Action.KEYRING_RECOVERED)
+        new = NewWrappings(self._keyring, self._targets, recorded)
         opened, new.failed = self._open_all(wanted)
         try:
             for ref, each in lacking.items():
@@ -114,13 +118,14 @@ class Restoring:
                 failed[key.record.id] = failure_reason_of(error)
         return opened, failed
 
-    def _store(self, work: UnitOfWork, new: Rewrapped) -> None:
+    def _store(self, work: UnitOfWork, new: Rewrapped) -> bool:
         """Put the wrapping in the place of what was found there."""
         for each in new.replaced:
             work.wrappings.remove(each)
         work.data_keys.replace(self._opened.guard(_sealing_no_more(new.key.record)))
         with suppress(Conflict):
             work.wrappings.add(self._opened.guard(new.wrapping))
+        return True
 
 
 def unwrap_recovered(private: RecoveryPrivateKey, closed: ClosedKey) -> DataKey:

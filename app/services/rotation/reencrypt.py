@@ -12,11 +12,13 @@ from dataclasses import dataclass
 
 from app.crypto.opened_key import OpenedKey
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
+from app.domain.audit.actions import Action
 from app.domain.data_keys import DataKeyRow, VerifiedDataKey
 from app.domain.errors import StorageUnavailable, TamperedRow
 from app.domain.life import has_begun
 from app.domain.operations.reencryption import Reencryption
 from app.repository.base import Database
+from app.services.audit.trail import AuditTrail
 from app.services.clock import Clock
 from app.services.keys.data_keys import DataKeys
 from app.services.keys.failure_reasons import FailureReason, counted, failure_reason_of
@@ -43,6 +45,7 @@ class Reencrypt:
     _ahead: Prefetch
     _system_key: SystemKey
     _clock: Clock
+    _trail: AuditTrail
 
     def unfinished(self) -> int | None:
         """Return the start of the job that ``run`` goes on with, in Unix milliseconds, or ``None``.
@@ -106,16 +109,17 @@ class Reencrypt:
         started_ms = self._clock()
         if dry_run:
             return started_ms
-        job = self._system_key.opened().guard(Reencryption(started_ms))
+        opened = self._system_key.opened()
         with self._database.writing() as work:
-            work.deployment.start_reencryption(job)
-            work.commit()
+            work.deployment.start_reencryption(opened.guard(Reencryption(started_ms)))
+            self._trail.commit(work, opened, Action.REENCRYPTION_STARTED)
         return started_ms
 
     def _end(self) -> None:
+        opened = self._system_key.opened()
         with self._database.writing() as work:
             work.deployment.end_reencryption()
-            work.commit()
+            self._trail.commit(work, opened, Action.REENCRYPTION_ENDED)
 
     def _has_old_keys(self, started_ms: int) -> bool:
         return any(
@@ -215,7 +219,7 @@ class Reencrypt:
                 opened = [(row, _resealed(rows, old, active, row)) for row in batch]
             resealed = [(row, new) for row, new in opened if new is not None]
             complete = complete and len(resealed) == len(batch)
-            self._store(rows, resealed)
+            self._store(record, rows, resealed, active.context.data_key_id)
             limiter.step(
                 done=len(batch),
                 changed=len(resealed),
@@ -223,11 +227,24 @@ class Reencrypt:
                 damaged=(rows.name(row) for row, new in opened if new is None),
             )
 
-    def _store(self, rows: SealedRows[R], resealed: Sequence[tuple[R, R]]) -> None:
+    def _store(
+        self, record: DataKeyRow, rows: SealedRows[R], resealed: Sequence[tuple[R, R]], to: str
+    ) -> None:
+        """Store a batch, whose values the data key ``to`` seals now."""
+        if not resealed:
+            return
+        opened = self._system_key.opened()
         with self._database.writing() as work:
             for before, new in resealed:
                 rows.write(work, before, new)
-            work.commit()
+            self._trail.commit(
+                work,
+                opened,
+                Action.SECRETS_REENCRYPTED,
+                *(rows.subject(new) for _, new in resealed),
+                account_id=record.account_id,
+                details={"from": record.id, "to": to},
+            )
 
     def _finish(
         self, old: Iterable[VerifiedDataKey], limiter: RateLimiter
@@ -251,14 +268,17 @@ class Reencrypt:
     ) -> dict[VerifiedDataKey, FailureReason]:
         """Delete data keys that seal nothing any more. Returns the others."""
         remaining = {}
+        opened = self._system_key.opened()
         for key in old:
-            this = key.record.account_id, key.record.id
+            account_id, key_id = key.record.account_id, key.record.id
             try:
                 with self._database.writing() as work:
-                    work.data_keys.delete_unused(*this)
-                    if work.data_keys.get(*this) is not None:
+                    work.data_keys.delete_unused(account_id, key_id)
+                    if work.data_keys.get(account_id, key_id) is not None:
                         remaining[key] = FailureReason.STILL_IN_USE
-                    work.commit()
+                        continue
+                    action = Action.DATA_KEY_DELETED
+                    self._trail.commit(work, opened, action, key_id, account_id=account_id)
             except StorageUnavailable as error:
                 remaining[key] = failure_reason_of(error)
         return remaining

@@ -14,13 +14,16 @@ open none, because it is down, or its root key is disabled or waits for its dele
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from app.crypto.system_key import OpenedSystemKey
+from app.domain.audit.actions import Action
 from app.domain.errors import DomainError
 from app.domain.operations.workers import Worker
-from app.repository.base import Database
+from app.repository.base import Database, UnitOfWork
+from app.services.audit.trail import AuditTrail, Unrecorded
 from app.services.keys.system_key import SystemKey
 from app.services.keys.usable import find_stranded, usable_root_keys
 from app.services.rotation.progress import Progress, RateLimiter, Report
@@ -125,6 +128,7 @@ class Retire:
     _database: Database
     _keyring: Keyring
     _system_key: SystemKey
+    _trail: AuditTrail
     _sleep: Callable[[float], None] = time.sleep
 
     def run(self, key_ref: str, report: Report = _nobody) -> Retired:
@@ -177,8 +181,10 @@ class Retire:
 
         Raises:
             NotFenced: There is none.
+            KeyProviderError: The system data key, by which records are covered, cannot be opened.
         """
-        if not self._lift_fences({key_ref, self._keyring.root_of(key_ref)}):
+        opened = self._system_key.opened()
+        if not self._lift_fences(opened, {key_ref, self._keyring.root_of(key_ref)}):
             raise NotFenced
 
     def _refuse_if_in_use(self, key_ref: str) -> Iterable[str]:
@@ -194,26 +200,27 @@ class Retire:
         root = self._keyring.root_of(key_ref)
         return key_ref if root in map(self._keyring.root_of, in_use) else root
 
-    def _lift_fences(self, names: Iterable[str]) -> bool:
+    def _lift_fences(self, opened: OpenedSystemKey, names: Iterable[str]) -> bool:
         with self._database.writing() as work:
             lifted = [name for name in names if work.wrappings.lift_fence(name)]
-            work.commit()
+            self._commit(work, opened, Action.KEYRING_UNFENCED, lifted)
         return bool(lifted)
 
     @contextmanager
     def _fenced(self, key_ref: str, name: str) -> Iterator[int]:
         """Set the fence and give its generation; what is refused then lifts a fence of its own."""
+        opened = self._system_key.opened()
         with self._database.writing() as work:
             if not {key_ref, name} & {*work.wrappings.counts(), *work.wrappings.fences()}:
                 raise UnknownKeyRef
             is_new = work.wrappings.fence(name)
             generation = work.deployment.fence_generation()
-            work.commit()
+            self._commit(work, opened, Action.KEYRING_FENCED, [name] if is_new else [])
         try:
             yield generation
         except (StillNeeded, NeededByWorkers, KeyProviderError, KeyboardInterrupt):
             if is_new:
-                self._lift_fences({name})
+                self._lift_fences(opened, {name})
             raise
 
     def _live_workers(self) -> list[Worker]:
@@ -266,6 +273,7 @@ class Retire:
         with self._database.reading() as repository:
             total = repository.wrappings.counts().get(key_ref, 0)
         limiter = RateLimiter(total, None, report, unit="wrappings")
+        opened = self._system_key.opened()
         while True:
             with self._database.writing() as work:
                 stranded = work.wrappings.count_stranded(key_ref, sorted(others))
@@ -274,10 +282,26 @@ class Retire:
                 live = [each.worker for each in work.workers.all() if each.is_live]
                 self._refuse_if_needed(live, name)
                 batch = work.wrappings.remove_all(key_ref, BATCH)
-                work.commit()
+                removed = [key_ref] if batch else []
+                self._commit(work, opened, Action.KEYRING_RETIRED, removed, wrappings=batch)
             if not batch:
                 return limiter.progress().changed
             limiter.step(done=batch, changed=batch, reasons=Counter())
+
+    def _commit(
+        self,
+        work: UnitOfWork,
+        opened: OpenedSystemKey,
+        action: Action,
+        root_keys: Sequence[str],
+        **counts: int,
+    ) -> None:
+        """Record what was done about root keys, if anything was, and commit."""
+        if root_keys:
+            details = {"root_keys": root_keys, **counts}
+            self._trail.commit(work, opened, action, details=details)
+        else:
+            self._trail.commit_unrecorded(work, Unrecorded.NOTHING_CHANGED)
 
 
 def _needed_by(worker: Worker) -> str:

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from functools import partial
 
 from app.crypto.system_key import OpenedSystemKey
+from app.domain.audit.actions import Action
 from app.domain.data_keys import VerifiedDataKey
 from app.repository.base import Conflict, Database, UnitOfWork
+from app.services.audit.trail import AuditTrail
 from app.services.keys.failure_reasons import FailureReason
 from app.services.keys.sweep import batches
 from app.services.keys.system_key import SystemKey
-from app.services.rotation.new_wrappings import NewWrappings, Rewrapped
+from app.services.rotation.new_wrappings import NewWrappings, Recorded, Rewrapped
 from app.services.rotation.progress import Progress, RateLimiter, Report
 from backends.keyring.keyring import Keyring, ListedProvider
 from backends.keyring.rewrapping import rewrap
@@ -24,10 +26,13 @@ from backends.keyring.rewrapping import rewrap
 class Rewrap:
     """The sweep over all data keys."""
 
-    def __init__(self, database: Database, keyring: Keyring, system_key: SystemKey) -> None:
+    def __init__(
+        self, database: Database, keyring: Keyring, system_key: SystemKey, trail: AuditTrail
+    ) -> None:
         self._database = database
         self._keyring = keyring
         self._system_key = system_key
+        self._trail = trail
 
     def run(self, report: Report, *, rate: float | None = None, dry_run: bool = False) -> Progress:
         """Rewrap every stale data key.
@@ -72,21 +77,23 @@ class Rewrap:
     ) -> Counter[FailureReason]:
         """Make and store what is missing. Returns why data keys still lack a wrapping."""
         self._system_key.require_proof()
-        new = NewWrappings(self._keyring, targets)
+        recorded = Recorded(self._trail, opened, Action.KEYRING_REWRAPPED)
+        new = NewWrappings(self._keyring, targets, recorded)
         for ref, keys in stale.items():
             new.take(keys, rewrap(self._keyring, targets[ref].provider, keys))
         new.store(self._database, partial(_store, opened))
         return Counter(new.failed.values())
 
 
-def _store(opened: OpenedSystemKey, work: UnitOfWork, new: Rewrapped) -> None:
-    """Add the wrapping unless another node did."""
+def _store(opened: OpenedSystemKey, work: UnitOfWork, new: Rewrapped) -> bool:
+    """Add the wrapping, or return False if another node did."""
     try:
         work.wrappings.add(opened.guard(new.wrapping))
     except Conflict:
-        return
+        return False
     for older in new.replaced:
         work.wrappings.remove(older)
+    return True
 
 
 def _without(keys: Sequence[VerifiedDataKey], key_ref: str) -> list[VerifiedDataKey]:

@@ -20,6 +20,7 @@ from app.domain.secret_versions import ArchivedVersion
 from app.domain.secrets import SealedValue, Secret, StoredSecret
 from app.repository.base import Repository, UnitOfWork
 from app.repository.collections.secret_versions import NamedVersion
+from app.services.audit.trail import versioned
 
 R = TypeVar("R")
 
@@ -48,6 +49,10 @@ class SealedRows(ABC, Generic[R]):
         """Write a row in the place of the one that was read, if that is unchanged."""
 
     @abstractmethod
+    def subject(self, row: R) -> str:
+        """Return the version of a secret, as the audit trail names it."""
+
+    @abstractmethod
     def name(self, row: R) -> DamagedRow:
         """Name a row that does not open."""
 
@@ -70,6 +75,10 @@ class CurrentValues(SealedRows[StoredSecret]):
     def write(self, work: UnitOfWork, before: StoredSecret, resealed: StoredSecret) -> None:
         """Write data key and envelope."""
         work.secrets.reseal(resealed, sealed_under=before.data_key_id)
+
+    def subject(self, row: StoredSecret) -> str:
+        """Return the current version."""
+        return versioned(row.id, row.version)
 
     def name(self, row: StoredSecret) -> DamagedRow:
         """Name the secret."""
@@ -103,6 +112,10 @@ class OldVersions(SealedRows[NamedVersion]):
     def write(self, work: UnitOfWork, before: NamedVersion, resealed: NamedVersion) -> None:
         """Write data key and archived envelope."""
         work.secret_versions.reseal(resealed.archived, before=before.archived)
+
+    def subject(self, row: NamedVersion) -> str:
+        """Return the old version."""
+        return versioned(row.archived.secret_id, row.archived.version)
 
     def name(self, row: NamedVersion) -> DamagedRow:
         """Name the secret and the version."""

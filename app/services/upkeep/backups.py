@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.api_keys import ApiKey
+from app.domain.audit.actions import Action
 from app.domain.damage import DamagedRow
 from app.domain.errors import BackupDamaged
 from app.domain.gateways.keys import GatewayKey
@@ -23,6 +24,7 @@ from app.domain.operations.backups import (
     Verified,
 )
 from app.repository.base import Database, Replacement, UnitOfWork
+from app.services.audit.trail import AuditTrail
 from app.services.clock import Clock
 from app.services.issuers import live_issuers
 from app.services.keys.system_key import SystemKey
@@ -35,7 +37,7 @@ from backends.errors import (
     UnknownKey,
 )
 
-R = TypeVar("R")
+R = TypeVar("R", Injection, GatewayToken)
 BATCH = 200
 NAMED_ROWS = 100
 
@@ -52,10 +54,13 @@ The account of a gateway key is empty.
 class Backups:
     """Makes backups, and takes over what one brings."""
 
-    def __init__(self, database: Database, system_key: SystemKey, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, system_key: SystemKey, clock: Clock, trail: AuditTrail
+    ) -> None:
         self._database = database
         self._system_key = system_key
         self._clock = clock
+        self._trail = trail
 
     def make(self, file: Path) -> BackupContents:
         """Write a backup to a new file, while others write.
@@ -221,18 +226,20 @@ class Backups:
             work.gateway_tokens.replace(opened.guard(ended))
 
         return OpenTokens(
-            self._end(self._pending_injections(opened), end_injection),
-            self._end(self._live_gateway_tokens(opened), end_token),
+            self._end(opened, self._pending_injections(opened), end_injection),
+            self._end(opened, self._live_gateway_tokens(opened), end_token),
         )
 
-    def _end(self, rows: Iterator[R], end: Callable[[UnitOfWork, R], None]) -> int:
+    def _end(
+        self, opened: OpenedSystemKey, rows: Iterator[R], end: Callable[[UnitOfWork, R], None]
+    ) -> int:
         """End rows in transactions of up to 200. Returns their number."""
         ended = 0
         while batch := list(islice(rows, BATCH)):
             with self._database.writing() as work:
                 for row in batch:
                     end(work, row)
-                work.commit()
+                self._trail.commit(work, opened, Action.TOKENS_ENDED, *(row.id for row in batch))
             ended += len(batch)
         return ended
 

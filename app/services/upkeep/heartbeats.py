@@ -14,6 +14,7 @@ from app.domain.errors import DomainError, Moved
 from app.domain.ids import WORKER, new_id
 from app.domain.operations.workers import LIVE_S, Worker
 from app.repository.base import Database
+from app.services.audit.trail import AuditTrail, Unrecorded
 from app.services.keys.system_key import SystemKey
 from backends.errors import KeyProviderError
 from backends.keyring.keyring import Keyring
@@ -46,6 +47,7 @@ class Heartbeats:
     _system_key: SystemKey
     _node: str
     _clock: Callable[[], float]
+    _trail: AuditTrail
 
     def __post_init__(self) -> None:
         self._id = new_id(WORKER)
@@ -89,7 +91,7 @@ class Heartbeats:
             return
         with suppress(DomainError), self._database.writing() as work:
             work.workers.remove(self._id)
-            work.commit()
+            self._trail.commit_unrecorded(work, Unrecorded.HEARTBEAT)
 
     def _note_closing(self, *, is_closed: bool) -> None:
         if is_closed and not self.is_closed:
@@ -115,7 +117,7 @@ class Heartbeats:
                 return  # nothing may wait for a worker that has not said yet what it opens
             work.workers.beat(self._row(generation))
             work.workers.remove_silent(_FORGOTTEN_MS)
-            work.commit()
+            self._trail.commit_unrecorded(work, Unrecorded.HEARTBEAT)
         self._succeed(generation)
 
     def _ask_providers(self) -> None:

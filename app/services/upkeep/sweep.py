@@ -7,15 +7,19 @@ second it works for a twentieth. A lease in the database keeps it to one process
 
 from collections.abc import Callable, Iterator
 
+from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.key_lives import KeyEndings
+from app.domain.audit.actions import Action
 from app.domain.guarded import Guarded
 from app.domain.ids import new_id
 from app.domain.life import CLOCK_TOLERANCE_MS
 from app.domain.operations.usage import CountedTable, CountedUsage, Usage
 from app.repository.base import Database, Repository, UnitOfWork
 from app.repository.collections.batches import Position
+from app.services.audit.trail import AuditTrail, Unrecorded
 from app.services.clock import SteadyClock
 from app.services.idempotency import RESPONSE_TTL_MS
+from app.services.keys.system_key import SystemKey
 from app.services.rows.limits import total
 from app.services.upkeep.retention import DELETED_AT_ONCE, Retention
 from backends.lifetime import Seconds
@@ -46,9 +50,17 @@ class Sweep:
     """
 
     def __init__(
-        self, database: Database, retention: Retention, clock: SteadyClock, age: Seconds
+        self,
+        database: Database,
+        system_key: SystemKey,
+        retention: Retention,
+        clock: SteadyClock,
+        age: Seconds,
+        trail: AuditTrail,
     ) -> None:
         self._database = database
+        self._system_key = system_key
+        self._trail = trail
         self._retention = retention
         self._clock = clock
         self._age = age
@@ -90,7 +102,7 @@ class Sweep:
         with self._database.writing() as work:
             is_held = work.leases.take(_LEASE, self._holder, now_ms, now_ms + LEASE_MS)
             if is_held:
-                work.commit()
+                self._trail.commit_unrecorded(work, Unrecorded.LEASE)
         self._renew_due = self._age() + LEASE_MS / 2000 if is_held else 0.0
         return is_held
 
@@ -98,7 +110,7 @@ class Sweep:
         self._renew_due = 0.0
         with self._database.writing() as work:
             work.leases.give_up(_LEASE, self._holder)
-            work.commit()
+            self._trail.commit_unrecorded(work, Unrecorded.LEASE)
 
     def _all_accounts(self) -> Iterator[None]:
         counts: dict[str, CountedUsage] = {}
@@ -122,6 +134,7 @@ class Sweep:
         """Delete, in transactions of at most 100 rows each, what has ended."""
         yield from self._end_responses_of_the_future(account_id)
         yield from self._repeat(
+            (account_id, "stored_responses"),
             lambda repository: repository.stored_responses.has_expired(
                 account_id, self._earliest_ms
             ),
@@ -130,6 +143,7 @@ class Sweep:
             ),
         )
         yield from self._repeat(
+            (account_id, "injections"),
             lambda repository: repository.injections.has_ended(
                 account_id, self._retention.until_ms
             ),
@@ -141,12 +155,14 @@ class Sweep:
 
     def _delete_gateway_rows(self, account_id: str) -> Iterator[None]:
         yield from self._repeat(
+            (account_id, "gateway_tokens"),
             lambda repository: repository.gateway_tokens.has_ended(
                 account_id, self._retention.until_ms
             ),
             lambda work: self._retention.delete_gateway_tokens(work, account_id),
         )
         yield from self._repeat(
+            (account_id, "gateway_uses"),
             lambda repository: repository.gateway_uses.has_ended(
                 account_id, self._retention.until_ms
             ),
@@ -155,6 +171,7 @@ class Sweep:
 
     def _delete_old_versions(self, account_id: str) -> Iterator[None]:
         yield from self._repeat(
+            (account_id, "secret_versions"),
             lambda repository: repository.secret_versions.has_older(
                 account_id, self._retention.versions_until_ms
             ),
@@ -165,6 +182,7 @@ class Sweep:
             yield from self._delete_surplus_versions(account_id)
 
     def _delete_surplus_versions(self, account_id: str) -> Iterator[None]:
+        opened = self._system_key.opened()
         after: str | None = None
         while True:
             with self._database.reading() as repository:
@@ -174,9 +192,11 @@ class Sweep:
             yield
             for start in range(0, len(surplus.below), _SECRETS):
                 with self._database.writing() as work:
-                    for secret_id, version in surplus.below[start : start + _SECRETS]:
+                    deleted = sum(
                         work.secret_versions.delete_below(account_id, secret_id, version)
-                    work.commit()
+                        for secret_id, version in surplus.below[start : start + _SECRETS]
+                    )
+                    self._commit(work, opened, (account_id, "secret_versions"), deleted)
                 yield
             after = surplus.after
             if after is None:
@@ -192,6 +212,7 @@ class Sweep:
             return self._clock.read().latest_ms + RESPONSE_TTL_MS
 
         yield from self._repeat(
+            (account_id, "stored_responses"),
             lambda repository: repository.stored_responses.has_later(
                 account_id, until_ms() + CLOCK_TOLERANCE_MS
             ),
@@ -205,16 +226,24 @@ class Sweep:
         return self._clock.read().earliest_ms
 
     def _repeat(
-        self, is_due: Callable[[Repository], bool], delete: Callable[[UnitOfWork], int]
+        self,
+        of: tuple[str, str],
+        is_due: Callable[[Repository], bool],
+        delete: Callable[[UnitOfWork], int],
     ) -> Iterator[None]:
-        """Delete in one transaction after the other; no transaction where nothing is due."""
+        """Delete in one transaction after the other; no transaction where nothing is due.
+
+        Args:
+            of: The account, and the table.
+        """
+        opened = self._system_key.opened()
         while True:
             with self._database.reading() as repository:
                 if not is_due(repository):
                     return
             with self._database.writing() as work:
                 deleted = delete(work)
-                work.commit()
+                self._commit(work, opened, of, deleted)
             yield
             if deleted < DELETED_AT_ONCE:
                 return
@@ -231,12 +260,26 @@ class Sweep:
             if batch.after is None:
                 break
             after = batch.after
-        dead = endings.unneeded()
+        dead, opened = endings.unneeded(), self._system_key.opened()
         for start in range(0, len(dead), DELETED_AT_ONCE):
+            some = dead[start : start + DELETED_AT_ONCE]
             with self._database.writing() as work:
-                work.api_keys.delete_unused(account_id, dead[start : start + DELETED_AT_ONCE])
-                work.commit()
+                deleted = work.api_keys.delete_unused(account_id, some)
+                self._commit(work, opened, (account_id, "api_keys"), deleted)
             yield
+
+    def _commit(
+        self, work: UnitOfWork, opened: OpenedSystemKey, of: tuple[str, str], rows: int
+    ) -> None:
+        """Record how many rows of an account's table were swept, if any were, and commit."""
+        account_id, table = of
+        if rows:
+            details = {"table": table, "rows": rows}
+            self._trail.commit(
+                work, opened, Action.ROWS_SWEPT, account_id=account_id, details=details
+            )
+        else:
+            self._trail.commit_unrecorded(work, Unrecorded.NOTHING_CHANGED)
 
     def _count(self, account_id: str, counts: dict[str, CountedUsage]) -> Iterator[None]:
         """Count what an account holds; ``counts`` gets what is worth filing."""
@@ -262,7 +305,7 @@ class Sweep:
             with self._database.writing() as work:
                 for account_id, counted in counts.items():
                     work.usage.put(account_id, counted)
-                work.commit()
+                self._trail.commit_unrecorded(work, Unrecorded.COUNTS)
             counts.clear()
 
 

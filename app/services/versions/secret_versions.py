@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from app.crypto.archived import open_archived
 from app.crypto.values import open_value
 from app.domain.access.api_keys import Caller
+from app.domain.audit.actions import Action
 from app.domain.errors import SecretNotFound, StorageUnavailable
 from app.domain.idempotency import RetryKey
 from app.domain.secret_versions import (
@@ -19,6 +20,7 @@ from app.domain.secret_versions import (
 from app.domain.secrets import SealedValue, SecretRef, SecretValue
 from app.repository.base import Database
 from app.repository.collections.secrets import LockedSecret
+from app.services.audit.trail import versioned
 from app.services.idempotency import Attempt, Idempotency, ResponseFormat
 from app.services.keys.data_keys import DataKeys
 from app.services.keys.system_key import SystemKey
@@ -99,7 +101,9 @@ class SecretVersions:
             if old is None or row != old.row:
                 raise StorageUnavailable(_WRITTEN, retry_after=1)
             secret, number = self._archive.replace(attempt, caller, data_key, locked, old.value)
-            return attempt.commit(Rollback(*secret, version=number, restored_version=version))
+            rolled_back = Rollback(*secret, version=number, restored_version=version)
+            subject, details = versioned(secret.id, number), {"restored_version": version}
+            return attempt.commit(rolled_back, Action.SECRET_ROLLED_BACK, subject, details=details)
 
     def delete(self, caller: Caller, ref: SecretRef, version: int, retry: RetryKey | None) -> int:
         """Delete one old version for good. Returns 1, the number deleted.
@@ -116,7 +120,8 @@ class SecretVersions:
             versions = attempt.work.secret_versions
             if not versions.delete(caller.account_id, locked.shown.id, version):
                 raise SecretVersionNotFound
-            return attempt.commit(1)
+            subject = versioned(locked.shown.id, version)
+            return attempt.commit(1, Action.SECRET_VERSION_DELETED, subject)
 
     def purge(self, caller: Caller, ref: SecretRef, retry: RetryKey | None) -> int:
         """Delete all old versions of a secret for good. Returns the number deleted.
@@ -129,7 +134,11 @@ class SecretVersions:
                 return attempt.response
             locked = _lock(attempt, caller, ref)
             versions, below = attempt.work.secret_versions, LARGEST_VERSION + 1
-            return attempt.commit(versions.delete_below(caller.account_id, locked.shown.id, below))
+            purged = versions.delete_below(caller.account_id, locked.shown.id, below)
+            if not purged:
+                return attempt.commit_unchanged(purged)
+            subject, details = locked.shown.id, {"versions": purged}
+            return attempt.commit(purged, Action.SECRET_PURGED, subject, details=details)
 
     def _open(self, caller: Caller, ref: SecretRef, version: int) -> _OldValue | None:
         """Open an old value; ``None`` if there is no such version."""

@@ -1,7 +1,7 @@
 """The case of a kind of database, for the suite: opens one, and damages it."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import Column
@@ -15,7 +15,12 @@ class DatabaseCase(ABC):
 
     What it needs of pytest comes from ``request``: fixtures by ``getfixturevalue``, cleaning up by
     ``addfinalizer``.
+
+    Attributes:
+        has_one_writer: Units of work come one after the other.
     """
+
+    has_one_writer: ClassVar[bool] = False
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self.request = request

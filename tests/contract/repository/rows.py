@@ -6,13 +6,14 @@ from typing import Any
 from app.domain.access.accounts import Account
 from app.domain.access.api_keys import ApiKey
 from app.domain.access.scopes import ALL_SCOPES
+from app.domain.audit.events import AuditEvent
 from app.domain.data_keys import DataKeyRow, DataKeyState, Wrapping
 from app.domain.gateways.configs import GatewayConfig
 from app.domain.gateways.credentials import AuthMechanism, AuthType, dump_headers
 from app.domain.gateways.keys import GatewayKey
 from app.domain.gateways.tokens import GatewayToken, TokenLimits, TokenPin, TokenState
 from app.domain.gateways.uses import GatewayUse
-from app.domain.guarded import Guarded, Mac
+from app.domain.guarded import Guarded, GuardedField, Mac
 from app.domain.idempotency import StoredResponse
 from app.domain.injections import BoundSecret, Injection, InjectionState, bind
 from app.domain.operations.reencryption import Reencryption
@@ -219,6 +220,33 @@ def gateway_key(number: int = 1, **changes: Any) -> Guarded[GatewayKey]:
         id=f"gwk_{number:04}", name=f"key {number}", token_digest=b"t" * 32, created_at_ms=1
     )
     return Guarded(replace(row, **changes), MAC)
+
+
+def audit_event(
+    event_id: str = "aud_0001", account_id: str = OURS, **changes: Any
+) -> Guarded[AuditEvent]:
+    row = AuditEvent(
+        account_id=account_id,
+        id=event_id,
+        lane=1,
+        n=1,
+        at_ms=1,
+        actor=API_KEY,
+        issuers=(),
+        action="secret.created",
+        outcome="done",
+        subjects=("sec_0001@1",),
+        details=None,
+        address=None,
+        request_id=None,
+    )
+    return Guarded(replace(row, **changes), MAC)
+
+
+def columns_of(row: Guarded[Any]) -> dict[str, GuardedField]:
+    """The columns of a row and of its MAC."""
+    columns: dict[str, GuardedField] = row.unverified.columns()
+    return {**columns, "mac_key_id": row.mac.key_id, "mac": row.mac.tag}
 
 
 def gateway_grant() -> GatewayGrant:

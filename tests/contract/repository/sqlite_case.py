@@ -12,6 +12,8 @@ from tests.contract.repository.case import DatabaseCase
 class SqliteCase(DatabaseCase):
     """A file in a directory that does not exist yet."""
 
+    has_one_writer = True
+
     @cached_property
     def path(self) -> Path:
         """The database file."""

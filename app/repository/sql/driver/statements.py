@@ -171,6 +171,12 @@ class Statements:
         self.has_changed = self.has_changed or rows > 0
         return rows
 
+    def change_and_return(self, statement: ClauseElement, parameters: Parameters) -> Row | None:
+        """Change at most one row, and return what the statement says of it."""
+        rows = self._run(statement, parameters, _every)
+        self.has_changed = self.has_changed or bool(rows)
+        return rows[0] if rows else None
+
     def erase(self, statement: ClauseElement, parameters: Parameters) -> int:
         """Delete or replace rows with ciphertext, and return their number."""
         rows = self.write(statement, parameters)

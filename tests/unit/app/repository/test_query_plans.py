@@ -12,6 +12,7 @@ from app.domain.gateways.tokens import TokenFilter
 from app.domain.operations.usage import CountedTable, CountedUsage, Usage
 from app.domain.secrets import SecretFilter, SecretRef
 from app.repository.base import Repository, UnitOfWork
+from app.repository.collections.audit import EventFilter
 from app.repository.sqlite.database import SqliteDatabase
 from tests.contract.repository import rows
 
@@ -32,6 +33,10 @@ POSITIONS: dict[CountedTable, tuple[object, ...]] = {
     CountedTable.SECRET_VERSIONS: ("sec_1", 1),
 }
 """Those of tables whose keys have two more columns than the account."""
+WANTED_EVENTS = [
+    EventFilter(),
+    EventFilter(action="a", actor="key_1", subject="sec_1", since_ms=1, until_ms=2),
+]
 A_SCAN = re.compile(r"^SCAN (?!few|mine|these|now|listed|\(subquery|CONSTANT ROW)")
 
 
@@ -87,6 +92,15 @@ def read_gateways(repository: Repository) -> None:
             repository.gateway_uses.page(rows.OURS, token_id, after, 10)
 
 
+def read_audit(repository: Repository) -> None:
+    """Every read of a request about the audit trail."""
+    repository.audit_events.counts(rows.OURS)
+    repository.audit_events.between(rows.OURS, 1, 0, 10, 10)
+    for after in (None, ("id_1",)):
+        for wanted in WANTED_EVENTS:
+            repository.audit_events.page(rows.OURS, wanted, after, 10)
+
+
 def write_everything(work: UnitOfWork) -> None:
     """Every write of a request."""
     work.secrets.add(rows.secret())
@@ -118,6 +132,12 @@ def write_everything(work: UnitOfWork) -> None:
     work.wrappings.add(rows.wrapping(key_ref="ref:2"))
     work.wrappings.remove(rows.wrapping().unverified)
     work.wrappings.remove_all("ref:3", 10)
+
+
+def write_audit(work: UnitOfWork) -> None:
+    """Every write of the audit trail within a request."""
+    work.audit_events.take_place(rows.OURS)
+    work.audit_events.add(rows.columns_of(rows.audit_event()))
 
 
 def sweep_everything(work: UnitOfWork) -> None:
@@ -152,8 +172,10 @@ def statements(database: SqliteDatabase) -> list[str]:
     with database.reading() as repository:
         read_everything(repository)
         read_gateways(repository)
+        read_audit(repository)
     with database.writing() as work:
         write_everything(work)
+        write_audit(work)
         sweep_everything(work)
     prepared = [*database._readers._prepared.values(), *database._writer._prepared.values()]
     return [sql for sql, _ in prepared]

@@ -109,6 +109,7 @@ def statements(roles: Roles) -> list[ClauseElement]:
         use_api_keys(tenant)
         use_gateways(tenant)
         use_gateway_keys(operator, server)
+        use_lanes(database, tenant)
         server.tasks.start()
         wait_until(lambda: server.readiness.report().ready)
         sweep(server)
@@ -180,6 +181,15 @@ def use_gateway_keys(operator: Services, server: Services) -> None:
     operator.gateway_keys.add(key.name, key.token)
     assert server.gateway_keys.authenticate(key.token) == key.id
     assert server.gateway_switch.stopped_since() is None
+
+
+def use_lanes(database: PostgresqlDatabase, tenant: Tenant) -> None:
+    """Take the places of two records at once, which makes another lane, and read records."""
+    account_id = tenant.caller.account_id
+    with database.writing() as work, database.writing() as other:
+        first, second = (each.audit_events.take_place(account_id)[0] for each in (work, other))
+        assert first != second
+        assert other.audit_events.between(account_id, first, 0, 1, 1) != []
 
 
 def rights_of(statement: ClauseElement) -> set[tuple[str, str]]:

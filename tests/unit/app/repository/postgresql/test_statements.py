@@ -16,9 +16,11 @@ from app.repository.postgresql.database import PostgresqlDatabase
 from app.repository.sql.tables import metadata
 from tests.contract.repository import rows
 from tests.unit.app.repository.test_query_plans import (
+    read_audit,
     read_everything,
     read_gateways,
     sweep_everything,
+    write_audit,
     write_everything,
 )
 
@@ -32,6 +34,7 @@ ACCOUNT = {
 SWEEPS = {
     "accounts": {"ids", "named", "sweep"},
     "api_keys": {"sweep"},
+    "audit_events": {"all_counts"},
     "data_keys": {
         *("sweep", "count", "count_secrets", "count_without", "count_incomplete"),
     },
@@ -44,6 +47,9 @@ SWEEPS = {
     "wrappings": {"counts", "count_stranded", "remove_all"},
 }
 """The methods that go over all accounts, by collection. The retention's sweep does not."""
+
+WITHOUT_COLLECTION = {"audit_lanes", "audit_blocks", "audit_subjects"}
+"""Tables whose rows are reached by the collection of another one."""
 
 NAMED = re.compile(r"(?:\bFROM|\bJOIN|\bUPDATE|,) (\w+)(?![.\w=])")
 
@@ -58,6 +64,8 @@ def sweep_accounts(repository: Repository) -> None:
     repository.gateway_configs.sweep(None, 10)
     repository.gateway_tokens.sweep(None, 10)
     repository.gateway_uses.sweep(None, 10)
+    repository.audit_events.all_counts(None, 10)
+    repository.audit_events.all_counts((rows.OURS, 1), 10)
     repository.secrets.sweep_identities(None, 10)
     repository.data_keys.sweep(None, 10)
     repository.data_keys.count()
@@ -97,9 +105,11 @@ def statements(
     with database.reading() as repository:
         read_everything(repository)
         read_gateways(repository)
+        read_audit(repository)
     with database.writing() as work:
         work.api_keys.add(rows.api_key(key_id="key_9"))
         write_everything(work)
+        write_audit(work)
         sweep_everything(work)
     with database.writing() as work:
         sweep_accounts(work)
@@ -113,7 +123,7 @@ def collection(database: PostgresqlDatabase, name: str) -> type:
 
 def methods(database: PostgresqlDatabase) -> Iterator[tuple[str, str, Callable[..., object]]]:
     """The public methods of the collections of tables that have an account."""
-    for name in ACCOUNT:
+    for name in ACCOUNT.keys() - WITHOUT_COLLECTION:
         for method, do in getmembers(collection(database, name), isfunction):
             if not method.startswith("_") and method != "dump":
                 yield name, method, do

@@ -1,0 +1,1 @@
+"""Services of the audit trail: recording, and what watches over the records."""
