@@ -22,7 +22,7 @@ from tests.support.programs import require
 _ROOT = Path(__file__).parents[2]
 _USER = 54_321  # has no entry in the list of users
 _ENTER = (
-    f"exec setpriv --reuid={_USER} --regid={_USER} --clear-groups --no-new-privs"
+    "exec setpriv --reuid={user} --regid={user} {groups} --no-new-privs"
     ' --inh-caps=-all --bounding-set=-all -- "$@"'
 )
 
@@ -33,10 +33,12 @@ class Box:
 
     Attributes:
         directory: The user's home, which everybody may enter.
+        groups: Those of the user beside the one of the same number.
     """
 
     directory: Path
     user: int
+    groups: tuple[int, ...]
     _mounts: str
 
     @property
@@ -49,7 +51,9 @@ class Box:
         self, command: Sequence[str], environment: Mapping[str, str]
     ) -> "subprocess.Popen[str]":
         """Start a program with pipes for its input and its output; errors come with the output."""
-        script = f"{self._mounts}\ncd '{self.directory}'\n{_ENTER}"
+        groups = f"--groups={','.join(map(str, self.groups))}" if self.groups else "--clear-groups"
+        enter = _ENTER.format(user=self.user, groups=groups)
+        script = f"{self._mounts}\ncd '{self.directory}'\n{enter}"
         return subprocess.Popen(
             [require("unshare"), "--mount", "sh", "-euc", script, "sh", *command],
             env=environment,
@@ -65,7 +69,7 @@ class Box:
 
 
 @contextmanager
-def another_users_box() -> Iterator[Box]:
+def another_users_box(user: int = _USER, *groups: int) -> Iterator[Box]:
     """A box, until the block ends. The test is skipped where we can become nobody else."""
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")
@@ -75,8 +79,8 @@ def another_users_box() -> Iterator[Box]:
         place.chmod(0o711)
         home, stage = place / "home", place / "stage"
         home.mkdir()
-        os.chown(home, _USER, _USER)
-        box = Box(home, _USER, _mounts(stage))
+        os.chown(home, user, user)
+        box = Box(home, user, groups, _mounts(stage))
         _require_entry(box)
         yield box
 
