@@ -88,7 +88,8 @@ def test_the_two_runs_of_tests_together_leave_nothing_out(checkout: Path) -> Non
 
 
 def test_continuous_integration_runs_every_test() -> None:
-    commands = (_ROOT / ".ci" / "run").read_text().splitlines()
+    lines = (_ROOT / ".ci" / "run").read_text().replace("\\\n", "").splitlines()
+    commands = [line for line in lines if line and not line.startswith(("#", "own="))]
     assert commands[-5:-1] == [
         "make check",
         "make test",
