@@ -1,5 +1,6 @@
 """Parametrised fixtures over the table of cases."""
 
+from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -59,3 +60,11 @@ def make_with_accounts(case: DatabaseCase) -> Database:
 def elsewhere(case: DatabaseCase, database: Database) -> Database:
     """The same database, as another process sees it."""
     return case.connect()
+
+
+@pytest.fixture
+def no_deadlock(case: DatabaseCase) -> Iterator[None]:
+    """Fail a test in which the database had to end a deadlock, whoever noticed it."""
+    before = case.count_deadlocks()
+    yield
+    assert case.count_deadlocks() == before

@@ -74,6 +74,9 @@ class PostgresqlCase(DatabaseCase):
         bits = 64 if isinstance(column.type, BigInteger) else 32
         return isinstance(value, int) and -(2 ** (bits - 1)) <= value < 2 ** (bits - 1)
 
+    def count_deadlocks(self) -> int:
+        return self._server.log.read_text(errors="replace").count("ERROR:  deadlock detected")
+
     def _url(self, role: str) -> str:
         return self._server.url(self._name, user=role)
 

@@ -15,6 +15,8 @@ from app.repository.base import Conflict, Database, Fenced, UnitOfWork
 from tests.contract.repository import rows
 from tests.contract.repository.case import DatabaseCase
 
+pytestmark = pytest.mark.usefixtures("no_deadlock")
+
 RACERS = 32
 MOMENT = 0.2  # seconds in which what does not wait would be done
 Race = Callable[[UnitOfWork, int], None]
