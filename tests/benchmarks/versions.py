@@ -5,7 +5,7 @@ only, so any two versions can be compared. Each round of this version lies betwe
 
 A rewrap has no HTTP; it is timed inside a process of each version, without its start.
 
-    python -m tests.benchmarks.versions OTHER_CHECKOUT [GET] [CREATE] [REDEEM] [REWRAP]
+    python -m tests.benchmarks.versions OTHER_CHECKOUT [GET] [CREATE] [UPDATE] [REDEEM] [REWRAP]
 """
 
 import json
@@ -37,6 +37,19 @@ _START_SECONDS = 60.0
 _NAMES = [f"SECRET_{number:02}" for number in range(50)]
 _TOKENS = 1500 * _SECONDS  # more than can be used in that time
 _DATA_KEYS = 400  # one for each account
+_UPDATE = """
+local run, number = os.time() .. "_" .. math.random(1e9), 0
+request = function()
+    number = number + 1
+    local path = string.format("/v1/secrets/SECRET_%02d", number % 50)
+    return wrk.format("POST", path, {
+        ["Authorization"] = wrk.headers["Authorization"],
+        ["Content-Type"] = "application/json",
+        ["x-request-id"] = run .. "-" .. number,
+    }, '{"value":"a value of 40 bytes a value of 40 bytes "}')
+end
+init = function() math.randomseed(os.time() + tonumber(tostring({}):sub(8))) end
+"""
 _ISSUE_KEYS = """
 import sys
 from app import bootstrap
@@ -96,6 +109,10 @@ class _Server:
         """Create secrets, with request ids."""
         return self._run(script=CREATE)
 
+    def update(self) -> Load:
+        """Replace the values of the 50 secrets, one after the other, with request ids."""
+        return self._run(script=_UPDATE)
+
     def redeem(self) -> Load:
         """Redeem injections of the 50 secrets, which are made before the measurement."""
         wanted = {"secrets": {name: name for name in _NAMES}, "ttl_seconds": 3600}
@@ -151,6 +168,7 @@ def main(other: Path, operations: tuple[str, ...]) -> None:
         for name, measure in (
             ("GET", _Server.get_secret),
             ("CREATE", _Server.create),
+            ("UPDATE", _Server.update),
             ("REDEEM", _Server.redeem),
             ("REWRAP", _Server.rewrap),
         ):
