@@ -25,6 +25,10 @@ _ORDER = (
     "getSecretById",
     "updateSecret",
     "updateSecretById",
+    "listSecretVersions",
+    "rollBackSecret",
+    "deleteSecretVersion",
+    "purgeSecretVersions",
     "createInjection",
     "getInjection",
     "listInjections",
@@ -44,6 +48,11 @@ _ORDER = (
     "deleteGatewayConfig",
     "deleteSecret",
     "createSecret",
+    "updateSecret",
+    "listSecretVersionsById",
+    "rollBackSecretById",
+    "deleteSecretVersionById",
+    "purgeSecretVersionsById",
     "deleteSecretById",
     "createApiKey",
     "createRestrictedKey",
@@ -103,7 +112,8 @@ class Visitor:
         path = operation["path"]
         for parameter in operation["at"].get("parameters", []):
             name = parameter["name"]
-            path = path.replace(f"{{{name}}}", parameter.get("example") or self._copied[name])
+            value = str(parameter.get("example") or self._copied[name])
+            path = path.replace(f"{{{name}}}", value)
         response = requests.request(
             operation["method"],
             self._account.url + path,
