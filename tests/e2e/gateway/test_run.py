@@ -1,16 +1,11 @@
 """``strongroom run --gateway``: a command calls an API with a credential that it cannot see."""
 
-import io
-import json
 import os
 import signal
 import subprocess
 import sys
-import zipfile
-from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -19,8 +14,10 @@ import pytest
 import requests
 
 from tests.support import databases
+from tests.support.gateway.git_server import git_server
+from tests.support.gateway.indexes import npm_registry, python_index
 from tests.support.gateway.loop_thread import LoopThread
-from tests.support.gateway.recorder import Connection, Received, Recorder, recorder
+from tests.support.gateway.recorder import Connection, Received, Recorder, recorder, response
 from tests.support.ports import free_port
 from tests.support.preloaded import run_command, start_command
 from tests.support.programs import require
@@ -129,66 +126,11 @@ def _answers(url: str) -> bool:
         return False
 
 
-class _GitHandler(BaseHTTPRequestHandler):
-    """A git server: git's own ``http-backend``, for whoever has the right credential."""
-
-    root: Path
-
-    def do_GET(self) -> None:
-        self._serve(b"")
-
-    def do_POST(self) -> None:
-        self._serve(self.rfile.read(int(self.headers["Content-Length"])))
-
-    def _serve(self, body: bytes) -> None:
-        login = b64encode(f"robot:{GIT_CANARY}".encode()).decode()
-        if self.headers.get_all("Authorization") != [f"Basic {login}"]:
-            self.send_error(401)
-            return
-        path, _, query = self.path.partition("?")
-        environment = {
-            "PATH": os.environ["PATH"],  # noqa: TID251 - of the machine
-            "GIT_PROJECT_ROOT": str(self.root),
-            "GIT_HTTP_EXPORT_ALL": "1",
-            "REMOTE_USER": "robot",
-            "PATH_INFO": path,
-            "QUERY_STRING": query,
-            "REQUEST_METHOD": self.command,
-            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": str(len(body)),
-            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-        }
-        done = subprocess.run(
-            ["git", "http-backend"], input=body, env=environment, capture_output=True, check=True
-        )
-        head, _, answer = done.stdout.partition(b"\r\n\r\n")
-        fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
-        self.send_response(int(fields.pop("Status", "200").split()[0]))
-        for name, value in fields.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_: object) -> None:
-        """Print nothing."""
-
-
 @pytest.fixture(scope="module")
 def git(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a git server with an empty repository, ``team/project.git``."""
-    root = tmp_path_factory.mktemp("repositories")
-    repository = root / "team" / "project.git"
-    subprocess.run([require("git"), "init", "-q", "--bare", str(repository)], check=True)
-    handler = type("Handler", (_GitHandler,), {"root": root})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://localhost:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with git_server(tmp_path_factory.mktemp("repositories"), f"robot:{GIT_CANARY}") as server:
+        yield f"http://localhost:{server.port}"
 
 
 def test_the_upstream_gets_the_credential_and_the_command_its_answer(
@@ -207,7 +149,7 @@ def test_the_command_sees_the_value_nowhere(
     account: Account, upstream: Recorder, tmp_path: Path
 ) -> None:
     async def echo(connection: Connection, received: Received) -> None:
-        await connection.send(_answer("text/plain", received.head))
+        await connection.send(response(received.head, "text/plain"))
 
     upstream.answer = echo
     require("curl")
@@ -284,13 +226,7 @@ def test_git_clones_commits_and_pushes(account: Account, tmp_path: Path) -> None
 def test_npm_asks_its_registry_with_the_credential(
     account: Account, upstream: Recorder, tmp_path: Path
 ) -> None:
-    version = {"name": "parcel", "version": "1.2.3", "dist": {"tarball": "https://x.example/a"}}
-    page = {"name": "parcel", "dist-tags": {"latest": "1.2.3"}, "versions": {"1.2.3": version}}
-
-    async def registry(connection: Connection, _: Received) -> None:
-        await connection.send(_answer("application/json", json.dumps(page).encode()))
-
-    upstream.answer = registry
+    upstream.answer = npm_registry()
     options = ("--gateway", "NPM=recorded:API_KEY", "--sdk", "npm", "--same-user")
     done = account.run(
         tmp_path,
@@ -310,16 +246,7 @@ def test_npm_asks_its_registry_with_the_credential(
 def test_pip_downloads_from_its_index_with_the_credential(
     account: Account, upstream: Recorder, tmp_path: Path
 ) -> None:
-    wheel = _wheel()
-
-    async def index(connection: Connection, received: Received) -> None:
-        if received.target.endswith(".whl"):
-            await connection.send(_answer("application/zip", wheel))
-        else:
-            page = b"<a href='../../files/parcel-1.2.3-py3-none-any.whl'>parcel</a>"
-            await connection.send(_answer("text/html", page))
-
-    upstream.answer = index
+    upstream.answer = python_index()
     options = ("--gateway", "PYPI=recorded:API_KEY", "--sdk", "pip", "--same-user")
     pip = (
         sys.executable,
@@ -335,27 +262,6 @@ def test_pip_downloads_from_its_index_with_the_credential(
     targets = ["/simple/parcel/", "/files/parcel-1.2.3-py3-none-any.whl"]
     assert [each.target for each in upstream.requests] == targets
     assert [each.all("Authorization") for each in upstream.requests] == [[f"Bearer {CANARY}"]] * 2
-
-
-def _answer(kind: str, body: bytes) -> bytes:
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
-
-
-def _wheel() -> bytes:
-    """A wheel of a package without code."""
-    info, metadata = (
-        "parcel-1.2.3.dist-info",
-        "Metadata-Version: 2.1\nName: parcel\nVersion: 1.2.3\n",
-    )
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        archive.writestr(f"{info}/METADATA", metadata)
-        archive.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        archive.writestr(f"{info}/RECORD", "")
-    return made.getvalue()
 
 
 def test_a_command_that_could_read_the_servers_home_is_not_started(

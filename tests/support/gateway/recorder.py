@@ -67,6 +67,13 @@ class Connection:
 Answer = Callable[[Connection, Received], Awaitable[None]]
 
 
+def response(body: bytes, content_type: str = "application/json", **headers: str) -> bytes:
+    """The bytes of an answer."""
+    fields = {"Content-Type": content_type, "Content-Length": str(len(body)), **headers}
+    lines = [f"{name}: {value}\r\n" for name, value in fields.items()]
+    return f"HTTP/1.1 200 OK\r\n{''.join(lines)}\r\n".encode() + body
+
+
 async def hello(connection: Connection, _: Received) -> None:
     await connection.send(HELLO)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.support.gateway.recorder import Answer, Connection, Received, Recorder
+from tests.support.gateway.recorder import Answer, Connection, Received, Recorder, response
 from tests.support.programs import require, skip_for_want
 
 CREDENTIAL = "canary-0b51f2-of-a-client"
@@ -30,6 +30,7 @@ TRUST = (
     "GIT_SSL_CAINFO",
     "PIP_CERT",
     "NODE_EXTRA_CA_CERTS",
+    "NPM_CONFIG_CAFILE",
 )
 """Where clients look for the authority of the gateway's certificate."""
 _ENCODED = base64.b64encode(f"agent:{CREDENTIAL}".encode()).decode()
@@ -38,8 +39,12 @@ _NEVER_SENT = (b"gws_", b"gwc_", b"x-forwarded", b"forwarded:", b"x-real-ip")
 
 
 def shipped_config(name: str, port: int, label: str) -> dict[str, Any]:
-    """One of the configs of the system under a name of its own, but for a server on loopback."""
-    (config,) = (each for each in json.loads(_SHIPPED.read_text()) if each["name"] == name)
+    """A config of the system, or a plain one, under a name of its own for a server on loopback."""
+    plain = {"name": name, "endpoint": "https://any.example", "auth_mechanism": {"type": "bearer"}}
+    (config, *_) = [
+        *(each for each in json.loads(_SHIPPED.read_text()) if each["name"] == name),
+        plain,
+    ]
     base = urlsplit(config["endpoint"]).path
     changed = {"name": f"{name} for {label}", "endpoint": f"https://127.0.0.1:{port}{base}"}
     return dict(config) | changed
@@ -85,7 +90,7 @@ class Agent:
     def environment(self) -> dict[str, str]:
         """All that its processes inherit."""
         return {
-            "PATH": os.environ["PATH"],  # noqa: TID251 - of the machine
+            "PATH": f"{_PYTHON.parent}:{os.environ['PATH']}",  # noqa: TID251 - of the machine
             "HOME": str(self.directory),
             f"{self.prefix}_URL": self.url,
             self.prefix: self.token,
@@ -121,13 +126,6 @@ class Agent:
         assert done.returncode == 0, done.stderr
         assert CREDENTIAL not in done.stdout + done.stderr
         return done.stdout
-
-
-def response(body: bytes, content_type: str = "application/json", **headers: str) -> bytes:
-    """The bytes of an answer."""
-    fields = {"Content-Type": content_type, "Content-Length": str(len(body)), **headers}
-    lines = [f"{name}: {value}\r\n" for name, value in fields.items()]
-    return f"HTTP/1.1 200 OK\r\n{''.join(lines)}\r\n".encode() + body
 
 
 def answer_with(body: object) -> Answer:

@@ -2,8 +2,8 @@
 
 import json
 
-from tests.e2e.gateway.sdks.agent import answer_with, answer_with_events, response
-from tests.support.gateway.recorder import Answer, Connection, Received, Recorder
+from tests.e2e.gateway.sdks.agent import answer_with, answer_with_events
+from tests.support.gateway.recorder import Answer, Connection, Received, Recorder, response
 from tests.support.gateway.websocket import WebSocket
 
 _MESSAGE = {

@@ -19,10 +19,10 @@ import pytest
 from tests.e2e.account import Account
 from tests.e2e.canaries import forms, found_in
 from tests.e2e.gateway.sdks import answers
-from tests.e2e.gateway.sdks.agent import TRUST, packages, python, recipe, response, shipped_config
+from tests.e2e.gateway.sdks.agent import TRUST, packages, python, recipe, shipped_config
 from tests.support.box import Box, another_users_box
 from tests.support.certificates import Certificate
-from tests.support.gateway.recorder import Connection, Received, Recorder
+from tests.support.gateway.recorder import Connection, Received, Recorder, response
 from tests.support.nginx import Nginx
 from tests.support.programs import require
 from tests.support.strongroom import Strongroom
