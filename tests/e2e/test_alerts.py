@@ -1,0 +1,223 @@
+"""Each alert fires when its fault is made on a real server, and none on one that is well."""
+
+import re
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import requests
+from cryptography.fernet import Fernet
+
+from tests.support.alerts import Scrapes, firing
+from tests.support.ports import free_port
+from tests.support.small_disk import small_disk
+from tests.support.strongroom import Strongroom, prepared
+from tests.support.waiting import wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.sqlite]
+
+MEASURED_SECONDS = 90  # twice what a server keeps of its database, and a while for slow machines
+
+
+@pytest.fixture
+def metrics_port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def server(tmp_path: Path, metrics_port: int) -> Iterator[Strongroom]:
+    """A server that is watched, and not started yet."""
+    settings = {
+        "STRONGROOM_METRICS_BIND": f"127.0.0.1:{metrics_port}",
+        "STRONGROOM_WORKERS": "1",
+    }
+    server = prepared(tmp_path, settings)
+    yield server
+    server.kill()
+
+
+def call(server: Strongroom, method: str, path: str, **options: object) -> requests.Response:
+    headers = {"Authorization": f"Bearer {server.api_key}"}
+    return requests.request(method, server.url + path, headers=headers, timeout=60, **options)  # type: ignore[arg-type]
+
+
+def scrape(server: Strongroom) -> str:
+    address = server.environment["STRONGROOM_METRICS_BIND"]
+    answer = requests.get(f"http://{address}/metrics", timeout=60)
+    answer.raise_for_status()
+    return answer.text
+
+
+def scrape_once_it_shows(server: Strongroom, pattern: str) -> str:
+    """What the server shows once a line of it is as the pattern says."""
+    seen = [""]
+
+    def shows() -> bool:
+        seen[0] = scrape(server)
+        return re.search(f"^{pattern}$", seen[0], re.MULTILINE) is not None
+
+    wait_until(shows, MEASURED_SECONDS)
+    return seen[0]
+
+
+def inject(server: Strongroom) -> str:
+    """Make an injection. Returns its token."""
+    call(server, "POST", "/v1/secrets", json={"name": "A_NAME", "value": "a value"})
+    made = call(server, "POST", "/v1/injections", json={"secrets": {"A_NAME": "A_NAME"}})
+    token: str = made.json()["token"]
+    return token
+
+
+def redeem(server: Strongroom, token: str) -> None:
+    headers = {"Authorization": f"Bearer {token}"}
+    requests.post(f"{server.url}/v1/injections/redeem", headers=headers, timeout=60)
+
+
+def database(server: Strongroom) -> Path:
+    return server.home / "strongroom.db"
+
+
+# Each makes one fault, and returns what the server shows then.
+
+
+def it_ends(server: Strongroom) -> None:
+    server.stop()
+
+
+def the_database_is_gone(server: Strongroom) -> str:
+    server.stop()
+    database(server).rename(database(server).with_name("elsewhere"))
+    server.launch()
+    wait_until(lambda: answers(server))
+    call(server, "GET", "/v1/secrets")
+    return scrape(server)
+
+
+def a_writer_is_slow(server: Strongroom) -> str:
+    with closing(sqlite3.connect(database(server), isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        creating = threading.Thread(target=inject, args=[server])
+        creating.start()
+        creating.join(2.0)  # it waits for the writer meanwhile
+        connection.execute("ROLLBACK")
+    creating.join()
+    return scrape(server)
+
+
+def a_token_is_used_twice(server: Strongroom) -> str:
+    token = inject(server)
+    redeem(server, token)
+    redeem(server, token)
+    return scrape(server)
+
+
+def vault_does_not_answer(server: Strongroom) -> str:
+    server.stop()
+    server.command("account", "create", "without data keys")
+    key = server.command("api-key", "create", "without data keys").stdout.split()[-1]
+    token = server.home / "token"
+    token.write_text("a-token")
+    token.chmod(0o600)
+    vault = f"vault-transit:http://127.0.0.1:{free_port()}/transit/key?token_file={token}"
+    server.launch(STRONGROOM_KEYS=f"{vault} local-fernet:{server.home}/keys")
+    wait_until(lambda: answers(server))
+    for number in range(3):
+        body = {"name": f"NAME_{number}", "value": "a value"}
+        headers = {"Authorization": f"Bearer {key}"}
+        requests.post(f"{server.url}/v1/secrets", json=body, headers=headers, timeout=60)
+    return scrape_once_it_shows(server, r"strongroom_provider_breaker_open\{.*\} 1\.0")
+
+
+def another_key_is_listed_first(server: Strongroom) -> str:
+    server.stop()
+    file = server.home / "new-keys"
+    file.write_bytes(Fernet.generate_key() + b"\n")
+    file.chmod(0o600)
+    server.start(STRONGROOM_KEYS=f"local-fernet:{file} local-fernet:{server.home}/keys")
+    return scrape_once_it_shows(server, r"strongroom_data_keys_stale [1-9]\.0")
+
+
+def the_log_has_a_reader_without_end(server: Strongroom) -> str:
+    with closing(sqlite3.connect(database(server))) as connection:
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM secrets").fetchone()
+        wal = database(server).with_name("strongroom.db-wal")
+        number = 0
+        while wal.stat().st_size < 70e6:
+            number += 1
+            body = {"name": f"NAME_{number}", "value": "x" * 65536}
+            call(server, "POST", "/v1/secrets", json=body).raise_for_status()
+        return scrape_once_it_shows(server, r"strongroom_database_log_bytes [67]\.[0-9]+e\+07")
+
+
+def a_row_is_edited(server: Strongroom) -> str:
+    token = inject(server)
+    with server.rows() as rows:
+        rows.edit("injections", {"state": "pending"}, expires_at_ms=10**13)
+    redeem(server, token)
+    return scrape(server)
+
+
+def answers(server: Strongroom) -> bool:
+    try:
+        return requests.get(f"{server.url}/healthz", timeout=5).ok
+    except requests.RequestException:
+        return False
+
+
+Fault = Callable[[Strongroom], str | None]
+
+FAULTS: dict[str, tuple[Fault, set[str]]] = {
+    "it ends": (it_ends, {"StrongroomDown"}),
+    "the database is gone": (
+        the_database_is_gone,
+        {"StrongroomDatabaseDown", "StrongroomFails"},
+    ),
+    "a writer is slow": (a_writer_is_slow, {"StrongroomSlow"}),
+    "a token is used twice": (a_token_is_used_twice, {"StrongroomTokenReused"}),
+    "Vault does not answer": (
+        vault_does_not_answer,
+        {"StrongroomProviderDown", "StrongroomFails"},
+    ),
+    "another key is listed first": (another_key_is_listed_first, {"StrongroomDataKeysStale"}),
+    "the log has a reader without end": (
+        the_log_has_a_reader_without_end,
+        {"StrongroomLogLarge"},
+    ),
+    "a row is edited": (a_row_is_edited, {"StrongroomRowDamaged"}),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_alert_fires_for_its_fault_and_no_other(
+    fault: str, server: Strongroom, tmp_path: Path
+) -> None:
+    make, expected = FAULTS[fault]
+    server.start()
+    inject(server)
+    well = scrape_once_it_shows(server, r"strongroom_workers 1\.0")
+    assert firing(Scrapes(well, make(server)), tmp_path) == expected
+
+
+def test_no_alert_fires_while_all_is_well(server: Strongroom, tmp_path: Path) -> None:
+    server.start()
+    well = scrape_once_it_shows(server, r"strongroom_workers 1\.0")
+    redeem(server, inject(server))
+    assert firing(Scrapes(well, scrape(server)), tmp_path) == set()
+
+
+def test_the_alert_of_a_full_disk_fires_on_a_small_one(server: Strongroom, tmp_path: Path) -> None:
+    server.start()
+    well = scrape_once_it_shows(server, r"strongroom_workers 1\.0")
+    server.stop()
+    with small_disk(tmp_path / "disk") as disk:
+        shutil.copytree(server.home, disk.path / "home")
+        (disk.path / "home").chmod(0o700)
+        server.start(STRONGROOM_HOME=str(disk.path / "home"))
+        found = firing(Scrapes(well, scrape(server)), tmp_path)
+        server.stop()
+    assert found == {"StrongroomDiskFull"}
