@@ -5,7 +5,6 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from app.crypto.data_key_cache import DataKeyCache
 from app.domain.audit.actors import SERVER, Actor
@@ -21,6 +20,7 @@ from app.repository.connect import connect
 from app.repository.postgresql.options import ServerOptions
 from app.services.accounts import Accounts
 from app.services.api_keys import ApiKeys
+from app.services.audit.parts import AuditServices, audit_services
 from app.services.audit.trail import AuditTrail
 from app.services.audit.witness import Witness
 from app.services.authentication import Authentication
@@ -53,6 +53,7 @@ from app.services.rotation.rewrap import Rewrap
 from app.services.rows.limits import Limits
 from app.services.secrets import Secrets
 from app.services.setup import Setup
+from app.services.upkeep.audit_log import AUDIT_LOOK_S, AuditLogUpkeep
 from app.services.upkeep.backups import Backups
 from app.services.upkeep.heartbeats import LOOK_S, Heartbeats
 from app.services.upkeep.periodic import PeriodicTasks
@@ -61,11 +62,9 @@ from app.services.upkeep.retention import DAY_MS, Retention
 from app.services.upkeep.sweep import TICK_SECONDS, Sweep
 from app.services.versions.archive import Archive
 from app.services.versions.secret_versions import SecretVersions
-from backends.keyring.keyring import KEYS, Keyring, name_entry
+from backends.keyring.keyring import Keyring
 from backends.keyring.registry import create_keyring
 from backends.lifetime import AgeClock, Seconds, boot_seconds
-from backends.local_fernet import LocalFernet
-from backends.provider_uri import parse_spec
 from config.settings import Settings
 
 CLOCK_SECONDS = 60.0
@@ -82,8 +81,6 @@ SWEEP_AFTER_SECONDS = 5.0
 
 STOP_SECONDS = 5.0
 """The seconds for which closing waits for periodic tasks under way."""
-
-FIRST_KEY = name_entry(KEYS, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +121,7 @@ class _Upkeep:
     retention: Retention
     sweep: Sweep
     heartbeats: Heartbeats
+    audit: AuditServices
     tasks: PeriodicTasks
 
 
@@ -232,6 +230,10 @@ def _upkeep(base: _Base, keys: _Keys) -> _Upkeep:
     sweep = Sweep(base.database, system_key, retention, base.clock, base.age, trail)
     heartbeats = Heartbeats(base.database, base.keyring, system_key, node, base.age, trail)
 
+    kept_ms = base.settings.audit_retention_days * DAY_MS
+    audit = audit_services(base.database, system_key, base.clock.now_ms, trail, kept_ms)
+    audit_log = AuditLogUpkeep(base.database, audit.sealer, audit.heads, base.age)
+
     keys_s = min(KEYS_SECONDS, base.settings.data_key_cache_seconds / 4)
     tasks = PeriodicTasks()
     tasks.add("clock", CLOCK_SECONDS, base.clock.look)
@@ -240,14 +242,13 @@ def _upkeep(base: _Base, keys: _Keys) -> _Upkeep:
     tasks.add("data_key_cache", keys_s, keys.cache.expire)
     tasks.add("heartbeat", LOOK_S, heartbeats.look)
     tasks.add("sweep", TICK_SECONDS, sweep.run, first_after_s=SWEEP_AFTER_SECONDS)
-    return _Upkeep(retention, sweep, heartbeats, tasks)
+    tasks.add("audit_log", AUDIT_LOOK_S, audit_log.look, first_after_s=AUDIT_LOOK_S)
+    return _Upkeep(retention, sweep, heartbeats, audit, tasks)
 
 
 def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
     keyring, database, clock = base.keyring, base.database, base.clock.now_ms
-    data_keys, system_key = keys.data_keys, keys.system_key
-    settings, trail = base.settings, base.trail
-    rules = SecretRules(NamePolicy(settings.name_policy), settings.max_value_bytes)
+    system_key, settings, trail = keys.system_key, base.settings, base.trail
     writing = _writing(base, keys)
     limits, idempotency = writing.limits, writing.idempotency
     rate_limits = make_rate_limits(settings)
@@ -256,7 +257,7 @@ def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
     return Services(
         authentication=Authentication(database, system_key, clock),
         rate_limits=rate_limits,
-        secrets=Secrets(database, data_keys, idempotency, rules, limits, writing.archive),
+        secrets=_secrets(base, keys, writing),
         secret_versions=_secret_versions(base, keys, writing),
         api_keys=ApiKeys(database, system_key, idempotency, clock, limits, trail),
         accounts=Accounts(database, system_key, clock, trail),
@@ -281,9 +282,17 @@ def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
         setup=Setup(database, system_key),
         backups=Backups(database, system_key, clock, trail),
         sweep=upkeep.sweep,
+        audit=upkeep.audit,
         tasks=upkeep.tasks,
         close=partial(_close, base, keys, upkeep, rate_limits),
     )
+
+
+def _secrets(base: _Base, keys: _Keys, writing: _Writing) -> Secrets:
+    limits, idempotency = writing.limits, writing.idempotency
+    settings = base.settings
+    rules = SecretRules(NamePolicy(settings.name_policy), settings.max_value_bytes)
+    return Secrets(base.database, keys.data_keys, idempotency, rules, limits, writing.archive)
 
 
 def _redemption(
@@ -383,16 +392,3 @@ def database_exists(settings: Settings) -> bool:
         DatabaseMisconfigured: Its address cannot be used; names the setting.
     """
     return connect_database(settings).exists()
-
-
-def first_key_file(settings: Settings) -> Path | None:
-    """Return the key file of the first provider, if it has one."""
-    if not settings.keys:
-        return None
-    first = parse_spec(
-        settings.keys[0],
-        setting=FIRST_KEY,
-        concurrency=1,
-        files=settings.files,
-    )
-    return Path(first.location) if first.scheme == LocalFernet.scheme else None

@@ -56,6 +56,7 @@ class Settings(GatewaySettings):
         data_key_cache_seconds: The time for which a process caches an opened data key.
         data_key_cache_size: The number of data keys that a process caches.
         retention_days: The time until ended injections and API keys are deleted.
+        audit_retention_days: The time until records of the audit trail may be cut.
         secret_versions: The number of old versions to keep of each secret.
         secret_version_age_days: The time until an old version is deleted.
         max_secrets: The number of secrets that an account may store.
@@ -93,6 +94,7 @@ class Settings(GatewaySettings):
     data_key_cache_seconds: int
     data_key_cache_size: int
     retention_days: int
+    audit_retention_days: int
     secret_versions: int
     secret_version_age_days: int
     max_secrets: int
@@ -282,6 +284,7 @@ class _ServerSchema(Schema):
     data_key_cache_seconds = number("STRONGROOM_DATA_KEY_CACHE_SECONDS", 300, 1, 3600)
     data_key_cache_size = number("STRONGROOM_DATA_KEY_CACHE_SIZE", 1000, 1, 100_000)
     retention_days = number("STRONGROOM_RETENTION_DAYS", 30, 1, 3650)
+    audit_retention_days = number("STRONGROOM_AUDIT_RETENTION_DAYS", 400, 1, 36500)
     secret_versions = number("STRONGROOM_SECRET_VERSIONS", 5, 0, 100)
     secret_version_age_days = number("STRONGROOM_SECRET_VERSION_AGE", 90, 1, 3650)
     max_secrets = number("STRONGROOM_MAX_SECRETS", 2_000_000, 1, _MAX)

@@ -3,8 +3,9 @@
 import os
 from contextlib import closing
 
-from app.bootstrap import FIRST_KEY, build, connect_database, first_key_file, make_keyring
+from app.bootstrap import build, connect_database, make_keyring
 from app.domain.operations.findings import Findings
+from app.key_files import FIRST_KEY, first_key_file
 from app.rates.connect import look_at_store
 from app.repository.base import Database, DatabaseMisconfigured
 from app.repository.connect import is_server

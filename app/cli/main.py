@@ -50,6 +50,10 @@ _COMMANDS = {
         "app.cli.commands.keyring:keyring",
         "Root keys: status, rewrap, re-encrypt, retire, recover.",
     ),
+    "audit": LazyCommand(
+        "app.cli.commands.audit:audit",
+        "The audit trail: list, export, verify, sign its head, cut what is old enough.",
+    ),
     "secret": LazyCommand(
         "app.client.secret.group:secret",
         "Secrets of your account: set, list, get, delete, import, export.",

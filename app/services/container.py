@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from app.rates.rate_limits import RateLimits
 from app.services.accounts import Accounts
 from app.services.api_keys import ApiKeys
+from app.services.audit.parts import AuditServices
 from app.services.authentication import Authentication
 from app.services.diagnostics import Checkup
 from app.services.gateways.admissions import Admissions
@@ -64,5 +65,6 @@ class Services:
     setup: Setup
     backups: Backups
     sweep: Sweep
+    audit: AuditServices
     tasks: PeriodicTasks
     close: Callable[[], None]

@@ -84,7 +84,8 @@ def _locked(home: Path) -> Iterator[None]:
 
 
 def _make_key_file(settings: Settings) -> None:
-    from app.bootstrap import database_exists, first_key_file  # noqa: PLC0415 - app.cli.deployment
+    from app.bootstrap import database_exists  # noqa: PLC0415 - app.cli.deployment
+    from app.key_files import first_key_file  # noqa: PLC0415 - app.cli.deployment
 
     path = first_key_file(settings)
     if path is None or database_exists(settings):

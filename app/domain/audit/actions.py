@@ -51,6 +51,9 @@ class Action(StrEnum):
     TOKENS_ENDED = "tokens.ended"
     ROWS_SWEPT = "rows.swept"
 
+    AUDIT_LOSS_ACCEPTED = "audit.loss_accepted"
+    AUDIT_CUT = "audit.cut"
+
 
 class Outcome(StrEnum):
     """The end of an action."""

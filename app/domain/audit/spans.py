@@ -74,6 +74,21 @@ def gaps_of(span: Span, positions: Iterable[int]) -> Iterator[Span]:
         yield Span(span.lane, following, span.last)
 
 
+def without(span: Span, others: Iterable[Span]) -> Iterator[Span]:
+    """Yield the parts of a span that none of these others of its lane covers; they ascend."""
+    lane, following, last = span
+    for other in others:
+        if other.lane != lane or other.last < following:
+            continue
+        if other.first > last:
+            break
+        if other.first > following:
+            yield Span(lane, following, other.first - 1)
+        following = other.last + 1
+    if following <= last:
+        yield Span(lane, following, last)
+
+
 def _number(value: object) -> int:
     if type(value) is not int:
         raise ValueError

@@ -35,6 +35,17 @@ class EventFilter:
     since_ms: int | None = None
     until_ms: int | None = None
 
+    def selects(self, event: AuditEvent) -> bool:
+        """Return True if the filter selects this record."""
+        about = (subject.partition("@")[0] for subject in event.subjects)
+        return (
+            self.action in {None, event.action}
+            and self.actor in {None, event.actor, *event.issuers}
+            and self.subject in {None, *about}
+            and (self.since_ms is None or self.since_ms <= event.at_ms)
+            and (self.until_ms is None or event.at_ms < self.until_ms)
+        )
+
 
 class AuditEventRepository(Protocol):
     """Records, and the lanes in which they are counted."""

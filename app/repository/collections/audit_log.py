@@ -26,8 +26,8 @@ class AuditLogRepository(Protocol):
     def next_lane(self, after: tuple[str, int] | None) -> tuple[str, Span] | None:
         """Return the account and lane after this one, with its first and last stored position."""
 
-    def newest_number(self, account_id: str) -> int:
-        """Return the largest number of the account's blocks; 0 if there is none."""
+    def newest_number(self, account_id: str, below: int | None) -> int | None:
+        """Return the largest number of the account's blocks, or the largest below ``below``."""
 
     def block(self, account_id: str, number: int) -> Stored[AuditBlock] | None:
         """Return one block, or ``None``."""
@@ -44,6 +44,9 @@ class AuditLogRepository(Protocol):
 
     def newest_head(self, below_size: int | None = None) -> AuditHead | None:
         """Return the head of the largest size, or of the largest below ``below_size``."""
+
+    def newest_head_until(self, at_ms: int) -> AuditHead | None:
+        """Return the head of the largest size of those that were signed at this time or before."""
 
     def head(self, size: int) -> AuditHead | None:
         """Return the head of this size."""
@@ -69,3 +72,18 @@ class AuditLogRepository(Protocol):
 
     def cuts(self) -> Sequence[Stored[AuditCut]]:
         """Read the cuts; there is one at most, unless somebody wrote the table."""
+
+    def replace_cut(self, cut: Guarded[AuditCut]) -> None:
+        """Add a cut in place of the one before."""
+
+    def delete_events(self, account_id: str, span: Span) -> None:
+        """Delete the events of a part of a lane."""
+
+    def delete_entries(self, account_id: str, number: int, subjects: Sequence[str]) -> None:
+        """Take a block out of the index under each of these subjects."""
+
+    def delete_block(self, account_id: str, number: int) -> None:
+        """Delete a block."""
+
+    def delete_heads(self, until_size: int, limit: int) -> int:
+        """Delete up to ``limit`` heads of at most this size. Returns the number deleted."""

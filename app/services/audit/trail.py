@@ -38,6 +38,8 @@ class Unrecorded(StrEnum):
     COUNTS = "counts what accounts hold; a wrong count grants no value"
     END_OF_USE = "completes the row of a gateway use, whose admission was recorded"
     NOTHING_CHANGED = "stores at most the response to a request that changed nothing"
+    CUTTING = "deletes what a record says that was sealed before"
+    SEALING = "adds blocks and a signed head, which are evidence themselves"
     NO_KEY = "stops the gateways while no provider opens the key by which records are covered"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from sqlalchemy import bindparam, func, select, tuple_
+from sqlalchemy import bindparam, delete, func, select, tuple_
 
 from app.domain.audit.blocks import AuditBlock
 from app.domain.audit.cuts import AuditCut
@@ -24,7 +24,7 @@ from app.repository.sql.audit.tables import (
     audit_lanes,
     audit_subjects,
 )
-from app.repository.sql.driver.dialect import as_list, is_in
+from app.repository.sql.driver.dialect import as_list, is_among, is_in
 from app.repository.sql.driver.paging import Paged
 from app.repository.sql.driver.statements import Collection, InsertUnlessThere, of_types
 from app.repository.sql.guarded_rows import GuardedTable
@@ -57,8 +57,14 @@ _LAST_OF_LANE = select(func.max(audit_events.c.n)).where(
     audit_events.c.lane == bindparam("of_lane"),
 )
 
-_NEWEST_NUMBER = select(func.coalesce(func.max(audit_blocks.c.number), 0)).where(
-    audit_blocks.c.account_id == bindparam("of_account_id")
+_NEWEST_NUMBER = (
+    select(audit_blocks.c.number)
+    .where(
+        audit_blocks.c.account_id == bindparam("of_account_id"),
+        audit_blocks.c.number < bindparam("below"),
+    )
+    .order_by(audit_blocks.c.number.desc())
+    .limit(bindparam("limit"))
 )
 _BY_LEAF = Paged(_BLOCKS.rows, audit_blocks.c.leaf)
 
@@ -66,6 +72,11 @@ _HEADS = select(*audit_heads.c)
 _HEAD = _HEADS.where(audit_heads.c.size == bindparam("of_size"))
 _NEWEST_HEAD = (
     _HEADS.where(audit_heads.c.size < bindparam("below"))
+    .order_by(audit_heads.c.size.desc())
+    .limit(bindparam("limit"))
+)
+_NEWEST_UNTIL = (
+    _HEADS.where(audit_heads.c.at_ms <= bindparam("until_ms"))
     .order_by(audit_heads.c.size.desc())
     .limit(bindparam("limit"))
 )
@@ -79,6 +90,29 @@ _COUNT_INDEXED = select(func.count()).where(
     audit_subjects.c.number == bindparam("of_number"),
     is_in(audit_subjects.c.subject, "subjects"),
 )
+
+_OTHER_CUTS = delete(audit_cuts).where(audit_cuts.c.leaf != bindparam("of_leaf"))
+_DELETE_EVENTS = delete(audit_events).where(
+    audit_events.c.account_id == bindparam("of_account_id"),
+    audit_events.c.lane == bindparam("of_lane"),
+    audit_events.c.n.between(bindparam("first"), bindparam("last")),
+)
+_DELETE_ENTRIES = delete(audit_subjects).where(
+    audit_subjects.c.account_id == bindparam("of_account_id"),
+    audit_subjects.c.number == bindparam("of_number"),
+    is_in(audit_subjects.c.subject, "subjects"),
+)
+_DELETE_BLOCK = delete(audit_blocks).where(
+    audit_blocks.c.account_id == bindparam("of_account_id"),
+    audit_blocks.c.number == bindparam("of_number"),
+)
+_OLD_HEADS = (
+    select(audit_heads.c.size)
+    .where(audit_heads.c.size <= bindparam("until_size"))
+    .order_by(audit_heads.c.size)
+    .limit(bindparam("limit"))
+)
+_DELETE_HEADS = delete(audit_heads).where(is_among(audit_heads.c.size, _OLD_HEADS))
 
 _LARGEST = 2**63 - 1
 
@@ -103,8 +137,11 @@ class SqlAuditLog(Collection, AuditLogRepository):
         of_lane = {"of_account_id": account_id, "of_lane": lane}
         return account_id, Span(lane, first, self._statements.count(_LAST_OF_LANE, of_lane))
 
-    def newest_number(self, account_id: str) -> int:
-        return self._statements.count(_NEWEST_NUMBER, {"of_account_id": account_id})
+    def newest_number(self, account_id: str, below: int | None) -> int | None:
+        limit = _LARGEST if below is None else below
+        parameters = {"of_account_id": account_id, "below": limit, "limit": 1}
+        row = self._statements.first(_NEWEST_NUMBER, parameters)
+        return None if row is None else int(row[0])
 
     def block(self, account_id: str, number: int) -> Stored[AuditBlock] | None:
         this = {"of_account_id": account_id, "of_number": number}
@@ -119,6 +156,10 @@ class SqlAuditLog(Collection, AuditLogRepository):
     def newest_head(self, below_size: int | None = None) -> AuditHead | None:
         limit = _LARGEST if below_size is None else below_size
         row = self._statements.first(_NEWEST_HEAD, {"below": limit, "limit": 1})
+        return None if row is None else _head(row)
+
+    def newest_head_until(self, at_ms: int) -> AuditHead | None:
+        row = self._statements.first(_NEWEST_UNTIL, {"until_ms": at_ms, "limit": 1})
         return None if row is None else _head(row)
 
     def head(self, size: int) -> AuditHead | None:
@@ -149,6 +190,26 @@ class SqlAuditLog(Collection, AuditLogRepository):
         rows = self._statements.all(_CUTS.rows, {})
         stored = (_stored(_CUTS.columns.parse, row) for row in rows)
         return [each for each in stored if each is not None]
+
+    def replace_cut(self, cut: Guarded[AuditCut]) -> None:
+        self._statements.write(_CUTS.add, _CUTS.columns.dump(cut))
+        self._statements.write(_OTHER_CUTS, {"of_leaf": cut.unverified.leaf})
+
+    def delete_events(self, account_id: str, span: Span) -> None:
+        this = {"of_account_id": account_id, "of_lane": span.lane}
+        self._statements.write(_DELETE_EVENTS, {**this, "first": span.first, "last": span.last})
+
+    def delete_entries(self, account_id: str, number: int, subjects: Sequence[str]) -> None:
+        this = {"of_account_id": account_id, "of_number": number}
+        self._statements.write(_DELETE_ENTRIES, {**this, "subjects": as_list(subjects)})
+
+    def delete_block(self, account_id: str, number: int) -> None:
+        this = {"of_account_id": account_id, "of_number": number}
+        self._statements.write(_DELETE_BLOCK, this)
+
+    def delete_heads(self, until_size: int, limit: int) -> int:
+        parameters = {"until_size": until_size, "limit": limit}
+        return self._statements.write(_DELETE_HEADS, parameters)
 
 
 def _stored(parse: Callable[[Row], T], row: Row | None) -> T | DamagedRow | None:
