@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from tempfile import TemporaryDirectory
 from types import FrameType
 
@@ -27,6 +27,7 @@ _PORT = "STRONGROOM_GATEWAY_PORT"
 _BIND = "STRONGROOM_GATEWAY_BIND"
 _SOCKET = "STRONGROOM_GATEWAY_SOCKET"
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
+_ENDINGS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGQUIT})
 _TAKEN_SECONDS = 5.0  # a gateway that ends may yet let its port go
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -86,6 +87,7 @@ class _Running:
 
     def __init__(self, programs: Sequence[Sequence[str]], environ: Mapping[str, str]) -> None:
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._asked: set[int] = set()
         for number in _PASSED_ON:
             signal.signal(number, self._pass_on)
         for program in programs:
@@ -98,7 +100,11 @@ class _Running:
             )
 
     def wait(self) -> int:
-        """Wait until one has ended, end the others, and return the exit code of the first."""
+        """Wait until one has ended, end the others, and return the exit code of the first.
+
+        Python takes its handlers away while it ends, so a repeated signal can kill a process that
+        was ending as asked. That is no failure.
+        """
         ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
         first = next(each for each in self._processes if ended and each.pid == ended.si_pid)
         for each in self._processes:
@@ -106,11 +112,19 @@ class _Running:
                 each.send_signal(signal.SIGTERM)
         for each in self._processes:
             each.wait()
+        for number in _PASSED_ON:
+            signal.signal(number, signal.SIG_IGN)  # there is nothing to pass it on to
+        if -first.returncode in self._asked:
+            return 0
         return first.returncode if first.returncode >= 0 else 128 - first.returncode
 
     def _pass_on(self, number: int, _: FrameType | None) -> None:
+        if number in _ENDINGS:
+            self._asked.add(number)
         for each in self._processes:
-            each.send_signal(number)
+            if each.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.kill(each.pid, number)  # send_signal would take its end from wait()
 
 
 def _end_with_parent() -> None:

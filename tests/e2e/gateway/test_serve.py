@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,19 @@ def test_a_signal_ends_both(both: Both, number: signal.Signals) -> None:
     assert both.code() == 0
     assert not answers(both.url)
     assert not answers(both.server.url)
+
+
+def test_a_signal_that_comes_again_and_again_is_no_failure(both: Both) -> None:
+    def has_ended() -> bool:
+        both.program.send_signal(signal.SIGTERM)
+        try:
+            both.program.wait(0)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    wait_until(has_ended, _STOP_SECONDS)
+    assert both.code() == 0
 
 
 @pytest.mark.parametrize("place", [0, 1], ids=["the server", "the gateway"])
