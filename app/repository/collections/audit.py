@@ -59,7 +59,10 @@ class AuditEventRepository(Protocol):
         """
 
     def add(self, columns: Mapping[str, GuardedField]) -> None:
-        """Add a record at a place that was just taken, by its columns and those of its MAC."""
+        """Add a record at a place that was just taken, by its columns and those of its MAC.
+
+        It is added at the next call or at the commit, which also raises its failure.
+        """
 
     def counts(self, account_id: str) -> list[LaneCount]:
         """Return the counts of all lanes of an account."""

@@ -22,10 +22,11 @@ from psycopg.pq.abc import PGconn, PGresult
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
+Sent = tuple[str, Mapping[str, object]]
 
 _PLACEHOLDER = re.compile(r"%(?:\((\w+)\)s|%)")
 _INFERRED, _BOOL, _BYTEA, _INT8 = 0, 16, 17, 20
-_NOTHING: Mapping[str, object] = {}
+NOTHING: Mapping[str, object] = {}
 
 
 def _whole(number: int) -> bytes:
@@ -36,19 +37,19 @@ def _whole(number: int) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sent:
-    """The way in which values of one type are sent: the server's type, and their binary form."""
+class _Type:
+    """One of our types: the server's name for it, and its binary form."""
 
     oid: int
     dump: Callable[[Any], bytes | None]
 
 
-_SENT = {
-    str: _Sent(_INFERRED, str.encode),
-    int: _Sent(_INT8, _whole),
-    bytes: _Sent(_BYTEA, lambda value: value),
-    bool: _Sent(_BOOL, lambda value: b"\1" if value else b"\0"),
-    type(None): _Sent(_INFERRED, lambda _: None),
+_TYPES = {
+    str: _Type(_INFERRED, str.encode),
+    int: _Type(_INT8, _whole),
+    bytes: _Type(_BYTEA, lambda value: value),
+    bool: _Type(_BOOL, lambda value: b"\1" if value else b"\0"),
+    type(None): _Type(_INFERRED, lambda _: None),
 }
 
 
@@ -62,7 +63,7 @@ class _Statement:
     """
 
     def __init__(self, number: int, text: bytes, types: Sequence[type]) -> None:
-        sent = [_SENT[each] for each in types]
+        sent = [_TYPES[each] for each in types]
         self.number = number
         self.text = text
         self.oids = [each.oid for each in sent]
@@ -97,14 +98,30 @@ class Cursor:
         self._statements: dict[tuple[str, tuple[type, ...]], _Statement] = {}
         self._result: PGresult | None = None
 
-    def execute(self, sql: str, parameters: Mapping[str, object] = _NOTHING) -> None:
+    def execute(
+        self,
+        sql: str,
+        parameters: Mapping[str, object] = NOTHING,
+        *,
+        ahead: Sequence[Sent] = (),
+    ) -> None:
         """Run a statement.
+
+        Args:
+            sql: Its text.
+            parameters: By name.
+            ahead: Statements that are sent in one message with it, and run before it. After one
+                that fails the server runs none of the others.
 
         Raises:
             psycopg.Error: It failed. A server's error is without its text, which repeats rows.
         """
         try:
-            self._result = self._run(sql, parameters)
+            if ahead:
+                self._result = self._run_all([*ahead, (sql, parameters)])
+            else:
+                self._send(*self._ready(sql, parameters))
+                self._result = self._receive()
         except psycopg.Error as error:
             self._met(error)
             raise
@@ -126,7 +143,21 @@ class Cursor:
         """The server's word for what was done, as ``COMMIT``."""
         return None if self._result is None else self._result.command_status
 
-    def _run(self, sql: str, parameters: Mapping[str, object]) -> PGresult:
+    def _run_all(self, statements: Sequence[Sent]) -> PGresult:
+        """Run statements by one message. Returns the result of the last."""
+        ready = [self._ready(*each) for each in statements]
+        self._pgconn.enter_pipeline_mode()
+        for each in ready:
+            self._send(*each)
+        self._pgconn.pipeline_sync()
+        *results, _ = self._wait(_answers(self._pgconn, len(ready) + 1))  # the last is the end
+        self._pgconn.exit_pipeline_mode()
+        return [_require(each) for each in results][-1]
+
+    def _ready(
+        self, sql: str, parameters: Mapping[str, object]
+    ) -> tuple[_Statement, list[bytes | None]]:
+        """Prepare a statement if it is time to, and encode its parameters."""
         text, names = _parsed(sql)
         values = [parameters[name] for name in names]
         types = tuple(map(type, values))
@@ -135,33 +166,49 @@ class Cursor:
             statement = _Statement(len(self._statements), text, types)
             self._statements[sql, types] = statement
         sent = [dump(value) for dump, value in zip(statement.dumps, values, strict=True)]
-        if statement.name or self._prepare(statement):
+        if not statement.name and self._prepare_after is not None:
+            self._prepare(statement, self._prepare_after)
+        return statement, sent
+
+    def _prepare(self, statement: _Statement, after: int) -> None:
+        """Prepare a statement that is used often."""
+        if statement.uses < after:
+            statement.uses += 1
+            return
+        name = b"s%d" % statement.number
+        self._pgconn.send_prepare(name, statement.text, statement.oids)
+        self._receive()
+        statement.name = name
+
+    def _send(self, statement: _Statement, sent: list[bytes | None]) -> None:
+        if statement.name:
             self._pgconn.send_query_prepared(statement.name, sent, statement.formats, Format.BINARY)
         else:
             self._pgconn.send_query_params(
                 statement.text, sent, statement.oids, statement.formats, Format.BINARY
             )
-        return self._receive()
-
-    def _prepare(self, statement: _Statement) -> bool:
-        """Prepare a statement that is used often. Returns whether it was prepared."""
-        if self._prepare_after is None or statement.uses < self._prepare_after:
-            statement.uses += 1
-            return False
-        name = b"s%d" % statement.number
-        self._pgconn.send_prepare(name, statement.text, statement.oids)
-        self._receive()
-        statement.name = name
-        return True
 
     def _receive(self) -> PGresult:
-        result = self._wait(generators.execute(self._pgconn))[-1]
-        if result.status not in _DONE:
-            raise _error_of(result)
-        return result
+        return _require(self._wait(generators.execute(self._pgconn))[-1])
+
+
+def _answers(pgconn: PGconn, count: int) -> PQGen[list[PGresult]]:
+    """Send one message. Returns its results."""
+    yield from generators.send(pgconn)
+    results = []
+    for _ in range(count):
+        results += yield from generators.fetch_many(pgconn)
+    return results
 
 
 _DONE = {ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK}
+
+
+def _require(result: PGresult) -> PGresult:
+    """Return a result, unless it is a failure."""
+    if result.status not in _DONE:
+        raise _error_of(result)
+    return result
 
 
 @cache
@@ -177,6 +224,8 @@ def _parsed(sql: str) -> tuple[bytes, list[str]]:
 
 
 def _error_of(result: PGresult) -> psycopg.Error:
+    if result.status == ExecStatus.PIPELINE_ABORTED:
+        return psycopg.errors.PipelineAborted()
     code = (result.error_field(DiagnosticField.SQLSTATE) or b"").decode()
     try:
         return lookup(code)()

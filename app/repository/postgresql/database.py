@@ -26,9 +26,9 @@ from app.repository.postgresql.finding.hosts import Hosts
 from app.repository.postgresql.migrating import upgrade
 from app.repository.postgresql.options import ServerOptions
 from app.repository.postgresql.pool import Pool
-from app.repository.postgresql.sessions import RetryingCursor, begin, commit, end_without_commit
+from app.repository.postgresql.sessions import RetryingCursor, Transaction
 from app.repository.sql.collections import SqlRepository, SqlUnitOfWork
-from app.repository.sql.driver.statements import PreparedStatements, Statements
+from app.repository.sql.driver.statements import PreparedStatements, PutOff, Statements
 
 _ITS_OWN = (
     "PostgreSQL makes its own backups: pg_dump, or a base backup with its log for any point in "
@@ -80,17 +80,15 @@ class PostgresqlDatabase(Database):
         """A unit of work."""
         borrowed = self._pool.borrow()
         try:
-            begin(borrowed)
-            connection = borrowed.connection
-            statements = self._statements(connection.own_cursor, locks=True)
-            work = SqlUnitOfWork(statements, partial(commit, connection))
+            transaction = Transaction(borrowed)
+            statements = self._statements(transaction, locks=True, put_off=transaction.put_off)
+            work = SqlUnitOfWork(statements, transaction.commit)
             try:
                 yield work
             finally:
                 if not work.has_ended:
                     work.end()
-                    has_changed = statements.has_changed or statements.has_failed
-                    end_without_commit(connection, has_changed=has_changed)
+                    transaction.undo()
         finally:
             borrowed.give_back()
 
@@ -156,8 +154,17 @@ class PostgresqlDatabase(Database):
         cursor = RetryingCursor()
         return _Reader(cursor, self._statements(cursor, locks=False))
 
-    def _statements(self, cursor: object, *, locks: bool) -> Statements:
-        return Statements(cursor, psycopg.Error, self._prepared, locks=locks, translate=translate)
+    def _statements(
+        self, cursor: object, *, locks: bool, put_off: PutOff | None = None
+    ) -> Statements:
+        return Statements(
+            cursor,
+            psycopg.Error,
+            self._prepared,
+            locks=locks,
+            translate=translate,
+            put_off=put_off,
+        )
 
 
 class _Reader(SqlRepository):

@@ -1,7 +1,7 @@
 """Reads that survive the loss of a connection, and transactions that report it.
 
-A read outside a transaction, and the beginning of a transaction, have changed nothing: each is
-repeated once on a new connection. Whatever is lost later has an unknown outcome.
+A read outside a transaction, and the first statement of a transaction, have changed nothing for
+good: each is repeated once on a new connection. Whatever is lost later has an unknown outcome.
 """
 
 from collections.abc import Mapping
@@ -10,8 +10,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from app.domain.errors import StorageUnavailable
-from app.repository.postgresql.connections import BoundedConnection
-from app.repository.postgresql.cursor import Cursor, Row
+from app.repository.postgresql.cursor import NOTHING, Cursor, Row, Sent
 from app.repository.postgresql.failures import Silent, failure_of, translate
 from app.repository.postgresql.pool import Borrowed
 
@@ -68,65 +67,81 @@ class RetryingCursor:
         return self._cursor
 
 
-def begin(borrowed: Borrowed) -> None:
-    """Begin a transaction, on a new connection if the borrowed one was lost.
+class Transaction:
+    """A cursor for one transaction, which begins with its first statement.
 
-    Raises:
-        StorageUnavailable: The new one fails, too.
+    BEGIN goes in one message with that statement, and what was put off with the next one. So
+    neither costs a round trip.
     """
-    try:
-        borrowed.connection.own_cursor.execute(_BEGIN)
-    except psycopg.Error as error:
-        failure = None if _is_repeated(error) else translate(error)
-    else:
-        return
-    if failure is None:
-        borrowed.exchange()
-        failure = _begun(borrowed.connection)
-    if failure is not None:
+
+    def __init__(self, borrowed: Borrowed) -> None:
+        self._borrowed = borrowed
+        self._has_begun = False
+        self._ahead: list[Sent] = [(_BEGIN, NOTHING)]
+
+    @property
+    def rowcount(self) -> int:
+        """The number of rows that were written or read."""
+        return self._cursor.rowcount
+
+    def fetchall(self) -> list[Row]:
+        """Return every row."""
+        return self._cursor.fetchall()
+
+    def execute(self, sql: str, parameters: Mapping[str, object] = NOTHING) -> None:
+        """Run a statement; the first one a second time if the connection was lost."""
+        has_begun, self._has_begun = self._has_begun, True
+        try:
+            self._run(sql, parameters)
+        except psycopg.Error as error:
+            if has_begun or not _is_repeated(error):
+                raise
+        else:
+            return
+        self._borrowed.exchange()
+        self._run(sql, parameters)
+
+    def put_off(self, sql: str, parameters: Mapping[str, object]) -> None:
+        """Run a statement together with the next one, which may report its failure."""
+        self._ahead.append((sql, parameters))
+
+    def commit(self) -> None:
+        """Make the changes durable.
+
+        Raises:
+            StorageUnavailable: That was not confirmed. The changes may have been made or not.
+        """
+        connection = self._borrowed.connection
+        connection.was_warned = False
+        failure = StorageUnavailable(UNCERTAIN)
+        try:
+            self._run("COMMIT", NOTHING)
+            if self._cursor.tag == b"COMMIT" and not connection.was_warned:
+                return
+        except psycopg.Error as error:
+            if not failure_of(error).is_lost:
+                failure = translate(error)
+        # A warning means that a standby lacks it; ROLLBACK, that a statement had failed before.
+        connection.give_up(is_lost=False)
         raise failure
 
-
-def commit(connection: BoundedConnection) -> None:
-    """Make a transaction's changes durable.
-
-    Raises:
-        StorageUnavailable: That was not confirmed. The changes may have been made or not.
-    """
-    connection.was_warned = False
-    failure = StorageUnavailable(UNCERTAIN)
-    try:
-        connection.own_cursor.execute("COMMIT")
-        if connection.own_cursor.tag == b"COMMIT" and not connection.was_warned:
+    def undo(self) -> None:
+        """Undo the changes, as far as the connection still has the transaction."""
+        connection = self._borrowed.connection
+        if connection.closed or connection.info.transaction_status is TransactionStatus.IDLE:
             return
-    except psycopg.Error as error:
-        if not failure_of(error).is_lost:
-            failure = translate(error)
-    # A warning means that a standby lacks it; ROLLBACK, that a statement had failed before.
-    connection.give_up(is_lost=False)
-    raise failure
+        try:
+            self._cursor.execute("ROLLBACK")
+        except psycopg.Error:
+            connection.give_up(is_lost=False)
 
+    def _run(self, sql: str, parameters: Mapping[str, object]) -> None:
+        self._cursor.execute(sql, parameters, ahead=self._ahead)
+        self._ahead.clear()
 
-def end_without_commit(connection: BoundedConnection, *, has_changed: bool) -> None:
-    """Undo a transaction, as far as the connection still has one.
-
-    Where nothing was changed it ends with COMMIT: the driver forgets all prepared statements of a
-    connection at a ROLLBACK.
-    """
-    if connection.closed or connection.info.transaction_status is TransactionStatus.IDLE:
-        return
-    try:
-        connection.own_cursor.execute("ROLLBACK" if has_changed else "COMMIT")
-    except psycopg.Error:
-        connection.give_up(is_lost=False)
-
-
-def _begun(connection: BoundedConnection) -> StorageUnavailable | None:
-    try:
-        connection.own_cursor.execute(_BEGIN)
-    except psycopg.Error as error:
-        return translate(error)
-    return None
+    @property
+    def _cursor(self) -> Cursor:
+        return self._borrowed.connection.own_cursor
 
 
 def _is_repeated(error: psycopg.Error) -> bool:

@@ -64,7 +64,7 @@ class SqlStoredResponses(Collection, StoredResponseRepository):
 
     def finish(self, response: StoredResponse) -> None:
         this = _this(response.account_id, response.api_key_id, response.request_id)
-        self._statements.write(_FINISH, {**this, "response": response.response})
+        self._statements.write_later(_FINISH, {**this, "response": response.response})
 
     def has_expired(self, account_id: str, now_ms: int) -> bool:
         parameters = {"of_account_id": account_id, "now_ms": now_ms}

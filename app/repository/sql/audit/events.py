@@ -15,6 +15,7 @@ from sqlalchemy import (
     bindparam,
     cast,
     func,
+    insert,
     literal_column,
     or_,
     select,
@@ -67,6 +68,9 @@ _NEW_ROW: tuple[ColumnElement[Any], ...] = (
 _NEW_LANE = InsertUnlessThere(audit_lanes).from_select(
     ["account_id", "lane", "n"], select(*_NEW_ROW).where(_HAS_ROOM)
 )
+
+# It must not skip a row: a record that cannot be added fails its transaction.
+_ADD = insert(audit_events)
 
 _COUNTS = select(*audit_lanes.c).where(_OWN_LANES)
 _ALL_COUNTS = Paged(select(*audit_lanes.c), audit_lanes.c.account_id, audit_lanes.c.lane)
@@ -122,7 +126,7 @@ class SqlAuditEvents(Collection, AuditEventRepository):
         return taken[0], taken[1]
 
     def add(self, columns: Mapping[str, GuardedField]) -> None:
-        self._statements.insert(_EVENTS.add, columns)
+        self._statements.write_later(_ADD, columns)
 
     def counts(self, account_id: str) -> list[LaneCount]:
         rows = self._statements.all(_COUNTS, {"of_account_id": account_id})

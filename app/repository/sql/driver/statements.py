@@ -23,6 +23,7 @@ from app.repository.base import Conflict
 from app.repository.sql.driver.locks import Locking, Query, changing
 
 Parameters = Mapping[str, object]
+PutOff = Callable[[str, Parameters], None]
 T = TypeVar("T")
 
 _every: Callable[[Any], list[Row]] = methodcaller("fetchall")
@@ -112,10 +113,10 @@ class Statements:
         prepared: The statements of its dialect.
         locks: Whether they are those of a unit of work, on a database with locks of rows.
         translate: Returns our error for one of the driver's, without a value in it.
+        put_off: Runs a statement with the next one, on a database that is reached by a network.
 
     Attributes:
         has_failed: Whether the connection has failed, so that it should not be used again.
-        has_changed: Whether rows were written.
         has_erased: Whether ciphertext was deleted or replaced.
     """
 
@@ -127,6 +128,7 @@ class Statements:
         *,
         locks: bool,
         translate: Callable[[BaseException], StorageUnavailable] = unavailable,
+        put_off: PutOff | None = None,
     ) -> None:
         self._cursor = cursor
         self._execute: Callable[[str, Parameters], object] = cursor.execute
@@ -134,13 +136,14 @@ class Statements:
         self._prepared = prepared
         self._locks = locks
         self._translate = translate
+        self._put_off = put_off
         self.has_failed = False
-        self.has_changed = False
         self.has_erased = False
 
     def end(self) -> None:
         """Refuse every further statement: it would run outside of its transaction."""
         self._execute = _refuse
+        self._put_off = _refuse
 
     def lockable(self, statement: Query, locking: Locking = changing) -> Query:
         """Return the statement, which locks the rows that it reads in a unit of work."""
@@ -167,14 +170,22 @@ class Statements:
 
     def write(self, statement: ClauseElement, parameters: Parameters) -> int:
         """Write rows, and return their number."""
-        rows = self._run(statement, parameters, _written)
-        self.has_changed = self.has_changed or rows > 0
-        return rows
+        return self._run(statement, parameters, _written)
+
+    def write_later(self, statement: ClauseElement, parameters: Parameters) -> None:
+        """Write rows, at the next statement of the unit of work or at its commit.
+
+        That one raises the failure. The number of rows is not known.
+        """
+        if self._put_off is None:
+            self.write(statement, parameters)
+            return
+        sql, constants = self._prepared[statement]
+        self._put_off(sql, {**constants, **parameters})
 
     def change_and_return(self, statement: ClauseElement, parameters: Parameters) -> Row | None:
         """Change at most one row, and return what the statement says of it."""
         rows = self._run(statement, parameters, _every)
-        self.has_changed = self.has_changed or bool(rows)
         return rows[0] if rows else None
 
     def erase(self, statement: ClauseElement, parameters: Parameters) -> int:
@@ -186,7 +197,6 @@ class Statements:
     def erase_and_return(self, statement: ClauseElement, parameters: Parameters) -> list[Row]:
         """Delete rows with ciphertext, and return what the statement says of them."""
         rows = self.all(statement, parameters)
-        self.has_changed = self.has_changed or bool(rows)
         self.has_erased = self.has_erased or bool(rows)
         return rows
 

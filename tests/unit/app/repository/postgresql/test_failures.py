@@ -2,7 +2,7 @@
 
 import logging
 import select
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 
 import psycopg
@@ -12,6 +12,7 @@ from app.domain.errors import RowRefused, StorageUnavailable
 from app.domain.secrets import SecretRef
 from app.repository.base import UnitOfWork
 from app.repository.postgresql.connections import BoundedConnection
+from app.repository.postgresql.cursor import Sent
 from app.repository.postgresql.database import PostgresqlDatabase
 from app.repository.postgresql.failures import failure_of, translate
 from app.repository.postgresql.sessions import UNCERTAIN
@@ -315,9 +316,10 @@ def fail_with(connection: BoundedConnection, sqlstate: str) -> None:
     cursor = connection.own_cursor
     closing_execute = type(cursor).execute
 
-    def execute(*_: object) -> None:
+    def execute(*_: object, ahead: Sequence[Sent] = ()) -> None:
         vars(cursor).pop("execute", None)
-        closing_execute(cursor, f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{sqlstate}'; END $$")
+        failing = f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{sqlstate}'; END $$"
+        closing_execute(cursor, failing, ahead=ahead)
 
     cursor.execute = execute  # type: ignore[method-assign,assignment]
 
