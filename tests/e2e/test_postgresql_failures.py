@@ -24,7 +24,9 @@ LONGEST_S = 10.0
 
 
 @contextmanager
-def serving(directory: Path, database: PostgresqlServer) -> Iterator[tuple[Strongroom, Account]]:
+def serving(
+    directory: Path, database: PostgresqlServer, **settings: str
+) -> Iterator[tuple[Strongroom, Account]]:
     """A server of one worker on a new database, and an account of it."""
     environment = {
         "PATH": "/usr/bin:/bin",
@@ -33,6 +35,7 @@ def serving(directory: Path, database: PostgresqlServer) -> Iterator[tuple[Stron
         "STRONGROOM_WORKERS": "1",
         "STRONGROOM_LOG_LEVEL": "DEBUG",
         "PORT": str(free_port()),
+        **settings,
     }
     server = Strongroom(directory / "home", environment, directory / "server.log")
     server.command("init")

@@ -7,6 +7,7 @@ import pytest
 from tests.e2e.canaries import canary, forms, forms_of_bytes
 from tests.e2e.test_leaks import WAYS
 from tests.e2e.test_postgresql_failures import serving
+from tests.support.deployment import GATEWAY_URL
 from tests.support.postgresql import postgresql_server
 
 pytestmark = pytest.mark.slow
@@ -47,7 +48,7 @@ def tokens_of(token: str) -> dict[str, bytes]:
 def test_no_value_and_no_token_is_in_a_file_or_log_of_the_database(tmp_path: Path) -> None:
     with (
         postgresql_server(*_TALKATIVE) as database,
-        serving(tmp_path, database) as (_, account),
+        serving(tmp_path, database, STRONGROOM_GATEWAY_URL=GATEWAY_URL) as (_, account),
     ):
         account.create("KNOWN")
         for number in range(_VALUES):
@@ -56,12 +57,16 @@ def test_no_value_and_no_token_is_in_a_file_or_log_of_the_database(tmp_path: Pat
         body = {"secrets": {"KNOWN": "KNOWN"}}
         injected = account.call("POST", "/v1/injections", body).json()["token"]
         assert set(account.values("KNOWN")) == {"KNOWN"}
+        wanted = {"gateway": "anthropic", "secret": "KNOWN"}
+        box = "/v1/devboxes/a-box/create_gateway_token"
+        of_gateway = account.call("POST", box, wanted).json()["token"]
         database.execute("CHECKPOINT")
         files = files_of(database.directory, tmp_path)
 
         assert holding(files, forms()) == set()
         assert holding(files, tokens_of(account.token)) == set()
         assert holding(files, tokens_of(injected)) == set()
+        assert holding(files, tokens_of(of_gateway)) == set()
         seen = {name for name, _ in holding(files, {"a name": b"NAME_0"})}
         assert "log" in seen  # what was sent is there
         assert len(seen) > 1, seen  # in data files and in the write-ahead log, too
