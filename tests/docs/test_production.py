@@ -65,6 +65,15 @@ kill -9 -- -$(cat /run/units/strongroom)
 for _ in 1 2 3 4 5; do
     curl --fail --silent --show-error https://secrets.example.org/readyz
 done
+(
+set -eu
+cd /root/desk
+curl --fail --silent --show-error --output /dev/null \\
+    --header "Authorization: Bearer $(cat acme.key)" \\
+    --json '{"name": "WHILE_ONE_IS_LOST", "value": "a value"}' https://secrets.example.org/v1/secrets
+)
+systemctl start strongroom
+curl --fail --silent --show-error http://127.0.0.1:8080/readyz
 """
 
 
@@ -108,7 +117,9 @@ def on_postgresql() -> dict[str, list[str]]:
     return follow("\n".join([typed(_PAGE), typed(_OF_NODES), _LOSE_A_NODE]))
 
 
-def test_two_nodes_serve_on_postgresql_and_one_is_lost(on_postgresql: dict[str, list[str]]) -> None:
+def test_two_nodes_serve_on_postgresql_while_one_is_lost_and_after_it(
+    on_postgresql: dict[str, list[str]],
+) -> None:
     assert on_postgresql["A KEY WITHOUT INJECT"] == ["200", "403"]
     assert on_postgresql["A KEY THAT INJECTS"] == ["200", "403"]
 
