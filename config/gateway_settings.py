@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from marshmallow import Schema
 
@@ -184,15 +184,27 @@ class GatewaySchema(Schema):
     gateway_idle = number("STRONGROOM_GATEWAY_IDLE", 600, 1, 3600)
 
 
-def gateway_account(settings: GatewaySettings) -> pwd.struct_passwd | None:
-    """Return the user of the gateway's process, if the settings name one that exists."""
+class GatewayAccount(NamedTuple):
+    """The user of the gateway's process.
+
+    Attributes:
+        group: Its main group; ``None`` if it has no entry in the list of users, as in containers.
+    """
+
+    user: int
+    group: int | None
+
+
+def gateway_account(settings: GatewaySettings) -> GatewayAccount | None:
+    """Return the user of the gateway's process, if the settings name one that can exist."""
     user = settings.gateway_user
     if user is None:
         return None
     try:
-        return pwd.getpwuid(int(user)) if user.isdecimal() else pwd.getpwnam(user)
-    except KeyError:
-        return None
+        found = pwd.getpwuid(int(user)) if user.isdecimal() else pwd.getpwnam(user)
+    except (KeyError, OverflowError):
+        return GatewayAccount(int(user), None) if user.isdecimal() else None
+    return GatewayAccount(found.pw_uid, found.pw_gid)
 
 
 def gateway_defaults(home: Path, port: int, loaded: Mapping[str, Any]) -> dict[str, Any]:

@@ -82,10 +82,10 @@ def on_reload(_server: object) -> None:
 def _hand_over_socket() -> None:
     """Give the admission socket to the group of the gateway's user, which ours must be in."""
     account = gateway_settings.gateway_account(_settings)
-    if _settings.gateway_url is None or account is None:
+    if _settings.gateway_url is None or account is None or account.group is None:
         return
     try:
-        os.chown(_settings.gateway_socket, -1, account.pw_gid)
+        os.chown(_settings.gateway_socket, -1, account.group)
     except OSError as error:
         about = {"detail": f"STRONGROOM_GATEWAY_USER: {type(error).__name__}"}
         logging.getLogger("strongroom.settings").warning("admission_socket_kept", extra=about)

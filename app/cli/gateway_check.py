@@ -87,7 +87,7 @@ def _look_at_user(settings: Settings, findings: Findings) -> None:
     account = gateway_account(settings)
     if account is None:
         findings.refuse(f"{_USER}: this machine has no such user.")
-    elif os.geteuid() and account.pw_gid not in {os.getegid(), *os.getgroups()}:
+    elif os.geteuid() and account.group not in {None, os.getegid(), *os.getgroups()}:
         findings.refuse(
             f"{_USER}: this server's user must be in the main group of the gateway's user, to give "
             "it the admission socket."

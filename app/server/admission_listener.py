@@ -50,7 +50,7 @@ class AdmissionListener:
 def gateway_users(settings: GatewaySettings) -> frozenset[int]:
     """Return the ids of the users that a gateway may run as: ours, and the one that is set."""
     account = gateway_account(settings)
-    others = () if account is None else (account.pw_uid,)
+    others = () if account is None else (account.user,)
     return frozenset({os.geteuid(), *others})
 
 

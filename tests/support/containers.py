@@ -84,6 +84,22 @@ def compose() -> dict[str, Any]:
     return parsed
 
 
+def compose_with_gateways() -> dict[str, Any]:
+    """The compose file with that of the gateways laid over it, as Compose does it."""
+    over: dict[str, Any] = yaml.safe_load((CONTAINERS / "compose.gateway.yaml").read_text())
+    merged: dict[str, Any] = _merged(compose(), over)
+    return merged
+
+
+def _merged(first: Any, second: Any) -> Any:
+    if isinstance(first, dict):
+        return {
+            key: _merged(first[key], second[key]) if key in first and key in second else value
+            for key, value in {**first, **second}.items()
+        }
+    return [*first, *second] if isinstance(first, list) else second
+
+
 def require_namespaces(user: str) -> None:
     """Skip the test where there are no namespaces, or another user cannot read our packages."""
     if os.geteuid() != 0:
@@ -138,9 +154,9 @@ class Engine:
         gunicorn.write_text(script)
         gunicorn.chmod(0o755)
 
-    def build_front(self, port: int) -> None:
+    def build_front(self, port: int, name: str = "front-of-two") -> None:
         """Copy and edit the files of nginx as its stages do; it listens on another port."""
-        stage = stages()["front-of-two"]
+        stage = stages()[name]
         for text in stage.all("COPY"):
             if not text.startswith("--from="):
                 source, target = text.split()
@@ -148,13 +164,13 @@ class Engine:
         front = self.directory / "front"
         for text in stage.all("RUN"):
             if text.startswith("sed "):
-                edit = text.replace("/etc/nginx", str(front / "etc/nginx"))
+                edit = re.sub("(?<= )/etc/", f"{front}/etc/", text)
                 subprocess.run(["sh", "-ec", edit], check=True)
-        configuration = front / "etc/nginx/nginx.conf"
-        text = configuration.read_text()
-        assert text.count(":443 ssl") + text.count(" 443 ssl") == 2
-        text = text.replace("listen [::]:443 ssl http2;", "")
-        configuration.write_text(text.replace(" 443 ssl", f" 127.0.0.1:{port} ssl"))
+        for configuration in front.glob("etc/*/nginx*.conf"):
+            text = configuration.read_text()
+            assert text.count(":443 ssl") == text.count(" 443 ssl") <= 1
+            text = text.replace("listen [::]:443 ssl http2;", "")
+            configuration.write_text(text.replace(" 443 ssl", f" 127.0.0.1:{port} ssl"))
 
     def start(
         self,
@@ -302,9 +318,10 @@ class Engine:
         return path
 
 
-def environment_of(name: str) -> dict[str, str]:
+def environment_of(name: str, composed: Mapping[str, Any] | None = None) -> dict[str, str]:
     """The variables of a service of the server's image."""
-    return {**_environment(stages()["server"]), **compose()["services"][name]["environment"]}
+    services = (composed or compose())["services"]
+    return {**_environment(stages()["server"]), **services[name]["environment"]}
 
 
 def _environment(stage: Stage) -> dict[str, str]:

@@ -12,7 +12,7 @@ from config import load
 from config.settings import NAMES
 from tests.support.containers import CONTAINERS, ROOT, Stage, compose, environment_of, stages
 
-FINAL = ("server", "front", "front-of-two")
+FINAL = ("server", "front", "front-of-two", "front-of-gateway", "front-of-gateways")
 UNIT = ROOT / "config" / "strongroom.service"
 BINARIES = "/opt/strongroom/.venv/bin/"
 
