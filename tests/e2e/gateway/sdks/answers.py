@@ -10,7 +10,7 @@ _MESSAGE = {
     "id": "msg_1",
     "type": "message",
     "role": "assistant",
-    "model": "claude-sonnet-4-5",
+    "model": "claude-sonnet-5",
     "content": [{"type": "text", "text": "Hello, agent."}],
     "stop_reason": "end_turn",
     "stop_sequence": None,
