@@ -8,13 +8,17 @@ from app.domain.audit.actors import SERVER
 from app.domain.audit.events import AuditEvent
 from app.domain.ids import AUDIT_EVENT, new_id
 from app.repository.base import Database, UnitOfWork
+from app.services.audit.cutting import AuditCutter
 from app.services.audit.exporting import AuditExporter
+from app.services.audit.heads import AuditHeads
+from app.services.audit.losses import AuditLosses
 from app.services.audit.sealing import Sealer
 from app.services.audit.trail import AuditTrail
 from app.services.audit.verifying.verifier import AuditVerifier
 from app.services.audit.witness import Witness
 from app.services.container import Services
 from app.services.keys.system_key import SystemKey
+from app.services.upkeep.retention import DAY_MS
 from tests.support.deployment import Clock, Deployment
 
 
@@ -43,8 +47,30 @@ class Trail:
         return AuditVerifier(self.database, self.system_key, self.sealer)
 
     @cached_property
+    def heads(self) -> AuditHeads:
+        return AuditHeads(self.database, self.system_key, self.sealer, self.clock)
+
+    @cached_property
+    def losses(self) -> AuditLosses:
+        return AuditLosses(self.database, self.system_key, self.trail)
+
+    @cached_property
+    def cutter(self) -> AuditCutter:
+        """Cuts what was sealed 400 days ago."""
+        kept_ms = 400 * DAY_MS
+        return AuditCutter(
+            self.database, self.system_key, self.sealer, self.trail, self.clock, kept_ms
+        )
+
+    @cached_property
     def exporter(self) -> AuditExporter:
         return AuditExporter(self.database, self.system_key, self.sealer)
+
+    def note(self) -> str:
+        """Seal what waits, and return the newest head."""
+        newest = self.heads.newest()
+        assert newest is not None
+        return newest.note
 
     def record(self, account_id: str, *subjects: str, times: int = 1) -> None:
         """Commit so many records, each in a unit of work of its own."""

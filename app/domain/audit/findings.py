@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-_LISTED = 1000
+LISTED = 1000
+"""The number of faults that a verification lists, if it is not asked for more."""
 
 
 @dataclass(slots=True)
@@ -10,12 +11,14 @@ class AuditFindings:
     """The findings of a verification.
 
     Attributes:
-        faults: Each names a place. Those after the first thousand are only counted.
+        listed: The limit on the faults that are listed; others are only counted.
+        faults: Each names a place.
         explained: Differences that a record of an operator explains.
         unchecked: What could not be verified, and why.
         uncounted: The number of faults that are not listed.
     """
 
+    listed: int = LISTED
     events: int = 0
     blocks: int = 0
     heads: int = 0
@@ -32,7 +35,7 @@ class AuditFindings:
 
     def fault(self, text: str) -> None:
         """Note a fault."""
-        if len(self.faults) < _LISTED:
+        if len(self.faults) < self.listed:
             self.faults.append(text)
         else:
             self.uncounted += 1

@@ -11,7 +11,7 @@ from app.crypto.system_key import OpenedSystemKey
 from app.domain.audit.blocks import AuditBlock
 from app.domain.audit.checkpoints import Checkpoint, NotACheckpoint
 from app.domain.audit.cuts import AuditCut
-from app.domain.audit.findings import AuditFindings
+from app.domain.audit.findings import LISTED, AuditFindings
 from app.domain.audit.tree import GrowingTree
 from app.domain.errors import DomainError
 from app.domain.guarded import Guarded
@@ -38,17 +38,18 @@ class AuditVerifier:
     _system_key: SystemKey
     _sealer: Sealer
 
-    def verify(self, kept: Sequence[str] = ()) -> AuditFindings:
+    def verify(self, kept: Sequence[str] = (), listed: int = LISTED) -> AuditFindings:
         """Seal what waits, then verify everything.
 
         Args:
             kept: Notes of heads that were kept elsewhere.
+            listed: The limit on the faults that are listed.
 
         Raises:
             StorageUnavailable: The database cannot be read.
             KeyProviderError: No provider opens the system data key.
         """
-        findings, opened = AuditFindings(), self._system_key.opened()
+        findings, opened = AuditFindings(listed), self._system_key.opened()
         try:
             self._sealer.seal()
         except DomainError as error:
