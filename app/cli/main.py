@@ -56,7 +56,7 @@ _COMMANDS = {
     ),
     "secret": LazyCommand(
         "app.client.secret.group:secret",
-        "Secrets of your account: set, list, get, delete, import, export.",
+        "Secrets of your account: set, list, get, delete, history, rollback, import, export.",
     ),
     "token": LazyCommand(
         "app.client.issue_token:issue_token", "Print the token of a new injection."

@@ -23,9 +23,9 @@ _name = click.argument("name", shell_complete=secret_names)
 def history(
     context: click.Context, /, name: str, timeout: float, *, json: bool, allow_http: bool
 ) -> None:
-    """List the versions of a secret, the current one first.
+    """List the versions of a secret.
 
-    NAME is its name or its id. Values are never shown.
+    NAME is its name or its id. The current version comes first. Values are never shown.
     """
     account = _account(context, name, timeout, allow_http=allow_http)
     with _faults_of(name):
@@ -58,9 +58,10 @@ def history(
 def rollback(
     context: click.Context, /, name: str, to: int | None, timeout: float, *, allow_http: bool
 ) -> None:
-    """Make an old value of a secret the current one, as a new version.
+    """Make an old value the current one.
 
-    NAME is its name or its id. What injects the secret from then on gets the old value.
+    NAME is the name or the id of the secret. The value becomes a new version. What injects the
+    secret from then on gets the old value.
     """
     account = _account(context, name, timeout, allow_http=allow_http)
     with _faults_of(name):

@@ -61,7 +61,7 @@ def test_a_stopped_reencryption_says_that_it_resumes(moving: Terminal) -> None:
     with at_a_terminal(moving, "reencrypt", *SLOW) as screen:
         screen.expect(f" 0/{DATA_KEYS - 1}")
         screen.type("\x03")
-        screen.expect(f"strongroom: stopped: 0 of {DATA_KEYS - 1} secrets done.")
+        screen.expect(f"strongroom: stopped: 0 of {DATA_KEYS - 1} values done.")
         assert screen.wait() == 130
     with at_a_terminal(moving, "reencrypt") as screen:
         screen.expect("strongroom: resuming the job")

@@ -72,7 +72,8 @@ def key_of(table: str) -> list[str]:
 @pytest.fixture
 def victim(tenant: Tenant) -> Tenant:
     """Has a row of its own in every table that is not of all."""
-    tenant.create("A", "value a")
+    tenant.create("A", "an old value")
+    tenant.update("A", "value a")
     tenant.inject("A")
     sweep(tenant.services)
     add_gateway_rows(tenant.services, tenant.caller.account_id, tenant.caller.api_key_id)
