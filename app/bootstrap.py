@@ -2,11 +2,11 @@
 
 import os
 import socket
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from app.crypto.data_key_cache import DataKeyCache
+from app.dependencies import connect_database, make_keyring
 from app.domain.audit.actors import SERVER, Actor
 from app.domain.gateways.system_configs import SystemConfigs
 from app.domain.operations.usage import Usage
@@ -16,12 +16,12 @@ from app.own_servers import OwnServers
 from app.rates.connect import make_rate_limits
 from app.rates.rate_limits import RateLimits
 from app.repository.base import Database
-from app.repository.connect import connect
-from app.repository.postgresql.options import ServerOptions
 from app.services.accounts import Accounts
 from app.services.api_keys import ApiKeys
 from app.services.audit.parts import AuditServices, audit_services
+from app.services.audit.started_settings import StartedSettings
 from app.services.audit.trail import AuditTrail
+from app.services.audit.upkeep import MINUTE_S
 from app.services.audit.witness import Witness
 from app.services.authentication import Authentication
 from app.services.clock import Clock, SteadyClock, now_ms
@@ -39,11 +39,13 @@ from app.services.gateways.uses import GatewayUses
 from app.services.idempotency import Idempotency
 from app.services.injections import Injections
 from app.services.keys.data_keys import DataKeys
+from app.services.keys.pauses import Pauses
 from app.services.keys.root_key_proof import RootKeyProof
 from app.services.keys.status import KeyringStatus
 from app.services.keys.system_key import SystemKey
 from app.services.measurements import Measurements
 from app.services.redeeming.redemption import Redemption
+from app.services.redeeming.reuse import PAUSE_MS, Reuses
 from app.services.redeeming.sealed_secret_cache import SealedSecretCache
 from app.services.rotation.prefetch import Prefetch
 from app.services.rotation.recover import Recovery
@@ -65,7 +67,7 @@ from app.services.versions.secret_versions import SecretVersions
 from backends.keyring.keyring import Keyring
 from backends.keyring.registry import create_keyring
 from backends.lifetime import AgeClock, Seconds, boot_seconds
-from config.settings import Settings
+from config.settings import Settings, texts_of
 
 CLOCK_SECONDS = 60.0
 """The interval at which a worker checks if its wall clock was set."""
@@ -160,34 +162,6 @@ def build(
     return _services(base, keys, _upkeep(base, keys))
 
 
-def connect_database(settings: Settings) -> Database:
-    """Connect to the database that the settings name.
-
-    Raises:
-        DatabaseMisconfigured: Its address cannot be used; names the setting.
-    """
-    # While the server hangs, each connection can hold a thread: the others go on to serve.
-    half_of_threads = max(1, settings.threads // 2)
-    options = ServerOptions(
-        connections=min(settings.database_connections, half_of_threads),
-        workers=settings.workers,
-        pooler=settings.database_pooler,
-        migration_url=settings.migration_database_url,
-        files=settings.files,
-    )
-    return connect(settings.database_url, options)
-
-
-def make_keyring(settings: Settings, create: Callable[..., Keyring]) -> Keyring:
-    """Make the keyring that the settings describe, by one of the constructors of keyrings."""
-    return create(
-        settings.keys,
-        settings.escrow_keys,
-        concurrency=settings.provider_concurrency,
-        files=settings.files,
-    )
-
-
 def _keys(base: _Base) -> _Keys:
     settings, keyring, database = base.settings, base.keyring, base.database
     life_s = settings.data_key_cache_seconds
@@ -219,7 +193,8 @@ def _keys(base: _Base) -> _Keys:
 
 
 def _upkeep(base: _Base, keys: _Keys) -> _Upkeep:
-    node = f"{socket.gethostname()}/{os.getpid()}"
+    host = socket.gethostname()
+    node = f"{host}/{os.getpid()}"
     retention = Retention(
         base.clock,
         base.settings.retention_days * DAY_MS,
@@ -230,8 +205,9 @@ def _upkeep(base: _Base, keys: _Keys) -> _Upkeep:
     sweep = Sweep(base.database, system_key, retention, base.clock, base.age, trail)
     heartbeats = Heartbeats(base.database, base.keyring, system_key, node, base.age, trail)
 
-    kept_ms = base.settings.audit_retention_days * DAY_MS
-    audit = audit_services(base.database, system_key, base.clock.now_ms, trail, kept_ms)
+    kept_ms, clock = base.settings.audit_retention_days * DAY_MS, base.clock.now_ms
+    started = StartedSettings(base.database, trail, clock, host, texts_of(base.settings))
+    audit = audit_services(base.database, system_key, clock, trail, kept_ms, started)
     audit_log = AuditLogUpkeep(base.database, audit.sealer, audit.heads, base.age)
 
     keys_s = min(KEYS_SECONDS, base.settings.data_key_cache_seconds / 4)
@@ -242,16 +218,17 @@ def _upkeep(base: _Base, keys: _Keys) -> _Upkeep:
     tasks.add("data_key_cache", keys_s, keys.cache.expire)
     tasks.add("heartbeat", LOOK_S, heartbeats.look)
     tasks.add("sweep", TICK_SECONDS, sweep.run, first_after_s=SWEEP_AFTER_SECONDS)
+    tasks.add("audit", MINUTE_S, audit.upkeep.run)
     tasks.add("audit_log", AUDIT_LOOK_S, audit_log.look, first_after_s=AUDIT_LOOK_S)
     return _Upkeep(retention, sweep, heartbeats, audit, tasks)
 
 
 def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
     keyring, database, clock = base.keyring, base.database, base.clock.now_ms
-    system_key, settings, trail = keys.system_key, base.settings, base.trail
+    system_key, trail = keys.system_key, base.trail
+    settings, rate_limits = base.settings, make_rate_limits(base.settings)
     writing = _writing(base, keys)
     limits, idempotency = writing.limits, writing.idempotency
-    rate_limits = make_rate_limits(settings)
     grants = Grants(writing.system_configs.get, endpoint_policy(settings), clock)
     retention, tokens = upkeep.retention, _injected_tokens(base, writing)
     return Services(
@@ -298,9 +275,17 @@ def _secrets(base: _Base, keys: _Keys, writing: _Writing) -> Secrets:
 def _redemption(
     base: _Base, keys: _Keys, rate_limits: RateLimits, tokens: InjectedTokens
 ) -> Redemption:
-    of_keys, clock = (keys.data_keys, keys.system_key), base.clock.now_ms
-    cache = SealedSecretCache(base.age.ms)
-    return Redemption(base.database, *of_keys, clock, cache, rate_limits, tokens, base.trail)
+    return Redemption(
+        base.database,
+        keys.data_keys,
+        keys.system_key,
+        base.clock.now_ms,
+        SealedSecretCache(base.age.ms),
+        rate_limits,
+        tokens,
+        base.trail,
+        Reuses(base.database, base.trail, Pauses(base.age.ms, PAUSE_MS)),
+    )
 
 
 def _reencrypt(base: _Base, keys: _Keys) -> Reencrypt:
@@ -378,17 +363,9 @@ def _limits(settings: Settings) -> Usage:
 
 def _close(base: _Base, keys: _Keys, upkeep: _Upkeep, rate_limits: RateLimits) -> None:
     upkeep.tasks.stop(STOP_SECONDS)
+    upkeep.audit.upkeep.end()
     upkeep.heartbeats.end()
     keys.cache.clear()
     rate_limits.close()
     base.keyring.close()
     base.database.close()
-
-
-def database_exists(settings: Settings) -> bool:
-    """Return True if there is a database, in whatever state.
-
-    Raises:
-        DatabaseMisconfigured: Its address cannot be used; names the setting.
-    """
-    return connect_database(settings).exists()

@@ -3,7 +3,8 @@
 from contextlib import closing
 from pathlib import Path
 
-from app.bootstrap import build, connect_database, database_exists
+from app.bootstrap import build
+from app.dependencies import connect_database, database_exists
 from app.domain.audit.actors import Actor
 from app.domain.errors import DomainError
 from app.domain.operations.backups import Restored

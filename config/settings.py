@@ -191,6 +191,14 @@ def load(environ: Mapping[str, str]) -> Settings:
     return examined.settings
 
 
+def texts_of(settings: Settings) -> dict[str, str]:
+    """Return the value of each setting as text, secret or not, by its name."""
+    return {
+        str(each.data_key): _text(getattr(settings, attribute))
+        for attribute, each in _SCHEMA.fields.items()
+    }
+
+
 def _load(given: Mapping[str, str]) -> tuple[dict[str, Any], list[Fault]]:
     """Load the valid part of ``given``. Returns it with the faults of the rest.
 

@@ -3,7 +3,8 @@
 import os
 from contextlib import closing
 
-from app.bootstrap import build, connect_database, make_keyring
+from app.bootstrap import build
+from app.dependencies import connect_database, make_keyring
 from app.domain.operations.findings import Findings
 from app.key_files import FIRST_KEY, first_key_file
 from app.rates.connect import look_at_store

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from flask import request
 from werkzeug.exceptions import (
     BadRequest,
     MethodNotAllowed,
@@ -11,6 +12,7 @@ from werkzeug.exceptions import (
     RequestEntityTooLarge,
 )
 
+from app.api.http.client_address import client_address
 from app.api.http.context import NotConnected, context
 from app.api.http.failure_log import log_failure
 from app.api.http.malformed import BodyMissing, InvalidJson, InvalidRequestId, WrongContentType
@@ -161,6 +163,9 @@ RESPONSES: dict[type[Exception], ErrorResponse] = {
 
 _UNAUTHORIZED = domain.Unauthenticated | domain.InjectionRefused | gateways.GatewayKeyRefused
 
+_REFUSALS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
+"""The statuses of requests that the audit trail counts: credential, permission, rate."""
+
 _WITH_TIMES = KeyUnavailable | domain.RateLimited | domain.StorageUnavailable
 """Errors that state their own time until a retry."""
 
@@ -172,9 +177,18 @@ def error_response(error: Exception) -> tuple[dict[str, str], int, dict[str, str
     if found.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log_failure(error, request_id, foreseen=found is not _INTERNAL)
     context.error_code = found.code
+    if found.status in _REFUSALS:
+        _count(found.code)
     message = str(error) if found.message is None else found.message
     shown = {"code": found.code, "message": message, "request_id": request_id}
     return shown, found.status, _headers(found, error)
+
+
+def _count(code: str) -> None:
+    """Count a refused request, where this process has got its services."""
+    services = context.get("services")
+    if services is not None:
+        services.audit.upkeep.refusals.count(request.endpoint or "unknown", code, client_address())
 
 
 def _headers(found: ErrorResponse, error: Exception) -> dict[str, str]:

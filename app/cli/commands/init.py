@@ -84,7 +84,7 @@ def _locked(home: Path) -> Iterator[None]:
 
 
 def _make_key_file(settings: Settings) -> None:
-    from app.bootstrap import database_exists  # noqa: PLC0415 - app.cli.deployment
+    from app.dependencies import database_exists  # noqa: PLC0415 - app.cli.deployment
     from app.key_files import first_key_file  # noqa: PLC0415 - app.cli.deployment
 
     path = first_key_file(settings)

@@ -16,6 +16,7 @@ class Action(StrEnum):
     INJECTION_CREATED = "injection.created"
     INJECTION_REDEEMED = "injection.redeemed"
     INJECTION_REPEATED = "injection.repeated"
+    INJECTION_REUSED = "injection.reused"
     INJECTION_REVOKED = "injection.revoked"
 
     API_KEY_CREATED = "api_key.created"
@@ -48,9 +49,14 @@ class Action(StrEnum):
     SECRETS_REENCRYPTED = "secrets.reencrypted"
 
     DEPLOYMENT_CREATED = "deployment.created"
+    SETTINGS_CHANGED = "settings.changed"
+    BACKUP_MADE = "backup.made"
+    BACKUP_RESTORED = "backup.restored"
     TOKENS_ENDED = "tokens.ended"
     ROWS_SWEPT = "rows.swept"
 
+    REFUSED = "refused"
+    AUDIT_ROLLED_BACK = "audit.rolled_back"
     AUDIT_LOSS_ACCEPTED = "audit.loss_accepted"
     AUDIT_CUT = "audit.cut"
 
@@ -59,3 +65,5 @@ class Outcome(StrEnum):
     """The end of an action."""
 
     DONE = "done"
+    BEGUN = "begun"
+    REFUSED = "refused"

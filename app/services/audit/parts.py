@@ -8,8 +8,11 @@ from app.services.audit.event_list import AuditEventList
 from app.services.audit.exporting import AuditExporter
 from app.services.audit.heads import AuditHeads
 from app.services.audit.losses import AuditLosses
+from app.services.audit.refusals import Refusals
 from app.services.audit.sealing import Sealer
+from app.services.audit.started_settings import StartedSettings
 from app.services.audit.trail import AuditTrail
+from app.services.audit.upkeep import AuditUpkeep
 from app.services.audit.verifying.verifier import AuditVerifier
 from app.services.clock import Clock
 from app.services.keys.system_key import SystemKey
@@ -26,15 +29,22 @@ class AuditServices:
     losses: AuditLosses
     cutter: AuditCutter
     events: AuditEventList
+    upkeep: AuditUpkeep
 
 
 def audit_services(
-    database: Database, system_key: SystemKey, clock: Clock, trail: AuditTrail, retention_ms: int
+    database: Database,
+    system_key: SystemKey,
+    clock: Clock,
+    trail: AuditTrail,
+    retention_ms: int,
+    started: StartedSettings,
 ) -> AuditServices:
     """Build them.
 
     Args:
         retention_ms: How long sealed records stay, in milliseconds.
+        started: The settings of this process.
     """
     sealer = Sealer(database, system_key, clock, trail)
     return AuditServices(
@@ -45,4 +55,5 @@ def audit_services(
         losses=AuditLosses(database, system_key, trail),
         cutter=AuditCutter(database, system_key, sealer, trail, clock, retention_ms),
         events=AuditEventList(database, system_key),
+        upkeep=AuditUpkeep(database, system_key, trail, Refusals(), started),
     )

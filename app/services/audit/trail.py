@@ -8,9 +8,10 @@ A unit of work is committed here and nowhere else: with a record, or with the re
 none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 import orjson
 
@@ -41,6 +42,16 @@ class Unrecorded(StrEnum):
     CUTTING = "deletes what a record says that was sealed before"
     SEALING = "adds blocks and a signed head, which are evidence themselves"
     NO_KEY = "stops the gateways while no provider opens the key by which records are covered"
+
+
+class Entry(NamedTuple):
+    """The part of a record that its caller states; see ``AuditTrail.commit``."""
+
+    action: Action
+    subjects: tuple[str, ...] = ()
+    by: Actor | None = None
+    outcome: Outcome = Outcome.DONE
+    details: Details = NO_DETAILS
 
 
 @dataclass(eq=False, repr=False)
@@ -79,9 +90,37 @@ class AuditTrail:
             details: More about it, to be stored as JSON; no name and no value.
             at_ms: The time, where the caller has just read it, in Unix milliseconds.
         """
+        entry = Entry(action, subjects, by, outcome, details)
+        lane, n = self._add(work, opened, account_id, entry, at_ms)
+        work.commit()
+        self.witness.note(account_id, lane, n)
+
+    def commit_all(
+        self, work: UnitOfWork, opened: OpenedSystemKey, entries: Sequence[Entry]
+    ) -> None:
+        """Record several things that were found, in the operator's trail, and commit them."""
+        places = [self._add(work, opened, SYSTEM_ACCOUNT_ID, each, None) for each in entries]
+        work.commit()
+        for lane, n in places:
+            self.witness.note(SYSTEM_ACCOUNT_ID, lane, n)
+
+    def commit_unrecorded(self, work: UnitOfWork, _: Unrecorded) -> None:
+        """Commit a unit of work that needs no record."""
+        work.commit()
+
+    def _add(
+        self,
+        work: UnitOfWork,
+        opened: OpenedSystemKey,
+        account_id: str,
+        entry: Entry,
+        at_ms: int | None,
+    ) -> tuple[int, int]:
+        """Add a record at the next place. Returns the lane and the place in it."""
         lane, n = work.audit_events.take_place(account_id)
         if n <= self.witness.committed.get((account_id, lane), 0):
             self.witness.accuse(account_id, lane, n - 1)
+        action, subjects, by, outcome, details = entry
         who = by or self.own
         event = AuditEvent(
             account_id=account_id,
@@ -99,12 +138,7 @@ class AuditTrail:
             request_id=who.request_id,
         )
         work.audit_events.add(opened.guarded_columns(event))
-        work.commit()
-        self.witness.note(account_id, lane, n)
-
-    def commit_unrecorded(self, work: UnitOfWork, _: Unrecorded) -> None:
-        """Commit a unit of work that needs no record."""
-        work.commit()
+        return lane, n
 
 
 def versioned(secret_id: str, version: int) -> str:

@@ -83,10 +83,10 @@ class Witness:
                 if found.get(lane, 0) < committed:
                     self.accuse(account_id, lane, found.get(lane, 0))
 
-    def take_found(self) -> list[RolledBack]:
-        """Return what was found since the last call."""
+    def take_found(self, limit: int) -> list[RolledBack]:
+        """Return up to ``limit`` findings that were not returned yet."""
         with self._lock:
-            found, self._found = self._found, []
+            found, self._found = self._found[:limit], self._found[limit:]
         return found
 
     def put_back(self, found: list[RolledBack]) -> None:

@@ -25,6 +25,7 @@ class RedemptionEvent:
     account_id: str | None = None
     injection_id: str | None = None
     api_key_id: str | None = None
+    issuers: tuple[str, ...] = ()
     secrets: Sequence[BoundSecret] | None = None
     is_reuse: bool = False
     is_repeated: bool = False

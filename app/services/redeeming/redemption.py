@@ -50,6 +50,7 @@ from app.services.keys.data_keys import DataKeys
 from app.services.keys.system_key import SystemKey
 from app.services.redeeming.event import log_redemption
 from app.services.redeeming.request import RedemptionRequest
+from app.services.redeeming.reuse import Reuses
 from app.services.redeeming.sealed_secret_cache import SealedSecretCache
 from app.services.rows.damage_log import log_damage
 
@@ -79,6 +80,7 @@ class Redemption:
     _rate_limits: RateLimits
     _gateways: InjectedTokens
     _trail: AuditTrail
+    _reuses: Reuses
 
     def redeem(
         self,
@@ -124,11 +126,20 @@ class Redemption:
                 system_key=system_key,
                 event=event,
             )
-            for attempt in range(_ATTEMPTS):
-                environment = self._attempt(request, is_first=attempt == 0)
-                if environment is not None:
-                    return environment
-            raise StorageUnavailable("Its secrets change too often.")
+            try:
+                return self._take(request)
+            except InjectionRefused:
+                if event.is_reuse:
+                    self._reuses.record(request)
+                raise
+
+    def _take(self, request: RedemptionRequest) -> Environment:
+        """Redeem, again where a row was changed after it was read."""
+        for attempt in range(_ATTEMPTS):
+            environment = self._attempt(request, is_first=attempt == 0)
+            if environment is not None:
+                return environment
+        raise StorageUnavailable("Its secrets change too often.")
 
     def _attempt(self, request: RedemptionRequest, *, is_first: bool) -> Environment | None:
         """Redeem, or return ``None`` if a row was changed after it was read."""
@@ -267,6 +278,7 @@ def _verify(request: RedemptionRequest, grant: InjectionGrant) -> _Verified:
         event.secrets = secrets
         # Key and account are the same for many redemptions, so their verification is cached.
         key = system_key.verify_often(grant.api_key)
+        event.issuers = key.issuers
         return _Verified(injection, secrets, key, system_key.verify_often(grant.account))
     except TamperedRow as error:
         log_damage(error)

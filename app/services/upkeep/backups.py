@@ -1,5 +1,6 @@
 """Backups: made of the database, and looked through once one has become the database again."""
 
+import logging
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -9,7 +10,7 @@ from typing import TypeVar
 
 from app.crypto.system_key import OpenedSystemKey
 from app.domain.access.api_keys import ApiKey
-from app.domain.audit.actions import Action
+from app.domain.audit.actions import Action, Outcome
 from app.domain.damage import DamagedRow
 from app.domain.errors import BackupDamaged
 from app.domain.gateways.keys import GatewayKey
@@ -36,6 +37,8 @@ from backends.errors import (
     KeyUnavailable,
     UnknownKey,
 )
+
+_LOG = logging.getLogger("strongroom.backup")
 
 R = TypeVar("R", Injection, GatewayToken)
 BATCH = 200
@@ -65,10 +68,23 @@ class Backups:
     def make(self, file: Path) -> BackupContents:
         """Write a backup to a new file, while others write.
 
+        That one begins is recorded before, so that no copy is without a record. It must work in an
+        outage, too: where no provider opens the system data key, it is logged only.
+
         Raises:
             FileRefused: The file exists, or cannot be made.
         """
-        return self._database.back_up(file)
+        opened = self._opened()
+        if opened is None:
+            _LOG.warning("backup_not_recorded")
+            return self._database.back_up(file)
+        with self._database.writing() as work:
+            self._trail.commit(work, opened, Action.BACKUP_MADE, outcome=Outcome.BEGUN)
+        contents = self._database.back_up(file)
+        details = {"secrets": contents.secrets, "data_keys": contents.data_keys}
+        with self._database.writing() as work:
+            self._trail.commit(work, opened, Action.BACKUP_MADE, details=details)
+        return contents
 
     def live_keys(self) -> LiveKeys:
         """Every API key and gateway key that grants something now.
@@ -142,6 +158,9 @@ class Backups:
         else:
             damaged = self._damaged(opened, skip=skip_damaged)
             ended = self._revoke_open_tokens(opened)
+            details = {"damaged": len(damaged), **ended._asdict()}
+            with self._database.writing() as work:
+                self._trail.commit(work, opened, Action.BACKUP_RESTORED, details=details)
         live = self._live(opened)
         return TakenOver(
             is_verified=opened is not None,

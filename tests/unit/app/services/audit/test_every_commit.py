@@ -17,7 +17,10 @@ TRAIL = "app/services/audit/trail.py"
 
 EXEMPT = {
     Unrecorded.HEARTBEAT: {"app/services/upkeep/heartbeats.py": 2},
-    Unrecorded.LEASE: {"app/services/upkeep/sweep.py": 2},
+    Unrecorded.LEASE: {
+        "app/services/audit/started_settings.py": 1,
+        "app/services/upkeep/sweep.py": 2,
+    },
     Unrecorded.COUNTS: {"app/services/upkeep/sweep.py": 1},
     Unrecorded.END_OF_USE: {"app/services/gateways/uses.py": 1},
     Unrecorded.CUTTING: {"app/services/audit/cutting.py": 3},
