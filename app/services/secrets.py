@@ -144,8 +144,9 @@ class Secrets:
             locked = secrets.lock(caller.account_id, ref) if ref.is_possible else None
             if locked is None:
                 raise SecretNotFound
-            secret, version = self._archive.replace(attempt, caller, data_key, locked, value)
-            return attempt.commit(secret, Action.SECRET_UPDATED, versioned(secret.id, version))
+            done = self._archive.replace(attempt, caller, data_key, locked, value)
+            subject = versioned(done.secret.id, done.version)
+            return attempt.commit(done.secret, Action.SECRET_UPDATED, subject, details=done.details)
 
     def delete(self, caller: Caller, ref: SecretRef, retry: RetryKey | None) -> Secret:
         """Delete a secret and its old versions for good. Returns its metadata.

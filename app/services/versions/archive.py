@@ -17,6 +17,7 @@ from app.domain.operations.usage import ROW_BYTES, Usage
 from app.domain.secret_versions import ArchivedVersion
 from app.domain.secrets import Secret, SecretIdentity, SecretValue
 from app.repository.collections.secrets import LockedSecret
+from app.services.audit.trail import NO_DETAILS, Details
 from app.services.idempotency import Attempt
 from app.services.rows.limits import Limits, total
 
@@ -24,10 +25,16 @@ _LOG = logging.getLogger("strongroom.versions")
 
 
 class Replaced(NamedTuple):
-    """A secret whose value was replaced, and the number of its new version."""
+    """A secret whose value was replaced.
+
+    Attributes:
+        version: The number of its new version.
+        details: For the record of it: why the old value was dropped, if it was.
+    """
 
     secret: Secret
     version: int
+    details: Details
 
 
 class Archive:
@@ -65,27 +72,32 @@ class Archive:
         stored = seal_value(data_key, secret, version, value, locked.identity.mac)
         adding = Usage(bytes=len(stored.envelope) - locked.size)
         self._limits.require_room(work, account_id, adding, now_ms)
+        details = NO_DETAILS
         if self._count:
-            adding = self._add_old(attempt, caller, locked, adding)
+            adding, details = self._add_old(attempt, caller, locked, adding)
         if 0 < locked.oldest < version - self._count:
             work.secret_versions.delete_below(account_id, found.id, version - self._count)
         work.secrets.replace_value(stored)
         self._limits.note(account_id, adding, now_ms)
-        return Replaced(secret, version)
+        return Replaced(secret, version, details)
 
     def _add_old(
         self, attempt: Attempt[Any], caller: Caller, locked: LockedSecret, adding: Usage
-    ) -> Usage:
-        """Archive the current value, or drop it. Returns the usage that is added in all."""
+    ) -> tuple[Usage, Details]:
+        """Archive the current value, or drop it.
+
+        Returns:
+            The usage that is added in all, and why the value was dropped.
+        """
         old = _archived(attempt, caller, locked)
         if old is None:
-            return _dropped(caller, locked, "row_damaged", adding)
+            return adding, _dropped(caller, locked, "row_damaged")
         with_old = total(adding, Usage(bytes=len(old.archived) + ROW_BYTES))
         if not self._limits.has_room(attempt.work, caller.account_id, with_old, attempt.now_ms):
-            return _dropped(caller, locked, "account_limit_reached", adding)
+            return adding, _dropped(caller, locked, "account_limit_reached")
         if not attempt.work.secret_versions.add(old):
-            return _dropped(caller, locked, "row_damaged", adding)
-        return with_old
+            return adding, _dropped(caller, locked, "row_damaged")
+        return with_old, NO_DETAILS
 
 
 def _require_identity(system_key: OpenedSystemKey, locked: LockedSecret, caller: Caller) -> None:
@@ -122,11 +134,11 @@ def _archived(
         return None
 
 
-def _dropped(caller: Caller, locked: LockedSecret, why: str, adding: Usage) -> Usage:
+def _dropped(caller: Caller, locked: LockedSecret, why: str) -> Details:
     extra = {
         "account_id": caller.account_id,
         "secret_ids": [locked.shown.id],
         "detail": why,
     }
     _LOG.warning("version_dropped", extra=extra)
-    return adding
+    return {"old_value_dropped": why}

@@ -100,9 +100,10 @@ class SecretVersions:
                 raise SecretVersionNotFound
             if old is None or row != old.row:
                 raise StorageUnavailable(_WRITTEN, retry_after=1)
-            secret, number = self._archive.replace(attempt, caller, data_key, locked, old.value)
-            rolled_back = Rollback(*secret, version=number, restored_version=version)
-            subject, details = versioned(secret.id, number), {"restored_version": version}
+            done = self._archive.replace(attempt, caller, data_key, locked, old.value)
+            rolled_back = Rollback(*done.secret, version=done.version, restored_version=version)
+            subject = versioned(done.secret.id, done.version)
+            details = {**done.details, "restored_version": version}
             return attempt.commit(rolled_back, Action.SECRET_ROLLED_BACK, subject, details=details)
 
     def delete(self, caller: Caller, ref: SecretRef, version: int, retry: RetryKey | None) -> int:

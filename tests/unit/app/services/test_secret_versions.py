@@ -1,5 +1,6 @@
 """Old values of secrets: how many are kept, what brings one back, and what cannot."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -208,6 +209,9 @@ def test_a_damaged_value_is_dropped_and_blocks_no_update(
     assert tenant.value("A") == "value 3"
     (logged,) = [each for each in caplog.records if each.msg == "version_dropped"]
     assert vars(logged)["detail"] == "row_damaged"
+    assert '"old_value_dropped":"row_damaged"' in [
+        str(row["details"]).strip("{}") for row in rows.all("audit_events")
+    ]
     assert 2 not in [row["version"] for row in rows.all("secret_versions")]
 
 
@@ -303,14 +307,32 @@ def test_a_sweep_looks_for_too_many_versions_once(deployment: Deployment, tenant
     assert steps.names.count("secret_versions.surplus") == 1
 
 
+def test_the_records_of_a_rollback_and_of_deletions_name_the_versions(
+    tenant: Tenant, rows: Rows
+) -> None:
+    set_values(tenant, 2)
+    secret_id = roll_back(tenant, 1).id
+    versions = tenant.services.secret_versions
+    versions.delete(tenant.caller, A, 1, None)
+    versions.purge(tenant.caller, A, None)
+    found = {
+        row["action"]: (row["subjects"], json.loads(row["details"] or "null"))
+        for row in rows.all("audit_events", account_id=tenant.caller.account_id)
+    }
+    assert found["secret.updated"] == (f"{secret_id}@2", None)
+    assert found["secret.rolled_back"] == (f"{secret_id}@3", {"restored_version": 1})
+    assert found["secret.version_deleted"] == (f"{secret_id}@1", None)
+    assert found["secret.purged"] == (secret_id, {"versions": 1})
+
+
 def statements_of(deployment: Deployment, tenant: Tenant) -> list[str]:
-    """The calls to collections in the transaction of an update."""
+    """The calls to the collections of secrets in the transaction of an update."""
     steps = Steps()
     services = deployment.process(database=stepped(deployment.database, steps))
     for value in ("one that fills caches", "the measured one"):
         steps.names.clear()
         tenant.at(services).update("A", value)
-    return steps.names[steps.names.index("writing") + 1 : -2]
+    return [each for each in steps.names if each.startswith("secret")]
 
 
 def test_an_update_takes_one_statement_for_the_old_value_and_one_where_one_must_go(
