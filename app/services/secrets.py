@@ -95,18 +95,16 @@ class Secrets:
         Args:
             limit: The size of the page.
             after_id: The last id of the page before; a position, whether or not it exists.
-            with_total: Whether to count all pages. Costs no query when the first page holds all.
+            with_total: Whether to count all pages.
         """
+        page = caller.account_id, wanted, limit + 1, after_id
+        total: int | None = None
         with self._database.reading() as repository:
-            found = repository.secrets.page(caller.account_id, wanted, limit + 1, after_id)
-            has_more = len(found) > limit
-            total = None
             if with_total:
-                is_all = after_id is None and not has_more
-                total = (
-                    len(found) if is_all else repository.secrets.count(caller.account_id, wanted)
-                )
-        return SecretPage(found[:limit], has_more, total)
+                found, total = repository.secrets.page_and_count(*page)
+            else:
+                found = repository.secrets.page(*page)
+        return SecretPage(found[:limit], len(found) > limit, total)
 
     def get(self, caller: Caller, ref: SecretRef) -> Secret:
         """The metadata of a secret.

@@ -60,6 +60,11 @@ class SecretRepository(Protocol):
     ) -> list[Secret]:
         """Read up to ``limit`` secrets, newest first, with ids below ``after_id`` if given."""
 
+    def page_and_count(
+        self, account_id: str, wanted: SecretFilter, limit: int, after_id: str | None
+    ) -> tuple[list[Secret], int]:
+        """Do what ``page`` and ``count`` do, in one round trip unless the page is empty."""
+
     def count(self, account_id: str, wanted: SecretFilter) -> int:
         """Count the secrets that the filter matches."""
 

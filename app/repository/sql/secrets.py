@@ -135,6 +135,14 @@ _PAGE = _VIEW.order_by(secrets.c.id.desc()).limit(bindparam("limit"))
 _COUNT = select(func.count()).select_from(secrets)
 
 
+@cache
+def _counted(*filters: str) -> Query:
+    """Select a page, and in each row the number of all secrets that the filters match."""
+    on_every_page = [name for name in filters if name != "after_id"]
+    count = _filtered(_COUNT, *on_every_page).correlate(None).scalar_subquery()
+    return _filtered(_PAGE.add_columns(count), *filters)
+
+
 class SqlSecrets(Collection, SecretRepository):
     """Secrets."""
 
@@ -146,11 +154,18 @@ class SqlSecrets(Collection, SecretRepository):
     def page(
         self, account_id: str, wanted: SecretFilter, limit: int, after_id: str | None
     ) -> list[Secret]:
-        parameters = {**_wanted(account_id, wanted), "limit": limit}
-        if after_id is not None:
-            parameters["after_id"] = after_id
+        parameters = _paged(account_id, wanted, limit, after_id)
         statement = _filtered(_PAGE, *sorted(_FILTERS.keys() & parameters))
         return list(map(Secret._make, self._statements.all(statement, parameters)))
+
+    def page_and_count(
+        self, account_id: str, wanted: SecretFilter, limit: int, after_id: str | None
+    ) -> tuple[list[Secret], int]:
+        parameters = _paged(account_id, wanted, limit, after_id)
+        rows = self._statements.all(_counted(*sorted(_FILTERS.keys() & parameters)), parameters)
+        if not rows:
+            return [], self.count(account_id, wanted)
+        return [Secret._make(shown) for *shown, _ in rows], rows[0][-1]
 
     def count(self, account_id: str, wanted: SecretFilter) -> int:
         parameters = _wanted(account_id, wanted)
@@ -235,6 +250,15 @@ def _of(account_id: str, ref: SecretRef) -> dict[str, object]:
 
 def _this(account_id: str, secret_id: str) -> dict[str, object]:
     return {"of_account_id": account_id, "of_id": secret_id}
+
+
+def _paged(
+    account_id: str, wanted: SecretFilter, limit: int, after_id: str | None
+) -> dict[str, object]:
+    parameters = {**_wanted(account_id, wanted), "limit": limit}
+    if after_id is not None:
+        parameters["after_id"] = after_id
+    return parameters
 
 
 def _wanted(account_id: str, wanted: SecretFilter) -> dict[str, object]:

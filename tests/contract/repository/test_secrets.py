@@ -30,6 +30,7 @@ def found(database: Database, wanted: SecretFilter) -> list[str]:
     with database.reading() as repository:
         page = repository.secrets.page(rows.OURS, wanted, 100, None)
         assert repository.secrets.count(rows.OURS, wanted) == len(page)
+        assert repository.secrets.page_and_count(rows.OURS, wanted, 100, None) == (page, len(page))
     return sorted(secret.name for secret in page)
 
 
@@ -96,6 +97,18 @@ def test_a_cursor_is_a_position_whether_or_not_it_exists(database: Database) -> 
     with database.reading() as repository:
         page = repository.secrets.page(rows.OURS, EVERYTHING, 3, "sec_0003")
     assert [secret.id for secret in page] == ["sec_0002", "sec_0001"]
+
+
+@pytest.mark.parametrize("after_id", [None, "sec_0004", "sec_0001"])
+@pytest.mark.parametrize("wanted", [EVERYTHING, SecretFilter(search="NAME")])
+def test_the_count_beside_a_page_is_that_of_all_pages(
+    database: Database, wanted: SecretFilter, after_id: str | None
+) -> None:
+    add(database, *range(1, 8))
+    add(database, 1, account_id=rows.THEIRS)
+    with database.reading() as repository:
+        page = repository.secrets.page(rows.OURS, wanted, 3, after_id)
+        assert repository.secrets.page_and_count(rows.OURS, wanted, 3, after_id) == (page, 7)
 
 
 def test_ids_are_ordered_bytewise(database: Database) -> None:

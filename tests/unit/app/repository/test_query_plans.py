@@ -71,6 +71,7 @@ def read_everything(repository: Repository) -> None:
         repository.injections.page(rows.OURS, after_injection, 10)
         for wanted in WANTED:
             repository.secrets.page(rows.OURS, wanted, 10, after_id)
+            repository.secrets.page_and_count(rows.OURS, wanted, 10, after_id)
             repository.secrets.count(rows.OURS, wanted)
 
 
@@ -197,5 +198,5 @@ def test_a_page_is_read_in_the_order_of_its_index(statements: list[str], path: P
     pages = [sql for sql in statements if "ORDER BY secrets.id DESC" in sql]
     with closing(sqlite3.connect(path)) as connection:
         sorts = [step for sql in pages for step in plan(connection, sql) if "TEMP B-TREE" in step]
-    assert len(pages) == 2 * len(WANTED)
+    assert len(pages) == 4 * len(WANTED)
     assert sorts == []

@@ -36,7 +36,7 @@ SWEEPS = {
     "api_keys": {"sweep"},
     "audit_events": {"all_counts"},
     "data_keys": {
-        *("sweep", "count", "count_secrets", "count_without", "count_incomplete"),
+        *("sweep", "count", "counts", "count_secrets", "count_without", "count_incomplete"),
     },
     "injections": {"sweep"},
     "gateway_configs": {"sweep"},
@@ -69,6 +69,7 @@ def sweep_accounts(repository: Repository) -> None:
     repository.secrets.sweep_identities(None, 10)
     repository.data_keys.sweep(None, 10)
     repository.data_keys.count()
+    repository.data_keys.counts()
     repository.data_keys.count_secrets(1)
     repository.secret_versions.count_under(1)
     repository.data_keys.count_without(["ref:1"])
