@@ -11,6 +11,7 @@ import pytest
 from app.domain.errors import SecretNotFound, StorageUnavailable
 from app.domain.secret_versions import Rollback, SecretVersionNotFound, VersionIsCurrent
 from app.domain.secrets import SecretRef
+from app.repository.connect import connect
 from tests.support.databases import Rows
 from tests.support.deployment import Deployment, Tenant, new_tenant
 
@@ -58,8 +59,9 @@ class Writer:
 
 @pytest.fixture
 def writers(deployment: Deployment) -> list[Writer]:
-    """Threads of two processes, of the owner of one secret."""
-    processes = [deployment.process(), deployment.process()]
+    """Threads of two processes with connections of their own, of the owner of one secret."""
+    elsewhere = connect(deployment.settings().database_url)
+    processes = [deployment.process(), deployment.process(database=elsewhere)]
     tenant = new_tenant(processes[0])
     tenant.create("A", "the first value")
     return [Writer(tenant.at(processes[number % 2]), number) for number in range(THREADS)]
