@@ -18,6 +18,7 @@ from pathlib import Path
 
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FIRST = 10_000
+_BLOCKED = 10_080  # of the ports that fetch() refuses, the one above _FIRST
 _WORKERS = 16  # at most, with ports of their own
 _MAX_RESERVED = 256
 
@@ -33,7 +34,8 @@ def free_port() -> int:
 def _own_ports() -> Iterator[int]:
     end = int(_EPHEMERAL.read_text().split()[0]) if _EPHEMERAL.exists() else 32_768
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")  # noqa: TID251 - xdist's
-    ports = range(_FIRST, max(end, _FIRST + _WORKERS))[int(worker[2:]) % _WORKERS :: _WORKERS]
+    every = range(_FIRST, max(end, _FIRST + _WORKERS))
+    ports = [port for port in every[int(worker[2:]) % _WORKERS :: _WORKERS] if port != _BLOCKED]
     start = random.randrange(len(ports))
     return cycle([*ports[start:], *ports[:start]])
 
