@@ -14,6 +14,7 @@ from flask.globals import app_ctx, request_ctx
 from flask.json.provider import DefaultJSONProvider
 
 from app.api.api_keys import api_keys
+from app.api.audit import audit_events
 from app.api.documentation import documentation, prepare
 from app.api.gateways.admissions import admissions
 from app.api.gateways.configs import gateway_configs
@@ -41,6 +42,7 @@ REQUEST_SECONDS = 8.0
 
 _BLUEPRINTS = (
     *(secrets, secret_versions, injections, api_keys, gateway_configs, gateway_tokens),
+    audit_events,
     *(health, documentation, admissions),
 )
 _METHODS = frozenset(

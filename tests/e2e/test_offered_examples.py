@@ -43,6 +43,7 @@ _ORDER = (
     "getGatewayToken",
     "listGatewayTokens",
     "listGatewayUses",
+    "listAuditEvents",
     "revokeGatewayToken",
     "revokeGatewayTokens",
     "deleteGatewayConfig",

@@ -54,7 +54,7 @@ def _of_row(table: str, row: Row, following: Row) -> Iterator[tuple[str, Make]]:
             yield f"{column}-of-next", edit
     for name, copy in _copies(table, row):
         yield name, partial(_plant, table, copy)
-    if row is not following and set(row) > set(key):
+    if any(row[column] != following[column] for column in row if column not in key):
         yield "swap", partial(_swap, table, row, following)
 
 

@@ -20,10 +20,10 @@ from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.audit.actions import Action
 from app.domain.audit.checkpoints import NotACheckpoint
 from app.domain.audit.events import AuditEvent
+from app.domain.audit.filters import EventFilter
 from app.domain.audit.findings import AuditFindings
 from app.domain.audit.kept_heads import kept_heads
 from app.domain.ids import is_any_id
-from app.repository.collections.audit import EventFilter
 from app.services.audit.exporting import ExportFilter
 from app.services.container import Services
 

@@ -13,6 +13,7 @@ class Scope(StrEnum):
     GATEWAYS_READ = "gateways:read"
     GATEWAYS_WRITE = "gateways:write"
     GATEWAYS_USE = "gateways:use"
+    AUDIT_READ = "audit:read"
 
 
 ALL_SCOPES = frozenset(Scope)

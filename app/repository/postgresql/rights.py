@@ -52,7 +52,7 @@ SERVER_RIGHTS: Rights = {
     "audit_blocks": _ADD,
     "audit_heads": _ADD,
     "audit_cuts": _READ,
-    "audit_subjects": _ADD,
+    "audit_subjects": ("INSERT",),
 }
 """Of the workers."""
 

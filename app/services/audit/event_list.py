@@ -4,14 +4,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.domain.audit.events import AuditEvent
+from app.domain.audit.filters import EventFilter
 from app.domain.damage import DamagedRow
 from app.repository.base import Database
-from app.repository.collections.audit import EventFilter
 from app.repository.collections.batches import Position
 from app.services.audit.trail import name_hash
 from app.services.keys.system_key import SystemKey
 
+MAX_PAGE_BYTES = 1024 * 1024
+
 _BATCH = 100
+_ROW_BYTES = 1024
 _LOOKED_AT = 2000
 _CLOCKS_DIFFER_MS = 60 * 60 * 1000
 """Ids are in the order of the clocks of several hosts."""
@@ -45,15 +48,17 @@ class AuditEventList:
     ) -> EventPage:
         """Return one page of an account's records, newest first.
 
-        It looks at 2,000 records at most: a filter that selects few ends a page early.
+        It looks at 2,000 records at most, so a filter that selects few ends a page early. So does
+        a megabyte of records.
         """
         events: list[ListedEvent] = []
-        looked, last = 0, after_id
+        looked, last, room = 0, after_id, MAX_PAGE_BYTES
         for looked, (row_id, event) in enumerate(self._read(account_id, after_id), 1):
             last = row_id
             if isinstance(event, DamagedRow) or wanted.selects(event):
                 events.append(event)
-            if len(events) == limit or looked == _LOOKED_AT:
+                room -= _size(event)
+            if len(events) == limit or looked == _LOOKED_AT or room < 0:
                 break
         has_more = next(self._read(account_id, last), None) is not None if looked else False
         return EventPage(events, last, has_more)
@@ -89,3 +94,10 @@ class AuditEventList:
             after = batch.after
             if after is None:
                 return
+
+
+def _size(event: ListedEvent) -> int:
+    if isinstance(event, DamagedRow):
+        return _ROW_BYTES
+    ids = (*event.issuers, *event.subjects)
+    return _ROW_BYTES + sum(map(len, ids)) + len(event.details or "")

@@ -22,12 +22,12 @@ from app.domain.audit.exported import (
     head_line,
     start_line,
 )
+from app.domain.audit.filters import EventFilter
 from app.domain.audit.tree import GrowingTree
 from app.domain.damage import DamagedRow
 from app.domain.errors import InvalidRequest
 from app.domain.guarded import Guarded
 from app.repository.base import Database, Repository
-from app.repository.collections.audit import EventFilter
 from app.repository.collections.batches import Position, Stored
 from app.services.audit.log_end import alert, leaf_of, newest_verified_head, verified_tree
 from app.services.audit.sealing import Sealer

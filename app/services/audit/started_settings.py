@@ -11,10 +11,10 @@ import orjson
 from app.crypto.system_key import OpenedSystemKey, Purpose
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.audit.actions import Action
+from app.domain.audit.filters import EventFilter
 from app.domain.damage import DamagedRow
 from app.domain.ids import new_id
 from app.repository.base import Database, Repository
-from app.repository.collections.audit import EventFilter
 from app.services.audit.trail import AuditTrail, Unrecorded
 from app.services.clock import Clock
 

@@ -10,11 +10,11 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from app.domain.audit.events import AuditEvent
+from app.domain.audit.filters import EventFilter
 from app.domain.damage import DamagedRow
 from app.domain.errors import StorageUnavailable
 from app.domain.guarded import Guarded
 from app.repository.base import Database, UnitOfWork
-from app.repository.collections.audit import EventFilter
 from app.repository.collections.batches import Stored
 from tests.contract.repository import rows
 from tests.contract.repository.case import DatabaseCase

@@ -23,9 +23,10 @@ from sqlalchemy import (
 )
 
 from app.domain.audit.events import AuditEvent
+from app.domain.audit.filters import EventFilter
 from app.domain.errors import StorageUnavailable, TamperedRow
 from app.domain.guarded import GuardedField
-from app.repository.collections.audit import AuditEventRepository, EventFilter, LaneCount
+from app.repository.collections.audit import AuditEventRepository, LaneCount
 from app.repository.collections.batches import Batch, Position, Stored
 from app.repository.sql.audit.tables import audit_events, audit_lanes
 from app.repository.sql.driver.dialect import LIKE_ESCAPE, containing

@@ -43,6 +43,7 @@ OPERATIONS = [
     ("POST", "/v1/gateway-tokens/gwt_1/revoke", Scope.GATEWAYS_USE),
     ("POST", "/v1/gateway-tokens/revoke", Scope.GATEWAYS_USE),
     ("GET", "/v1/gateway-uses", Scope.GATEWAYS_READ),
+    ("GET", "/v1/audit-events", Scope.AUDIT_READ),
 ]
 BY_INJECTION_TOKEN = {"injections.redeem_injection"}
 NOWHERE = [

@@ -11,6 +11,7 @@ from app.api.gateways.token_schemas import (
     GatewayUseListView,
 )
 from app.api.schemas.api_keys import ApiKeyCreatedView, RestrictedKeyCreatedView
+from app.api.schemas.audit import AuditEventListView
 from app.api.schemas.errors import ErrorView
 from app.api.schemas.health import HealthView, ReadinessView
 from app.api.schemas.injections import (
@@ -71,6 +72,7 @@ def client(client: Client) -> Client:
         ("GET", "/v1/gateway-tokens", None, GatewayTokenListView),
         ("POST", "/v1/gateway-tokens/revoke", {"devbox_id": "a-box"}, GatewayTokensRevokedView),
         ("GET", "/v1/gateway-uses", None, GatewayUseListView),
+        ("GET", "/v1/audit-events", None, AuditEventListView),
         ("GET", "/healthz", None, HealthView),
         ("GET", "/readyz", None, ReadinessView),
     ],

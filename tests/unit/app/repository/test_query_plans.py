@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.audit.filters import EventFilter
 from app.domain.gateways.configs import ConfigFilter
 from app.domain.gateways.tokens import TokenFilter
 from app.domain.operations.usage import CountedTable, CountedUsage, Usage
 from app.domain.secrets import SecretFilter, SecretRef
 from app.repository.base import Repository, UnitOfWork
-from app.repository.collections.audit import EventFilter
 from app.repository.sqlite.database import SqliteDatabase
 from tests.contract.repository import rows
 

@@ -178,6 +178,7 @@ _OF_GATEWAYS: dict[str, Operation] = {
         client, "/v1/gateway-tokens/revoke", devbox_id="a-box"
     ),
     "list uses": lambda _, client: _get(client, "/v1/gateway-uses"),
+    "list records": lambda _, client: _get(client, "/v1/audit-events"),
     "admit": _admit,
     "recheck": _recheck,
     "end": _end,

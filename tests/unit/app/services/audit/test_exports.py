@@ -7,7 +7,7 @@ import pytest
 
 from app.client.offline import verify_audit
 from app.domain.audit.exported import Line
-from app.repository.collections.audit import EventFilter
+from app.domain.audit.filters import EventFilter
 from app.services.audit.exporting import ExportFilter
 from tests.support.audit_trail import Trail
 

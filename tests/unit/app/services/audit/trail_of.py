@@ -6,8 +6,8 @@ from typing import Any
 
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.audit.events import AuditEvent
+from app.domain.audit.filters import EventFilter
 from app.repository.base import Database
-from app.repository.collections.audit import EventFilter
 from app.services.container import Services
 
 _ALL = 1000
