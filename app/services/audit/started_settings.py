@@ -78,7 +78,7 @@ class StartedSettings:
 
     def _before(self, repository: Repository, opened: OpenedSystemKey) -> Digests:
         """Return the digests of the node's last start; none if there was none, or not readable."""
-        wanted = EventFilter(action=Action.SETTINGS_CHANGED, subject=self._subject)
+        wanted = EventFilter(action=Action.SETTINGS_CHANGED.value, subject=self._subject)
         batch = repository.audit_events.page(SYSTEM_ACCOUNT_ID, wanted, None, 1)
         for stored in batch.rows:
             event = opened.verify_stored(stored, SYSTEM_ACCOUNT_ID)

@@ -96,3 +96,10 @@ def test_a_late_note_of_a_lower_count_changes_nothing() -> None:
     witness.note(SYSTEM_ACCOUNT_ID, 1, 7)
     witness.note(SYSTEM_ACCOUNT_ID, 1, 6)
     assert witness.committed == {(SYSTEM_ACCOUNT_ID, 1): 7}
+
+
+def test_a_count_that_no_server_wrote_is_left_alone(tenant: Tenant, rows: Rows) -> None:
+    tenant.create("A")
+    for count in (2**63 - 1, -7):
+        rows.edit("audit_lanes", {"account_id": tenant.caller.account_id}, n=count)
+        tenant.create(f"B{abs(count)}")
