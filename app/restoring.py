@@ -30,22 +30,26 @@ def restore(
         FileRefused: The backup cannot be read, or the place is taken or in use.
         BackupDamaged: The backup is not what a server wrote.
     """
-    before = _live_keys(settings)
+    before, lost_head = _present(settings)
     database = connect_database(settings)
     with database.replacing(file, replace=replace) as replacement:
         copied = build(settings, database=replacement.database, actor=actor)
         with closing(copied) as services:
             taken_over = services.backups.take_over(replacement, before, skip_damaged=skip_damaged)
+            if lost_head is not None and taken_over.is_verified:
+                services.audit.losses.accept_restore(lost_head)
         contents = replacement.contents()
         return Restored(taken_over, contents, replacement.put_in_place())
 
 
-def _live_keys(settings: Settings) -> LiveKeys | None:
-    """Read the API keys of the present database, if there is one that can be read."""
+def _present(settings: Settings) -> tuple[LiveKeys | None, str | None]:
+    """Read the API keys and the newest head of the present database, if it can be read."""
     if not database_exists(settings):
-        return None
+        return None, None
     with closing(build(settings)) as services:
         try:
-            return services.backups.live_keys()
+            keys = services.backups.live_keys()
+            head = services.audit.heads.newest(sealing=False)
         except (DomainError, KeyProviderError):
-            return None
+            return None, None
+    return keys, None if head is None else head.note

@@ -43,7 +43,12 @@ def _filters(function: Function) -> Function:
     options: Sequence[Callable[[Function], Function]] = (
         click.option("--secret", metavar="SECRET", help=secret),
         click.option("--key", metavar="ID", help="Only of this API key and keys made with it."),
-        click.option("--action", type=click.Choice([*Action]), help="Only of this action."),
+        click.option(
+            "--action",
+            type=click.Choice([action.value for action in Action]),
+            metavar="ACTION",
+            help="Only of this action, such as secret.updated.",
+        ),
         click.option("--since", type=_MOMENT, help="Only from this time on, in UTC."),
         click.option("--until", type=_MOMENT, help="Only from before this time, in UTC."),
     )

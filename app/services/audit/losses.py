@@ -1,5 +1,6 @@
 """Losses of the log that an operator states: by a restore, or by a fail-over that lost commits."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from app.crypto.system_key import OpenedSystemKey
@@ -43,6 +44,11 @@ class AuditLosses:
         with self._database.writing() as work:
             self._trail.commit(work, opened, Action.AUDIT_LOSS_ACCEPTED, details=details)
         return lost
+
+    def accept_restore(self, note: str) -> None:
+        """Record the newest head of the database that a backup replaces, if that lacks it."""
+        with suppress(InvalidRequest):  # of another deployment, or nothing is lost
+            self.accept(note)
 
 
 def _has(repository: Repository, opened: OpenedSystemKey, lost: Checkpoint) -> bool:

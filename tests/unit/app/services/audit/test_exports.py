@@ -92,6 +92,19 @@ def test_every_line_that_is_moved_is_noticed(lines: list[Line], key: str, change
     assert unseen == []
 
 
+def test_a_reader_that_stalls_holds_nothing_up(trail: Trail) -> None:
+    trail.record("acct_a", times=3)
+    stalled = trail.exporter.export(None, ExportFilter())
+    first = next(stalled)
+    trail.record("acct_a")
+    trail.sealer.seal()
+    trail.clock.advance(days=401)
+    trail.cutter.cut()
+
+    assert first["type"] == "export"
+    assert trail.verifier.verify().ok
+
+
 def _changes(line: Line) -> list[Line]:
     """Each way to change one value of a line."""
     changed = []
