@@ -68,7 +68,8 @@ class BoundGateway(NamedTuple):
         prefix: The variable of the token; that of its URL has ``_URL`` after it.
         config_pin: The ``pin`` of the config, in hexadecimal digits.
         token_id: The id that the token will have, so that it can be revoked with the injection.
-        terms: Stored text of its lifetime, rules and limits.
+        terms: Stored text of its lifetime, rules and limits. Without any, an entry is stored as it
+            was before there were terms.
     """
 
     prefix: str
@@ -77,7 +78,7 @@ class BoundGateway(NamedTuple):
     secret_id: str
     secret_name: str
     token_id: str
-    terms: str
+    terms: str = ""
 
     @property
     def loaded_terms(self) -> TokenTerms:
@@ -116,7 +117,7 @@ def bind(secrets: Iterable[BoundSecret], gateways: Sequence[BoundGateway] = ()) 
         rule = f"must take at most {MAX_MAP_BYTES} bytes with the names and ids of the secrets"
         raise _bad("secrets", rule)
     if gateways:
-        text = f"{text}\n{json.dumps(list(gateways))}"
+        text = f"{text}\n{json.dumps([each if each.terms else each[:-1] for each in gateways])}"
     if len(text) > MAX_MAP_BYTES:
         rule = f"must take at most {MAX_MAP_BYTES} bytes with their rules and all secrets"
         raise _bad("gateways", rule)
@@ -176,7 +177,7 @@ class Injection(StoredRow):
     def gateways(self) -> tuple[BoundGateway, ...]:
         """The gateway tokens that come with its secrets; only of a row that was verified."""
         text = self.bound.partition("\n")[2]
-        return tuple(map(BoundGateway._make, json.loads(text))) if text else ()
+        return tuple(BoundGateway(*each) for each in json.loads(text)) if text else ()
 
     def is_pending(self, now_ms: int) -> bool:
         """Return True if its token is valid at ``now_ms``."""

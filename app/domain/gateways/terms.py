@@ -50,12 +50,16 @@ class TokenTerms:
         return replace(self, sources=canonical_sources(self.sources))
 
     def dump(self) -> str:
-        """Return the text in which an injection stores its lifetime, rules and limits."""
+        """Return lifetime, rules and limits as an injection stores them; empty for none."""
+        if (self.ttl_seconds, self.allow, self.limits) == (None, None, TokenLimits()):
+            return ""
         return json.dumps((self.ttl_seconds, self.allow, astuple(self.limits)))
 
     @classmethod
     def load(cls, text: str, pin: TokenPin) -> Self:
         """Parse the text of ``dump``; only of a row that was verified."""
+        if not text:
+            return cls(pin=pin)
         ttl_seconds, rules, limits = json.loads(text)
         allow = None if rules is None else tuple(Rule(tuple(each), path) for each, path in rules)
         return cls(ttl_seconds=ttl_seconds, allow=allow, limits=TokenLimits(*limits), pin=pin)

@@ -1,5 +1,6 @@
 """Gateway tokens that come with an injection: minted, repeated and revoked with it."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -134,6 +135,18 @@ def test_the_terms_of_an_entry_are_those_of_its_token(
     with pytest.raises(refusals.BudgetSpent):
         admit(stocked.services, token)
     admit(stocked.services, Redacted(environment["B"]), path="/v1/models")
+
+
+def test_an_entry_without_terms_is_stored_without_them(
+    stocked: Tenant, config: GatewayConfig, rows: Rows
+) -> None:
+    """As it was before there were terms, so that workers of then redeem it, and the reverse."""
+    inject(
+        stocked, {"A": GatewayChoice(config.id, "KEY"), "B": GatewayChoice(config.id, "KEY", TERMS)}
+    )
+    (row,) = rows.all("injections")
+    entries = json.loads(row["secrets"].partition("\n")[2])
+    assert [len(each) for each in entries] == [6, 7]
 
 
 @pytest.mark.parametrize(
