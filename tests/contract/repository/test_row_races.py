@@ -257,3 +257,57 @@ def test_uses_that_ended_are_deleted_while_others_write_their_ends(
         do(two[0], add)
         both(two, end, delete)
         do(two[0], delete)
+
+
+def test_old_values_are_deleted_while_others_seal_them_again(
+    two: tuple[Database, Database],
+) -> None:
+    """Both go through the versions of a secret by number, so neither waits for ever."""
+    do(two[0], lambda work: work.data_keys.add(OLD, []))
+    do(two[0], lambda work: work.secrets.add(rows.secret(version=99)))
+
+    def add(work: UnitOfWork) -> None:
+        for number in reversed(MANY):
+            work.secret_versions.add(rows.old_version(version=number))
+
+    def reseal(work: UnitOfWork) -> int:
+        batch = work.secret_versions.sealed_under(rows.OURS, rows.DATA_KEY, 99, None)
+        return sum(
+            work.secret_versions.reseal(
+                replace(each.archived, data_key_id=OLD.unverified.id), before=each.archived
+            )
+            for each in batch
+        )
+
+    def delete(work: UnitOfWork) -> int:
+        return work.secret_versions.delete_below(rows.OURS, rows.secret().id, 99)
+
+    for _ in range(ROUNDS):
+        do(two[0], add)
+        resealed, deleted = both(two, reseal, delete)
+        assert (resealed in {0, len(MANY)}, deleted) == (True, len(MANY))
+
+
+def test_each_of_two_updates_archives_the_value_that_it_replaces(
+    two: tuple[Database, Database],
+) -> None:
+    def update(work: UnitOfWork) -> bool:
+        found = rows.lock(work, rows.secret().id)
+        assert found.sealed is not None
+        is_archived = work.secret_versions.add(rows.old_version(version=found.version))
+        work.secrets.replace_value(rows.secret(version=found.version + 1))
+        return is_archived
+
+    def purge(work: UnitOfWork) -> bool:
+        found = rows.lock(work, rows.secret().id)
+        work.secret_versions.delete_below(rows.OURS, rows.secret().id, found.version)
+        return True
+
+    add_secrets(two[0], 1)
+    for number in range(ROUNDS):
+        assert both(two, update, update) == (True, True)
+        both(two, update, purge)
+        with two[0].reading() as repository:
+            found = repository.secret_versions.history(rows.OURS, SECRET, 99) or []
+        assert found[0].version == 1 + 3 * (number + 1)
+        assert len({each.version for each in found}) == len(found)

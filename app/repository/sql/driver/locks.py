@@ -6,8 +6,7 @@ So whoever must see what others did locks first, and looks in a statement of its
 
 The order is the same everywhere, so no two units of work wait for each other: the deployment, then
 the claim of a stored response, then an account, API key, injection, gateway token, config or
-use, then a data key, then secrets
-by id, then inserts.
+use, then a data key, then secrets by id, then old versions of secrets by number, then inserts.
 """
 
 from collections.abc import Callable
