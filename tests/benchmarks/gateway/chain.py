@@ -6,7 +6,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,3 +128,11 @@ def answers(url: str) -> bool:
         return True
     except OSError:
         return False
+
+
+def used(processes: Iterable[int]) -> float:
+    """Return the seconds of processor time that processes have taken."""
+    fields = (
+        Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split() for each in processes
+    )
+    return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")

@@ -2,12 +2,15 @@
 
 Both are as shipped, on one machine. Each round measures GET of a secret without streams, then while
 they run. A stream sends an event now and then; a measurement is longer than the 20 seconds after
-which the gateway asks about all running streams once more.
+which the gateway asks about all running streams once more. On a busy machine the streams take their
+processor time from a smaller share, and the ratio says little. So the processor time of a GET in
+the API's workers is compared, too, with that of the gateway's workers beside it.
 
     python -m tests.benchmarks.gateway.streams
 """
 
 import asyncio
+import os
 import resource
 import socket
 import ssl
@@ -16,6 +19,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import click
@@ -23,7 +27,7 @@ import click
 from app.domain.gateways.uses import GatewayUse
 from app.domain.secrets import SecretValue
 from tests.benchmarks import wrk
-from tests.benchmarks.gateway.chain import Chain, chain
+from tests.benchmarks.gateway.chain import Chain, chain, used
 from tests.benchmarks.wrk import Load
 from tests.support.certificates import make_certificate
 from tests.support.gateway.loop_thread import LoopThread
@@ -54,20 +58,48 @@ def main(streams: int, every: float, rounds: int, seconds: int) -> None:
         header = f"Authorization: Bearer {running.api.token}"
         url = f"{running.api.url}/v1/secrets/{_READ}"
 
-        def get() -> Load:
-            return wrk.run(url, Path(name), seconds=seconds, headers=[header])
+        def get() -> _Measured:
+            before, began = used(_api_workers()), used(running.workers())
+            load = wrk.run(url, Path(name), seconds=seconds, headers=[header])
+            api = used(_api_workers()) - before
+            gateway = used(running.workers()) - began
+            return _Measured(load, api * 1000 / (load.rate * seconds), gateway / seconds)
 
         bases, loads = [], []
         for number in range(1, rounds + 1):
             bases.append(get())
             with _streaming(running, streams):
                 loads.append(get())
-            click.echo(f"round {number}: {bases[-1].rate:.0f}/s, then {loads[-1].rate:.0f}/s")
+            rates = [each[-1].load.rate for each in (bases, loads)]
+            click.echo(f"round {number}: {rates[0]:.0f}/s, then {rates[1]:.0f}/s")
         bases.append(get())
-    _show(bases, loads, f"{streams} streams, an event each {every:g} s")
+    _show([each.load for each in bases], [each.load for each in loads], streams, every)
+    _show_processor_time(bases, loads)
 
 
-def _show(bases: list[Load], loads: list[Load], what: str) -> None:
+class _Measured(NamedTuple):
+    """One measurement.
+
+    Attributes:
+        get_ms: The processor time of the API's workers for one GET, in milliseconds.
+        gateway: The part of one core that the gateway's workers took.
+    """
+
+    load: Load
+    get_ms: float
+    gateway: float
+
+
+def _show_processor_time(bases: list[_Measured], loads: list[_Measured]) -> None:
+    get_ms, base_ms = (statistics.median(each.get_ms for each in found) for found in (loads, bases))
+    gateway = statistics.median(each.gateway for each in loads)
+    click.echo(
+        f"processor time of a GET: {get_ms:.3f} ms beside {base_ms:.3f} ms without streams; "
+        f"the gateway took {gateway:.1%} of a core"
+    )
+
+
+def _show(bases: list[Load], loads: list[Load], streams: int, every: float) -> None:
     """Print each load beside the mean of the bases before and after it."""
     ratios = sorted(
         load.rate / ((before.rate + after.rate) / 2)
@@ -76,7 +108,8 @@ def _show(bases: list[Load], loads: list[Load], what: str) -> None:
     rate, base = (statistics.median(each.rate for each in found) for found in (loads, bases))
     p99, base_p99 = (statistics.median(each.p99 for each in found) for found in (loads, bases))
     click.echo(
-        f"GET of a secret beside {what}: {statistics.median(ratios):.3f} of its rate "
+        f"GET of a secret beside {streams} streams, an event each {every:g} s: "
+        f"{statistics.median(ratios):.3f} of its rate "
         f"({ratios[0]:.3f} to {ratios[-1]:.3f}); {rate:.0f}/s beside {base:.0f}/s; "
         f"p99 {p99:.1f} ms beside {base_p99:.1f} ms"
     )
@@ -123,6 +156,19 @@ def _streaming(running: Chain, count: int) -> Iterator[None]:
                 received += piece
         yield
     wait_until(lambda: not _open_uses(running, count))
+
+
+def _api_workers() -> list[int]:
+    """Return the process ids of the API's workers, whose master is a child of this process."""
+    for each in _children(os.getpid()):
+        if b"wsgi:app" in Path(f"/proc/{each}/cmdline").read_bytes():
+            return _children(each)
+    raise ProcessLookupError
+
+
+def _children(process: int) -> list[int]:
+    found = Path(f"/proc/{process}/task/{process}/children").read_text()
+    return [*map(int, found.split())]
 
 
 def _open_uses(running: Chain, count: int) -> bool:
