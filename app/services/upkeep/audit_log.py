@@ -53,10 +53,11 @@ class AuditLogUpkeep:
             count = repository.audit_log.count_events()
         if not is_due and count - self._counted < WAITING:
             return
+        if is_due:
+            self._due = self._age() + SEAL_S  # also if it fails, or the log would have nothing else
         self._sealer.seal()
         self._counted = count
         if is_due:
-            self._due = self._age() + SEAL_S
             self._write_head()
 
     def _write_head(self) -> None:

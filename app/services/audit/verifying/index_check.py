@@ -51,10 +51,12 @@ class IndexCheck:
             chain = self._chains.get(account_id, Chain())
             if chain.number is None:
                 continue  # a block is damaged, which is a fault already
-            numbers = [number for _, _, number in entries]
+            found, largest = 0, 0
+            for _, _, number in entries:
+                found += number <= chain.number
+                largest = max(largest, number)
             newest = self._repository.audit_log.newest_number(account_id, None) or 0
-            is_right = sum(number <= chain.number for number in numbers) <= chain.indexed
-            if not is_right or max(numbers) > newest:
+            if found > chain.indexed or largest > newest:
                 self._look_for_strays(account_id, chain.number, newest)
 
     def _look_for_strays(self, account_id: str, number: int, newest: int) -> None:

@@ -3,12 +3,16 @@
 import json
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from app.bootstrap import build
 from app.client.offline import verify_audit
+from config import load
 from tests.support import databases
+from tests.support.deployment import with_key
 from tests.support.programs import python_3_9
 from tests.support.terminal import Terminal
 
@@ -49,6 +53,19 @@ def test_the_records_of_an_account_are_selected(terminal: Terminal, account: str
 
     assert made[0]["subjects"] == issued
     assert terminal.json("audit", "list", account, "--until", "2020-01-01") == []
+
+
+def test_a_secret_that_is_gone_is_found_by_its_name(terminal: Terminal, account: str) -> None:
+    with closing(build(load(terminal.environ))) as services:
+        tenant = with_key(services, account)
+        tenant.create("DB_PASS")
+        tenant.create("OTHER")
+        tenant.delete("DB_PASS")
+
+    found = terminal.json("audit", "list", account, "--secret", "DB_PASS")
+
+    assert [event["action"] for event in found] == ["secret.deleted", "secret.created"]
+    assert terminal.json("audit", "list", account, "--secret", "NEVER_THERE") == []
 
 
 def test_a_trail_that_nobody_changed_is_all_right(terminal: Terminal, heads: Path) -> None:
