@@ -16,6 +16,7 @@ from app.own_servers import OwnServers
 from app.rates.connect import make_rate_limits
 from app.rates.rate_limits import RateLimits
 from app.repository.base import Database
+from app.services.account_deletion import AccountDeletion
 from app.services.accounts import Accounts
 from app.services.api_keys import ApiKeys
 from app.services.audit.parts import AuditServices, audit_services
@@ -237,7 +238,8 @@ def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
         secrets=_secrets(base, keys, writing),
         secret_versions=_secret_versions(base, keys, writing),
         api_keys=ApiKeys(database, system_key, idempotency, clock, limits, trail),
-        accounts=Accounts(database, system_key, clock, trail),
+        accounts=_accounts(base, keys),
+        account_deletion=_account_deletion(base, keys),
         injections=Injections(database, system_key, idempotency, clock, limits, retention, tokens),
         redemption=_redemption(base, keys, rate_limits, tokens),
         admissions=_admissions(base, keys, grants, rate_limits),
@@ -263,6 +265,15 @@ def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
         tasks=upkeep.tasks,
         close=partial(_close, base, keys, upkeep, rate_limits),
     )
+
+
+def _accounts(base: _Base, keys: _Keys) -> Accounts:
+    return Accounts(base.database, keys.system_key, base.clock.now_ms, base.trail)
+
+
+def _account_deletion(base: _Base, keys: _Keys) -> AccountDeletion:
+    accounts, clock = _accounts(base, keys), base.clock.now_ms
+    return AccountDeletion(base.database, keys.system_key, accounts, clock, base.trail)
 
 
 def _secrets(base: _Base, keys: _Keys, writing: _Writing) -> Secrets:

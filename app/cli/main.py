@@ -48,7 +48,7 @@ _COMMANDS = {
     ),
     "keyring": LazyCommand(
         "app.cli.commands.keyring:keyring",
-        "Root keys: status, rewrap, re-encrypt, retire, recover.",
+        "Root keys: status, history, rewrap, re-encrypt, retire, recover.",
     ),
     "audit": LazyCommand(
         "app.cli.commands.audit:audit",

@@ -98,6 +98,12 @@ class AccountNotFound(DomainError):
     message = "Account not found."
 
 
+class AccountInUse(DomainError):
+    """Rows are added to an account as fast as they are deleted."""
+
+    message = "Rows of the account are still being added; run it again."
+
+
 class AccountNameExists(DomainError):
     """There is an account of this name."""
 

@@ -19,6 +19,7 @@ from app.domain.operations.backups import BackupContents, OpenTokens
 from app.domain.operations.findings import Findings
 from app.domain.operations.measurements import ConnectionUse, DatabaseSize
 from app.repository.collections.access import AccountRepository, ApiKeyRepository
+from app.repository.collections.account_rows import AccountRowsRepository
 from app.repository.collections.audit import AuditEventRepository
 from app.repository.collections.audit_log import AuditLogRepository
 from app.repository.collections.gateway_keys import GatewayKeyRepository, SwitchRepository
@@ -57,6 +58,7 @@ class Repository(Protocol):
 
     deployment: DeploymentRepository
     accounts: AccountRepository
+    account_rows: AccountRowsRepository
     api_keys: ApiKeyRepository
     data_keys: DataKeyRepository
     wrappings: WrappingRepository

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.rates.rate_limits import RateLimits
+from app.services.account_deletion import AccountDeletion
 from app.services.accounts import Accounts
 from app.services.api_keys import ApiKeys
 from app.services.audit.parts import AuditServices
@@ -44,6 +45,7 @@ class Services:
     secret_versions: SecretVersions
     api_keys: ApiKeys
     accounts: Accounts
+    account_deletion: AccountDeletion
     injections: Injections
     redemption: Redemption
     admissions: Admissions

@@ -12,11 +12,12 @@ from app.cli.deployment import deployment, deployment_of
 from app.cli.errors import INCOMPLETE
 from app.cli.progress import shown
 from app.cli.recovery_files import FILE, read_private_half, write_pair
-from app.cli.stored_rows import say_damaged
+from app.cli.stored_rows import say_damaged, show_stored
 from app.client.messages import say
 from app.client.output import Function, Row, as_json, moment, show, show_json, show_rows
 from app.client.summaries import SummaryGroup
 from app.domain.operations.workers import SeenWorker
+from app.services.keys.history import KeyringStep
 from app.services.keys.status import KeyringReport, ProviderLine
 from app.services.rotation.progress import Progress
 from app.services.rotation.retire import Dependence
@@ -24,10 +25,12 @@ from config import load
 
 _PROVIDER_COLUMNS = ("role", "scheme", "healthy", "data_keys_without", "key_ref", "detail")
 
+_HISTORY_COLUMNS = ("began_at_ms", "ended_at_ms", "action", "count", "to", "replaced", "actor")
+
 
 @click.group(cls=SummaryGroup)
 def keyring() -> None:
-    """Root keys: status, rewrap, re-encrypt, retire, recover."""
+    """Root keys: status, history, rewrap, re-encrypt, retire, recover."""
 
 
 @keyring.command()
@@ -41,6 +44,21 @@ def status(environ: Mapping[str, str], *, json: bool) -> None:
         show_json(_status_document(report))
     else:
         _show_status(report)
+
+
+@keyring.command()
+@as_json
+@click.pass_obj
+def history(environ: Mapping[str, str], *, json: bool) -> None:
+    """List what was done about root keys and by whom, newest first, from the audit trail."""
+    with deployment(environ) as services:
+        show_stored(
+            services.audit.keyring_history.steps(), _history_row, _HISTORY_COLUMNS, json=json
+        )
+
+
+def _history_row(step: KeyringStep) -> Row:
+    return {**asdict(step), "to": " ".join(step.to), "replaced": " ".join(step.replaced)}
 
 
 def _finite(_: click.Context, __: click.Parameter, rate: float | None) -> float | None:

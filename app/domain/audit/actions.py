@@ -25,6 +25,8 @@ class Action(StrEnum):
 
     ACCOUNT_CREATED = "account.created"
     ACCOUNT_CHANGED = "account.changed"
+    ACCOUNT_EMPTIED = "account.emptied"
+    ACCOUNT_DELETED = "account.deleted"
 
     GATEWAY_CONFIG_CREATED = "gateway_config.created"
     GATEWAY_CONFIG_UPDATED = "gateway_config.updated"

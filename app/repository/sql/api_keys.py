@@ -9,7 +9,7 @@ from app.domain.access.api_keys import ApiKey
 from app.domain.guarded import Guarded
 from app.repository.collections.access import ApiKeyRepository
 from app.repository.collections.batches import Batch, Position
-from app.repository.sql.accounts import ACCOUNTS
+from app.repository.sql.access.accounts import ACCOUNTS
 from app.repository.sql.driver.dialect import as_list, is_in
 from app.repository.sql.driver.paging import Paged
 from app.repository.sql.guarded_rows import GuardedRows, GuardedTable

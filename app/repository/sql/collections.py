@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from app.repository.base import Repository, UnitOfWork
-from app.repository.sql.accounts import SqlAccounts
+from app.repository.sql.access.account_rows import SqlAccountRows
+from app.repository.sql.access.accounts import SqlAccounts
 from app.repository.sql.api_keys import SqlApiKeys
 from app.repository.sql.audit.events import SqlAuditEvents
 from app.repository.sql.audit.log import SqlAuditLog
@@ -34,6 +35,7 @@ class SqlRepository(Repository):
         self.statements = statements
         self.deployment = SqlDeployment(statements)
         self.accounts = SqlAccounts(statements)
+        self.account_rows = SqlAccountRows(statements)
         self.api_keys = SqlApiKeys(statements)
         self.data_keys = SqlDataKeys(statements)
         self.wrappings = SqlWrappings(statements)

@@ -10,7 +10,7 @@ from app.domain.injections import Injection, InjectionState
 from app.domain.secrets import SealedValue
 from app.repository.collections.batches import Batch, Position
 from app.repository.collections.injections import InjectionGrant, InjectionRepository
-from app.repository.sql.accounts import ACCOUNTS
+from app.repository.sql.access.accounts import ACCOUNTS
 from app.repository.sql.api_keys import API_KEYS
 from app.repository.sql.driver.dialect import as_list, is_in
 from app.repository.sql.driver.paging import Paged

@@ -15,6 +15,7 @@ from app.services.audit.trail import AuditTrail
 from app.services.audit.upkeep import AuditUpkeep
 from app.services.audit.verifying.verifier import AuditVerifier
 from app.services.clock import Clock
+from app.services.keys.history import KeyringHistory
 from app.services.keys.system_key import SystemKey
 
 
@@ -29,6 +30,7 @@ class AuditServices:
     losses: AuditLosses
     cutter: AuditCutter
     events: AuditEventList
+    keyring_history: KeyringHistory
     upkeep: AuditUpkeep
 
 
@@ -46,6 +48,7 @@ def audit_services(
         retention_ms: How long sealed records stay, in milliseconds.
         started: The settings of this process.
     """
+    events = AuditEventList(database, system_key)
     sealer = Sealer(database, system_key, clock, trail)
     return AuditServices(
         sealer=sealer,
@@ -54,6 +57,7 @@ def audit_services(
         exporter=AuditExporter(database, system_key, sealer),
         losses=AuditLosses(database, system_key, trail),
         cutter=AuditCutter(database, system_key, sealer, trail, clock, retention_ms),
-        events=AuditEventList(database, system_key),
+        events=events,
+        keyring_history=KeyringHistory(events),
         upkeep=AuditUpkeep(database, system_key, trail, Refusals(), started),
     )

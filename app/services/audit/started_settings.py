@@ -3,10 +3,9 @@
 A value is never stored, nor a hash of it that anybody could compute who guesses the value.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-import orjson
 
 from app.crypto.system_key import OpenedSystemKey, Purpose
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
@@ -83,6 +82,6 @@ class StartedSettings:
         for stored in batch.rows:
             event = opened.verify_stored(stored, SYSTEM_ACCOUNT_ID)
             if not isinstance(event, DamagedRow) and event.details is not None:
-                found: Digests = orjson.loads(event.details).get("digests", {})
+                found: Digests = json.loads(event.details).get("digests", {})
                 return found
         return {}

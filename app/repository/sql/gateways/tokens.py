@@ -9,7 +9,7 @@ from app.domain.gateways.tokens import GatewayToken, TokenFilter, TokenState
 from app.domain.guarded import Guarded
 from app.repository.collections.batches import Batch, Position
 from app.repository.collections.gateways import GatewayGrant, GatewayTokenRepository
-from app.repository.sql.accounts import ACCOUNTS
+from app.repository.sql.access.accounts import ACCOUNTS
 from app.repository.sql.api_keys import API_KEYS
 from app.repository.sql.driver.dialect import as_list, is_in
 from app.repository.sql.driver.paging import Paged

@@ -34,6 +34,22 @@ def test_the_devbox_capability_is_granted_and_withdrawn(terminal: Terminal) -> N
     assert terminal.json("account", "list")[-1]["devbox"] is False
 
 
+def test_a_deleted_account_is_not_listed_any_more(terminal: Terminal) -> None:
+    made = terminal.json("account", "create", "Team E")
+    receipt = terminal.answer("account", "delete", "Team E", "--confirm", "Team E")
+    assert made["id"] in receipt
+    assert made["id"] not in terminal.answer("account", "list")
+
+
+@pytest.mark.parametrize("confirmed", [(), ("--confirm", "Team G")])
+def test_an_account_is_not_deleted_without_its_name(
+    terminal: Terminal, confirmed: tuple[str, ...]
+) -> None:
+    made = terminal.json("account", "create", "Team F")
+    assert terminal.run("account", "delete", "Team F", *confirmed).exit_code == 2
+    assert made["id"] in terminal.answer("account", "list")
+
+
 def test_every_command_takes_an_account_by_its_name(terminal: Terminal) -> None:
     made = terminal.json("account", "create", "Team C")
     terminal.answer("account", "set", "Team C", "--no-devbox")

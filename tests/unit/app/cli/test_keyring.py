@@ -247,3 +247,41 @@ def test_status_still_lists_a_retired_key(moving: Terminal) -> None:
     assert key_refs(moving)["fenced"] == old
     assert f"fenced   0          {old}\n" in moving.answer("keyring", "status")
     assert moving.json("keyring", "retire", "--undo", old) == {"fenced": False}
+
+
+def history(terminal: Terminal) -> list[tuple[str, int]]:
+    """What was done about root keys, newest first: the action, and how many wrappings."""
+    return [(each["action"], each["count"]) for each in terminal.json("keyring", "history")]
+
+
+def test_the_history_lists_a_rewrap_and_a_retirement(moving: Terminal) -> None:
+    stale = key_refs(moving)["stale"]
+    moving.answer("keyring", "rewrap")
+    moving.answer("keyring", "retire", stale)
+    assert history(moving) == [
+        ("keyring.retired", 1),
+        ("keyring.fenced", 0),
+        ("keyring.rewrapped", 1),
+    ]
+
+
+def test_the_history_names_old_and_new_root_key_and_the_operator(moving: Terminal) -> None:
+    stale = key_refs(moving)["stale"]
+    moving.answer("keyring", "rewrap")
+    (step,) = moving.json("keyring", "history")
+    assert step["to"] == key_refs(moving)["current"]
+    assert stale not in step["to"]
+    assert step["actor"].startswith("operator:")
+
+
+def test_the_history_shows_the_batches_of_one_run_as_one_step(moving: Terminal) -> None:
+    with closing(build(load(moving.environ))) as services:
+        for _ in range(3):
+            new_tenant(services).create("NAME")
+    with patch("app.services.keys.sweep.BATCH", 1):
+        moving.answer("keyring", "rewrap")
+    assert len(history(moving)) == 1
+
+
+def test_a_deployment_that_never_rotated_has_no_history(terminal: Terminal) -> None:
+    assert history(terminal) == []

@@ -1,0 +1,1 @@
+"""Accounts in SQL: their own rows, and all rows that belong to one."""
