@@ -50,7 +50,7 @@ _HOLD = {
 _RELEASE = {
     "postgresql": """
         SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity
-        WHERE datname = current_database() AND pid <> pg_backend_pid();
+        WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid();
         DROP TRIGGER IF EXISTS hold ON moves
     """,
     "sqlite": "DROP TRIGGER IF EXISTS hold",
