@@ -1,16 +1,19 @@
 """The Secrets API on PostgreSQL as ratios to bare Flask, in one run, on the same gunicorn worker.
 
-Reads are compared with Flask that returns a constant; creates with Flask that makes two raw INSERTs
-in one transaction, on the same server with the same durability. The server is in memory, where a
-commit waits for no disk: on a slow disk both sides of a create wait for the same flush, and the
-ratio only rises. A worker waits while the server works, so both sides have twice as many workers as
-the machine of docs/performance.md has cores.
+Reads are compared with Flask that returns a constant, and so is their floor: Flask that runs the
+same statements by bare psycopg, and does nothing else. Creates are compared with Flask that makes
+two raw INSERTs in one transaction, on the same server with the same durability. The server is in
+memory, where a commit waits for no disk: on a slow disk both sides of a create wait for the same
+flush, and the ratio only rises. A worker waits while the server works, so both sides have twice as
+many workers as the machine of docs/performance.md has cores.
 
     python -m tests.benchmarks.postgresql [--rounds N] [--seconds N]
 """
 
+import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +21,12 @@ from pathlib import Path
 import click
 import psycopg
 
-from tests.benchmarks import two_inserts, wrk
+from app.domain.access.api_keys import Caller
+from app.domain.secrets import SecretFilter, SecretRef
+from app.repository.base import Repository
+from app.repository.postgresql.database import PostgresqlDatabase
+from app.repository.postgresql.options import ServerOptions
+from tests.benchmarks import same_statements, two_inserts, wrk
 from tests.benchmarks.api import CREATE, SYNC, fill, show
 from tests.benchmarks.paired import compare
 from tests.benchmarks.servers import MeasuredServer, bare_flask, strongroom
@@ -27,6 +35,8 @@ from tests.support.postgresql import PostgresqlServer, postgresql_server
 
 _SECRETS = 40
 _WORKER = (*SYNC, "--workers=4")
+
+_Read = Callable[[Repository, Caller], None]
 
 
 @dataclass(frozen=True)
@@ -46,8 +56,13 @@ class _Run:
             fill(ours, _SECRETS)
             with bare_flask(worker=_WORKER) as base_url:
                 base = partial(self._load, base_url)
-                for what, path in (("GET by name", "/SECRET_7"), ("LIST 20", "")):
+                for what, path, read in (
+                    ("GET by name", "/SECRET_7", _get),
+                    ("LIST 20", "", _list),
+                ):
                     self._show(what, "bare Flask", base, self._asking(ours, path))
+                    with self._reading(url, ours.caller, read) as floor:
+                        self._show("its floor", "bare Flask", base, partial(self._load, floor))
             plain = self._plain_database()
             with bare_flask(
                 worker=_WORKER, module="two_inserts", **{two_inserts.URL: plain}
@@ -59,6 +74,16 @@ class _Run:
         self, what: str, base: str, floor: Callable[[], Load], measured: Callable[[], Load]
     ) -> None:
         show(what, base, compare(floor, measured, self.rounds))
+
+    @contextmanager
+    def _reading(self, url: str, caller: Caller, read: _Read) -> Iterator[str]:
+        """Flask that runs the statements by which a request of the caller reads."""
+        environment = {
+            same_statements.URL: url,
+            same_statements.STATEMENTS: json.dumps(_statements_of(url, caller, read)),
+        }
+        with bare_flask(worker=_WORKER, module="same_statements", **environment) as floor:
+            yield floor
 
     def _asking(self, server: MeasuredServer, path: str) -> Callable[[], Load]:
         return partial(self._load, f"{server.url}/v1/secrets{path}", token=server.token)
@@ -75,6 +100,26 @@ class _Run:
         with psycopg.connect(url) as connection:
             connection.execute(two_inserts.TABLES)
         return url
+
+
+def _get(repository: Repository, caller: Caller) -> None:
+    repository.secrets.view(caller.account_id, SecretRef.by_name("SECRET_7"))
+
+
+def _list(repository: Repository, caller: Caller) -> None:
+    repository.secrets.page_and_count(caller.account_id, SecretFilter(), 21, None)
+
+
+def _statements_of(url: str, caller: Caller, read: _Read) -> list[tuple[str, dict[str, object]]]:
+    """Return the statements of authentication and of a read, with their parameters."""
+    with closing(PostgresqlDatabase(url, ServerOptions())) as database:
+        with database.reading() as repository:
+            repository.api_keys.get_with_account(caller.account_id, caller.api_key_id)
+            read(repository, caller)
+        prepared = [*database._prepared.values()]
+    account = {"of_account_id": caller.account_id, "of_id": caller.api_key_id}
+    parameters = {**account, "of_name": "SECRET_7", "limit": 21}
+    return [(sql, {**constants, **parameters}) for sql, constants in prepared]
 
 
 @click.command()
