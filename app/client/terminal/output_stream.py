@@ -13,7 +13,7 @@ from functools import partial
 from typing import Protocol
 
 _ROUND_BYTES = 256 * 1024  # between two looks at keys and signals
-_PIECE_BYTES = 16 * 1024
+_PIECE_BYTES = 32 * 1024  # masked while the terminal passes on the 13 KiB that it keeps
 _PIPE_BYTES = 1 << 20  # the largest buffer of a pipe or a terminal, pipe(7)
 
 

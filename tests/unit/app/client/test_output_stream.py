@@ -31,7 +31,7 @@ class Reader(Unchanged):
 
 
 def test_a_terminal_shows_a_piece_before_the_next_is_masked(tmp_path: Path) -> None:
-    content = os.urandom(40_000)
+    content = os.urandom(80_000)
     (tmp_path / "output").write_bytes(content)
     screen, terminal = os.openpty()
     tty.setraw(terminal)
