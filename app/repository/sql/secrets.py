@@ -165,7 +165,7 @@ class SqlSecrets(Collection, SecretRepository):
         rows = self._statements.all(_counted(*sorted(_FILTERS.keys() & parameters)), parameters)
         if not rows:
             return [], self.count(account_id, wanted)
-        return [Secret._make(shown) for *shown, _ in rows], rows[0][-1]
+        return [Secret._make(row[:-1]) for row in rows], rows[0][-1]
 
     def count(self, account_id: str, wanted: SecretFilter) -> int:
         parameters = _wanted(account_id, wanted)
