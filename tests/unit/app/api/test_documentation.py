@@ -79,6 +79,7 @@ def test_the_page_begins_with_secrets(deployment: ApiDeployment) -> None:
         "api keys",
         "gateway configs",
         "gateway tokens",
+        "audit trail",
         "health",
     ]
     assert next(iter(document["paths"])) == "/v1/secrets"
