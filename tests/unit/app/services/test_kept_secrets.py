@@ -17,7 +17,8 @@ from tests.unit.app.services.steps import Steps, stepped
 
 READ_ANEW = ["reading", "injections.get_grant", "secrets.sealed"]
 TAKEN_AS_KEPT = ["reading", "injections.get_grant", "data_keys.find"]
-MARKED = ["writing", "injections.replace_if_granted", "commit", "committed"]
+MARKED = ["writing", "injections.replace_if_granted"]
+MARKED += ["audit_events.take_place", "audit_events.add", "commit", "committed"]
 
 
 @pytest.fixture
