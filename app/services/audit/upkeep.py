@@ -40,10 +40,14 @@ class AuditUpkeep:
     def run(self) -> None:
         """Compare what the worker committed with the database, and record what waits for it.
 
+        A process that has not opened the system data key yet has recorded nothing, and does nothing
+        here: a provider that is down is not asked once more for this.
+
         Raises:
             DomainError: Something could not be recorded; it is tried again with the next run.
-            KeyProviderError: This process has not opened the system data key yet, and cannot now.
         """
+        if not self._system_key.is_open:
+            return
         opened = self._system_key.opened()
         self.trail.witness.compare(self._database)
         self._record_found(opened)

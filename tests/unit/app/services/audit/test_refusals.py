@@ -5,6 +5,7 @@ import pytest
 from app.domain.errors import StorageUnavailable
 from app.services.audit.refusals import LIMIT, OTHER, Refusal, Refusals, block_of
 from app.services.container import Services
+from backends.local_fernet import LocalFernet
 from tests.support.deployment import Tenant
 from tests.unit.app.services.audit.trail_of import actions, details, records
 
@@ -61,8 +62,18 @@ def test_counts_that_could_not_be_recorded_are_added_to_the_next() -> None:
 
 
 def audit(services: Services) -> None:
-    """Do what a worker does each minute."""
+    """Do what a worker does when it starts, and each minute."""
+    services.readiness.report()
     services.audit.upkeep.run()
+
+
+def test_a_worker_without_the_system_key_asks_no_provider_for_it(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(LocalFernet, "unwrap", lambda *call: asked.append(call))
+    services.audit.upkeep.run()
+    assert asked == []
 
 
 def test_each_count_is_a_record_of_the_operators_trail(services: Services) -> None:

@@ -10,6 +10,7 @@ from tests.unit.app.services.audit.trail_of import details, records
 def start(deployment: Deployment, **settings: Any) -> Services:
     """Start a worker, and let its first minute pass."""
     services = deployment.process(**settings)
+    services.readiness.report()  # as a worker does when it starts
     for _ in range(2):
         services.audit.upkeep.run()
     return services
