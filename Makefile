@@ -13,7 +13,7 @@ DEPLOYED := .venv/.deployed
 EVIDENCE := .venv/.evidence
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 # As packages state them, each for itself.
-LICENCES := Apache 2.0;Apache Software License;Apache-2.0;Apache-2.0 AND MIT;Apache-2.0 OR BSD-2-Clause;$\
+LICENCES := Apache 2.0;Apache Software License;Apache-2.0;Apache-2.0 AND BSD-2-Clause;Apache-2.0 AND MIT;Apache-2.0 OR BSD-2-Clause;$\
 Apache-2.0 OR BSD-3-Clause;BSD License;BSD-2-Clause;BSD-3-Clause;LGPL-3.0-only;MIT;MIT License;MIT-0;$\
 MPL-2.0 AND (Apache-2.0 OR MIT);Mozilla Public License 2.0 (MPL 2.0);PSF-2.0;Python Software Foundation License
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
