@@ -63,7 +63,7 @@ strongroom-operator run -- true 2>&1 || echo "exit $?"
 _LOSE_A_NODE = """
 kill -9 -- -$(cat /run/units/strongroom)
 for _ in 1 2 3 4 5; do
-    curl --fail --silent --show-error https://secrets.example.org/readyz
+    curl --fail --silent --show-error --retry 5 https://secrets.example.org/readyz
 done
 (
 set -eu
@@ -73,7 +73,7 @@ curl --fail --silent --show-error --output /dev/null \\
     --json '{"name": "WHILE_ONE_IS_LOST", "value": "a value"}' https://secrets.example.org/v1/secrets
 )
 systemctl start strongroom
-curl --fail --silent --show-error http://127.0.0.1:8080/readyz
+curl --fail --silent --show-error --retry 5 http://127.0.0.1:8080/readyz
 """
 
 
