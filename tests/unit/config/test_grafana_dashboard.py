@@ -1,4 +1,4 @@
-"""The dashboard covers every metric, and asks for the chosen nodes."""
+"""The dashboard covers every metric, asks for the chosen nodes, and is as its pictures show it."""
 
 import re
 from itertools import combinations
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.dashboard import Target, dashboard, panels
+from tests.support.dashboard import Target, dashboard, panels, rows
 
 DOCS = Path(__file__).parents[3] / "docs"
 METRIC = re.compile(r"strongroom_\w+")
@@ -60,6 +60,17 @@ def test_no_panel_hides_another() -> None:
 def test_ids_are_unique() -> None:
     ids = [panel["id"] for panel in dashboard()["panels"]]
     assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("row", rows())
+def test_the_picture_of_a_row_shows_its_panels(row: str) -> None:
+    picture = (DOCS / "metrics" / f"{row.lower()}.svg").read_text()
+    assert [each.title for each in rows()[row] if f">{each.title}<" not in picture] == []
+
+
+@pytest.mark.parametrize("row", rows())
+def test_the_page_shows_the_picture_of_a_row(row: str) -> None:
+    assert f"](metrics/{row.lower()}.svg)" in (DOCS / "metrics.md").read_text()
 
 
 def uids(part: Any) -> list[str]:
