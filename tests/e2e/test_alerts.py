@@ -1,5 +1,6 @@
 """Each alert fires when its fault is made on a real server, and none on one that is well."""
 
+import os
 import re
 import shutil
 import sqlite3
@@ -12,7 +13,7 @@ import pytest
 import requests
 from cryptography.fernet import Fernet
 
-from tests.support.alerts import Scrapes, firing
+from tests.support.alerts import Scrapes, alert_names, firing
 from tests.support.ports import free_port
 from tests.support.small_disk import small_disk
 from tests.support.strongroom import Strongroom, prepared
@@ -72,9 +73,10 @@ def inject(server: Strongroom) -> str:
     return token
 
 
-def redeem(server: Strongroom, token: str) -> None:
+def redeem(server: Strongroom, token: str, **body: str) -> None:
     headers = {"Authorization": f"Bearer {token}"}
-    requests.post(f"{server.url}/v1/injections/redeem", headers=headers, timeout=60)
+    url = f"{server.url}/v1/injections/redeem"
+    requests.post(url, headers=headers, json=body or None, timeout=60)
 
 
 def database(server: Strongroom) -> Path:
@@ -162,6 +164,38 @@ def a_row_is_edited(server: Strongroom) -> str:
     return scrape(server)
 
 
+def the_log_is_read_by_nobody(server: Strongroom) -> str:
+    server.stop()
+    server.log = server.log.with_name("unread.log")
+    os.mkfifo(server.log)
+    reader = os.open(server.log, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        server.start()
+        wait_until(lambda: drops_lines(server), MEASURED_SECONDS)
+        return scrape(server)
+    finally:
+        server.kill()  # before its log ends
+        os.close(reader)
+
+
+def drops_lines(server: Strongroom) -> bool:
+    """Write long lines to the log. Returns True if some were dropped."""
+    body = {"secrets": {f"VARIABLE_{number}": "A_NAME" for number in range(256)}}
+    token = call(server, "POST", "/v1/injections", json=body).json()["token"]
+    for _ in range(20):
+        redeem(server, token, redeem_nonce="a" * 64)  # whose line names a secret for each variable
+    return re.search(r"(?m)^strongroom_log_lines_dropped_total [1-9]", scrape(server)) is not None
+
+
+def the_root_key_is_taken_away(server: Strongroom) -> str:
+    server.stop()
+    server.start(STRONGROOM_DATA_KEY_CACHE_SECONDS="4")
+    (server.home / "keys").unlink()
+    return scrape_once_it_shows(
+        server, r'strongroom_warnings_total\{event="root_key_refused",.*\} [1-9].*'
+    )
+
+
 def answers(server: Strongroom) -> bool:
     try:
         return requests.get(f"{server.url}/healthz", timeout=5).ok
@@ -188,8 +222,16 @@ FAULTS: dict[str, tuple[Fault, set[str]]] = {
         the_log_has_a_reader_without_end,
         {"StrongroomLogLarge"},
     ),
+    "the log is read by nobody": (the_log_is_read_by_nobody, {"StrongroomLogLinesDropped"}),
+    "the root key is taken away": (the_root_key_is_taken_away, {"StrongroomRootKeyRefused"}),
     "a row is edited": (a_row_is_edited, {"StrongroomRowDamaged"}),
 }
+
+OF_A_FULL_DISK = {"StrongroomDiskFull"}
+
+
+def test_every_alert_has_a_fault() -> None:
+    assert OF_A_FULL_DISK.union(*(alerts for _, alerts in FAULTS.values())) == set(alert_names())
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -220,4 +262,4 @@ def test_the_alert_of_a_full_disk_fires_on_a_small_one(server: Strongroom, tmp_p
         server.start(STRONGROOM_HOME=str(disk.path / "home"))
         found = firing(Scrapes(well, scrape(server)), tmp_path)
         server.stop()
-    assert found == {"StrongroomDiskFull"}
+    assert found == OF_A_FULL_DISK
