@@ -1,7 +1,6 @@
 """The clock of the server's machine is set, under the real server; the time since boot goes on."""
 
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from email.utils import parsedate_to_datetime
 
@@ -11,7 +10,7 @@ import requests
 from app.bootstrap import build
 from config import load
 from tests.e2e.account import Account
-from tests.support.programs import require
+from tests.support.set_clock import SetClock
 from tests.support.strongroom import Strongroom, prepared
 
 pytestmark = pytest.mark.slow
@@ -19,38 +18,16 @@ pytestmark = pytest.mark.slow
 HOUR = 60 * 60
 TEN_YEARS = 10 * 365 * 24 * HOUR
 
-SLEEP = "import select, time; time.sleep = lambda seconds: select.select([], [], [], seconds)"
-"""Python sleeps until a moment of the monotonic clock, which libfaketime does not understand."""
-
-SetClock = Callable[[int], None]
-
 
 @pytest.fixture(scope="module")
 def stepped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Strongroom, SetClock]]:
-    """A server whose wall clock differs from ours by as many seconds as it is told."""
-    faketime = require("faketime")
-    print_library = [faketime, "-m", "-f", "+0", "printenv", "LD_PRELOAD"]
-    library = subprocess.run(print_library, capture_output=True, text=True, check=True).stdout
-    tmp_path = tmp_path_factory.mktemp("stepped")
-    file = tmp_path / "offset"
-
-    def set_clock(seconds: int) -> None:
-        written = tmp_path / "new-offset"
-        written.write_text(f"{seconds:+d}\n")
-        written.replace(file)
-
-    set_clock(0)
-    (tmp_path / "sitecustomize.py").write_text(SLEEP)
-    server = prepared(tmp_path)
+    """A server and its wall clock."""
+    directory = tmp_path_factory.mktemp("stepped")
+    clock = SetClock(directory)
+    server = prepared(directory)
     try:
-        server.start(
-            LD_PRELOAD=library.strip(),
-            FAKETIME_TIMESTAMP_FILE=str(file),
-            FAKETIME_NO_CACHE="1",
-            DONT_FAKE_MONOTONIC="1",
-            PYTHONPATH=str(tmp_path),
-        )
-        yield server, set_clock
+        server.start(**clock.environment())
+        yield server, clock
     finally:
         server.kill()
 
