@@ -125,6 +125,7 @@ class _Upkeep:
     sweep: Sweep
     heartbeats: Heartbeats
     audit: AuditServices
+    audit_log: AuditLogUpkeep
     tasks: PeriodicTasks
 
 
@@ -221,7 +222,7 @@ def _upkeep(base: _Base, keys: _Keys) -> _Upkeep:
     tasks.add("sweep", TICK_SECONDS, sweep.run, first_after_s=SWEEP_AFTER_SECONDS)
     tasks.add("audit", MINUTE_S, audit.upkeep.run)
     tasks.add("audit_log", AUDIT_LOOK_S, audit_log.look, first_after_s=AUDIT_LOOK_S)
-    return _Upkeep(retention, sweep, heartbeats, audit, tasks)
+    return _Upkeep(retention, sweep, heartbeats, audit, audit_log, tasks)
 
 
 def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
@@ -255,7 +256,7 @@ def _services(base: _Base, keys: _Keys, upkeep: _Upkeep) -> Services:
         retire=Retire(database, keyring, system_key, trail),
         recovery=Recovery(database, keyring, system_key, clock, trail),
         heartbeats=upkeep.heartbeats,
-        measurements=Measurements(database, keyring, keys.cache, clock),
+        measurements=Measurements(database, keyring, keys.cache, clock, upkeep.audit_log),
         readiness=Readiness(database, system_key, upkeep.heartbeats),
         checkup=Checkup(database, keyring, system_key, clock),
         setup=Setup(database, system_key),

@@ -48,6 +48,8 @@ class ProcessMetrics:
             meters.CONNECTIONS.labels("limit").set(state.connections.limit)
         for listed, is_refusing in state.refusing:
             meters.PROVIDER_REFUSES.labels(*_names(listed)).set(int(is_refusing))
+        if state.waiting_events is not None:
+            meters.WAITING_EVENTS.set(state.waiting_events)
         self._count(state)
 
     def _count(self, state: ProcessState) -> None:
@@ -115,6 +117,10 @@ def _metrics_of(state: DeploymentState) -> Iterator[Metric]:
     if state.oldest_active_s is not None:
         text = "Age of the oldest active data key."
         yield _gauge("strongroom_data_key_oldest_active_seconds", text, state.oldest_active_s)
+    text = "Leaves of the audit log under its newest head."
+    yield _gauge("strongroom_audit_log_size", text, state.audit_log_size)
+    text = "Age of the newest head of the audit log."
+    yield _gauge("strongroom_audit_head_age_seconds", text, state.audit_head_age_s)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -1,5 +1,6 @@
 """Numbers about this process and the deployment, for whoever watches them; none names a secret."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ from app.crypto.data_key_cache import DataKeyCache
 from app.domain.operations.measurements import ConnectionUse, DatabaseSize, DataKeyCounts
 from app.repository.base import Database
 from app.services.clock import Clock
+from app.services.upkeep.audit_log import AuditLogUpkeep
 from backends.keyring.keyring import Keyring, ListedProvider
 
 ProviderCallWatcher = Callable[[ListedProvider, str, float, str], object]
@@ -19,6 +21,8 @@ class ProcessState:
 
     Attributes:
         refusing: Whether each provider of the keyring is asked for nothing but trials.
+        waiting_events: The records that this process does not know to be sealed; ``None`` before
+            it looked.
     """
 
     cached_data_keys: int
@@ -26,6 +30,7 @@ class ProcessState:
     cache_misses: int
     connections: ConnectionUse
     refusing: tuple[tuple[ListedProvider, bool], ...]
+    waiting_events: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +41,17 @@ class DeploymentState:
         stale_data_keys: Those without a current wrapping by each provider that wraps; ``None``
             while such a provider has not stated its key_ref.
         oldest_active_s: The age of the oldest active data key, in seconds.
+        audit_log_size: The number of leaves under the newest head of the audit log. It is not
+            verified: who watches the number compares it with what it was.
+        audit_head_age_s: The age of that head, in seconds; infinite before the first one.
     """
 
     size: DatabaseSize
     data_keys: DataKeyCounts
     stale_data_keys: int | None
     oldest_active_s: float | None
+    audit_log_size: int
+    audit_head_age_s: float
 
 
 @dataclass(eq=False, repr=False)
@@ -52,6 +62,7 @@ class Measurements:
     _keyring: Keyring
     _cache: DataKeyCache
     _clock: Clock
+    _audit_log: AuditLogUpkeep
 
     def watch_provider_calls(self, watcher: ProviderCallWatcher) -> None:
         """Let ``watcher`` be given each call of a key provider from now on."""
@@ -66,6 +77,7 @@ class Measurements:
             cache_misses=self._cache.misses,
             connections=self._database.connections(),
             refusing=tuple((each, each.provider.is_refusing) for each in self._keyring.listed),
+            waiting_events=self._audit_log.waiting,
         )
 
     def deployment(self) -> DeploymentState:
@@ -78,13 +90,19 @@ class Measurements:
         with self._database.reading() as repository:
             counts = repository.data_keys.counts()
             stale = None if None in refs else repository.data_keys.count_incomplete(_texts(refs))
+            head = repository.audit_log.newest_head()
         oldest_ms = counts.oldest_active_ms
         return DeploymentState(
             size=self._database.size(),
             data_keys=counts,
             stale_data_keys=stale,
-            oldest_active_s=None if oldest_ms is None else (self._clock() - oldest_ms) / 1000,
+            oldest_active_s=None if oldest_ms is None else self._age_s(oldest_ms),
+            audit_log_size=0 if head is None else head.size,
+            audit_head_age_s=math.inf if head is None else self._age_s(head.at_ms),
         )
+
+    def _age_s(self, at_ms: int) -> float:
+        return (self._clock() - at_ms) / 1000
 
     def _current_refs(self) -> Iterator[str | None]:
         for target in self._keyring.targets:

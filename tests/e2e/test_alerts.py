@@ -14,7 +14,9 @@ import requests
 from cryptography.fernet import Fernet
 
 from tests.support.alerts import Scrapes, alert_names, firing
+from tests.support.databases import Row, Rows
 from tests.support.ports import free_port
+from tests.support.set_clock import SetClock
 from tests.support.small_disk import small_disk
 from tests.support.strongroom import Strongroom, prepared
 from tests.support.waiting import wait_until
@@ -196,6 +198,87 @@ def the_root_key_is_taken_away(server: Strongroom) -> str:
     )
 
 
+def the_newest_record_is_deleted(server: Strongroom) -> str:
+    add_record(server)
+    with server.rows() as rows:
+        rows.remove("audit_events", id=newest_record(rows)["id"])
+    return scrape_once_restarted(server, warnings_of("audit_gap"))
+
+
+def a_record_is_edited(server: Strongroom) -> str:
+    add_record(server)
+    with server.rows() as rows:
+        rows.edit("audit_events", {"id": newest_record(rows)["id"]}, outcome="refused")
+    return scrape_once_restarted(server, warnings_of("audit_damaged"))
+
+
+def the_newest_record_is_deleted_with_its_counter(server: Strongroom) -> str:
+    inject(server)
+    with server.rows() as rows:
+        rows.execute("BEGIN IMMEDIATE")
+        lanes = rows.execute("SELECT account_id, lane, max(n) AS n FROM audit_events GROUP BY 1, 2")
+        for lane in lanes:
+            place = {name: lane[name] for name in ("account_id", "lane")}
+            rows.remove("audit_events", **lane)
+            rows.edit("audit_lanes", place, n=lane["n"] - 1)
+        rows.execute("COMMIT")
+    inject(server)
+    return scrape(server)
+
+
+def heads_are_in_the_way(server: Strongroom) -> str:
+    wait_for_head(server)
+    add_record(server)
+    with server.rows() as rows:
+        newest = max(rows.all("audit_heads"), key=lambda head: head["size"])
+        for more in range(1, 9):  # more than there are accounts with new records
+            rows.plant("audit_heads", {**newest, "size": newest["size"] + more})
+    return scrape_once_restarted(server, warnings_of("audit_stuck"))
+
+
+def nothing_is_sealed(server: Strongroom) -> str:
+    """An hour later the records of the next start wait, since no block can be written."""
+    wait_for_head(server)
+    server.stop()
+    with server.rows() as rows:
+        rows.execute(
+            "CREATE TRIGGER refusing BEFORE INSERT ON audit_blocks BEGIN SELECT refuse(); END"
+        )
+    add_record(server)
+    (server.home / "clock").mkdir()
+    clock = SetClock(server.home / "clock")
+    clock(3600)
+    server.start(**clock.environment())
+    scrape_once_it_shows(server, r"strongroom_audit_events_waiting [1-9]\S*")
+    return scrape_once_it_shows(server, r"strongroom_audit_head_age_seconds 3[6-9][0-9]{2}\..*")
+
+
+def add_record(server: Strongroom) -> None:
+    """Stop the server, and add a record that nobody has sealed."""
+    server.stop()
+    server.command("account", "create", f"another {len(server.log_lines())}")
+
+
+def wait_for_head(server: Strongroom) -> int:
+    """Wait until records are sealed. Returns the size of the log."""
+    with server.rows() as rows:
+        wait_until(lambda: rows.all("audit_heads") != [], MEASURED_SECONDS)
+        return max(int(head["size"]) for head in rows.all("audit_heads"))
+
+
+def newest_record(rows: Rows) -> Row:
+    return max(rows.all("audit_events", account_id="_system"), key=lambda record: record["n"])
+
+
+def warnings_of(event: str) -> str:
+    return rf'strongroom_warnings_total\{{event="{event}",.*\}} [1-9]\S*'
+
+
+def scrape_once_restarted(server: Strongroom, pattern: str) -> str:
+    server.start()
+    return scrape_once_it_shows(server, pattern)
+
+
 def answers(server: Strongroom) -> bool:
     try:
         return requests.get(f"{server.url}/healthz", timeout=5).ok
@@ -225,13 +308,26 @@ FAULTS: dict[str, tuple[Fault, set[str]]] = {
     "the log is read by nobody": (the_log_is_read_by_nobody, {"StrongroomLogLinesDropped"}),
     "the root key is taken away": (the_root_key_is_taken_away, {"StrongroomRootKeyRefused"}),
     "a row is edited": (a_row_is_edited, {"StrongroomRowDamaged"}),
+    "the newest record is deleted": (the_newest_record_is_deleted, {"StrongroomAuditDamaged"}),
+    "a record is edited": (a_record_is_edited, {"StrongroomAuditDamaged"}),
+    "the newest record is deleted with its counter": (
+        the_newest_record_is_deleted_with_its_counter,
+        {"StrongroomAuditRolledBack"},
+    ),
+    "heads are in the way": (
+        heads_are_in_the_way,
+        {"StrongroomAuditStuck", "StrongroomAuditDamaged"},
+    ),
+    "nothing is sealed": (nothing_is_sealed, {"StrongroomAuditHeadOld"}),
 }
 
 OF_A_FULL_DISK = {"StrongroomDiskFull"}
+OF_A_SHORTER_LOG = {"StrongroomAuditLogShrunk"}
 
 
 def test_every_alert_has_a_fault() -> None:
-    assert OF_A_FULL_DISK.union(*(alerts for _, alerts in FAULTS.values())) == set(alert_names())
+    alone = OF_A_FULL_DISK | OF_A_SHORTER_LOG
+    assert alone.union(*(alerts for _, alerts in FAULTS.values())) == set(alert_names())
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -263,3 +359,22 @@ def test_the_alert_of_a_full_disk_fires_on_a_small_one(server: Strongroom, tmp_p
         found = firing(Scrapes(well, scrape(server)), tmp_path)
         server.stop()
     assert found == OF_A_FULL_DISK
+
+
+def test_the_alert_of_a_shorter_log_fires_for_an_old_database(
+    server: Strongroom, tmp_path: Path
+) -> None:
+    old = tmp_path / "old.db"
+    server.start()
+    size = wait_for_head(server)
+    server.stop()
+    shutil.copy(database(server), old)
+    add_record(server)
+    server.start()
+    well = scrape_once_it_shows(server, rf"strongroom_audit_log_size (?!{size}\.0)\S+")
+    server.stop()
+    for each in server.home.glob("strongroom.db-*"):
+        each.unlink()
+    shutil.copy(old, database(server))
+    server.start()
+    assert firing(Scrapes(well, scrape(server)), tmp_path) == OF_A_SHORTER_LOG

@@ -12,6 +12,7 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.canaries import canary, found_in
+from tests.support.alerts import RULES
 from tests.support.ports import free_port
 from tests.support.strongroom import Strongroom, running
 from tests.support.waiting import wait_until
@@ -135,12 +136,22 @@ def test_no_metric_shows_what_a_client_sent(watched: Watched) -> None:
 def test_the_page_lists_every_metric(watched: Watched) -> None:
     requests.post(f"{watched.server.url}/v1/injections/redeem", timeout=30)
     watched.call("POST", "/v1/injections/redeem")
+    wait_until(lambda: "strongroom_audit_events_waiting " in watched.text(), seconds=60)
     wait_until(lambda: watched.value("strongroom_workers") == 2, seconds=30)
     families = text_string_to_metric_families(watched.text())
     shown = {f"{each.name}_total" if each.type == "counter" else each.name for each in families}
     documented = set(re.findall("^\\| `(strongroom_[a-z_]+)` ", PAGE.read_text(), re.MULTILINE))
     has_files = (watched.server.home / "strongroom.db").exists()
     assert shown == documented - (set() if has_files else OF_SQLITE)
+
+
+def test_every_event_with_an_alert_is_counted_from_0(watched: Watched) -> None:
+    """Prometheus sees no increase from nothing to 1, so no alert would fire for the first one."""
+    named = re.findall('warnings_total{event=~?"([a-z_|]+)"}', RULES.read_text())
+    expected = {event for events in named for event in events.split("|")}
+    shown = set(re.findall('\nstrongroom_warnings_total{event="([a-z_]+)"', watched.text()))
+    assert expected
+    assert expected <= shown
 
 
 def test_the_directory_of_the_counts_goes_with_the_server(tmp_path: Path) -> None:

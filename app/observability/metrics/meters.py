@@ -48,3 +48,19 @@ CONNECTIONS = Gauge(
 )
 DROPPED_LINES = Counter("strongroom_log_lines_dropped", "Log lines that nobody read in time.")
 WORKERS = Gauge("strongroom_workers", "Workers that serve.", multiprocess_mode="livesum")
+WAITING_EVENTS = Gauge(
+    "strongroom_audit_events_waiting",
+    "Records of the audit trail that no worker knows to be sealed.",
+    multiprocess_mode="livemin",
+)
+
+for _event, _level in (
+    ("audit_damaged", "ERROR"),
+    ("audit_gap", "ERROR"),
+    ("audit_rolled_back", "CRITICAL"),
+    ("audit_rolled_back", "ERROR"),
+    ("audit_stuck", "ERROR"),
+    ("root_key_refused", "ERROR"),
+    ("row_damaged", "WARNING"),
+):
+    WARNINGS.labels(_event, _level)  # at 0: an increase from nothing to 1 would fire no alert

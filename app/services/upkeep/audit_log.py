@@ -28,6 +28,9 @@ _LOG = logging.getLogger("strongroom.audit")
 class AuditLogUpkeep:
     """Looks after the audit log of a deployment, in one of its workers.
 
+    Attributes:
+        waiting: The records that it does not know to be sealed; ``None`` before it looked.
+
     Args:
         age: Seconds that never go back.
     """
@@ -39,6 +42,7 @@ class AuditLogUpkeep:
         self._age = age
         self._due = 0.0
         self._counted = 0
+        self.waiting: int | None = None
         self._newest: SignedHead | None = None
 
     def look(self) -> None:
@@ -51,12 +55,13 @@ class AuditLogUpkeep:
         is_due = self._age() >= self._due
         with self._database.reading() as repository:
             count = repository.audit_log.count_events()
+        self.waiting = max(0, count - self._counted)
         if not is_due and count - self._counted < WAITING:
             return
         if is_due:
             self._due = self._age() + SEAL_S  # also if it fails, or the log would have nothing else
         self._sealer.seal()
-        self._counted = count
+        self._counted, self.waiting = count, 0
         if is_due:
             self._write_head()
 

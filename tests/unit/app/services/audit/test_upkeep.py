@@ -52,6 +52,17 @@ def test_many_waiting_records_are_sealed_before_their_time(
     assert sum(row["count"] for row in rows.all("audit_blocks", account_id="acct_a")) == WAITING
 
 
+def test_records_wait_until_they_are_sealed(trail: Trail, upkeep: AuditLogUpkeep) -> None:
+    upkeep.look()
+    trail.record("acct_a")
+    upkeep.look()
+    assert upkeep.waiting == 1
+
+    trail.clock.advance(seconds=SEAL_S)
+    upkeep.look()
+    assert upkeep.waiting == 0
+
+
 def test_a_log_that_became_shorter_is_reported(
     deployment: Deployment,
     trail: Trail,
