@@ -30,7 +30,12 @@ class OwnServers:
     def __init__(self, settings: Settings) -> None:
         listening = [
             _listening(each)
-            for each in (*settings.bind, *settings.gateway_bind)
+            for each in (
+                *settings.bind,
+                *settings.gateway_bind,
+                settings.metrics_bind,
+                settings.gateway_metrics_bind,
+            )
             if isinstance(each, TcpAddress)
         ]
         urls = [settings.database_url, settings.rate_limit_store, *settings.keys]

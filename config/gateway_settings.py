@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from marshmallow import Schema
 
-from config.listening import Address, AddressFault, TcpAddress, parse_addresses
+from config.listening import Address, AddressFault, TcpAddress, parse_address, parse_addresses
 from config.setting_fields import number, parsed, split_url, switch, whole_number
 
 Network = IPv4Network | IPv6Network
@@ -64,6 +64,7 @@ class GatewaySettings:
         gateway_shares_host: The URL may have the host name of the API.
         gateway_port: Of the default address, on loopback.
         gateway_bind: The addresses on which the gateway listens.
+        gateway_metrics_bind: The address on which its metrics are read; ``None`` counts nothing.
         gateway_key_file: The file with the gateway's key.
         gateway_socket: The path of the Unix socket on which the API admits.
         gateway_user: The user of the gateway's process, if it is another one than the API's.
@@ -80,6 +81,7 @@ class GatewaySettings:
     gateway_shares_host: bool
     gateway_port: int
     gateway_bind: tuple[Address, ...]
+    gateway_metrics_bind: Address | None
     gateway_key_file: Path
     gateway_socket: str
     gateway_user: str | None
@@ -172,6 +174,9 @@ class GatewaySchema(Schema):
     gateway_shares_host = switch("STRONGROOM_GATEWAY_SHARES_HOST")
     gateway_port = parsed("STRONGROOM_GATEWAY_PORT", whole_number(1, 65535))
     gateway_bind = parsed("STRONGROOM_GATEWAY_BIND", parse_addresses, AddressFault)
+    gateway_metrics_bind = parsed(
+        "STRONGROOM_GATEWAY_METRICS_BIND", parse_address, AddressFault, load_default=None
+    )
     gateway_key_file = parsed("STRONGROOM_GATEWAY_KEY_FILE", Path)
     gateway_socket = parsed("STRONGROOM_GATEWAY_SOCKET", _socket)
     gateway_user = parsed("STRONGROOM_GATEWAY_USER", _user, load_default=None)

@@ -5,6 +5,7 @@ sent twice and no redirect is followed, as both would send the credential where 
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -23,6 +24,7 @@ from app.gateway.messages.incoming import Incoming, ambiguous, read_request
 from app.gateway.messages.refusals import Refusal
 from app.gateway.pools import Declined, Pool, Pools
 from app.gateway.sockets import carry_socket
+from app.gateway.traffic import Traffic
 from app.gateway.uploads import Upload
 from app.gateway.uses import OpenUse, OpenUses
 
@@ -49,6 +51,7 @@ class Carrier:
         pools: The connections to upstreams.
         urls: Of the configs.
         pseudonym: The gateway's name in ``Via``; one name for all its processes.
+        traffic: Is shown how each request ends.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Carrier:
         urls: ConfigUrls,
         limits: Limits,
         pseudonym: str,
+        traffic: Traffic,
     ) -> None:
         self._admissions = admissions
         self._uses = uses
@@ -66,6 +70,7 @@ class Carrier:
         self._urls = urls
         self._limits = limits
         self._pseudonym = pseudonym
+        self._traffic = traffic
 
     async def carry(self, request: web.BaseRequest) -> web.StreamResponse:
         """Carry one request. Returns the response, which may be sent already.
@@ -73,6 +78,22 @@ class Carrier:
         Raises:
             Refusal: It is not carried, and nothing of an answer was sent.
         """
+        try:
+            response = await self._carry(request)
+        except asyncio.CancelledError:
+            self._traffic.failed("client_gone")
+            raise
+        except Exception as error:
+            if _is_begun(request):
+                self._traffic.failed("broken_off")
+            else:
+                code = error.code if isinstance(error, Refusal) else "internal_error"
+                self._traffic.refused(code)
+            raise
+        self._traffic.answered(response.status)
+        return response
+
+    async def _carry(self, request: web.BaseRequest) -> web.StreamResponse:
         self._uses.require_room()
         incoming = read_request(request, self._urls)
         if is_looped(incoming.headers, self._pseudonym):
@@ -80,17 +101,7 @@ class Carrier:
         upload = Upload(
             request, limit=self._limits.max_body, idle_seconds=self._limits.idle_seconds
         )
-        admitted = await self._admissions.admit(
-            Asked(
-                token=incoming.token,
-                config=incoming.config,
-                method=incoming.method,
-                path=incoming.target.path,
-                query=incoming.target.query_names,
-                address=incoming.address,
-                upgrade=incoming.is_upgrade,
-            )
-        )
+        admitted = await self._admit(incoming)
         with self._uses.opened(admitted) as use:
             try:
                 async with self._pools.use(admitted) as pool:
@@ -102,6 +113,28 @@ class Carrier:
                 raise
             finally:
                 use.bytes_in = upload.taken
+
+    async def _admit(self, incoming: Incoming) -> Admitted:
+        asked = Asked(
+            token=incoming.token,
+            config=incoming.config,
+            method=incoming.method,
+            path=incoming.target.path,
+            query=incoming.target.query_names,
+            address=incoming.address,
+            upgrade=incoming.is_upgrade,
+        )
+        began, outcome = time.monotonic(), "failed"
+        try:
+            admitted = await self._admissions.admit(asked)
+            outcome = "admitted"
+        except Refusal as refusal:
+            if refusal.code != "admission_unavailable":
+                outcome = "refused"
+            raise
+        finally:
+            self._traffic.asked(time.monotonic() - began, outcome)
+        return admitted
 
     async def _exchange(
         self,

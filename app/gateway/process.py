@@ -16,6 +16,7 @@ from app.gateway.guard import Guard
 from app.gateway.listener import Listener
 from app.gateway.messages.refusals import Refusal
 from app.gateway.pools import Pools, lower_tls_buffers, tls_context
+from app.gateway.traffic import Traffic
 from app.gateway.uses import OpenUses, Pace
 from config import Settings, SettingsError
 from config.files import UnsafeFile
@@ -32,6 +33,7 @@ async def running_gateway(
     key: Redacted,
     own: Collection[Endpoint] = (),
     pace: Pace = Pace(),  # noqa: B008 - it cannot change
+    traffic: Traffic | None = None,
 ) -> AsyncIterator[Listener]:
     """Yield the server of a gateway; at the end, report the uses and close all connections.
 
@@ -40,10 +42,12 @@ async def running_gateway(
         key: The gateway's.
         own: The servers of this deployment, which no request may reach.
         pace: Of the questions and reports about the uses under way.
+        traffic: Is shown what happens; nothing counts it if ``None``.
 
     Raises:
         SettingsError: The file of authorities cannot be used.
     """
+    traffic = traffic or Traffic()
     lower_tls_buffers()
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_RESOLVERS, "resolver"))
     guard = Guard(settings.gateway_networks, own)
@@ -52,15 +56,15 @@ async def running_gateway(
     async with AsyncExitStack() as parts:
         admissions = await parts.enter_async_context(AdmissionClient(settings.gateway_socket, key))
         pools = await parts.enter_async_context(Pools(guard, tls, limits.idle_seconds))
-        uses = OpenUses(admissions, pace)
+        uses = OpenUses(admissions, pace, traffic)
         urls = ConfigUrls(settings.gateway_url or "")
-        carrier = Carrier(admissions, uses, pools, urls, limits, _pseudonym(key))
+        carrier = Carrier(admissions, uses, pools, urls, limits, _pseudonym(key), traffic)
         tasks = [
             asyncio.create_task(each)
             for each in (uses.recheck_for_ever(), uses.report_for_ever(), _trim_for_ever(pools))
         ]
         try:
-            yield Listener(carrier.carry)
+            yield Listener(carrier.carry, traffic)
         finally:
             for task in tasks:
                 task.cancel()

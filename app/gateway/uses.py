@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from app.gateway.admission import AdmissionClient, Admitted, End
 from app.gateway.messages.refusals import Refusal
+from app.gateway.traffic import Traffic
 
 MAX_REQUESTS = 4096
 """The number of requests under way in one process."""
@@ -85,11 +86,15 @@ class OpenUses:
 
     Args:
         admissions: Is asked and gets the reports.
+        traffic: Is shown each request that is under way.
     """
 
-    def __init__(self, admissions: AdmissionClient, pace: Pace) -> None:
+    def __init__(
+        self, admissions: AdmissionClient, pace: Pace, traffic: Traffic | None = None
+    ) -> None:
         self._admissions = admissions
         self._pace = pace
+        self._traffic = traffic or Traffic()
         self._open: dict[str, OpenUse] = {}
         self._of_tokens: Counter[str] = Counter()
         self._ends: deque[End] = deque(maxlen=_MAX_WAITING)
@@ -118,6 +123,7 @@ class OpenUses:
         token = admitted.token_id
         self._of_tokens[token] += 1
         self._open[admitted.use] = use
+        self._traffic.opened()
         try:
             if self._of_tokens[token] > admitted.in_flight:
                 raise Refusal.of("rate_limited")
@@ -127,8 +133,12 @@ class OpenUses:
             self._of_tokens[token] -= 1
             if not self._of_tokens[token]:
                 del self._of_tokens[token]
-            self._ends.append(use.end())
+            end = use.end()
+            self._ends.append(end)
             self._has_ends.set()
+            self._traffic.closed(end)
+            if use.ended is not None:
+                self._traffic.cut_off(use.ended)
             if use.scrub_hits:
                 _LOG.warning("answer_showed_secret", extra={"detail": admitted.use})
 

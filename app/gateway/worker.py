@@ -2,16 +2,16 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 
 from aiohttp import web
 from aiohttp.worker import GunicornWebWorker
 
-from app.gateway.listener import Listener
+from app.gateway.listener import Listener, Listeners
 
-MakeListener = Callable[[], AbstractAsyncContextManager[Listener]]
-"""Starts the parts of one process, and yields its listener."""
+MakeListeners = Callable[[], AbstractAsyncContextManager[Listeners]]
+"""Starts the parts of one process, and yields its listeners."""
 
 _NOTIFY_SECONDS = 1.0
 _CUT_OFF_SECONDS = 5.0  # that remain of the graceful time-out to close what did not end
@@ -21,23 +21,25 @@ class Worker(GunicornWebWorker):
     """Serves until gunicorn says so, then lets requests under way end for a while."""
 
     async def _run(self) -> None:
-        make_listener: MakeListener = self.wsgi
-        async with make_listener() as listener:
+        make_listeners: MakeListeners = self.wsgi
+        async with make_listeners() as listeners:
+            runners: dict[Listener, web.ServerRunner] = {}
             patience = max(1.0, self.cfg.graceful_timeout - _CUT_OFF_SECONDS)
-            runner = web.ServerRunner(listener, shutdown_timeout=patience)
-            await runner.setup()
-            for each in self.sockets:
-                await web.SockSite(runner, each).start()
+            for bound, listener in listeners.of(self.sockets):
+                if listener not in runners:
+                    runners[listener] = web.ServerRunner(listener, shutdown_timeout=patience)
+                    await runners[listener].setup()
+                await web.SockSite(runners[listener], bound).start()
             self.booted = True
             while self.alive and self.ppid == os.getppid():
                 self.notify()
                 await self._wait_next_notify()
             self.alive = False
-            await self._drain(runner)
+            await self._drain(runners.values())
 
-    async def _drain(self, runner: web.ServerRunner) -> None:
+    async def _drain(self, runners: Iterable[web.ServerRunner]) -> None:
         """Let requests end, and show gunicorn meanwhile that the worker is not stuck."""
-        cleanup = asyncio.ensure_future(runner.cleanup())
+        cleanup = asyncio.gather(*[each.cleanup() for each in runners])
         while not cleanup.done():
             self.notify()
             await asyncio.wait({cleanup}, timeout=_NOTIFY_SECONDS)

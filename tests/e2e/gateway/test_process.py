@@ -1,6 +1,5 @@
 """The gateway's process: how it starts, ends, starts again, and what it writes."""
 
-import asyncio
 import signal
 import threading
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ import pytest
 
 from tests.support.gateway.api import CREDENTIAL, TOKEN
 from tests.support.gateway.process import Process, gateway_process
-from tests.support.gateway.recorder import Answer, Connection, Received
+from tests.support.gateway.recorder import Connection, Received, two_parts
 from tests.support.waiting import wait_until
 
 
@@ -20,19 +19,9 @@ def process(tmp_path: Path) -> Iterator[Process]:
         yield running
 
 
-def _two_parts(taken: threading.Event) -> Answer:
-    async def answer(connection: Connection, _: Received) -> None:
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-        await connection.send(head + b"Content-Length: 18\r\n\r\ndata: 1\n\n")
-        await asyncio.to_thread(taken.wait)
-        await connection.send(b"data: 2\n\n")
-
-    return answer
-
-
 def test_a_stream_under_way_ends_before_the_process_does(process: Process) -> None:
     taken = threading.Event()
-    process.rig.upstream.answer = _two_parts(taken)
+    process.rig.upstream.answer = two_parts(taken)
     with process.rig.stream() as response:
         assert response.read(9) == b"data: 1\n\n"
         process.signal(signal.SIGTERM)
@@ -46,7 +35,7 @@ def test_a_stream_under_way_ends_before_the_process_does(process: Process) -> No
 def test_a_stream_goes_on_while_the_process_starts_again(process: Process) -> None:
     taken = threading.Event()
     before = process.workers()
-    process.rig.upstream.answer = _two_parts(taken)
+    process.rig.upstream.answer = two_parts(taken)
     with process.rig.stream() as response:
         assert response.read(9) == b"data: 1\n\n"
         process.signal(signal.SIGHUP)

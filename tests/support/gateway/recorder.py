@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -140,6 +141,18 @@ class Recorder:
         await reader.readexactly(2)
         self.raw += body
         return bytes(body)
+
+
+def two_parts(may_end: threading.Event) -> Answer:
+    """An answer of two events, the second one after the event is set."""
+
+    async def answer(connection: Connection, _: Received) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+        await connection.send(head + b"Content-Length: 18\r\n\r\ndata: 1\n\n")
+        await asyncio.to_thread(may_end.wait)
+        await connection.send(b"data: 2\n\n")
+
+    return answer
 
 
 @asynccontextmanager

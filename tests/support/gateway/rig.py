@@ -15,6 +15,7 @@ from aiohttp import web
 
 from app.domain.redaction import Redacted
 from app.gateway.process import running_gateway
+from app.gateway.traffic import Traffic
 from app.gateway.uses import Pace
 from config import Settings, load
 from tests.support.gateway.api import CONFIG, KEY, TOKEN, Api, api
@@ -118,6 +119,7 @@ def rig(
     recheck_seconds: float = 3600.0,
     tls: ssl.SSLContext | None = None,
     own: frozenset[Any] = frozenset(),
+    traffic: Traffic | None = None,
     **environment: str,
 ) -> Iterator[Rig]:
     """Start all three; the upstream is admitted."""
@@ -126,7 +128,7 @@ def rig(
         LoopThread() as thread,
         thread.entered(recorder(tls)) as upstream,
         thread.entered(api(directory)) as admissions,
-        thread.entered(_gateway(chosen, recheck_seconds, own)) as port,
+        thread.entered(_gateway(chosen, recheck_seconds, own, traffic)) as port,
     ):
         admissions.admit_to(upstream.port, scheme="http" if tls is None else "https")
         yield Rig(thread, admissions, upstream, port)
@@ -134,10 +136,10 @@ def rig(
 
 @asynccontextmanager
 async def _gateway(
-    chosen: Settings, recheck_seconds: float, own: frozenset[Any]
+    chosen: Settings, recheck_seconds: float, own: frozenset[Any], traffic: Traffic | None
 ) -> AsyncIterator[int]:
     pace = Pace(recheck=recheck_seconds, report=0.01)
-    async with running_gateway(chosen, Redacted(KEY), own, pace) as listener:
+    async with running_gateway(chosen, Redacted(KEY), own, pace, traffic) as listener:
         runner = web.ServerRunner(listener, shutdown_timeout=0.2)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -27,13 +27,15 @@ def test_every_listener_is_one_of_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "ports"),
     [
+        ({"STRONGROOM_METRICS_BIND": "127.0.0.1:9"}, {9}),
+        ({"STRONGROOM_GATEWAY_METRICS_BIND": "127.0.0.1:9"}, {9}),
         ({"STRONGROOM_DATABASE_URL": "postgresql://127.0.0.1,127.0.0.1:7/x?user=y"}, {5432, 7}),
         ({"STRONGROOM_KEYS": "vault-transit:https://127.0.0.1:8200/transit/key"}, {8200}),
         ({"STRONGROOM_RATE_LIMIT_STORE": "redis://127.0.0.1/0"}, {6379}),
     ],
-    ids=["database", "Vault", "rate limits"],
+    ids=["metrics", "metrics of the gateway", "database", "Vault", "rate limits"],
 )
-def test_the_hosts_of_a_url_are_among_them(
+def test_what_a_setting_names_is_among_them(
     tmp_path: Path, settings: dict[str, str], ports: set[int]
 ) -> None:
     found = _servers(tmp_path, **settings)()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from app.gateway.listener import Listener
+from app.gateway.listener import Listener, Listeners
 from app.gateway.worker import Worker
 
 
@@ -31,8 +31,8 @@ async def _drained() -> bytes:
         return web.Response()
 
     @asynccontextmanager
-    async def make_listener() -> AsyncIterator[Listener]:
-        yield Listener(answer)
+    async def make_listeners() -> AsyncIterator[Listeners]:
+        yield Listeners(Listener(answer))
 
     def notify() -> None:
         nonlocal shown
@@ -49,7 +49,7 @@ async def _drained() -> bytes:
         notify=notify,
         ppid=os.getppid(),
         sockets=[listening],
-        wsgi=make_listener,
+        wsgi=make_listeners,
         _notify_waiter=None,
     )
     running = asyncio.create_task(worker._run())

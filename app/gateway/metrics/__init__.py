@@ -1,0 +1,1 @@
+"""Metrics of the gateway's process; imported only where somebody reads them."""
