@@ -119,7 +119,7 @@ def _statements_of(url: str, caller: Caller, read: _Read) -> list[tuple[str, dic
         prepared = [*database._prepared.values()]
     account = {"of_account_id": caller.account_id, "of_id": caller.api_key_id}
     parameters = {**account, "of_name": "SECRET_7", "limit": 21}
-    return [(sql, {**constants, **parameters}) for sql, constants in prepared]
+    return [(sql, dict(bind(parameters))) for sql, bind in prepared]
 
 
 @click.command()

@@ -7,7 +7,7 @@ takes a third of the time that it takes through SQLAlchemy (``docs/adr/0006``).
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from operator import attrgetter, methodcaller
+from operator import attrgetter, itemgetter, methodcaller
 from typing import Any, NoReturn, TypeVar, cast
 
 from sqlalchemy.engine import Dialect
@@ -23,6 +23,9 @@ from app.repository.base import Conflict
 from app.repository.sql.driver.locks import Locking, Query, changing
 
 Parameters = Mapping[str, object]
+Bind = Callable[[Parameters], Any]
+"""Adds the constants of a statement to its parameters, in the form that the driver takes."""
+
 PutOff = Callable[[str, Parameters], None]
 T = TypeVar("T")
 
@@ -74,32 +77,52 @@ def _compile(insert: InsertUnlessThere, compiler: SQLCompiler, **options: object
     return f"{sql} ON CONFLICT DO NOTHING"
 
 
-class PreparedStatements(dict[ClauseElement, tuple[str, Parameters]]):
-    """Every statement that a database has run: its text, and the constants that it holds.
-
-    The driver takes parameters by name, as statements do, so none is put in its place for a run.
+class PreparedStatements(dict[ClauseElement, tuple[str, Bind]]):
+    """Every statement that a database has run: its text, and how its parameters are bound.
 
     Args:
-        dialect: One whose parameters are named. Databases that share it share the texts, too.
+        dialect: Its driver takes parameters by name or by place. Databases that share it share
+            the texts, too.
     """
 
     def __init__(self, dialect: Dialect) -> None:
         super().__init__()
         self._dialect = dialect
 
-    def __missing__(self, statement: ClauseElement) -> tuple[str, Parameters]:
+    def __missing__(self, statement: ClauseElement) -> tuple[str, Bind]:
         """Prepare a statement; of two threads that do so at once, the later's text stays."""
         prepared = self[statement] = _prepare(statement, self._dialect)
         return prepared
 
 
 @cache
-def _prepare(statement: ClauseElement, dialect: Dialect) -> tuple[str, Parameters]:
+def _prepare(statement: ClauseElement, dialect: Dialect) -> tuple[str, Bind]:
     compiled = cast("SQLCompiler", statement.compile(dialect=dialect))
     constants = {
         compiled.bind_names[bind]: bind.value for bind in compiled.bind_names if not bind.required
     }
-    return str(compiled), constants
+    return str(compiled), _binding(compiled.positiontup, constants)
+
+
+def _binding(places: list[str] | None, constants: Parameters) -> Bind:
+    """Return how the parameters of a statement are bound.
+
+    Args:
+        places: The name at each place; ``None`` if the driver takes parameters by name.
+        constants: Those that the statement holds itself, by name.
+    """
+    bind: Bind
+    if places is None:
+        bind = _by_name
+    elif len(places) > 1:
+        bind = itemgetter(*places)
+    else:  # of one name, itemgetter returns no tuple
+        bind = lambda given: tuple(map(given.__getitem__, places))  # noqa: E731
+    return (lambda given: bind({**constants, **given})) if constants else bind
+
+
+def _by_name(given: Parameters) -> Parameters:
+    return given
 
 
 class Statements:
@@ -116,6 +139,7 @@ class Statements:
         put_off: Runs a statement with the next one, on a database that is reached by a network.
 
     Attributes:
+        locks: As above.
         has_failed: Whether the connection has failed, so that it should not be used again.
         has_erased: Whether ciphertext was deleted or replaced.
     """
@@ -134,7 +158,7 @@ class Statements:
         self._execute: Callable[[str, Parameters], object] = cursor.execute
         self._error = error
         self._prepared = prepared
-        self._locks = locks
+        self.locks = locks
         self._translate = translate
         self._put_off = put_off
         self.has_failed = False
@@ -147,11 +171,11 @@ class Statements:
 
     def lockable(self, statement: Query, locking: Locking = changing) -> Query:
         """Return the statement, which locks the rows that it reads in a unit of work."""
-        return locking(statement) if self._locks else statement
+        return locking(statement) if self.locks else statement
 
     def lock(self, statement: Query, parameters: Parameters) -> None:
         """Run a statement only for the locks that it takes."""
-        if self._locks:
+        if self.locks:
             self.all(statement, parameters)
 
     def first(self, statement: ClauseElement, parameters: Parameters) -> Row | None:
@@ -180,8 +204,8 @@ class Statements:
         if self._put_off is None:
             self.write(statement, parameters)
             return
-        sql, constants = self._prepared[statement]
-        self._put_off(sql, {**constants, **parameters})
+        sql, bind = self._prepared[statement]
+        self._put_off(sql, bind(parameters))
 
     def change_and_return(self, statement: ClauseElement, parameters: Parameters) -> Row | None:
         """Change at most one row, and return what the statement says of it."""
@@ -210,11 +234,10 @@ class Statements:
             raise Conflict
 
     def _run(self, statement: ClauseElement, parameters: Parameters, take: Callable[[Any], T]) -> T:
-        sql, constants = self._prepared[statement]
-        if constants:
-            parameters = {**constants, **parameters}
+        sql, bind = self._prepared[statement]
+        bound = bind(parameters)
         try:
-            self._execute(sql, parameters)
+            self._execute(sql, bound)
             return take(self._cursor)
         except self._error as error:
             self.has_failed = True

@@ -184,7 +184,7 @@ def statements(database: SqliteDatabase) -> list[str]:
 
 def plan(connection: sqlite3.Connection, sql: str) -> list[str]:
     """The steps of a statement, of which every parameter is NULL."""
-    parameters = dict.fromkeys(re.findall(r":(\w+)", sql))
+    parameters = [None] * sql.count("?")
     return [step for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
 
 
