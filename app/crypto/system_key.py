@@ -10,6 +10,7 @@ from contextlib import suppress
 from enum import StrEnum
 from functools import cache, cached_property
 from struct import Struct
+from types import NoneType
 from typing import TypeVar
 
 from cryptography.hazmat.primitives import constant_time
@@ -31,8 +32,8 @@ from backends.fingerprint import SystemKeyFingerprint
 
 Row = TypeVar("Row", bound=Guardable)
 
-_NUMBER = Struct(">cq").pack
-_LENGTH = Struct(">cI").pack
+_NUMBER = Struct(">q").pack
+_LENGTH = Struct(">I").pack
 _REMEMBERED_BYTES = 8 * 1024 * 1024
 _OVERHEAD_BYTES = 1024  # of Python's objects, for each row
 
@@ -104,11 +105,16 @@ class OpenedSystemKey:
         digest = self.digest(_purpose_of(row), _row_bytes(row, layout))
         return Guarded(row, Mac(self.context.data_key_id, bytes((layout,)) + digest))
 
-    def guarded_columns(self, row: Guardable) -> dict[str, GuardedField]:
-        """Return the columns of a row and of its MAC: like ``guard``, for rows written often."""
-        layout, columns = row.mac_layouts.written, row.columns()
-        purpose = _AUDIT_PURPOSES.get(row.table, Purpose.ROW)
-        digest = self.digest(purpose, _row_bytes(row, layout, columns))
+    def guarded_columns(
+        self, row_type: type[Guardable], columns: Mapping[str, GuardedField]
+    ) -> dict[str, GuardedField]:
+        """Return the columns of a row and of its MAC: like ``guard``, for rows written often.
+
+        Args:
+            columns: All of the row type, in its order.
+        """
+        layout = row_type.mac_layouts.written
+        digest = self.digest(_purpose_of(row_type), _covered(row_type, layout, columns))
         tag = bytes((layout,)) + digest
         return {**columns, "mac_key_id": self.context.data_key_id, "mac": tag}
 
@@ -187,7 +193,7 @@ def stored_bytes(guarded: Guarded[Guardable]) -> bytes:
     raise tampered(row)
 
 
-def _purpose_of(row: Guardable) -> Purpose:
+def _purpose_of(row: Guardable | type[Guardable]) -> Purpose:
     return _AUDIT_PURPOSES.get(row.table, Purpose.ROW)
 
 
@@ -200,38 +206,41 @@ class _UnknownLayout(Exception):
     """The row cannot be covered in this layout, or its MAC is of a layout that we do not know."""
 
 
-def _row_bytes(
-    row: Guardable, layout: int | None, columns: Mapping[str, GuardedField] | None = None
+def _row_bytes(row: Guardable, layout: int | None) -> bytes:
+    """The canonical form of a row in one layout; see ``_covered``."""
+    return _covered(row, layout, row.columns())
+
+
+def _covered(
+    row: Guardable | type[Guardable], layout: int | None, columns: Mapping[str, GuardedField]
 ) -> bytes:
     """The canonical form of a row in one layout; no two rows or layouts share one.
 
     Args:
-        columns: Those of the row, if they are at hand.
+        row: The row or its type.
+        columns: Those of the row.
 
     Raises:
         _UnknownLayout: There is no such layout, or a column that it omits holds another value than
             in rows that were written before the column existed.
     """
-    columns = row.columns() if columns is None else columns
     omitted = row.mac_layouts.omitted.get(layout) if layout is not None else None
     if layout is None or omitted is None:
         raise _UnknownLayout
     if omitted:
         columns = _without(columns, omitted)
-    parts = [bytes((layout,)), _encode_name(row.table)]
-    for name, value in columns.items():
-        parts.append(_encode_name(name))
-        match value:
-            case str():
-                text = value.encode()
-                parts += (_LENGTH(b"S", len(text)), text)
-            case int():
-                parts.append(_NUMBER(b"I", value))
-            case bytes():
-                parts += (_LENGTH(b"B", len(value)), value)
-            case None:
-                parts.append(b"N")
-    return b"".join(parts)
+    values = columns.values()
+    form = _form(row.table, layout, tuple(columns), tuple(map(type, values)))
+    parts: list[bytes] = []
+    for value in values:
+        if isinstance(value, str):
+            text = value.encode()
+            parts += (_LENGTH(len(text)), text)
+        elif isinstance(value, int):
+            parts.append(_NUMBER(value))
+        elif value is not None:
+            parts += (_LENGTH(len(value)), value)
+    return form % tuple(parts)
 
 
 def _without(
@@ -243,6 +252,26 @@ def _without(
 
 
 @cache
+def _form(table: str, layout: int, names: tuple[str, ...], kinds: tuple[type, ...]) -> bytes:
+    """The part of the canonical form that rows of one table and one set of types share.
+
+    A value is its kind and, if it is no number, its length; so is each name. Made once, since a row
+    has as many names as values.
+    """
+    parts = [_literal(bytes((layout,))), _literal(_encode_name(table))]
+    for name, kind in zip(names, kinds, strict=True):
+        (form,) = (form for each, form in _FORMS if issubclass(kind, each))
+        parts += (_literal(_encode_name(name)), form)
+    return b"".join(parts)
+
+
+_FORMS = ((str, b"S%b%b"), (int, b"I%b"), (bytes, b"B%b%b"), (NoneType, b"N"))
+
+
 def _encode_name(name: str) -> bytes:
     text = name.encode()
-    return _LENGTH(b"S", len(text)) + text
+    return b"S" + _LENGTH(len(text)) + text
+
+
+def _literal(part: bytes) -> bytes:
+    return part.replace(b"%", b"%%")

@@ -104,4 +104,4 @@ class Trail:
             address=None,
             request_id=None,
         )
-        work.audit_events.add(self.system_key.opened().guarded_columns(event))
+        work.audit_events.add(self.system_key.opened().guarded_columns(AuditEvent, event.columns()))

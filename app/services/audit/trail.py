@@ -8,17 +8,19 @@ A unit of work is committed here and nowhere else: with a record, or with the re
 none.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
+
+import orjson
 
 from app.crypto.system_key import OpenedSystemKey, Purpose
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
 from app.domain.audit.actions import Action, Outcome
 from app.domain.audit.actors import Actor
 from app.domain.audit.events import AuditEvent
+from app.domain.guarded import GuardedField
 from app.domain.ids import AUDIT_EVENT, new_id
 from app.repository.base import UnitOfWork
 from app.services.audit.witness import Witness
@@ -28,7 +30,6 @@ Details = Mapping[str, object]
 NO_DETAILS: Details = {}
 
 _NAME_BYTES = 16
-_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Unrecorded(StrEnum):
@@ -90,8 +91,7 @@ class AuditTrail:
             details: More about it, to be stored as JSON; no name and no value.
             at_ms: The time, where the caller has just read it, in Unix milliseconds.
         """
-        entry = Entry(action, subjects, by, outcome, details)
-        lane, n = self._add(work, opened, account_id, entry, at_ms)
+        lane, n = self._add(work, opened, account_id, at_ms, action, subjects, by, outcome, details)
         work.commit()
         self.witness.note(account_id, lane, n)
 
@@ -99,7 +99,7 @@ class AuditTrail:
         self, work: UnitOfWork, opened: OpenedSystemKey, entries: Sequence[Entry]
     ) -> None:
         """Record several things that were found, in the operator's trail, and commit them."""
-        places = [self._add(work, opened, SYSTEM_ACCOUNT_ID, each, None) for each in entries]
+        places = [self._add(work, opened, SYSTEM_ACCOUNT_ID, None, *each) for each in entries]
         work.commit()
         for lane, n in places:
             self.witness.note(SYSTEM_ACCOUNT_ID, lane, n)
@@ -113,31 +113,35 @@ class AuditTrail:
         work: UnitOfWork,
         opened: OpenedSystemKey,
         account_id: str,
-        entry: Entry,
         at_ms: int | None,
+        action: Action,
+        subjects: tuple[str, ...],
+        by: Actor | None,
+        outcome: Outcome,
+        details: Details,
     ) -> tuple[int, int]:
         """Add a record at the next place. Returns the lane and the place in it."""
         lane, n = work.audit_events.take_place(account_id)
         if n <= self.witness.committed.get((account_id, lane), 0):
             self.witness.accuse(account_id, lane, n - 1)
-        action, subjects, by, outcome, details = entry
         who = by or self.own
-        event = AuditEvent(
-            account_id=account_id,
-            id=new_id(AUDIT_EVENT),
-            lane=lane,
-            n=n,
-            at_ms=self._clock() if at_ms is None else at_ms,
-            actor=who.actor,
-            issuers=who.issuers,
-            action=action.value,
-            outcome=outcome.value,
-            subjects=subjects,
-            details=_as_json(details) if details else None,
-            address=who.address,
-            request_id=who.request_id,
-        )
-        work.audit_events.add(opened.guarded_columns(event))
+        # The columns of an AuditEvent in their order, which its MAC covers.
+        columns: Mapping[str, GuardedField] = {
+            "account_id": account_id,
+            "id": new_id(AUDIT_EVENT),
+            "lane": lane,
+            "n": n,
+            "at_ms": self._clock() if at_ms is None else at_ms,
+            "actor": who.actor,
+            "issuers": " ".join(who.issuers),
+            "action": action.value,
+            "outcome": outcome.value,
+            "subjects": " ".join(subjects),
+            "details": orjson.dumps(details).decode() if details else None,
+            "address": who.address,
+            "request_id": who.request_id,
+        }
+        work.audit_events.add(opened.guarded_columns(AuditEvent, columns))
         return lane, n
 
 
