@@ -1,7 +1,8 @@
 """Records of the audit trail in SQL, and the lanes in which they are counted.
 
 A transaction counts its record in a lane that no other one has locked, so records of one account
-need not wait for each other. On SQLite, which has one writer, an account has one lane.
+need not wait for each other. On SQLite, which has one writer, an account has one lane. There it is
+read and then counted: for what an UPDATE returns SQLite makes a table, which costs as much again.
 """
 
 import secrets
@@ -24,6 +25,7 @@ from sqlalchemy import (
 
 from app.domain.audit.events import AuditEvent
 from app.domain.audit.filters import EventFilter
+from app.domain.columns import Row
 from app.domain.errors import StorageUnavailable, TamperedRow
 from app.domain.guarded import GuardedField
 from app.repository.collections.audit import AuditEventRepository, LaneCount
@@ -47,11 +49,8 @@ _OWN_LANES = audit_lanes.c.account_id == bindparam("of_account_id")
 # A count that only somebody else can have written is left alone.
 _IS_SOUND = audit_lanes.c.n.between(literal_column("0"), literal_column(str(_MOST)))
 _LANES = select(audit_lanes.c.lane).where(_OWN_LANES, _IS_SOUND).limit(literal_column("1"))
-_COUNT = (
-    update(audit_lanes)
-    .values(n=audit_lanes.c.n + literal_column("1"))
-    .returning(audit_lanes.c.lane, audit_lanes.c.n)
-)
+_ONE_MORE = update(audit_lanes).values(n=audit_lanes.c.n + literal_column("1"))
+_COUNT = _ONE_MORE.returning(audit_lanes.c.lane, audit_lanes.c.n)
 # Compared by =, never by IN: PostgreSQL may run a subquery of IN several times.
 _TAKE_FREE, _TAKE_ANY = (
     _COUNT.where(_OWN_LANES, audit_lanes.c.lane == lanes.scalar_subquery())
@@ -60,6 +59,8 @@ _TAKE_FREE, _TAKE_ANY = (
         excluding(_LANES.order_by(func.random())),
     )
 )
+_NEXT = _LANES.add_columns(audit_lanes.c.n + literal_column("1")).order_by(audit_lanes.c.lane)
+_COUNT_ALONE = _ONE_MORE.where(_OWN_LANES, audit_lanes.c.lane == bindparam("of_lane"))
 _HAS_ROOM = (
     select(func.count()).select_from(audit_lanes).where(_OWN_LANES).scalar_subquery()
 ) < literal_column(str(MAX_LANES))
@@ -119,7 +120,7 @@ class SqlAuditEvents(Collection, AuditEventRepository):
 
     def take_place(self, account_id: str) -> tuple[int, int]:
         this = {"of_account_id": account_id}
-        taken = self._statements.change_and_return(_TAKE_FREE, this)
+        taken = self._take_free(this)
         if taken is None:
             lane = secrets.randbits(_LANE_BITS)
             if self._statements.write(_NEW_LANE, {**this, "new_lane": lane}):
@@ -128,6 +129,15 @@ class SqlAuditEvents(Collection, AuditEventRepository):
         if taken is None:
             raise StorageUnavailable("No lane of the audit trail is free.")
         return taken[0], taken[1]
+
+    def _take_free(self, this: Mapping[str, object]) -> Row | None:
+        """Count in a free lane. Returns the lane and the count, ``None`` if there is none."""
+        if self._statements.locks:
+            return self._statements.change_and_return(_TAKE_FREE, this)
+        found = self._statements.first(_NEXT, this)
+        if found is None or not self._statements.write(_COUNT_ALONE, {**this, "of_lane": found[0]}):
+            return None
+        return found
 
     def add(self, columns: Mapping[str, GuardedField]) -> None:
         self._statements.write_later(_ADD, columns)
