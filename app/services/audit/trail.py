@@ -8,12 +8,11 @@ A unit of work is committed here and nowhere else: with a record, or with the re
 none.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
-
-import orjson
 
 from app.crypto.system_key import OpenedSystemKey, Purpose
 from app.domain.access.accounts import SYSTEM_ACCOUNT_ID
@@ -30,6 +29,8 @@ Details = Mapping[str, object]
 NO_DETAILS: Details = {}
 
 _NAME_BYTES = 16
+# Not orjson: the help of every command would load it.
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Unrecorded(StrEnum):
@@ -137,7 +138,7 @@ class AuditTrail:
             "action": action.value,
             "outcome": outcome.value,
             "subjects": " ".join(subjects),
-            "details": orjson.dumps(details).decode() if details else None,
+            "details": _as_json(details) if details else None,
             "address": who.address,
             "request_id": who.request_id,
         }
