@@ -10,8 +10,9 @@ from pathlib import Path
 from app import bootstrap
 from app.factory import create_app
 from app.observability.metrics.events import count_events
+from app.observability.metrics.files import text_of
 from app.server.application import Application
-from app.server.metrics import PUBLISH_SECONDS, DeploymentMetrics, ProcessMetrics, metrics_text
+from app.server.metrics import PUBLISH_SECONDS, DeploymentMetrics, ProcessMetrics
 from app.server.metrics_listener import MetricsListener
 from app.services.container import Services
 from config import Settings
@@ -27,7 +28,7 @@ def create_app_with_metrics(settings: Settings, address: Address, directory: Pat
     """
     count_events()
     app = create_app(settings, _build)
-    metrics = partial(metrics_text, directory, DeploymentMetrics(app.services))
+    metrics = partial(text_of, directory, DeploymentMetrics(app.services))
     app.wsgi_app = MetricsListener(  # type: ignore[method-assign]
         app.wsgi_app, address, metrics
     )

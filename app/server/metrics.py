@@ -8,7 +8,6 @@ its data keys are counted, and a scrape each second must not cost what a sweep d
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -18,7 +17,6 @@ from app.api.http.context import NotConnected
 from app.domain.errors import DomainError
 from app.observability.logs import dropped_lines
 from app.observability.metrics import meters
-from app.observability.metrics.files import text_of
 from app.services.container import Services
 from app.services.measurements import DeploymentState, Measurements, ProcessState
 from backends.keyring.keyring import ListedProvider
@@ -93,11 +91,6 @@ class DeploymentMetrics(Collector):
             return self._services().measurements.deployment()
         except (NotConnected, DomainError):
             return None
-
-
-def metrics_text(directory: Path, deployment: DeploymentMetrics) -> bytes:
-    """Return the metrics of all workers and of the deployment."""
-    return text_of(directory, deployment)
 
 
 def _metrics_of(state: DeploymentState) -> Iterator[Metric]:

@@ -38,8 +38,7 @@ def text_of(directory: Path, *others: Collector) -> bytes:
     registry.register(_OfWorkers(directory))
     for each in others:
         registry.register(each)
-    with _locked(directory, _READER_SECONDS):
-        return generate_latest(registry)
+    return generate_latest(registry)
 
 
 def add_up(directory: Path, live: Collection[int]) -> None:
@@ -65,10 +64,14 @@ class _OfWorkers(Collector):
         self._directory = directory
 
     def collect(self) -> Iterable[Metric]:
-        """Add up the files, but for one that a worker has only just made: it is empty."""
-        found = [file for file in self._directory.glob("*.db") if _size(file) > 0]
-        metrics: Iterable[Metric] = _merge([str(file) for file in found])
-        return metrics
+        """Add up the files, but for one that a worker has only just made: it is empty.
+
+        Only that is done under the lock: other collectors may ask a database that does not answer.
+        """
+        with _locked(self._directory, _READER_SECONDS):
+            found = [file for file in self._directory.glob("*.db") if _size(file) > 0]
+            metrics: Iterable[Metric] = _merge([str(file) for file in found])
+            return metrics
 
 
 def _size(file: Path) -> int:
