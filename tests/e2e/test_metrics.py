@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.e2e.canaries import canary, found_in
 from tests.support.alerts import RULES
 from tests.support.ports import free_port
+from tests.support.scraped import Scraped
 from tests.support.strongroom import Strongroom, running
 from tests.support.waiting import wait_until
 
@@ -23,24 +24,10 @@ PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 
 @dataclass
-class Watched:
+class Watched(Scraped):
     """A server, and the address of its metrics."""
 
     server: Strongroom
-    metrics_url: str
-
-    def text(self) -> str:
-        answer = requests.get(f"{self.metrics_url}/metrics", timeout=10)
-        answer.raise_for_status()
-        return answer.text
-
-    def value(self, name: str, **labels: str) -> float:
-        """The value of a sample; 0 if there is none."""
-        for family in text_string_to_metric_families(self.text()):
-            for sample in family.samples:
-                if sample.name == name and labels.items() <= sample.labels.items():
-                    return sample.value
-        return 0.0
 
     def call(self, method: str, path: str, **options: object) -> requests.Response:
         """Call the API over a connection of its own, so that any worker may answer."""
@@ -59,7 +46,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     port = free_port()
     settings = {"STRONGROOM_METRICS_BIND": f"127.0.0.1:{port}", "STRONGROOM_WORKERS": "2"}
     with running(tmp_path_factory.mktemp("watched"), settings) as server:
-        yield Watched(server, f"http://127.0.0.1:{port}")
+        yield Watched(f"http://127.0.0.1:{port}", server)
 
 
 def test_the_requests_of_all_workers_are_counted(watched: Watched) -> None:

@@ -18,6 +18,7 @@ from tests.support.gateway.api import CONFIG, CREDENTIAL, KEY, TOKEN
 from tests.support.gateway.process import Process, gateway_process
 from tests.support.gateway.recorder import HELLO, Connection, Received, two_parts
 from tests.support.ports import free_port
+from tests.support.scraped import Scraped
 from tests.support.waiting import wait_until
 
 REQUESTS = 20
@@ -27,24 +28,10 @@ REQUESTS_TOTAL = "strongroom_gateway_requests_total"
 
 
 @dataclass
-class Watched:
+class Watched(Scraped):
     """A gateway, and the address of its metrics."""
 
     process: Process
-    metrics_url: str
-
-    def text(self) -> str:
-        answer = requests.get(f"{self.metrics_url}/metrics", timeout=30)
-        answer.raise_for_status()
-        return answer.text
-
-    def value(self, name: str, **labels: str) -> float:
-        """The value of a sample; 0 if there is none."""
-        for family in text_string_to_metric_families(self.text()):
-            for sample in family.samples:
-                if sample.name == name and labels.items() <= sample.labels.items():
-                    return sample.value
-        return 0.0
 
     def has_grown(self, before: float, by: float, name: str, **labels: str) -> None:
         """Wait until a sample has grown by as much: a client has its answer a moment earlier."""
@@ -59,7 +46,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     address = f"127.0.0.1:{free_port()}"
     directory = tmp_path_factory.mktemp("gateway")
     with gateway_process(directory, workers=2, STRONGROOM_GATEWAY_METRICS_BIND=address) as process:
-        yield Watched(process, f"http://{address}")
+        yield Watched(f"http://{address}", process)
 
 
 @pytest.fixture
