@@ -3,9 +3,7 @@
 It listens on loopback, and on Unix sockets for nginx in front.
 """
 
-import importlib
 import os
-from pathlib import Path
 from typing import Any
 
 from app.client.redeem import forbid_dumps
@@ -41,9 +39,7 @@ loglevel = _settings.log_level.lower()
 
 def child_exit(server: Any, _worker: object) -> None:  # noqa: ANN401 - gunicorn has no types
     """Keep the counts of a worker that ended, which is not among the server's any more."""
-    if _settings.gateway_metrics_bind is not None:
-        add_up = importlib.import_module("app.observability.metrics.files").add_up
-        add_up(Path(os.environ[VARIABLE]), server.WORKERS.keys())
+    metrics_directory.keep_counts(server.WORKERS.keys())
 
 
 def on_exit(_server: object) -> None:

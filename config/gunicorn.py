@@ -5,11 +5,9 @@ for nginx in front. The environment is read here because the master needs it bef
 """
 
 import gc
-import importlib
 import logging
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 from app.client.redeem import forbid_dumps
@@ -93,9 +91,7 @@ def _hand_over_socket() -> None:
 
 def child_exit(server: Any, _worker: object) -> None:  # noqa: ANN401 - gunicorn has no types
     """Keep the counts of a worker that ended, which is not among the server's any more."""
-    if _settings.metrics_bind is not None:
-        add_up = importlib.import_module("app.observability.metrics.files").add_up
-        add_up(Path(os.environ[VARIABLE]), server.WORKERS.keys())
+    metrics_directory.keep_counts(server.WORKERS.keys())
 
 
 def on_exit(_server: object) -> None:

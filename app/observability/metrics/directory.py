@@ -8,7 +8,9 @@ import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Collection
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -35,6 +37,16 @@ class MetricsDirectory:
             self._path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
             self._lock = _locked(self._path)
         return self._path
+
+    def keep_counts(self, live: Collection[int]) -> None:
+        """Add up the counts of workers that ended, if there is a directory.
+
+        Args:
+            live: The workers that have not ended.
+        """
+        if self._path is not None:
+            # The library is loaded only where something is counted, and after its variable is set.
+            import_module("app.observability.metrics.files").add_up(self._path, live)
 
     def remove(self) -> None:
         """Remove the directory, when the server ends."""
